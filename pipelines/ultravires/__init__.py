@@ -1,0 +1,1 @@
+"""Follows every action of a non-human identity back to the grant that allowed it."""

@@ -1,0 +1,217 @@
+"""Configuration: `ultravires.yaml` and the environment. This is the only file that reads either.
+
+Unknown keys are refused with the list of the known ones, so that a typing error cannot switch a control off.
+"""
+
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ultravires.errors import ConfigError, UsageError
+
+DEFAULT_HOME = Path(".ultravires")
+CONFIG_NAME = "ultravires.yaml"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(text: object) -> object:
+    """`90s`, `15m`, `1h`, `7d` to a timedelta; anything else is left to pydantic, which names what is wrong."""
+    if isinstance(text, str) and (match := re.fullmatch(r"(\d+)\s*([smhd])", text.strip())):
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return text
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Expectation(Strict):
+    """How late a log may be, and how long it may say nothing, before its silence means something."""
+
+    expected_delay: Duration = timedelta(hours=1)
+    max_silence: Duration = timedelta(days=2)
+
+
+class Alias(Strict):
+    uid: str
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+class Identity(Strict):
+    id: str
+    kind: Literal["human", "agent", "role", "service", "workload"]
+    name: str | None = None
+    owner: str | None = None
+    risk_tier: str = "medium"
+    aliases: tuple[str | Alias, ...] = ()
+
+    def all_aliases(self) -> tuple[Alias, ...]:
+        return tuple(a if isinstance(a, Alias) else Alias(uid=a) for a in self.aliases)
+
+
+class RiskTier(Strict):
+    """What a tier demands: an approval by a human, and time enough to have read the request."""
+
+    human_approval: bool = False
+    least_answer: Duration = timedelta(0)
+
+
+class Suppression(Strict):
+    detector: str
+    subject: str = "*"
+    owner: str
+    reason: str
+    expires: datetime
+
+
+DEFAULT_TIERS = {
+    "low": RiskTier(),
+    "medium": RiskTier(),
+    "high": RiskTier(human_approval=True, least_answer=timedelta(seconds=60)),
+    "critical": RiskTier(human_approval=True, least_answer=timedelta(seconds=60)),
+}
+# Approvals are rare by nature: a quiet week of the ticket system is not an outage.
+DEFAULT_EXPECTATIONS = {"approvals": Expectation(max_silence=timedelta(days=7))}
+# PassRole hands a role's power to a service; the IAM reference lists it as a plain write.
+DEFAULT_PRIVILEGED = ("iam:PassRole",)
+
+
+class Settings(Strict):
+    sources: dict[str, Expectation] = Field(default_factory=dict)
+    identities: tuple[Identity, ...] = ()
+    risk_tiers: dict[str, RiskTier] = Field(default_factory=lambda: dict(DEFAULT_TIERS))
+    networks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    crown_jewels: tuple[str, ...] = ()
+    privileged_actions: tuple[str, ...] = DEFAULT_PRIVILEGED
+    opa_inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
+    redact: tuple[str, ...] = ()
+    clock_tolerance: Duration = timedelta(minutes=2)
+    sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    suppressions: tuple[Suppression, ...] = ()
+
+    def expectation(self, log: str) -> Expectation:
+        return self.sources.get(log) or DEFAULT_EXPECTATIONS.get(log) or Expectation()
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings of `path`, or the defaults where it is None; ConfigError with one line otherwise."""
+    if path is None:
+        return Settings()
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise UsageError(f"{path}: cannot read the configuration ({error.strerror}); check --config") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not valid YAML: {where}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, found {type(data).__name__}")
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+    _refuse_double_aliases(settings, path)
+    _refuse_bad_networks(settings, path)
+    return settings
+
+
+def find_config(explicit: Path | None, home: Path) -> Path | None:
+    """The configuration to use: --config, else ./ultravires.yaml, else the home's own.
+
+    Never one beside the logs: who can write a log must not be able to write a suppression.
+    """
+    if explicit is not None:
+        return explicit
+    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if p.is_file()), None)
+
+
+def hash_key(home: Path) -> bytes:
+    """Key of the hashes that replace arguments and secrets: ULTRAVIRES_HASH_KEY, else one made for this home."""
+    if from_environment := os.environ.get("ULTRAVIRES_HASH_KEY"):
+        return from_environment.encode()[:64]
+    path = home / "hash.key"
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(secrets.token_bytes(32))
+        fresh.replace(path)
+    return path.read_bytes()
+
+
+def environment() -> Mapping[str, str]:
+    """The environment, for sinks that take a secret from the variable that their settings name."""
+    return os.environ
+
+
+def configured_run() -> tuple[Path, Path, Path | None]:
+    """(input, home, config) for Dagster's own processes, as `ultravires dev` leaves them in the environment."""
+    config = os.environ.get("ULTRAVIRES_CONFIG")
+    return (
+        Path(os.environ.get("ULTRAVIRES_INPUT", "data/samples")),
+        Path(os.environ.get("ULTRAVIRES_HOME", str(DEFAULT_HOME))),
+        Path(config) if config else None,
+    )
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key '{where}'; known keys there: {', '.join(_known_keys(problem['loc']))}"
+    return f"{where}: {problem['msg']}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[Strict] = Settings
+    inner = {
+        "sources": Expectation,
+        "identities": Identity,
+        "risk_tiers": RiskTier,
+        "suppressions": Suppression,
+    }
+    if len(location) > 1:
+        model = Alias if "aliases" in location else inner.get(str(location[0]), Settings)
+    return sorted(model.model_fields)
+
+
+def _refuse_double_aliases(settings: Settings, path: Path) -> None:
+    claims: dict[str, list[tuple[str, Alias]]] = {}
+    for identity in settings.identities:
+        for alias in (Alias(uid=identity.id), *identity.all_aliases()):
+            claims.setdefault(alias.uid, []).append((identity.id, alias))
+    for uid, owners in claims.items():
+        for i, (first, a) in enumerate(owners):
+            for second, b in owners[i + 1 :]:
+                if first != second and _overlap(a, b):
+                    raise ConfigError(
+                        f"{path}: alias '{uid}' is claimed by identities '{first}' and '{second}' at one time; "
+                        "give it to one, or set valid_from and valid_until"
+                    )
+
+
+def _overlap(a: Alias, b: Alias) -> bool:
+    a_ends_first = a.valid_until is not None and b.valid_from is not None and a.valid_until <= b.valid_from
+    b_ends_first = b.valid_until is not None and a.valid_from is not None and b.valid_until <= a.valid_from
+    return not (a_ends_first or b_ends_first)
+
+
+def _refuse_bad_networks(settings: Settings, path: Path) -> None:
+    for zone, cidrs in settings.networks.items():
+        for cidr in cidrs:
+            try:
+                ipaddress.ip_network(cidr)
+            except ValueError as error:
+                raise ConfigError(f"{path}: networks.{zone}: {error}") from error

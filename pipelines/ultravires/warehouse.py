@@ -1,0 +1,219 @@
+"""The warehouse: one DuckDB file in the home, one writer at a time, and what it remembers about its tables.
+
+`table_state` holds a version per table that grows when its content changes, `built_from` the versions of the
+inputs a table was built from, `touched` the hours that an hourly table still has to rewrite. All three change in
+the transaction that changes the table, so a kill anywhere leaves work to do and never a stale table.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import duckdb
+import pyarrow as pa
+
+from ultravires.errors import HomeBusy, RunError, UsageError
+from ultravires.schema import EVENTS, SCHEMA_VERSION
+
+MEMORY_LIMIT = "1500MB"
+WAREHOUSE_FILE = "warehouse.duckdb"
+
+_BOOKKEEPING = """
+create table if not exists warehouse_schema(version integer not null);
+create table if not exists table_state(
+    table_name varchar primary key, version bigint not null, code_hash varchar, fingerprint varchar,
+    n_rows bigint, built_at timestamptz);
+create table if not exists built_from(table_name varchar, input_name varchar, input_version bigint);
+create table if not exists touched(table_name varchar, event_hour timestamptz);
+create table if not exists files(
+    file_id varchar, path varchar, size bigint, modified_ns bigint, sha256 varchar, source varchar, state varchar,
+    n_records bigint, n_events bigint, n_duplicates bigint, n_quarantined bigint, n_ignored bigint,
+    loaded_at timestamptz, message varchar);
+create table if not exists quarantine(
+    file_id varchar, source varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
+create table if not exists chain_aliases(old_id varchar, new_id varchar, run_id varchar);
+create table if not exists runs(
+    run_id varchar, started_at timestamptz, finished_at timestamptz, software varchar, schema_version integer,
+    rules_hash varchar, config_hash varchar, n_files bigint, counts varchar, as_of timestamptz);
+"""
+
+
+class Warehouse:
+    """An open home: its folder and the one connection that may write."""
+
+    def __init__(self, home: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.home = home
+        self.con = con
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing; nested use joins the outer transaction's fate by being refused by DuckDB."""
+        self.con.execute("begin")
+        try:
+            yield self.con
+        except BaseException:
+            self.con.execute("rollback")
+            raise
+        self.con.execute("commit")
+
+    def version(self, table: str) -> int:
+        row = self.con.execute("select version from table_state where table_name = ?", [table]).fetchone()
+        return int(row[0]) if row else 0
+
+    def has_table(self, table: str) -> bool:
+        found = self.con.execute("select 1 from duckdb_tables() where table_name = ?", [table]).fetchone()
+        return found is not None
+
+    def store_reference(self, table: str, rows: pa.Table) -> bool:
+        """Replace a small table by `rows` if its content differs; true when it did."""
+        self.con.register("incoming_reference", rows)
+        try:
+            with self.transaction():
+                self.con.execute(f'create or replace table "{table}" as from incoming_reference')
+                return self.record_build(table, code_hash="", inputs={})
+        finally:
+            self.con.unregister("incoming_reference")
+
+    def record_build(self, table: str, *, code_hash: str, inputs: dict[str, int]) -> bool:
+        """Note, inside the caller's transaction, that `table` now stands; its version grows only with its content."""
+        n_rows, fingerprint = self.fingerprint(table)
+        before = self.con.execute(
+            "select version, fingerprint from table_state where table_name = ?", [table]
+        ).fetchone()
+        changed = before is None or before[1] != fingerprint
+        version = (before[0] if before else 0) + int(changed)
+        self.con.execute(
+            "insert or replace into table_state values (?, ?, ?, ?, ?, now())",
+            [table, version, code_hash, fingerprint, n_rows],
+        )
+        self.con.execute("delete from built_from where table_name = ?", [table])
+        for name, input_version in inputs.items():
+            self.con.execute("insert into built_from values (?, ?, ?)", [table, name, input_version])
+        return changed
+
+    def fingerprint(self, table: str) -> tuple[int, str]:
+        """(rows, a hash of the set of rows that does not depend on their order)."""
+        row = self.con.execute(
+            f'select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from "{table}" as t'
+        ).fetchone()
+        assert row is not None
+        return int(row[0]), str(row[1])
+
+    def bump(self, table: str) -> None:
+        """The content of an hourly table changed, inside the caller's transaction."""
+        self.con.execute(
+            "insert into table_state values (?, 1, '', '', null, now()) "
+            "on conflict (table_name) do update set version = version + 1, built_at = now()",
+            [table],
+        )
+
+
+@contextmanager
+def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None) -> Iterator[Warehouse]:
+    """Take the home's lock, open its DuckDB file and bring its bookkeeping up to date.
+
+    Raises HomeBusy when another run holds the home for longer than `wait_seconds`, UsageError when `home` is no
+    folder of ours, RunError when the file was written by a newer Ultravires or cannot be read.
+    """
+    _prepare(home)
+    with _lock(home, wait_seconds, say):
+        con = _connect(home / WAREHOUSE_FILE)
+        try:
+            _migrate(con)
+            yield Warehouse(home, con)
+        finally:
+            con.close()
+
+
+def _prepare(home: Path) -> None:
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"{home}: the home must be a folder, this is a file; choose another --home")
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{home}: cannot create the home ({error.strerror}); choose another --home") from error
+    if not os.access(home, os.W_OK):
+        raise UsageError(f"{home}: the home is not writable; choose another --home")
+
+
+@contextmanager
+def _lock(home: Path, wait_seconds: float, say: object) -> Iterator[None]:
+    with (home / "lock").open("a+") as handle:
+        deadline = time.monotonic() + wait_seconds
+        told = False
+        while not _try_lock(handle):
+            holder = _holder(handle)
+            if time.monotonic() >= deadline:
+                raise HomeBusy(f"{home}: another run{holder} is using this home; try again when it has finished")
+            if callable(say) and not told:
+                say(f"another run{holder} is using {home}; waiting for it to finish")
+                told = True
+            time.sleep(0.2)
+        handle.seek(0)
+        handle.truncate()
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(handle: IO[str]) -> str:
+    handle.seek(0)
+    pid = handle.read(20).strip()
+    return f" (process {pid})" if pid.isdigit() else ""
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        con = duckdb.connect(str(path))
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: cannot open the warehouse ({reason}); move it away to start anew") from error
+    path.chmod(0o600)
+    con.execute("set timezone = 'UTC'")
+    con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+    con.execute("set preserve_insertion_order = false")
+    con.execute("set enable_progress_bar = false")
+    return con
+
+
+def _migrate(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(_BOOKKEEPING)
+    row = con.execute("select max(version) from warehouse_schema").fetchone()
+    found = row[0] if row else None
+    if found is None:
+        con.execute("insert into warehouse_schema values (?)", [SCHEMA_VERSION])
+    elif found != SCHEMA_VERSION:
+        raise RunError(
+            f"this home was written with schema {found}, this Ultravires writes schema {SCHEMA_VERSION}; "
+            "use the matching version, or a new --home and load the logs again"
+        )
+    con.execute(_events_ddl())
+
+
+def _events_ddl() -> str:
+    # Compression is lost by CREATE TABLE AS, so the table is spelled out: `raw` with zstd is a fourteenth.
+    types = {pa.string(): "varchar", pa.large_string(): "varchar", pa.int32(): "integer", pa.int64(): "bigint"}
+    columns = []
+    for field in EVENTS:
+        if pa.types.is_timestamp(field.type):
+            kind = "timestamptz"
+        elif pa.types.is_list(field.type):
+            is_keys = pa.types.is_struct(field.type.value_type)
+            kind = "struct(kind varchar, value varchar, role varchar)[]" if is_keys else "varchar[]"
+        else:
+            kind = types[field.type]
+        zstd = " using compression zstd" if field.name in ("raw", "detail") else ""
+        columns.append(f"{field.name} {kind}{'' if field.nullable else ' not null'}{zstd}")
+    return f"create table if not exists events({', '.join(columns)})"

@@ -1,0 +1,52 @@
+-- grain: one row per credential and approval whose subject, role and window fit it
+-- build: full
+-- why: the last resort, where no id travels: it names a candidate and is never proof
+
+with windows as (
+    select
+        stg_approvals.approval_id,
+        stg_approvals.roles,
+        stg_approvals.valid_from,
+        coalesce(stg_approvals.ends_at, '9999-12-31 00:00:00+00'::timestamptz) as ends_at,
+        coalesce(resolved.identity_id, stg_approvals.subject_uid) as identity_id
+    from stg_approvals
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = stg_approvals.subject_uid
+        and resolved.valid_from <= stg_approvals.event_at and resolved.valid_until > stg_approvals.event_at
+    where stg_approvals.is_granted and stg_approvals.origin = 'ticket' and stg_approvals.subject_uid is not null
+),
+
+-- Whoever asked for the credential, whoever it makes its holder, and the web identity behind it may be the subject.
+subjects as (
+    select credential_id, credential_uid, role_arn, holder_uid as alias_uid, coalesce(issued_at, first_used_at) as from_at, coalesce(issued_at, last_used_at) as until_at
+    from stg_credentials
+    union
+    select credential_id, credential_uid, role_arn, issued_by_uid, coalesce(issued_at, first_used_at), coalesce(issued_at, last_used_at)
+    from stg_credentials
+    where issued_by_uid is not null
+    union
+    select
+        stg_credentials.credential_id, stg_credentials.credential_uid, stg_credentials.role_arn, stg_keys.key_value,
+        stg_credentials.issued_at, stg_credentials.issued_at
+    from stg_credentials
+    join stg_keys on stg_keys.event_id = stg_credentials.issued_event_id and stg_keys.key_kind = 'federated_subject'
+),
+
+identified as (
+    select distinct subjects.credential_id, subjects.role_arn, subjects.from_at, subjects.until_at, resolved.identity_id
+    from subjects
+    join int_identities__resolved as resolved
+        on resolved.alias_uid = subjects.alias_uid
+        and resolved.valid_from <= subjects.from_at and resolved.valid_until > subjects.from_at
+)
+
+select distinct
+    identified.credential_id as node_id,
+    windows.approval_id,
+    identified.identity_id as key_value
+from identified
+join windows on windows.identity_id = identified.identity_id
+cross join run_context
+where identified.until_at >= windows.valid_from - run_context.clock_tolerance
+    and identified.from_at <= windows.ends_at + run_context.clock_tolerance
+    and (identified.role_arn is null or array_length(windows.roles) = 0 or list_contains(windows.roles, identified.role_arn))

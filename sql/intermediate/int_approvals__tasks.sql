@@ -1,0 +1,12 @@
+-- grain: one row per approval with at least one tool call under it
+-- build: full
+-- why: a task is over when the last agent run under its approval has ended, which may be long before the approval ends
+
+select
+    chain_steps.root_id as approval_id,
+    min(stg_tool_calls.called_at) as task_started_at,
+    max(stg_tool_calls.ended_at) as task_ended_at
+from chain_steps
+join stg_tool_calls on stg_tool_calls.tool_call_id = chain_steps.step_id
+where chain_steps.root_kind = 'approval' and chain_steps.is_accounted
+group by chain_steps.root_id

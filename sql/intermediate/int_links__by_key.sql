@@ -1,0 +1,70 @@
+-- grain: one row per child, parent and key that names both
+-- build: full
+-- why: the exact joins: an id that one record defines and another refers to
+
+with names as (
+    select distinct node_id, node_kind, key_kind, key_value
+    from stg_keys
+    where role = 'names'
+),
+
+uses as (
+    select distinct node_id, node_kind, key_kind, key_value
+    from stg_keys
+    where role = 'uses'
+),
+
+-- The reference stands in the child: the child's record names its parent's id.
+upward as (
+    select
+        uses.node_id as child_id, uses.node_kind as child_kind,
+        names.node_id as parent_id, names.node_kind as parent_kind,
+        uses.key_kind, uses.key_value
+    from uses
+    join names on names.key_kind = uses.key_kind and names.key_value = uses.key_value
+    where (uses.node_kind, names.node_kind) in (
+        ('decision', 'approval'), ('tool_call', 'approval'), ('tool_call', 'decision'), ('tool_call', 'tool_call')
+    )
+),
+
+-- The reference stands in the parent: a decision names the call it answers, a tool call the request it sent.
+downward as (
+    select
+        names.node_id as child_id, names.node_kind as child_kind,
+        uses.node_id as parent_id, uses.node_kind as parent_kind,
+        names.key_kind, names.key_value
+    from names
+    join uses on uses.key_kind = names.key_kind and uses.key_value = names.key_value
+    where (names.key_kind, names.node_kind, uses.node_kind) in (
+        ('tool_call', 'tool_call', 'decision'), ('request', 'activity', 'tool_call')
+    )
+),
+
+pairs as (
+    select * from upward
+    union
+    select * from downward
+),
+
+counted as (
+    select
+        *,
+        count(*) over (partition by child_id, parent_kind, key_kind, key_value) as n_candidates
+    from pairs
+    where child_id <> parent_id
+),
+
+-- Several keys may prove the same pair; the one with the fewest candidates speaks for it.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by child_id, parent_id
+            order by n_candidates, key_kind, key_value
+        ) as nth
+    from counted
+)
+
+select child_id, child_kind, parent_id, parent_kind, key_kind, key_value, n_candidates
+from ranked
+where nth = 1

@@ -1,0 +1,105 @@
+-- grain: one row per activity or tool call under an approval
+-- build: full
+-- why: compares each act with the words of its approval: actions, resources, tools and roles, by case-insensitive patterns
+
+with acts as (
+    select
+        chain_steps.step_id,
+        chain_steps.root_id as approval_id,
+        chain_steps.node_kind,
+        chain_steps.action,
+        chain_steps.resource_uids,
+        coalesce(stg_activities.issued_role_arn, stg_activities.role_arn) as role_arn,
+        -- Taking a role is judged by the approved roles; asking who one is gives no power.
+        coalesce(stg_activities.issued_role_arn is not null or chain_steps.action = 'sts:GetCallerIdentity', false) as is_role_taking,
+        stg_approvals.actions,
+        stg_approvals.resources,
+        stg_approvals.tools,
+        stg_approvals.roles
+    from chain_steps
+    join stg_approvals on stg_approvals.approval_id = chain_steps.root_id
+    left join stg_activities on stg_activities.activity_id = chain_steps.step_id
+    where chain_steps.is_accounted
+        and (chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:')))
+),
+
+patterns as (
+    select
+        approval_id,
+        pattern_kind,
+        replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
+    from (
+        select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from stg_approvals
+        union all
+        select approval_id, 'resource', unnest(resources) from stg_approvals
+        union all
+        select approval_id, 'tool', unnest(tools) from stg_approvals
+    )
+),
+
+distinct_actions as (
+    select distinct
+        approval_id,
+        case node_kind when 'activity' then 'action' else 'tool' end as pattern_kind,
+        case node_kind when 'activity' then action else substr(action, 6) end as value
+    from acts
+),
+
+distinct_resources as (
+    select distinct approval_id, 'resource' as pattern_kind, unnest(resource_uids) as value
+    from acts
+    where node_kind = 'activity'
+),
+
+distinct_values as (
+    select * from distinct_actions
+    union all
+    select * from distinct_resources
+),
+
+approved_values as (
+    select distinct distinct_values.approval_id, distinct_values.pattern_kind, distinct_values.value
+    from distinct_values
+    join patterns
+        on patterns.approval_id = distinct_values.approval_id
+        and patterns.pattern_kind = distinct_values.pattern_kind
+        and distinct_values.value ilike patterns.pattern_like escape '\'
+),
+
+resource_acts as (
+    select step_id, approval_id, unnest(resource_uids) as value
+    from acts
+    where node_kind = 'activity'
+),
+
+outside_resources as (
+    select distinct resource_acts.step_id
+    from resource_acts
+    left join approved_values
+        on approved_values.approval_id = resource_acts.approval_id
+        and approved_values.pattern_kind = 'resource' and approved_values.value = resource_acts.value
+    where approved_values.value is null
+)
+
+select
+    acts.step_id,
+    acts.approval_id,
+    acts.role_arn,
+    case
+        when acts.is_role_taking then false
+        when acts.node_kind = 'activity' and array_length(acts.actions) > 0 then approved_values.value is null
+        when acts.node_kind = 'tool_call' and array_length(acts.tools) > 0 then approved_values.value is null
+    end as is_outside_actions,
+    case
+        when acts.node_kind <> 'activity' or acts.is_role_taking then false
+        when array_length(acts.resources) > 0 and array_length(acts.resource_uids) > 0 then outside_resources.step_id is not null
+    end as is_outside_resources,
+    case
+        when acts.role_arn is not null and array_length(acts.roles) > 0 then not list_contains(acts.roles, acts.role_arn)
+    end as is_outside_roles
+from acts
+left join approved_values
+    on approved_values.approval_id = acts.approval_id
+    and approved_values.pattern_kind = case acts.node_kind when 'activity' then 'action' else 'tool' end
+    and approved_values.value = case acts.node_kind when 'activity' then acts.action else substr(acts.action, 6) end
+left join outside_resources on outside_resources.step_id = acts.step_id

@@ -1,0 +1,112 @@
+-- grain: one row per identity, actor, action and kind of drift
+-- build: full
+-- why: approved against used: what went beyond and since when (overreach), and what was approved and never used (unused)
+
+with subjects as (
+    select step_facts.*, coalesce(chains.identity_id, step_facts.identity_id) as approved_identity_id
+    from step_facts
+    join chains on chains.chain_id = step_facts.chain_id
+    where step_facts.node_kind = 'activity' and step_facts.approval_id is not null
+),
+
+beyond as (
+    select *
+    from subjects
+    where is_outside_actions or is_outside_resources
+),
+
+beyond_resources as (
+    select approved_identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
+    from (select approved_identity_id, actor_uid, action, unnest(resource_uids) as resource_uid from beyond)
+    group by approved_identity_id, actor_uid, action
+),
+
+overreach as (
+    select
+        beyond.approved_identity_id as identity_id,
+        beyond.actor_uid,
+        'overreach' as kind,
+        beyond.action,
+        min(beyond.step_at) as first_at,
+        max(beyond.step_at) as last_at,
+        count(*) as n_events,
+        count(*) filter (where beyond.outcome = 'denied') as n_denied,
+        list_sort(list(distinct beyond.approval_id)) as approval_ids,
+        true as is_certain,
+        list_sort(list(distinct beyond.event_id))[1:100] as evidence_event_ids
+    from beyond
+    group by beyond.approved_identity_id, beyond.actor_uid, beyond.action
+),
+
+used as (
+    select distinct approval_id, action
+    from subjects
+),
+
+approved_patterns as (
+    select
+        entitlements.identity_id,
+        entitlements.action_pattern,
+        'approval:' || entitlements.approval_uid as approval_id,
+        entitlements.event_id,
+        entitlements.valid_from,
+        entitlements.valid_until,
+        replace(replace(replace(replace(replace(entitlements.action_pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
+    from entitlements
+    cross join run_context
+    where entitlements.valid_until <= run_context.as_of
+),
+
+touched_patterns as (
+    select distinct approved_patterns.identity_id, approved_patterns.action_pattern
+    from approved_patterns
+    join used on used.approval_id = approved_patterns.approval_id and used.action ilike approved_patterns.pattern_like escape '\'
+),
+
+unused as (
+    select
+        approved_patterns.identity_id,
+        null::varchar as actor_uid,
+        'unused' as kind,
+        approved_patterns.action_pattern as action,
+        min(approved_patterns.valid_from) as first_at,
+        max(approved_patterns.valid_until) as last_at,
+        0 as n_events,
+        0 as n_denied,
+        list_sort(list(distinct approved_patterns.approval_id)) as approval_ids,
+        -- Nothing used is sure only where the activity was seen at all.
+        bool_and(sources.state <> 'absent' and sources.complete_until >= approved_patterns.valid_until) as is_certain,
+        list_sort(list(distinct approved_patterns.event_id))[1:100] as evidence_event_ids
+    from approved_patterns
+    left join touched_patterns
+        on touched_patterns.identity_id = approved_patterns.identity_id and touched_patterns.action_pattern = approved_patterns.action_pattern
+    left join sources on list_contains(sources.evidence_kinds, 'activity')
+    where touched_patterns.identity_id is null
+    group by approved_patterns.identity_id, approved_patterns.action_pattern
+),
+
+both_kinds as (
+    select * from overreach
+    union all by name
+    select * from unused
+)
+
+select
+    'dr_' || substr(sha256(both_kinds.identity_id || chr(31) || coalesce(both_kinds.actor_uid, '') || chr(31) || both_kinds.kind || chr(31) || both_kinds.action), 1, 20) as drift_id,
+    both_kinds.identity_id,
+    both_kinds.actor_uid,
+    both_kinds.kind,
+    both_kinds.action,
+    both_kinds.first_at,
+    both_kinds.last_at,
+    both_kinds.n_events,
+    both_kinds.n_denied,
+    coalesce(beyond_resources.resource_uids, []) as resource_uids,
+    both_kinds.approval_ids,
+    coalesce(both_kinds.is_certain, false) as is_certain,
+    both_kinds.evidence_event_ids
+from both_kinds
+left join beyond_resources
+    on beyond_resources.approved_identity_id = both_kinds.identity_id
+    and beyond_resources.actor_uid = both_kinds.actor_uid and beyond_resources.action = both_kinds.action
+    and both_kinds.kind = 'overreach'

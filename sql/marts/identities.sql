@@ -1,0 +1,78 @@
+-- grain: one row per identity
+-- build: full
+-- why: who acts, who answers for it, and under which names the logs know it
+
+with seen as (
+    select
+        coalesce(resolved.identity_id, events.actor_uid) as identity_id,
+        events.actor_kind,
+        events.actor_name,
+        events.log,
+        events.event_at,
+        events.credential_uid
+    from events
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = events.actor_uid
+        and resolved.valid_from <= events.event_at and resolved.valid_until > events.event_at
+    where events.actor_uid is not null
+),
+
+observed as (
+    select
+        identity_id,
+        -- The plainest word any log has for it, in this order.
+        case
+            when bool_or(actor_kind = 'human') then 'human'
+            when bool_or(actor_kind = 'agent') then 'agent'
+            when bool_or(actor_kind = 'workload') then 'workload'
+            when bool_or(actor_kind = 'role') then 'role'
+            when bool_or(actor_kind = 'service') then 'service'
+            else 'unknown'
+        end as observed_kind,
+        bool_or(starts_with(credential_uid, 'AKIA')) as has_static_key,
+        min(actor_name) as name,
+        list_sort(list(distinct log)) as logs,
+        min(event_at) as first_seen_at,
+        max(event_at) as last_seen_at,
+        count(*) as n_events
+    from seen
+    group by identity_id
+),
+
+names as (
+    select identity_id, list_sort(list(distinct alias_uid)) as aliases
+    from int_identities__resolved
+    group by identity_id
+),
+
+everyone as (
+    select identity_id from observed
+    union
+    select identity_id from declared_identities
+    union
+    select identity_id from names
+)
+
+select
+    everyone.identity_id,
+    coalesce(declared.kind, observed.observed_kind, 'unknown') as identity_kind,
+    coalesce(declared.name, observed.name, everyone.identity_id) as name,
+    declared.owner,
+    coalesce(declared.risk_tier, 'medium') as risk_tier,
+    -- The provider's own services act for somebody else and are not judged; a person behind single sign-on is a person.
+    case
+        when declared.kind is not null then declared.kind <> 'human'
+        when strpos(everyone.identity_id, 'AWSReservedSSO_') > 0 then false
+        when observed.observed_kind = 'human' then false
+        when observed.observed_kind in ('agent', 'workload', 'role') then true
+        when observed.observed_kind = 'unknown' and observed.has_static_key then true
+    end as is_nonhuman,
+    coalesce(names.aliases, []) as aliases,
+    coalesce(observed.logs, []) as logs,
+    observed.first_seen_at,
+    observed.last_seen_at,
+    coalesce(observed.n_events, 0) as n_events
+from everyone
+left join declared_identities as declared on declared.identity_id = everyone.identity_id
+left join observed on observed.identity_id = everyone.identity_id
+left join names on names.identity_id = everyone.identity_id

@@ -1,0 +1,59 @@
+-- grain: one row per activity event (what a cloud or SaaS API recorded)
+-- build: by_hour
+-- why: says once what is privileged and which network a call came from: permissions management, issuing credentials, or what the configuration names
+
+with hours as (select event_hour from touched_hours),
+
+recent as (
+    select
+        e.event_id,
+        e.event_at,
+        e.event_hour,
+        e.log,
+        e.native_id,
+        e.actor_uid,
+        e.actor_kind,
+        e.account_uid,
+        e.action,
+        e.resource_uids,
+        e.outcome,
+        e.error_code,
+        e.credential_uid,
+        e.issued_credential_uid,
+        e.issued_expires_at,
+        e.revoked_credential_uid,
+        e.src_ip,
+        e.user_agent,
+        e.via_service,
+        json_extract_string(e.detail, '$.role_arn') as role_arn,
+        json_extract_string(e.detail, '$.session_name') as session_name,
+        json_extract_string(e.detail, '$.issued_role_arn') as issued_role_arn,
+        json_extract_string(e.detail, '$.issued_session_name') as issued_session_name
+    from events as e
+    join hours on hours.event_hour = e.event_hour
+    where e.kind in ('activity', 'credential')
+),
+
+privileged_names as (
+    select distinct recent.action
+    from recent
+    join privileged_actions on recent.action ilike privileged_actions.action_like escape '\'
+)
+
+select
+    'activity:' || recent.event_id as activity_id,
+    recent.*,
+    address_networks.network,
+    coalesce(
+        iam_actions.access_level = 'Permissions management'
+        or recent.issued_credential_uid is not null
+        or privileged_names.action is not null,
+        false
+    ) as is_privileged,
+    -- Taking a role is how work is done; a new long-lived credential is a way to stay.
+    recent.issued_credential_uid is not null
+    and not regexp_matches(recent.action, ':(AssumeRole|GetSessionToken|GetFederationToken)') as mints_credential
+from recent
+left join iam_actions on iam_actions.action_lower = lower(recent.action)
+left join privileged_names on privileged_names.action = recent.action
+left join address_networks on address_networks.src_ip = recent.src_ip

@@ -1,0 +1,102 @@
+-- grain: one row per approval
+-- build: full
+-- why: the states of one approval (requested, approved, revoked ...) arrive as separate records, in any order and in any file
+
+with states as (
+    select
+        approval_uid,
+        event_id,
+        event_at,
+        log,
+        task,
+        json_extract_string(detail, '$.status') as status,
+        json_extract_string(detail, '$.origin') as origin,
+        json_extract_string(detail, '$.subject') as subject_uid,
+        json_extract_string(detail, '$.requested_by') as requested_by,
+        json_extract_string(detail, '$.approved_by') as approved_by,
+        try_cast(json_extract_string(detail, '$.requested_at') as timestamptz) as requested_at,
+        try_cast(json_extract_string(detail, '$.approved_at') as timestamptz) as approved_at,
+        try_cast(json_extract_string(detail, '$.valid_from') as timestamptz) as valid_from,
+        try_cast(json_extract_string(detail, '$.valid_until') as timestamptz) as valid_until,
+        try_cast(json_extract_string(detail, '$.revoked_at') as timestamptz) as revoked_at,
+        json_extract_string(detail, '$.actions[*]') as actions,
+        json_extract_string(detail, '$.resources[*]') as resources,
+        json_extract_string(detail, '$.roles[*]') as roles,
+        json_extract_string(detail, '$.tools[*]') as tools,
+        json_extract_string(detail, '$.ticket') as ticket,
+        json_extract_string(detail, '$.risk') as risk
+    from events
+    where kind = 'approval' and approval_uid is not null
+),
+
+ordered as (
+    select
+        *,
+        case status when 'requested' then 1 when 'approved' then 2 when 'denied' then 3 when 'revoked' then 4 else 0 end as stage
+    from states
+),
+
+placed as (
+    select *, {'at': event_at, 'stage': stage, 'id': event_id} as place
+    from ordered
+),
+
+merged as (
+    select
+        approval_uid,
+        max_by(status, place) filter (where status is not null) as status,
+        max_by(origin, place) filter (where origin is not null) as origin,
+        max_by(subject_uid, place) filter (where subject_uid is not null) as subject_uid,
+        max_by(requested_by, place) filter (where requested_by is not null) as requested_by,
+        max_by(approved_by, place) filter (where approved_by is not null) as approved_by,
+        max_by(requested_at, place) filter (where requested_at is not null) as requested_at,
+        max_by(approved_at, place) filter (where approved_at is not null) as approved_at,
+        max_by(valid_from, place) filter (where valid_from is not null) as valid_from,
+        max_by(valid_until, place) filter (where valid_until is not null) as valid_until,
+        max_by(revoked_at, place) filter (where revoked_at is not null) as revoked_at,
+        max_by(actions, place) filter (where array_length(actions) > 0) as actions,
+        max_by(resources, place) filter (where array_length(resources) > 0) as resources,
+        max_by(roles, place) filter (where array_length(roles) > 0) as roles,
+        max_by(tools, place) filter (where array_length(tools) > 0) as tools,
+        max_by(ticket, place) filter (where ticket is not null) as ticket,
+        max_by(risk, place) filter (where risk is not null) as risk,
+        max_by(task, place) filter (where task is not null) as task,
+        min(event_at) filter (where status = 'revoked') as first_revoked_at,
+        min(event_at) filter (where status = 'approved') as first_approved_at,
+        min_by(event_id, place) filter (where status = 'approved') as approving_event_id,
+        max_by(event_id, place) as last_event_id,
+        max_by(event_at, place) as last_event_at,
+        min_by(log, place) as log,
+        list_sort(list(distinct event_id)) as event_ids
+    from placed
+    group by approval_uid
+)
+
+select
+    'approval:' || approval_uid as approval_id,
+    approval_uid,
+    coalesce(origin, 'ticket') as origin,
+    status,
+    subject_uid,
+    requested_by,
+    approved_by,
+    requested_at,
+    coalesce(approved_at, first_approved_at) as approved_at,
+    coalesce(valid_from, approved_at, first_approved_at) as valid_from,
+    valid_until,
+    coalesce(revoked_at, first_revoked_at) as revoked_at,
+    least(valid_until, coalesce(revoked_at, first_revoked_at)) as ends_at,
+    coalesce(actions, []) as actions,
+    coalesce(resources, []) as resources,
+    coalesce(roles, []) as roles,
+    coalesce(tools, []) as tools,
+    ticket,
+    risk,
+    task,
+    coalesce(status = 'approved' or (status = 'revoked' and coalesce(approved_at, first_approved_at) is not null), false) as is_granted,
+    coalesce(approving_event_id, last_event_id) as event_id,
+    event_ids,
+    coalesce(first_approved_at, last_event_at) as event_at,
+    date_trunc('hour', coalesce(first_approved_at, last_event_at)) as event_hour,
+    log
+from merged

@@ -1,0 +1,93 @@
+-- grain: one row per credential (session, token, key)
+-- build: full
+-- why: what was issued and what was used, in one row, also for keys whose issue no log ever showed
+
+with issues as (
+    select
+        issued_credential_uid as credential_uid,
+        event_id,
+        event_at,
+        actor_uid,
+        credential_uid as issuer_credential_uid,
+        coalesce(issued_role_arn, actor_uid) as holder_uid,
+        issued_role_arn as role_arn,
+        issued_session_name as session_name,
+        issued_expires_at as expires_at,
+        src_ip,
+        network,
+        account_uid,
+        log,
+        -- The copy of a cross-account event that knows the caller's credential says more than the other.
+        row_number() over (
+            partition by issued_credential_uid
+            order by credential_uid is null, event_at, event_id
+        ) as nth
+    from stg_activities
+    where issued_credential_uid is not null
+),
+
+issued as (select * from issues where nth = 1),
+
+used as (
+    select
+        credential_uid,
+        min(event_at) as first_used_at,
+        max(event_at) as last_used_at,
+        count(*) as n_uses,
+        min_by(actor_uid, {'at': event_at, 'id': event_id}) as actor_uid,
+        min_by(role_arn, {'at': event_at, 'id': event_id}) as role_arn,
+        min_by(session_name, {'at': event_at, 'id': event_id}) as session_name,
+        min_by(account_uid, {'at': event_at, 'id': event_id}) as account_uid,
+        min(log) as log
+    from stg_activities
+    where credential_uid is not null
+    group by credential_uid
+),
+
+revoked as (
+    select
+        revoked_credential_uid as credential_uid,
+        min(event_at) as revoked_at,
+        min_by(event_id, {'at': event_at, 'id': event_id}) as revoked_event_id
+    from stg_activities
+    where revoked_credential_uid is not null and outcome = 'success'
+    group by revoked_credential_uid
+),
+
+known as (
+    select credential_uid from issued
+    union
+    select credential_uid from used
+    union
+    select credential_uid from revoked
+)
+
+select
+    'credential:' || known.credential_uid as credential_id,
+    known.credential_uid,
+    case
+        when issued.expires_at is not null or issued.role_arn is not null then 'session'
+        when starts_with(known.credential_uid, 'ASIA') then 'session'
+        else 'static'
+    end as credential_kind,
+    issued.event_id as issued_event_id,
+    issued.event_at as issued_at,
+    issued.actor_uid as issued_by_uid,
+    issued.issuer_credential_uid,
+    coalesce(used.actor_uid, issued.holder_uid) as holder_uid,
+    coalesce(issued.role_arn, used.role_arn) as role_arn,
+    coalesce(issued.session_name, used.session_name) as session_name,
+    issued.expires_at,
+    revoked.revoked_at,
+    revoked.revoked_event_id,
+    used.first_used_at,
+    used.last_used_at,
+    coalesce(used.n_uses, 0) as n_uses,
+    issued.src_ip as issue_ip,
+    issued.network as issue_network,
+    coalesce(used.account_uid, issued.account_uid) as account_uid,
+    coalesce(issued.log, used.log, 'unknown') as log
+from known
+left join issued on issued.credential_uid = known.credential_uid
+left join used on used.credential_uid = known.credential_uid
+left join revoked on revoked.credential_uid = known.credential_uid

@@ -1,0 +1,41 @@
+-- grain: one row per event and key
+-- build: by_hour
+-- why: the link SQL joins these rows and never looks into a vendor's record; a new source only adds rows
+
+with hours as (select event_hour from touched_hours),
+
+recent as (
+    select e.event_id, e.log, e.event_at, e.event_hour, e.kind, e.approval_uid, e.decision_uid, e.tool_call_uid, e.keys
+    from events as e
+    join hours on hours.event_hour = e.event_hour
+),
+
+unnested as (
+    select
+        event_id,
+        log,
+        event_at,
+        event_hour,
+        case
+            when kind = 'approval' and approval_uid is not null then 'approval:' || approval_uid
+            when kind = 'decision' and decision_uid is not null then 'decision:' || decision_uid
+            when kind = 'tool_call' and tool_call_uid is not null then 'tool_call:' || tool_call_uid
+            else 'activity:' || event_id
+        end as node_id,
+        case when kind = 'credential' then 'activity' else kind end as node_kind,
+        unnest(keys) as entry
+    from recent
+)
+
+select distinct
+    event_id,
+    node_id,
+    node_kind,
+    event_at,
+    event_hour,
+    log,
+    entry.kind as key_kind,
+    entry.value as key_value,
+    entry.role as role
+from unnested
+where entry.value is not null

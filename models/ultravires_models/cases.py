@@ -1,0 +1,115 @@
+"""Cases: rows beside a rule that must make it fire or must not, run through the compiled SQL in DuckDB.
+
+`<name>.cases.jsonl` holds one object a line: `{"name", "fires", "row": {column: value}}` for a rule over a
+table, `{"name", "fires", "event": {CloudTrail record}}` for one over raw CloudTrail.
+"""
+
+# ruff: noqa: S608 - the names in this SQL are columns of our relations; the values of cases are bound
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ultravires_models.errors import RuleError
+from ultravires_models.relation import Relation
+from ultravires_models.rule import Rule
+from ultravires_models.sigma.runner import compile_rules
+from ultravires_models.sigma.sqltext import identifier
+
+_SQL_TYPES = {
+    "text": "VARCHAR",
+    "list": "VARCHAR[]",
+    "bool": "BOOLEAN",
+    "number": "DOUBLE",
+    "time": "TIMESTAMPTZ",
+}
+_ANY_TIME = "2026-11-02T10:30:00Z"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row and whether the rule must fire on it."""
+
+    name: str
+    fires: bool
+    row: Mapping[str, Any]
+
+
+def read_cases(path: Path, relation: Relation) -> list[Case]:
+    """The cases of one file. RuleError, naming file and line, for a line that is no case of this relation."""
+    cases = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            value = json.loads(line)
+            row = cloudtrail_row(value["event"]) if relation.raw_column else table_row(value["row"], relation)
+            cases.append(Case(name=value["name"], fires=value["fires"], row=row))
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise RuleError(f"{path}:{number}: not a case of {relation.service}: {error!r}") from error
+    return cases
+
+
+def table_row(row: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
+    """The row, with a moment for each time that it leaves out. KeyError for a column the table has not."""
+    unknown = sorted(set(row) - set(relation.columns))
+    if unknown:
+        raise KeyError(f"{relation.table} has no column {', '.join(unknown)}")
+    times = {
+        name: _ANY_TIME
+        for name in ("step_at", "event_at", "first_at", "event_hour")
+        if name in relation.columns
+    }
+    return {**times, **row}
+
+
+def cloudtrail_row(event: Mapping[str, Any]) -> dict[str, Any]:
+    """A CloudTrail record as the row of `events` that the aws relation reads, without the log's reader."""
+    at = event.get("eventTime", _ANY_TIME)
+    return {
+        "event_id": event.get("eventID", "event"),
+        "actor_uid": (event.get("userIdentity") or {}).get("arn"),
+        "action": f"{str(event.get('eventSource', '')).split('.')[0]}:{event.get('eventName')}",
+        "error_code": event.get("errorCode"),
+        "credential_uid": (event.get("userIdentity") or {}).get("accessKeyId"),
+        "event_at": at,
+        "event_hour": f"{at[:13]}:00:00Z",
+        "raw": json.dumps(event, ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def create_relation(
+    con: duckdb.DuckDBPyConnection, relation: Relation, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Create the relation's table with these rows, and `touched_hours` with all their hours."""
+    types = {name: _SQL_TYPES[kind] for name, kind in relation.columns.items()}
+    if relation.raw_column:
+        types |= {relation.raw_column: "VARCHAR", "log": "VARCHAR"}
+    columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in types.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(relation.table)} ({columns})")
+    marks = ", ".join("?" for _ in types)
+    for row in rows:
+        full = {"log": f"{relation.product}_{relation.service}", **row}
+        con.execute(
+            f"INSERT INTO {identifier(relation.table)} VALUES ({marks})", [full.get(name) for name in types]
+        )
+    if relation.is_by_hour:
+        con.execute(
+            f"CREATE OR REPLACE TEMP TABLE touched_hours AS "
+            f"SELECT DISTINCT event_hour FROM {identifier(relation.table)}"
+        )
+
+
+def failed_cases(rule: Rule, cases: Sequence[Case]) -> list[str]:
+    """Names of the cases in which the rule did not do what the case says."""
+    statement = compile_rules([rule], rule.relation)
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        return [case.name for case in cases if _fires(con, rule, statement, case) != case.fires]
+
+
+def _fires(con: duckdb.DuckDBPyConnection, rule: Rule, statement: str, case: Case) -> bool:
+    create_relation(con, rule.relation, [case.row])
+    return bool(con.execute(statement).fetchall())

@@ -1,0 +1,147 @@
+"""Rules: Sigma YAML files with a section `ultravires:` that says what a hit is about, and what to do."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+
+from ultravires_models.errors import RuleError, one_line
+from ultravires_models.frameworks import load_frameworks
+from ultravires_models.hits import SEVERITIES
+from ultravires_models.relation import Relation
+from ultravires_models.relations import find_relation
+
+DETECTION_FINDING = 2004
+IAM_ANALYSIS_FINDING = 2008
+SLOTS = ("", "day")
+PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_SECTION = {"subject", "slot", "evidence", "remediation", "message", "class_uid"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule, read and checked. `subject_columns` are joined by a space; `message` has {field} in it."""
+
+    detector_id: str
+    title: str
+    description: str
+    severity: str
+    frameworks: tuple[str, ...]
+    false_positives: tuple[str, ...]
+    version: str
+    relation: Relation
+    sigma: SigmaRule
+    subject_kind: str
+    subject_columns: tuple[str, ...]
+    slot: str
+    evidence: str
+    message: str
+    remediation: str
+    class_uid: int
+
+
+def load_rules(root: Path) -> list[Rule]:
+    """All rules under `root`/<product>/<name>.yml, in the order of their names.
+
+    RuleError, one line that names the file, for a rule that cannot be read, whose `name` is not its file's,
+    that carries a framework reference outside the table, or that takes another rule's name.
+    """
+    rules: dict[str, Rule] = {}
+    for path in sorted(root.glob("*/*.yml")):
+        rule = read_rule(path)
+        _check_pack_rule(rule, path)
+        if rule.detector_id in rules:
+            raise RuleError(
+                f"{path}: another rule is called {rule.detector_id} already; names are unique over products"
+            )
+        rules[rule.detector_id] = rule
+    return [rules[name] for name in sorted(rules)]
+
+
+def read_rule(path: Path) -> Rule:
+    """One Sigma file; without the section `ultravires:` a hit is about the row (community rules, unmodified).
+
+    RuleError, one line that names the file.
+    """
+    text = path.read_bytes()
+    try:
+        return _build_rule(_read_document(text), path.stem, hashlib.sha256(text).hexdigest()[:12])
+    except (RuleError, SigmaError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path}: {one_line(error)}") from error
+
+
+def _read_document(text: bytes) -> dict[str, Any]:
+    documents = list(yaml.safe_load_all(text.decode("utf-8")))
+    if any(isinstance(document, dict) and "correlation" in document for document in documents):
+        raise RuleError("correlations are not supported yet; write a rule of one event")
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise RuleError("a rule file holds exactly one YAML document, a mapping")
+    return documents[0]
+
+
+def _build_rule(document: dict[str, Any], stem: str, version: str) -> Rule:
+    section = document.pop("ultravires", None)
+    sigma = SigmaRule.from_dict(document)
+    relation = find_relation(sigma.logsource.product, sigma.logsource.service)
+    return Rule(
+        detector_id=sigma.name or stem,
+        title=sigma.title or stem,
+        description=one_line(sigma.description or ""),
+        severity=str(sigma.level).lower() if sigma.level else "medium",
+        frameworks=tuple(str(tag) for tag in sigma.tags),
+        false_positives=tuple(sigma.falsepositives or ()),
+        version=version,
+        relation=relation,
+        sigma=sigma,
+        **_read_section(section or {}, relation, sigma.title or stem),
+    )
+
+
+def _read_section(section: Mapping[str, Any], relation: Relation, title: str) -> dict[str, Any]:
+    unknown = sorted(set(section) - _SECTION)
+    if unknown:
+        raise RuleError(f"ultravires: unknown {', '.join(unknown)}; known: {', '.join(sorted(_SECTION))}")
+    subject = section.get("subject") or {"kind": relation.row_kind, "column": []}
+    if not isinstance(subject, Mapping) or set(subject) != {"kind", "column"}:
+        raise RuleError("ultravires: subject holds exactly kind and column")
+    columns = subject["column"]
+    fields = {
+        "subject_kind": str(subject["kind"]),
+        "subject_columns": tuple([columns] if isinstance(columns, str) else columns),
+        "slot": section.get("slot", ""),
+        "evidence": section.get("evidence", relation.evidence),
+        "message": section.get("message", title),
+        "remediation": section.get(
+            "remediation", "Check with the owner whether this was meant, and undo it if not."
+        ),
+        "class_uid": section.get("class_uid", DETECTION_FINDING),
+    }
+    _check_section(fields, relation)
+    return fields
+
+
+def _check_section(fields: Mapping[str, Any], relation: Relation) -> None:
+    if fields["slot"] not in SLOTS:
+        raise RuleError("ultravires: slot is '' or day")
+    if fields["class_uid"] not in (DETECTION_FINDING, IAM_ANALYSIS_FINDING):
+        raise RuleError("ultravires: class_uid is 2004 or 2008")
+    for column in (*fields["subject_columns"], fields["evidence"]):
+        if column not in relation.columns:
+            known = ", ".join(sorted(relation.columns))
+            raise RuleError(f"ultravires: {relation.table} has no column {column!r}; known: {known}")
+
+
+def _check_pack_rule(rule: Rule, path: Path) -> None:
+    if rule.detector_id != path.stem:
+        raise RuleError(f"{path}: name is {rule.detector_id!r}, which must be the file's name")
+    if rule.severity not in SEVERITIES:
+        raise RuleError(f"{path}: level {rule.severity!r}; known: {', '.join(SEVERITIES)}")
+    unknown = sorted(set(rule.frameworks) - set(load_frameworks()))
+    if unknown:
+        raise RuleError(f"{path}: references {', '.join(unknown)} do not stand in frameworks.csv")

@@ -1,0 +1,157 @@
+"""All rules of one relation as one SELECT that reads it once and gives HITS rows."""
+
+# ruff: noqa: S608 - compiling SQL is what this file does; every text of a rule goes through sqltext
+
+from collections.abc import Callable, Sequence
+
+from sigma.exceptions import SigmaError
+
+from ultravires_models.errors import RuleError, one_line
+from ultravires_models.hits import HITS
+from ultravires_models.relation import Relation
+from ultravires_models.rule import PLACEHOLDER, Rule
+from ultravires_models.sigma.backend import DuckDbBackend
+from ultravires_models.sigma.fields import Field, FieldReader, field_projections, parse_projections
+from ultravires_models.sigma.sqltext import identifier, literal
+
+# a log value in a message is bounded, and cannot break the line it is shown on
+_SHOWN_CHARACTERS = 200
+
+
+def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
+    """One SELECT with the columns of HITS, one row per rule and matching row of the relation.
+
+    The statement reads `relation.table` once, and where the relation is built by hour only the hours in the
+    relation `touched_hours(event_hour)`. It is a pure function of its arguments: the caller runs it, in a
+    session whose time zone is UTC. RuleError, naming the rule, for what cannot be expressed, for no rules, and
+    for rules of another relation.
+    """
+    if not rules:
+        raise RuleError(f"no rules for {relation.product}/{relation.service}")
+    reader = FieldReader(relation)
+    conditions = [compile_condition(rule, reader) for rule in rules]
+    columns = _hit_columns(rules, reader)
+    ctes = [*_row_ctes(relation), *_field_ctes(reader), *_rule_ctes(conditions)]
+    with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
+    select = ",\n  ".join(f"{columns[name]} AS {identifier(name)}" for name in HITS.names)
+    return f"WITH {with_clause}\nSELECT\n  {select}\nFROM fired"
+
+
+def compile_condition(rule: Rule, reader: FieldReader) -> str:
+    """The rule's detection as one boolean SQL expression. RuleError, naming the rule, where it has none."""
+    if rule.relation is not reader.relation:
+        raise RuleError(
+            f"{rule.detector_id}: is not a rule of {reader.relation.product}/{reader.relation.service}"
+        )
+    try:
+        queries = DuckDbBackend(reader).convert_rule(rule.sigma)
+    except (RuleError, SigmaError, NotImplementedError, TypeError, ValueError) as error:
+        raise RuleError(f"{rule.detector_id}: {one_line(error)}") from error
+    if not queries:
+        raise RuleError(f"{rule.detector_id}: the detection is empty")
+    return " OR ".join(f"({query})" for query in queries)
+
+
+def _row_ctes(relation: Relation) -> list[tuple[str, str]]:
+    table = identifier(relation.table)
+    if not relation.is_by_hour:
+        return [("picked", f"SELECT * FROM {table} WHERE {relation.where_sql}")]
+    return [
+        ("hours", "SELECT event_hour FROM touched_hours"),
+        ("picked", f"SELECT * FROM {table} JOIN hours USING (event_hour) WHERE {relation.where_sql}"),
+    ]
+
+
+def _field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
+    raw = reader.relation.raw_column
+    if raw is None or not reader.paths:
+        return [("fields", "SELECT * FROM picked")]
+    parse, fields = parse_projections(reader.paths, raw), field_projections(reader.paths, raw)
+    return [
+        ("parsed", f"SELECT *, {', '.join(parse)} FROM picked"),
+        ("fields", f"SELECT *, {', '.join(fields)} FROM parsed"),
+    ]
+
+
+def _rule_ctes(conditions: Sequence[str]) -> list[tuple[str, str]]:
+    cases = ",\n    ".join(
+        f"CASE WHEN {condition} THEN {number} END" for number, condition in enumerate(conditions)
+    )
+    return [
+        (
+            "judged",
+            f"SELECT *, list_filter([\n    {cases}], lambda n: n IS NOT NULL) AS rule_nos FROM fields",
+        ),
+        ("fired", "SELECT *, unnest(rule_nos) AS rule_no FROM judged"),
+    ]
+
+
+def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
+    relation = reader.relation
+
+    def per_rule(expression: Callable[[Rule], str]) -> str:
+        cases = " ".join(f"WHEN {number} THEN {expression(rule)}" for number, rule in enumerate(rules))
+        return f"CASE rule_no {cases} END"
+
+    return {
+        "detector_id": per_rule(lambda rule: literal(rule.detector_id)),
+        "subject_kind": per_rule(lambda rule: _subject_kind(rule, reader)),
+        "subject_uid": per_rule(lambda rule: _subject_uid(rule, reader)),
+        "slot": per_rule(lambda rule: f"strftime({relation.hit_at_sql}, '%Y-%m-%d')" if rule.slot else "''"),
+        "identity_id": relation.identity_sql,
+        "actor_uid": relation.actor_sql,
+        "chain_id": relation.chain_sql,
+        "hit_at": relation.hit_at_sql,
+        "event_hour": relation.event_hour_sql,
+        "evidence_event_ids": per_rule(lambda rule: _evidence(reader.resolve_column(rule.evidence))),
+        "message": per_rule(lambda rule: _message(rule, reader)),
+        "gaps": relation.gaps_sql,
+        "score": "1.0::DOUBLE",
+        "severity": "NULL::VARCHAR",
+    }
+
+
+def _subject(rule: Rule, reader: FieldReader) -> str:
+    """The subject's columns joined by a space; null where one of them is, as || has it."""
+    return " || ' ' || ".join(_text(reader.resolve_column(column)) for column in rule.subject_columns)
+
+
+def _subject_kind(rule: Rule, reader: FieldReader) -> str:
+    if not rule.subject_columns:
+        return literal(reader.relation.row_kind)
+    row_kind = literal(reader.relation.row_kind)
+    return f"CASE WHEN {_subject(rule, reader)} IS NULL THEN {row_kind} ELSE {literal(rule.subject_kind)} END"
+
+
+def _subject_uid(rule: Rule, reader: FieldReader) -> str:
+    row_uid = reader.relation.row_uid_sql
+    return f"coalesce({_subject(rule, reader)}, {row_uid})" if rule.subject_columns else row_uid
+
+
+def _evidence(field: Field) -> str:
+    values = field.sql if field.kind == "list" else f"[{field.sql}]"
+    return f"coalesce(list_filter({values}, lambda e: e IS NOT NULL), []::VARCHAR[])"
+
+
+def _message(rule: Rule, reader: FieldReader) -> str:
+    """The template as a concatenation: placeholders become bounded, printable text."""
+    parts = PLACEHOLDER.split(rule.message)
+    shown = [
+        _shown(reader.resolve_any(part)) if number % 2 else literal(part)
+        for number, part in enumerate(parts)
+        if part
+    ]
+    return " || ".join(shown) or "''"
+
+
+def _shown(field: Field) -> str:
+    bounded = f"left(regexp_replace({_text(field)}, '[[:cntrl:]]+', ' ', 'g'), {_SHOWN_CHARACTERS})"
+    return f"coalesce(nullif({bounded}, ''), 'unknown')"
+
+
+def _text(field: Field) -> str:
+    if field.kind == "list":
+        return f"array_to_string({field.sql}, ', ')"
+    if field.kind == "time":
+        return f"strftime({field.sql}, '%Y-%m-%dT%H:%M:%SZ')"
+    return field.sql if field.kind == "text" else f"CAST({field.sql} AS VARCHAR)"

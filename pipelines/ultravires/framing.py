@@ -1,0 +1,120 @@
+"""How a file's bytes fall into records: newline JSON, one array, `{"Records": [...]}`, pretty-printed documents.
+
+Every byte ends in a record or in a Frame with a reason, except white space and the punctuation between records.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from ultravires.source import Frame, Options
+from ultravires.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
+
+HEAD_BYTES = 64 * 1024
+_TOKEN = re.compile(rb'"((?:[^"\\\n]|\\.)*+)"(\s*:)?|[{}\[\]]')
+_TRIED_STARTS = 50
+
+
+def json_records(
+    chunks: Iterator[bytes], options: Options, array: str | None = None, decode: Decode = decode_object
+) -> Iterator[Frame]:
+    """Decompressed chunks of a file to its records in order.
+
+    A record is a line, an element of a top-level array, an element of the array named `array` of a top-level object,
+    or a pretty-printed object. `decode` turns a record's bytes into its value.
+    """
+    splitter = Splitter(array, decode, options.max_record_bytes)
+    head, chunks = peek(chunks)
+    if is_spread_over_lines(head):
+        yield from splitter.stream(chunks, 0)
+        return
+    offset, is_at_end = 0, False
+    while not is_at_end:
+        is_at_end = True
+        for at, line, is_whole in lines(chunks, splitter.limit, offset):
+            if is_whole:
+                yield from splitter.line(at, line)
+            elif splitter.is_document(line):
+                yield from splitter.stream(chain([line], chunks), at)
+            else:
+                yield broken(at, line, splitter.too_long)
+                offset, chunks = skip_line(at + len(line), chunks)
+                is_at_end = False
+
+
+def peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first HEAD_BYTES of a file, and all of its chunks again."""
+    first, size = [], 0
+    for chunk in chunks:
+        first.append(chunk)
+        size += len(chunk)
+        if size >= HEAD_BYTES:
+            break
+    return b"".join(first)[:HEAD_BYTES], chain(first, chunks)
+
+
+def is_spread_over_lines(head: bytes) -> bool:
+    """Whether the file starts with a pretty-printed document: its first line stops where JSON has to go on."""
+    first, newline, _ = head.removeprefix(BOM).lstrip(BLANK).partition(b"\n")
+    return bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
+
+
+def lines(chunks: Iterator[bytes], limit: int, offset: int = 0) -> Iterator[tuple[int, bytes, bool]]:
+    """(offset, line, is_whole) of each line. A line beyond `limit` bytes comes as far as it was read, and ends it."""
+    waiting: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        start = 0
+        while (end := chunk.find(b"\n", start)) >= 0:
+            line = b"".join((*waiting, chunk[start:end])) if waiting else chunk[start:end]
+            waiting, size = [], 0
+            yield offset, line, True
+            offset += len(line) + 1
+            start = end + 1
+        if start < len(chunk):
+            waiting.append(chunk[start:])
+            size += len(chunk) - start
+        if size > limit:
+            yield offset, b"".join(waiting), False
+            return
+    if waiting:
+        yield offset, b"".join(waiting), True
+
+
+def skip_line(offset: int, chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:
+    """Drops what is left of a line; returns where the next one starts, and the chunks from there."""
+    for chunk in chunks:
+        end = chunk.find(b"\n")
+        if end >= 0:
+            return offset + end + 1, chain([chunk[end + 1 :]], chunks)
+        offset += len(chunk)
+    return offset, iter(())
+
+
+def first_keys(head: bytes, array: str | None = None) -> Iterator[frozenset[str]]:
+    """The member names of the first objects of a file's head, whole or cut off, for recognising a log by content.
+
+    Looks at objects that start a line or the file, and at the first element of the array named `array`, if they have one.
+    """
+    head = head.removeprefix(BOM)
+    opening = re.compile(rb'\{\s*"%s"\s*:\s*\[\s*' % re.escape(array or "").encode())
+    for count, start in enumerate(re.finditer(rb"(?:^|\n)[\s\[]*(?=\{)", head)):
+        if count >= _TRIED_STARTS:
+            return
+        yield frozenset(_member_names(head, start.end()))
+        if array and (wrapper := opening.match(head, start.end())):
+            yield frozenset(_member_names(head, wrapper.end()))
+
+
+def _member_names(head: bytes, start: int) -> Iterator[str]:
+    depth = 0
+    for token in _TOKEN.finditer(head, start):
+        mark = token.group()
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth <= 0:
+                return
+        elif depth == 1 and token.group(2):
+            yield token.group(1).decode("utf-8", "replace")

@@ -1,0 +1,104 @@
+"""Takes secrets out of a decoded record before it is stored.
+
+The value of a field with a secret's name becomes `redacted:<keyed hash>`, so that equal secrets stay comparable and
+none can be read. Names are compared without case and by the last part of a dotted name. Three places hide fields:
+`{"key": name, "value": ...}` pairs (OTLP attributes, AWS tags), JSON written inside a string, and JSON inside a string
+that was cut off; the last cannot be taken apart, so the whole string goes.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from ultravires.source import NotParsed, Options, keyed_hash
+from ultravires.values import canonical
+
+_ALREADY = re.compile(r"redacted:[0-9a-f]{16}")
+_QUOTED_WORD = re.compile(r'"([\w.-]{1,64})\\*"')
+_NAME_IN_TEXT = re.compile(r'"([\w.-]{1,64})\\*"\s*:')
+_KNOWN_NAMES = 20_000
+
+
+class _SecretNames(dict[str, bool]):
+    """Remembers for each field name whether it is a secret's; stops remembering before a hostile log fills memory."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__()
+        self.names = frozenset(name.lower() for name in names)
+
+    def __missing__(self, name: str) -> bool:
+        answer = name.rsplit(".", 1)[-1].lower() in self.names
+        if len(self) < _KNOWN_NAMES:
+            self[name] = answer
+        return answer
+
+
+class Redactor:
+    """Redacts decoded JSON under one set of options. Never changes its input: shared parts may be in other records."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._secret = _SecretNames(options.redact)
+
+    def redact(self, value: Any) -> Any:
+        """The same value, or a copy with its secrets replaced. Raises NotParsed beyond `max_depth`."""
+        return self._value(value, self._options.max_depth)
+
+    def hide(self, value: Any) -> Any:
+        """What is stored in place of a secret; null and booleans stay, a number or an object goes too."""
+        if value is None or type(value) is bool or (type(value) is str and _ALREADY.fullmatch(value)):
+            return value
+        data = value.encode() if type(value) is str else canonical(value)
+        return "redacted:" + keyed_hash(data, self._options, size=8)
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if type(value) is dict:
+            return self._object(value, depth)
+        if type(value) is list:
+            return self._array(value, depth)
+        if type(value) is str and '"' in value:
+            return self._text(value, depth)
+        return value
+
+    def _object(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
+        if depth <= 0:
+            raise NotParsed("nested too deeply")
+        changed: dict[str, Any] = {}
+        for name, member in value.items():
+            if self._secret[name]:
+                changed[name] = self.hide(member)
+            else:
+                kind = type(member)
+                if kind is dict or kind is list or (kind is str and '"' in member):
+                    new = self._value(member, depth - 1)
+                    if new is not member:
+                        changed[name] = new
+        name = value.get("key")
+        if type(name) is str and "value" in value and self._secret[name]:
+            changed["value"] = self._hide_any(value["value"])
+        return {**value, **changed} if changed else value
+
+    def _hide_any(self, value: Any) -> Any:
+        """OTLP wraps a value in its type: `{"stringValue": ...}`; the wrapper stays readable as OTLP."""
+        is_wrapped = type(value) is dict and len(value) == 1 and next(iter(value)).endswith("Value")
+        return {"stringValue": self.hide(next(iter(value.values())))} if is_wrapped else self.hide(value)
+
+    def _array(self, value: list[Any], depth: int) -> list[Any]:
+        if depth <= 0:
+            raise NotParsed("nested too deeply")
+        new = [self._value(item, depth - 1) for item in value]
+        return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
+
+    def _text(self, value: str, depth: int) -> str:
+        if "\\u" not in value and not self._names_secret(_QUOTED_WORD, value):
+            return value
+        try:
+            inner = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return str(self.hide(value)) if self._names_secret(_NAME_IN_TEXT, value) else value
+        new = self._value(inner, depth - 1) if type(inner) in (dict, list) else inner
+        return msgspec.json.encode(new).decode() if new is not inner else value
+
+    def _names_secret(self, pattern: re.Pattern[str], value: str) -> bool:
+        return any(self._secret[match[1]] for match in pattern.finditer(value))

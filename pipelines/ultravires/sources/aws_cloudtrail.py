@@ -1,0 +1,164 @@
+"""AWS CloudTrail: management and data events, as delivered to S3 (`{"Records": [...]}`) or one event a line.
+
+Record contents: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+User identities: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+"""
+
+import ipaddress
+import re
+from functools import lru_cache, partial
+from typing import Any
+
+from ultravires.framing import first_keys, json_records
+from ultravires.source import Event, NotParsed, Options, Source, present
+from ultravires.values import mapping, micros, text, truth
+from ultravires.vendors.aws_arns import resource_arns
+from ultravires.vendors.aws_credentials import Issued, issued_by, revoked_by, session_keys
+from ultravires.vendors.aws_identities import Actor, actor_of
+from ultravires.vendors.aws_ocsf import ocsf_class
+
+_SUFFIX = ".amazonaws.com"
+_TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
+_ENOUGH = 3
+_NOTIFICATION = re.compile(rb'"eventSource"\s*:\s*"aws:')
+_DENIED = re.compile(r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE)
+_EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
+_INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+
+
+def recognise(head: bytes) -> bool:
+    """Events have at least three of CloudTrail's own members; an S3 notification, which has too, says `aws:s3`."""
+    if _EMPTY_FILE.fullmatch(head):
+        return True
+    is_like = any(len(keys & _TYPICAL) >= _ENOUGH for keys in first_keys(head, "Records"))
+    return is_like and not _NOTIFICATION.search(head)
+
+
+def events(record: dict[str, Any], options: Options) -> tuple[Event]:
+    """One CloudTrail event to one activity. Raises NotParsed without a time, or without source and name."""
+    event_at = micros(record.get("eventTime"))
+    if event_at is None:
+        raise NotParsed("no time")
+    service, name = _service(record), text(record.get("eventName"))
+    if not service or not name:
+        raise NotParsed("no eventSource and eventName: not a CloudTrail event")
+    identity = mapping(record.get("userIdentity"))
+    account = text(record.get("recipientAccountId")) or text(identity.get("accountId"))
+    actor = actor_of(identity, name)
+    error = text(record.get("errorCode"))
+    outcome = _outcome(record, name, error)
+    issued = issued_by(record, name, event_at) if record.get("responseElements") else Issued()
+    address = text(record.get("sourceIPAddress"))
+    is_address = address is not None and _is_address(address)
+    class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))
+    event = Event(
+        native_id=text(record.get("eventID")),
+        event_at=event_at,
+        kind="activity",
+        class_uid=class_uid,
+        activity_id=activity_id,
+        actor_uid=actor.uid,
+        actor_kind=actor.kind,
+        actor_name=actor.name,
+        on_behalf_of_uid=text(mapping(identity.get("onBehalfOf")).get("userId")),
+        via_service=actor.via_service or (address if address and address.endswith(_SUFFIX) else None),
+        account_uid=account,
+        workload_uid=_workload(actor),
+        action=f"{service}:{name}",
+        resource_uids=resource_arns(record, service, account),
+        outcome=outcome,
+        error_code=error,
+        src_ip=address if is_address else None,
+        user_agent=text(record.get("userAgent")),
+        credential_uid=actor.credential_uid,
+        issued_credential_uid=issued.credential_uid,
+        issued_expires_at=issued.expires_at,
+        revoked_credential_uid=revoked_by(record, name) if outcome == "success" else None,
+        keys=_keys(record, account, actor, issued, options),
+        detail=_detail(record, actor, issued),
+    )
+    return (event,)
+
+
+def _service(record: dict[str, Any]) -> str | None:
+    source = text(record.get("eventSource"))
+    return source.removesuffix(_SUFFIX) if source else None
+
+
+def _outcome(record: dict[str, Any], name: str, error: str | None) -> str:
+    if error:
+        return "denied" if _DENIED.search(error) else "failure"
+    if name == "ConsoleLogin" and mapping(record.get("responseElements")).get("ConsoleLogin") == "Failure":
+        return "failure"
+    return "success"
+
+
+@lru_cache(maxsize=65536)
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _workload(actor: Actor) -> str | None:
+    """The workload that the credential was issued to, else the instance that a session of an instance is named after."""
+    if actor.issued_to:
+        return actor.issued_to
+    return actor.session_name if actor.session_name and _INSTANCE.fullmatch(actor.session_name) else None
+
+
+def _keys(
+    record: dict[str, Any], account: str | None, actor: Actor, issued: Issued, options: Options
+) -> list[tuple[str, str, str]]:
+    keys = []
+    if request := text(record.get("requestID")):
+        keys.append(("request", request, "names"))
+        if account:
+            keys.append(("request", f"{account}/{request}", "names"))
+    if shared := text(record.get("sharedEventID")):
+        keys.append(("shared_event", shared, "carries"))
+    if actor.source_identity:
+        keys.append(("source_identity", actor.source_identity, "carries"))
+    if actor.uid and actor.session_name:
+        keys.append(("session_name", f"{actor.uid}/{actor.session_name}", "carries"))
+    if issued.credential_uid:
+        keys += [key for key in session_keys(record, issued, actor, options) if key not in keys]
+    return keys
+
+
+def _detail(record: dict[str, Any], actor: Actor, issued: Issued) -> dict[str, Any]:
+    return present(
+        role_arn=actor.uid if actor.is_session else None,
+        session_name=actor.session_name,
+        issued_role_arn=issued.role_arn,
+        issued_session_name=issued.session_name,
+        issued_duration_seconds=issued.duration_seconds,
+        target_account=issued.target_account,
+        mfa=actor.has_mfa,
+        read_only=truth(record.get("readOnly")),
+        event_type=text(record.get("eventType")),
+    )
+
+
+SOURCE = Source(
+    name="aws_cloudtrail",
+    log="aws_cloudtrail",
+    version=1,
+    title="AWS CloudTrail",
+    documentation="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html",
+    evidence_kinds=("activity", "credential"),
+    join_keys=(
+        "request",
+        "shared_event",
+        "source_identity",
+        "session_name",
+        "session_tag",
+        "transitive_tag",
+        "federated_subject",
+    ),
+    recognise=recognise,
+    records=partial(json_records, array="Records"),
+    events=events,
+)

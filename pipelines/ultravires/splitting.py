@@ -1,0 +1,206 @@
+"""Splits lines and documents into records, and finds the whole records in broken ones.
+
+Where a document is whole it is split by msgspec without looking inside the records. Where it is broken, the standard
+library's scanner (string-aware, and it says where an object ends) finds one whole object after the other; what lies
+between becomes a remainder with a reason.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from ultravires.source import Frame
+
+KEPT_BYTES = 64 * 1024
+BOM = b"\xef\xbb\xbf"
+BLANK = b" \t\r\n"
+_BETWEEN = re.compile(rb"[\s,\[\]}]*")
+_AROUND = re.compile(rb"[^\[{]{0,1000}")
+_OBJECT_FOLLOWS = re.compile(r'[}\]]\s*,?\s*(?=\{\s*")|\n(?=\{)')
+_OBJECT_HERE = re.compile(r'\{\s*"')
+_FIRST_KEY = re.compile(r'\{\s*"(?:[^"\\]|\\.){1,200}"\s*:')
+_NEAR_END = 16
+_MAX_REMAINDERS = 1000
+_FIRST_SCAN_BYTES = 1 << 16
+_SCAN_BYTES = 1 << 20
+_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+Decode = Callable[[bytes], Any]
+
+
+def decode_object(data: bytes) -> Any:
+    """A JSON object to a dict; the last of repeated keys counts. Raises what `reason_of` explains."""
+    return _OBJECT.decode(data)
+
+
+def reason_of(error: Exception, data: bytes) -> str:
+    """The plain words for why these bytes did not decode."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeError):
+        return "invalid UTF-8"
+    if isinstance(error, msgspec.ValidationError):
+        return "number out of range" if "out of range" in str(error) else "not the JSON object expected here"
+    if b"\x00" in data:
+        return "NUL bytes"
+    return "record ends early" if "truncated" in str(error) else "not JSON"
+
+
+def broken(offset: int, data: bytes, reason: str) -> Frame:
+    """A frame for bytes that are no record; a quarantine row keeps the first 64 KB."""
+    return Frame(offset, data[:KEPT_BYTES], None, reason)
+
+
+class Splitter:
+    """Splits one file's lines and documents into frames. `array` names the wrapping array, as in `{"Records": [`."""
+
+    def __init__(self, array: str | None, decode: Decode, limit: int) -> None:
+        self.array = array or ""
+        self.decode = decode
+        self.limit = limit
+        self.too_long = f"record is longer than {limit} bytes"
+        self._wrapper = re.compile(rb'\{\s*"%s"\s*:\s*\[' % re.escape(self.array).encode()) if array else None
+
+    def frame(self, offset: int, data: bytes) -> Frame:
+        """Decodes one record; what fails becomes a frame with the reason."""
+        if len(data) > self.limit:
+            return broken(offset, data, self.too_long)
+        try:
+            return Frame(offset, data, self.decode(data))
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            return Frame(offset, data, None, reason_of(error, data))
+
+    def is_document(self, data: bytes) -> bool:
+        """Whether these bytes start an array of records, bare or wrapped."""
+        start = data[: _FIRST_SCAN_BYTES].removeprefix(BOM).lstrip(BLANK)
+        return start[:1] == b"[" or self._opening(start) is not None
+
+    def _opening(self, data: bytes, at: int = 0) -> re.Match[bytes] | None:
+        return self._wrapper.match(data, at) if self._wrapper else None
+
+    def line(self, offset: int, line: bytes) -> Iterator[Frame]:
+        """The records of one whole line."""
+        data = line.lstrip(BLANK).removeprefix(BOM).lstrip(BLANK)
+        offset += len(line) - len(data)
+        data = data.rstrip(BLANK)
+        if not data:
+            return
+        if self.is_document(data):
+            yield from self.document(offset, data)
+            return
+        whole = self.frame(offset, data)
+        yield from (whole,) if whole.reason is None else self.pieces(whole)
+
+    def document(self, offset: int, data: bytes) -> Iterator[Frame]:
+        """The elements of a whole array in memory; a broken one is searched for whole records."""
+        opening = self._opening(data)
+        try:
+            elements = _ELEMENTS.decode(_MEMBERS.decode(data)[self.array] if opening else data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            yield from self.scan(data, offset, is_end=True)[0]
+            return
+        end = opening.end() if opening else 1
+        for count, element in enumerate(elements):
+            raw = bytes(element)
+            start = data.find(raw, end)
+            if count == 0:
+                yield from _outside(offset + end, data[end:start])
+            end = start + len(raw)
+            yield self.frame(offset + start, raw)
+        yield from _outside(offset + end, data[end:])
+
+    def pieces(self, whole: Frame) -> Iterator[Frame]:
+        """A line that is not one JSON object may still hold whole ones: two glued together, or one cut off before."""
+        found, _ = self.scan(whole.data, whole.offset, is_end=True)
+        is_better = any(piece.reason is None for piece in found)
+        yield from found if is_better else (broken(whole.offset, whole.data, whole.reason or ""),)
+
+    def stream(self, chunks: Iterator[bytes], offset: int) -> Iterator[Frame]:
+        """The records of a document that spans lines or is too large for memory, found one after the other."""
+        waiting: list[bytes] = []
+        size, goal = 0, _FIRST_SCAN_BYTES
+        for chunk in chunks:
+            waiting.append(chunk)
+            size += len(chunk)
+            if size >= goal:
+                data = b"".join(waiting)
+                found, used = self.scan(data, offset, is_end=False)
+                if size - used > self.limit:
+                    more, left = self.scan(data[used:], offset + used, is_end=True)
+                    found, used = found + more, used + left
+                yield from found
+                offset += used
+                waiting, size = [data[used:]], len(data) - used
+                goal = max(2 * size, _SCAN_BYTES)
+        yield from self.scan(b"".join(waiting), offset, is_end=True)[0]
+
+    def scan(self, data: bytes, offset: int, *, is_end: bool) -> tuple[list[Frame], int]:
+        """Frames of the objects in `data`, and how many bytes they took; the rest waits for more unless `is_end`."""
+        text = data.decode("latin-1")  # one character a byte, so that positions are byte offsets
+        found: list[Frame] = []
+        position = n_broken = 0
+        while (start := data.find(b"{", position)) >= 0 and n_broken < _MAX_REMAINDERS:
+            found += _remainder(data, offset, position, start)
+            position = start
+            if opening := self._opening(data, start):
+                position = opening.end()
+                continue
+            end, failed_at, is_cut = _object_end(text, start)
+            if end is None:
+                n_broken += 1
+                end = _resume(text, start, failed_at)
+                if not is_end and (is_cut or end is None):
+                    return found, start
+                end = len(data) if end is None else end
+            position = end
+            piece = self.frame(offset + start, data[start:end].rstrip(BLANK + b","))
+            found.append(piece if piece.reason is None else piece._replace(data=piece.data[:KEPT_BYTES]))
+        if is_end:
+            found += _remainder(data, offset, position, len(data))
+            position = len(data)
+        return found, position
+
+
+def _outside(offset: int, data: bytes) -> list[Frame]:
+    """What surrounds the records: more than a few plain members (a second array of that name!) must not vanish."""
+    return [] if _AROUND.fullmatch(data) else [broken(offset, data, "bytes outside the records")]
+
+
+def _remainder(data: bytes, offset: int, start: int, end: int) -> list[Frame]:
+    rest = data[start:end]
+    if _BETWEEN.fullmatch(rest) or rest.strip(BLANK) == BOM:
+        return []
+    return [broken(offset + start, rest, "NUL bytes" if b"\x00" in rest else "not JSON")]
+
+
+def _object_end(text: str, start: int) -> tuple[int | None, int, bool]:
+    """Where the object ends, or None; where it failed; and whether it may only be cut off at the end of `text`."""
+    try:
+        return _SCANNER.raw_decode(text, start)[1], start, False
+    except json.JSONDecodeError as error:
+        is_cut = error.pos >= len(text) - _NEAR_END or error.msg.startswith("Unterminated string")
+        return None, error.pos, is_cut
+    except RecursionError:
+        return None, start, False
+
+
+def _resume(text: str, start: int, failed_at: int) -> int | None:
+    """Where to go on behind a broken object; what precedes the failure is inside it, and no record.
+
+    A log starts each record with the same key, so that is looked for first, then any object behind a closed one.
+    """
+    if failed_at > start:
+        if first := _FIRST_KEY.match(text, start):
+            pattern = re.compile(re.escape(first.group()) + r"|\n(?=\{)")
+            if again := pattern.search(text, failed_at):
+                return again.end() if again.group() == "\n" else again.start()
+        if _OBJECT_HERE.match(text, failed_at):
+            return failed_at
+    following = _OBJECT_FOLLOWS.search(text, max(failed_at, start + 1))
+    return following.end() if following else None

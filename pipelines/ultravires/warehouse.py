@@ -35,6 +35,7 @@ create table if not exists files(
     loaded_at timestamptz, message varchar);
 create table if not exists quarantine(
     file_id varchar, source varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
+create table if not exists address_networks(src_ip varchar, network varchar);
 create table if not exists chain_aliases(old_id varchar, new_id varchar, run_id varchar);
 create table if not exists runs(
     run_id varchar, started_at timestamptz, finished_at timestamptz, software varchar, schema_version integer,

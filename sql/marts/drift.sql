@@ -31,7 +31,7 @@ overreach as (
         max(beyond.step_at) as last_at,
         count(*) as n_events,
         count(*) filter (where beyond.outcome = 'denied') as n_denied,
-        list_sort(list(distinct beyond.approval_id)) as approval_ids,
+        list_sort(list(distinct substr(beyond.approval_id, 10))) as approval_uids,
         true as is_certain,
         list_sort(list(distinct beyond.event_id))[1:100] as evidence_event_ids
     from beyond
@@ -73,7 +73,7 @@ unused as (
         max(approved_patterns.valid_until) as last_at,
         0 as n_events,
         0 as n_denied,
-        list_sort(list(distinct approved_patterns.approval_id)) as approval_ids,
+        list_sort(list(distinct substr(approved_patterns.approval_id, 10))) as approval_uids,
         -- Nothing used is sure only where the activity was seen at all.
         bool_and(sources.state <> 'absent' and sources.complete_until >= approved_patterns.valid_until) as is_certain,
         list_sort(list(distinct approved_patterns.event_id))[1:100] as evidence_event_ids
@@ -102,7 +102,7 @@ select
     both_kinds.n_events,
     both_kinds.n_denied,
     coalesce(beyond_resources.resource_uids, []) as resource_uids,
-    both_kinds.approval_ids,
+    both_kinds.approval_uids,
     coalesce(both_kinds.is_certain, false) as is_certain,
     both_kinds.evidence_event_ids
 from both_kinds

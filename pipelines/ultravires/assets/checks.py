@@ -1,0 +1,95 @@
+"""Asset checks: is what was built fit to be believed."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from ultravires.home import OpenHome
+from ultravires.pipeline import sql_tables
+
+MOST_QUARANTINED = 0.01
+"""Above one record in a hundred a log is broken or a reader is, and either wants a look."""
+MOST_UNRESOLVED = 0.2
+"""References that name nothing known: late logs cause a few, a missing log causes most."""
+
+UNIQUE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "stg_approvals": ("approval_id",),
+    "stg_decisions": ("decision_id",),
+    "stg_tool_calls": ("tool_call_id",),
+    "stg_activities": ("activity_id",),
+    "stg_credentials": ("credential_id",),
+    "stg_keys": ("event_id", "node_id", "key_kind", "key_value", "role"),
+    "int_nodes": ("node_id",),
+    "links": ("child_id", "parent_id", "kind", "method"),
+    "chain_steps": ("step_id",),
+    "step_facts": ("step_id",),
+    "approval_facts": ("approval_id",),
+    "chains": ("chain_id",),
+    "controls": ("chain_id",),
+    "identities": ("identity_id",),
+    "usage": ("identity_id", "actor_uid", "action", "resource_uid", "event_hour"),
+    "drift": ("drift_id",),
+    "entitlements": ("entitlement_id",),
+    "sources": ("log",),
+}
+
+
+def asset_checks() -> list[dg.AssetChecksDefinition]:
+    known = sql_tables()
+    unique = [_unique_check(table, keys) for table, keys in UNIQUE_KEYS.items() if table in known]
+    return [*unique, watermark_lag, quarantine_share, conservation, unresolved_links]
+
+
+def _unique_check(table: str, keys: tuple[str, ...]) -> dg.AssetChecksDefinition:
+    columns = ", ".join(keys)
+
+    @dg.asset_check(asset=table, name=f"{table}_unique_key", description=f"Each {columns} stands once.")
+    def check(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+        repeated = _number(
+            home, f"select count(*) from (select 1 from {table} group by {columns} having count(*) > 1)"
+        )
+        return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated keys": repeated})
+
+    return check
+
+
+@dg.asset_check(asset="sources", description="No log lags behind its expected delay or has fallen silent.")
+def watermark_lag(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    behind = [row[0] for row in home.warehouse.con.execute("select log from sources where state in ('late', 'silent')").fetchall()]
+    return dg.AssetCheckResult(passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata={"behind": ", ".join(behind)})
+
+
+@dg.asset_check(asset="quarantine", description="At most one record in a hundred is in quarantine.")
+def quarantine_share(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    share = _number(home, "select coalesce(sum(n_quarantined) / nullif(sum(n_records), 0), 0) from files")
+    return dg.AssetCheckResult(
+        passed=share <= MOST_QUARANTINED, severity=dg.AssetCheckSeverity.WARN, metadata={"share": float(share)}
+    )
+
+
+@dg.asset_check(asset="files", description="Events in the warehouse are exactly those the manifest says were stored.")
+def conservation(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    stored = _number(home, "select count(*) from events")
+    noted = _number(home, "select coalesce(sum(n_events), 0) from files")
+    return dg.AssetCheckResult(passed=stored == noted, metadata={"stored": stored, "noted": noted})
+
+
+@dg.asset_check(asset="links", description="Most ids that one record states are named by another.")
+def unresolved_links(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    share = _number(
+        home,
+        """
+        select coalesce(count(*) filter (where named.key_value is null) / nullif(count(*), 0), 0)
+        from (select distinct key_kind, key_value from stg_keys where role = 'uses' and key_kind <> 'request') as used
+        left join (select distinct key_kind, key_value from stg_keys where role = 'names') as named
+            on named.key_kind = used.key_kind and named.key_value = used.key_value
+        """,
+    )
+    return dg.AssetCheckResult(
+        passed=share <= MOST_UNRESOLVED, severity=dg.AssetCheckSeverity.WARN, metadata={"share": float(share)}
+    )
+
+
+def _number(home: OpenHome, query: str) -> float:
+    row = home.warehouse.con.execute(query).fetchone()
+    return row[0] if row else 0

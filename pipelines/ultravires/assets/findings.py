@@ -1,0 +1,63 @@
+"""Group findings: the detectors' descriptions, the findings and their outbox, delivery, aliases of chains."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from ultravires import pipeline, registry
+from ultravires.aliases import follow_chains
+from ultravires.findings import update_findings
+from ultravires.home import OpenHome
+from ultravires.outbox import deliver
+from ultravires.configured_sinks import open_sinks
+from ultravires_models.describe import describe
+
+
+def finding_assets() -> list[dg.AssetsDefinition]:
+    return [detectors, findings, delivered_alerts, chain_aliases]
+
+
+@dg.asset(group_name="findings", description="One row per rule and model: title, severity, references, remediation.")
+def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    rows = describe(pipeline.rules(), list(registry.detectors().values()))
+    home.warehouse.store_reference("detectors", rows)
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows})
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "findings",
+            group_name="findings",
+            deps=[pipeline.FINDING_INPUTS],
+            description="One row per finding with its state, risk and evidence; ids stay the same from run to run.",
+        ),
+        dg.AssetSpec(
+            "alerts",
+            group_name="findings",
+            deps=[pipeline.FINDING_INPUTS],
+            description="The outbox: one row per finding revision and sink.",
+        ),
+    ]
+)
+def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
+    """Compare what the detectors say now with what stands, and queue what has to be told."""
+    with home.warehouse.transaction() as con:
+        counts = update_findings(con, home.run_id, sorted(open_sinks(home)))
+    for name in ("findings", "alerts"):
+        row = home.warehouse.con.execute(f'select count(*) from "{name}"').fetchone()
+        metadata = {"dagster/row_count": int(row[0]) if row else 0, **counts}
+        yield dg.MaterializeResult(asset_key=name, metadata=metadata)
+
+
+@dg.asset(group_name="findings", deps=["alerts"], description="Alerts handed to the sinks and acknowledged by them.")
+def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    counts = deliver(home.warehouse.con, open_sinks(home), now=datetime.now(UTC))
+    home.counts["alerts_sent"] = counts["sent"]
+    return dg.MaterializeResult(metadata=dict(counts))
+
+
+@dg.asset(group_name="findings", deps=["chain_steps"], description="Old chain id -> the chain that its steps are in now.")
+def chain_aliases(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    rows = follow_chains(home.warehouse, home.run_id)
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows})

@@ -1,0 +1,100 @@
+"""Group ingest: the configuration, the loaded logs, the time a run judges as of, and days put back in the queue."""
+
+import dagster as dg
+
+from ultravires import registry
+from ultravires.home import OpenHome, store_configuration
+from ultravires.loading import Loader
+from ultravires.pipeline import hourly_tables
+from ultravires.progress import watcher
+from ultravires.reference import REFERENCE_NAMES, store_run_context
+
+FIRST_DAY = "2020-01-01"
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY)
+
+
+def ingest_assets() -> list[dg.AssetsDefinition]:
+    return [configuration, loaded_logs, run_context, requeued_days]
+
+
+@dg.multi_asset(
+    name="configuration",
+    specs=[
+        dg.AssetSpec(name, group_name="configuration", description=f"Reference table {name}: configuration or packaged data.")
+        for name in REFERENCE_NAMES
+    ],
+)
+def configuration(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
+    """ultravires.yaml and the packaged data as small tables."""
+    for name, rows in store_configuration(home).items():
+        yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows})
+
+
+_LOADED = {
+    "events": "One row per distinct vendor record, normalised; never changed after it is stored.",
+    "files": "The manifest: one row per file read, with what became of its records.",
+    "quarantine": "Records that could not be read: file, offset, reason and the raw bytes.",
+    "address_networks": "The configured zone, or the /24 or /48, of every address seen.",
+}
+
+
+@dg.multi_asset(
+    name="loaded_logs",
+    specs=[
+        dg.AssetSpec(name, group_name="ingest", description=text, deps=["source_expectations", "networks"])
+        for name, text in _LOADED.items()
+    ],
+)
+def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
+    """Read the new files below the input folder."""
+    sources = tuple(registry.sources().values())
+    loader = Loader(home.engine, home.settings, sources, home.options(), watcher().step)
+    counts = loader.load(home.input)
+    for what, paths in (
+        ("no source recognises", counts.unrecognised),
+        ("changed since it was loaded, not read again:", counts.changed),
+        ("still being written, left for the next run:", counts.waiting),
+        ("cannot be read:", counts.unreadable),
+    ):
+        for path in paths[:20]:
+            watcher().say(f"{what} {path}")
+        if len(paths) > 20:
+            watcher().say(f"{what} {len(paths) - 20} more files")
+    home.counts |= {
+        name: getattr(counts, name) for name in ("files", "records", "events", "duplicates", "quarantined", "ignored")
+    }
+    home.counts["unrecognised"] = len(counts.unrecognised)
+    for name in _LOADED:
+        row = home.warehouse.con.execute(f'select count(*) from "{name}"').fetchone()
+        rows = int(row[0]) if row else 0
+        yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows, "new events": counts.events})
+
+
+@dg.asset(group_name="ingest", deps=["events"], description="The time that this run judges as of, and the clock tolerance.")
+def run_context(home: dg.ResourceParam[OpenHome]) -> None:
+    con = home.warehouse.con
+    as_of = home.as_of
+    if as_of is None:
+        # A record dated more than a day after we read it has a broken clock and must not move time for all others.
+        row = con.execute(
+            "select max(event_at) from events where event_at <= ingested_at + interval 1 day"
+        ).fetchone()
+        as_of = row[0] if row else None
+    con.execute("update runs set as_of = ? where run_id = ?", [as_of, home.run_id])
+    store_run_context(home.warehouse, as_of, home.settings.clock_tolerance)
+
+
+@dg.asset(
+    group_name="ingest",
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    description="Puts the hours of the chosen days back in the queue; the next run, or this backfill, rebuilds them.",
+)
+def requeued_days(context: dg.AssetExecutionContext, home: dg.ResourceParam[OpenHome]) -> None:
+    window = context.partition_time_window
+    with home.warehouse.transaction() as con:
+        for table in hourly_tables().values():
+            con.execute(
+                "insert into touched select distinct ?, event_hour from events where event_hour >= ? and event_hour < ?",
+                [table.name, window.start, window.end],
+            )

@@ -1,0 +1,36 @@
+"""Group published: the Parquet files that readers see, and the report."""
+
+import dagster as dg
+
+from ultravires import pipeline
+from ultravires.home import OpenHome, finish_run
+from ultravires.published import open_published
+from ultravires.publishing import publish
+from ultravires.report.report import write_report
+from ultravires_models.frameworks import frameworks_table
+
+
+def publish_assets() -> list[dg.AssetsDefinition]:
+    return [published, report]
+
+
+@dg.asset(
+    group_name="published",
+    deps=[*(name for name in pipeline.published_names() if name not in ("runs", "frameworks")), "delivered_alerts"],
+    description="Every table for readers: immutable Parquet files and one manifest that names them.",
+)
+def published(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    home.warehouse.store_reference("frameworks", frameworks_table())
+    rows = publish(home.warehouse, pipeline.published_names(), run_id=home.run_id)
+    home.counts |= {name: rows[name] for name in ("links", "chains", "findings")}
+    finish_run(home, {k: v for k, v in home.counts.items() if not k.startswith("rows:")})
+    return dg.MaterializeResult(metadata={"tables": len(rows), "rows": sum(rows.values())})
+
+
+@dg.asset(group_name="published", deps=["published"], description="HOME/report.html: the run on one offline page.")
+def report(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    path = home.path / "report.html"
+    with open_published(home.path) as con:
+        write_report(con, path)
+    counts = {name: n for name, n in home.counts.items() if not name.startswith("rows:")}
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "counts": dg.MetadataValue.json(counts)})

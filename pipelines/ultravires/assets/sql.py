@@ -1,0 +1,51 @@
+"""Groups staging, intermediate, marts and rules: one asset for every table that one SELECT makes."""
+
+import time
+
+import dagster as dg
+
+from ultravires.home import OpenHome
+from ultravires.pipeline import sql_tables
+from ultravires.progress import watcher
+from ultravires.tables import SqlTable
+
+
+def sql_assets() -> list[dg.AssetsDefinition]:
+    return [_asset(table) for table in sql_tables().values()]
+
+
+def _asset(table: SqlTable) -> dg.AssetsDefinition:
+    deps = sorted(table.inputs)
+    if table.mode == "by_hour":
+        deps.append("requeued_days")
+
+    @dg.asset(
+        name=table.name,
+        group_name=table.layer,
+        deps=[_dependency(name) for name in deps],
+        description=f"{table.why[0].upper()}{table.why[1:]}.\n\nGrain: {table.grain}. Built {table.mode}.",
+        code_version=table.code_hash[:16],
+        kinds={"duckdb", "sql"},
+    )
+    def build(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+        started = time.monotonic()
+        watcher().step(table.name, len(home.counts), len(sql_tables()))
+        built = home.engine.build(table)
+        home.counts.setdefault(f"rows:{table.name}", built.n_rows)
+        seconds = round(time.monotonic() - started, 3)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": built.n_rows,
+                "state": built.state,
+                "hours rewritten": built.n_hours,
+                "seconds": seconds,
+            }
+        )
+
+    return build
+
+
+def _dependency(name: str) -> dg.AssetDep:
+    if name != "requeued_days":
+        return dg.AssetDep(name)
+    return dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())

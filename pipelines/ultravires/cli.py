@@ -1,0 +1,180 @@
+"""The command line. Heavy libraries are imported by the command that needs them, so that `trace` answers at once."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ultravires.errors import UltraviresError, UsageError
+from ultravires.settings import DEFAULT_HOME, find_config
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Follows every action of a non-human identity back to the grant that allowed it, and says where it went beyond.",
+)
+
+Home = Annotated[Path, typer.Option("--home", help="Folder that holds the warehouse, published tables, alerts and report.")]
+Config = Annotated[Path | None, typer.Option("--config", help="ultravires.yaml; default ./ultravires.yaml, then HOME's.")]
+Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
+
+
+@app.command()
+def run(
+    input: Annotated[Path, typer.Option("--input", help="Folder (or file) of logs; sources are found by content.")],
+    home: Home = DEFAULT_HOME,
+    config: Config = None,
+    as_of: Annotated[str, typer.Option("--as-of", help="Judge as of this time (ISO 8601); default: newest event.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Load what is new, rebuild what it touches, judge, publish and deliver. Run it again: only what is new."""
+    from ultravires.progress import watched
+    from ultravires.running import run_once
+
+    with watched():
+        result = run_once(input, home, config=find_config(config, home), as_of=as_of)
+    if as_json:
+        typer.echo(json.dumps(result.as_dict()))
+    else:
+        from ultravires.summary import print_summary
+
+        print_summary(result, home)
+
+
+@app.command()
+def dev(
+    input: Annotated[Path, typer.Option("--input", help="Folder of logs that the sensor watches.")] = Path("data/samples"),
+    home: Home = DEFAULT_HOME,
+    config: Config = None,
+    port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 3000,
+) -> None:
+    """Open Dagster's page with the same assets, the hourly schedule and the sensor."""
+    from ultravires.running import serve
+
+    raise typer.Exit(serve(input, home, config=find_config(config, home), port=port))
+
+
+@app.command()
+def trace(
+    id: Annotated[str, typer.Argument(help="Approval, ticket, credential, decision, trace, tool call, event, chain ...")],
+    home: Home = DEFAULT_HOME,
+    as_json: Json = False,
+) -> None:
+    """Show the chain above and below any id, with every link's method and confidence, and its gaps."""
+    from ultravires.published import open_published
+    from ultravires.trace import as_dict
+    from ultravires.trace import trace as find
+    from ultravires.trace_drawing import draw
+
+    with open_published(home) as con:
+        found = find(con, id)
+    _show(found, as_dict, draw, as_json)
+
+
+@app.command()
+def explain(
+    finding: Annotated[str, typer.Argument(help="A finding's id, as in the report or in alerts.jsonl.")],
+    home: Home = DEFAULT_HOME,
+    as_json: Json = False,
+) -> None:
+    """Say why a finding was made, on which evidence, and what to do."""
+    from ultravires.explain import as_dict
+    from ultravires.explain import explain as find
+    from ultravires.explain_drawing import draw
+    from ultravires.published import open_published
+
+    with open_published(home) as con:
+        found = find(con, finding)
+    _show(found, as_dict, draw, as_json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT over the published tables.")],
+    home: Home = DEFAULT_HOME,
+    as_json: Json = False,
+) -> None:
+    """Run SQL over the published tables; read-only."""
+    import duckdb
+
+    from ultravires.published import open_published
+
+    with open_published(home) as con:
+        try:
+            rows = con.execute(sql)
+            if as_json:
+                names = [column[0] for column in rows.description or []]
+                records = [dict(zip(names, values, strict=True)) for values in rows.fetchall()]
+                typer.echo(json.dumps(records, default=str))
+            else:
+                con.sql(sql).show(max_width=200, max_rows=1000)
+        except duckdb.Error as error:
+            raise UsageError(f"query: {str(error).splitlines()[0]}") from error
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Empty or new folder for the world.")],
+    events: Annotated[int, typer.Option("--events", min=100, help="About how many records.")] = 5_000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed writes the same bytes.")] = 7,
+) -> None:
+    """Write a labelled world of logs in the vendors' formats."""
+    from ultravires.simulator import write_world
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: not an empty folder; choose another --out")
+    counts = write_world(out, events=events, seed=seed)
+    typer.echo(json.dumps(counts))
+
+
+@app.command()
+def backtest(
+    input: Annotated[Path, typer.Option("--input", help="Folder of logs.")],
+    labels: Annotated[Path, typer.Option("--labels", help="Folder with situations.json and links.json.")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Run over labelled history in a fresh home; print recall and precision of links and detectors, and alerts a day."""
+    import tempfile
+
+    from rich.console import Console
+
+    from ultravires.backtest import as_dict, render, score
+    from ultravires.progress import watched
+    from ultravires.published import open_published
+    from ultravires.running import run_once
+
+    with tempfile.TemporaryDirectory(prefix="ultravires-backtest-") as folder:
+        home = Path(folder) / "home"
+        with watched():
+            run_once(input, home, config=find_config(config, home), as_of="")
+        with open_published(home) as con:
+            scores = score(con, labels)
+    if as_json:
+        typer.echo(json.dumps(as_dict(scores)))
+    else:
+        Console().print(render(scores))
+
+
+def _show(found: Any, as_dict: Any, draw: Any, as_json: bool) -> None:
+    from rich.console import Console
+
+    if as_json:
+        typer.echo(json.dumps(as_dict(found), default=str))
+    else:
+        draw(found, Console())
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line on stderr and its exit code, never a traceback."""
+    try:
+        app()
+    except UltraviresError as error:
+        print(f"ultravires: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("ultravires: stopped; run the same command again to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

@@ -1,0 +1,37 @@
+"""The whole Dagster graph on one screen: assets, checks, jobs, the hourly schedule and the sensor on new files."""
+
+import dagster as dg
+
+from ultravires.assets.checks import asset_checks
+from ultravires.assets.findings import finding_assets
+from ultravires.assets.ingest import ingest_assets
+from ultravires.assets.publish import publish_assets
+from ultravires.assets.scores import score_assets
+from ultravires.assets.sql import sql_assets
+from ultravires.home import HomeResource
+from ultravires.new_files import new_files_sensor
+from ultravires.settings import configured_run
+
+ASSETS = [*ingest_assets(), *sql_assets(), *score_assets(), *finding_assets(), *publish_assets()]
+CHECKS = asset_checks()
+
+REQUEUED = dg.AssetSelection.assets("requeued_days")
+run_job = dg.define_asset_job(
+    "run", selection=dg.AssetSelection.all() - REQUEUED, description="Load what is new, rebuild, judge, publish, deliver."
+)
+backfill_job = dg.define_asset_job(
+    "backfill", selection=REQUEUED, description="Put a range of days back in the queue; the next run rebuilds them."
+)
+hourly = dg.ScheduleDefinition(name="hourly", job=run_job, cron_schedule="5 * * * *", execution_timezone="UTC")
+
+_input, _home, _config = configured_run()
+
+definitions = dg.Definitions(
+    assets=ASSETS,
+    asset_checks=CHECKS,
+    jobs=[run_job, backfill_job],
+    schedules=[hourly],
+    sensors=[new_files_sensor(run_job)],
+    resources={"home": HomeResource(input=str(_input), home=str(_home), config=str(_config or ""))},
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,105 @@
+"""An open home with everything a run needs, as a Dagster resource: opened once a run, closed whatever happens."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ultravires import __version__, pipeline, registry
+from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.findings import create_findings_tables
+from ultravires.progress import watcher
+from ultravires.reference import reference_tables
+from ultravires.schema import SCHEMA_VERSION
+from ultravires.settings import Settings, hash_key, load_settings
+from ultravires.source import DEFAULT_OPA_INPUTS, DEFAULT_SECRETS, Options
+from ultravires.storing import rename_networks
+from ultravires.warehouse import Warehouse, open_warehouse
+
+
+@dataclass
+class OpenHome:
+    """The one writer's hands: warehouse, engine, settings, and what this run has counted so far."""
+
+    warehouse: Warehouse
+    engine: DuckDBEngine
+    settings: Settings
+    input: Path
+    run_id: str
+    as_of: datetime | None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.warehouse.home
+
+    def options(self) -> Options:
+        """What the sources may know of the configuration."""
+        return Options(
+            hash_key=hash_key(self.path),
+            redact=DEFAULT_SECRETS | {name.lower() for name in self.settings.redact},
+            opa_inputs={**self.settings.opa_inputs, **DEFAULT_OPA_INPUTS}
+            if "*" not in self.settings.opa_inputs
+            else self.settings.opa_inputs,
+        )
+
+
+class HomeResource(dg.ConfigurableResource[OpenHome]):
+    """Where the logs are, where the home is, and how long to wait for another run that holds it."""
+
+    input: str
+    home: str
+    config: str = ""
+    as_of: str = ""
+    wait_seconds: float = 600
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenHome]:
+        settings = load_settings(Path(self.config) if self.config else None)
+        as_of = datetime.fromisoformat(self.as_of) if self.as_of else None
+        with open_warehouse(Path(self.home), wait_seconds=self.wait_seconds, say=watcher().say) as warehouse:
+            engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
+            home = OpenHome(warehouse, engine, settings, Path(self.input), uuid.uuid4().hex, as_of)
+            prepare(home)
+            yield home
+
+
+def prepare(home: OpenHome) -> None:
+    """Tables that must stand before the first load, and this run's line in `runs`."""
+    con = home.warehouse.con
+    create_findings_tables(con)
+    if home.warehouse.version("address_networks") == 0:
+        home.warehouse.bump("address_networks")
+    config_hash = hashlib.sha256(home.settings.model_dump_json().encode()).hexdigest()[:16]
+    con.execute(
+        "insert into runs(run_id, started_at, software, schema_version, rules_hash, config_hash) values (?, ?, ?, ?, ?, ?)",
+        [home.run_id, datetime.now(UTC), f"ultravires {__version__}", SCHEMA_VERSION, pipeline.rules_hash(), config_hash],
+    )
+
+
+def store_configuration(home: OpenHome) -> dict[str, int]:
+    """Write the reference tables; returns rows by table. New network zones rename the addresses seen before."""
+    tables = reference_tables(home.settings, registry.sources().values())
+    for name, rows in tables.items():
+        changed = home.warehouse.store_reference(name, rows)
+        if name == "networks" and changed:
+            with home.warehouse.transaction():
+                rename_networks(home.engine, home.settings)
+    return {name: rows.num_rows for name, rows in tables.items()}
+
+
+def finish_run(home: OpenHome, counts: dict[str, Any]) -> None:
+    """Complete this run's line in `runs`."""
+    home.warehouse.con.execute(
+        "update runs set finished_at = ?, n_files = ?, counts = ? where run_id = ?",
+        [datetime.now(UTC), counts.get("files", 0), json.dumps(counts, sort_keys=True), home.run_id],
+    )
+
+

@@ -1,0 +1,277 @@
+"""From a folder of files to `events`, `files`, `quarantine` and `touched`, one transaction a batch of files.
+
+A file's rows, its line in the manifest and the hours it touches commit together, so a crash or a repeat loads
+nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.errors import UsageError
+from ultravires.reading import Batch, Quarantined, read, recognise
+from ultravires.schema import EVENTS, UTC_MICROS
+from ultravires.settings import Settings
+from ultravires.source import Options, Source
+from ultravires.storing import store_events
+
+FLUSH_ROWS = 100_000
+GROUP_BYTES = 16 << 20
+GROUP_FILES = 2_000
+LARGE_FILE = 64 << 20
+
+Progress = Callable[[str, int, int], None]
+"""progress(what, done, total)"""
+
+
+@dataclass
+class LoadCounts:
+    """What one load did. records emit events stored, duplicates and quarantined; ignored records hold no event."""
+
+    files: int = 0
+    records: int = 0
+    emitted: int = 0
+    events: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    unrecognised: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LoadingFile:
+    """One file while it is read, and then its line in the manifest."""
+
+    path: Path
+    size: int
+    modified_ns: int
+    file_id: str = ""
+    sha256: str = ""
+    source: Source | None = None
+    state: str = "loaded"
+    message: str | None = None
+    records: int = 0
+    emitted: int = 0
+    events: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    pending: list[pa.RecordBatch] = field(default_factory=list)
+    refused: list[Quarantined] = field(default_factory=list)
+
+    def take(self, batch: Batch) -> None:
+        self.records += batch.n_records
+        self.ignored += batch.n_ignored
+        self.quarantined += len(batch.quarantined)
+        self.emitted += batch.events.num_rows
+        self.pending.append(batch.events)
+        self.refused += batch.quarantined
+
+    def pending_rows(self) -> int:
+        return sum(batch.num_rows for batch in self.pending)
+
+
+class Loader:
+    """Loads the new files of a folder into an open warehouse."""
+
+    def __init__(
+        self, engine: DuckDBEngine, settings: Settings, sources: Sequence[Source], options: Options, progress: Progress
+    ) -> None:
+        self.engine = engine
+        self.con = engine.con
+        self.settings = settings
+        self.sources = sources
+        self.options = options
+        self.progress = progress
+        self.ingested_at = datetime.now(UTC)
+        self.counts = LoadCounts()
+
+    def load(self, folder: Path) -> LoadCounts:
+        """Load what is new under `folder` (or the one file it names); UsageError when there is no such thing."""
+        if not folder.exists():
+            raise UsageError(f"{folder}: there is no such file or folder; check --input")
+        new = self._new_files(folder)
+        done = 0
+        for group in grouped(new):
+            self._load_group(group)
+            done += len(group)
+            self.progress("reading files", done, len(new))
+        return self.counts
+
+    def _new_files(self, folder: Path) -> list[Path]:
+        rows = self.con.execute("select path, size, modified_ns from files").fetchall()
+        known = {path: (size, modified) for path, size, modified in rows}
+        new = []
+        for path in list_files(folder):
+            status = stat_or_none(path)
+            before = known.get(str(path.absolute()))
+            if before is None:
+                new.append(path)
+            elif status is not None and before != (status.st_size, status.st_mtime_ns):
+                self.counts.changed.append(str(path))
+        return new
+
+    def _load_group(self, paths: list[Path]) -> None:
+        """Read and store a group of files in one transaction; what was still being written waits for the next run."""
+        with self.engine.warehouse.transaction():
+            files: list[LoadingFile] = []
+            for path in paths:
+                file = self._open(path)
+                if file is not None and self._read(file, files):
+                    files.append(file)
+            self._flush(files)
+            for file in files:
+                self._write_manifest(file)
+        for file in files:
+            self._count(file)
+
+    def _open(self, path: Path) -> LoadingFile | None:
+        status = stat_or_none(path)
+        try:
+            sha256 = _sha256(path)
+        except OSError as error:
+            self.counts.unreadable.append(f"{path}: {error.strerror or error}")
+            return None
+        assert status is not None
+        path = path.absolute()
+        file_id = hashlib.sha256(f"{path}\x1f{sha256}".encode(errors="surrogateescape")).hexdigest()[:32]
+        return LoadingFile(path, status.st_size, status.st_mtime_ns, file_id, sha256)
+
+    def _read(self, file: LoadingFile, earlier: list[LoadingFile]) -> bool:
+        """Read one file; false when it changed meanwhile and has to wait. Rows are stored as soon as enough wait."""
+        file.source = recognise(file.path, self.sources)
+        if file.source is None:
+            file.state, file.message = "unrecognised", "no source recognises its content"
+            return True
+        waiting_rows = sum(other.pending_rows() for other in earlier)
+        for batch in read(file.path, file.source, self.options):
+            file.take(batch)
+            is_large = file.size >= LARGE_FILE
+            if is_large and waiting_rows + file.pending_rows() >= FLUSH_ROWS:
+                self._flush([*earlier, file])
+                waiting_rows = 0
+        if file.size < LARGE_FILE and _has_changed(file):
+            self.counts.waiting.append(str(file.path))
+            return False
+        if waiting_rows + file.pending_rows() >= FLUSH_ROWS:
+            self._flush([*earlier, file])
+        return True
+
+    def _flush(self, files: list[LoadingFile]) -> None:
+        """Store the waiting rows of `files` inside the open transaction."""
+        self._store_quarantine(files)
+        tables = [self._with_provenance(file) for file in files if file.pending]
+        by_id = {file.file_id: file for file in files}
+        for file in files:
+            file.pending, file.refused = [], []
+        incoming = pa.concat_tables(tables) if tables else None
+        if incoming is not None and incoming.num_rows:
+            for file_id, n in store_events(self.engine, self.settings, incoming).items():
+                by_id[file_id].events += n
+
+    def _with_provenance(self, file: LoadingFile) -> pa.Table:
+        table = pa.Table.from_batches(file.pending)
+        table = table.append_column("file_id", pa.array([file.file_id] * table.num_rows, pa.string()))
+        stamp = pa.array([self.ingested_at] * table.num_rows, UTC_MICROS)
+        return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
+
+    def _store_quarantine(self, files: list[LoadingFile]) -> None:
+        rows = [
+            (file.file_id, file.source.log, refused.record_no, refused.byte_offset, refused.reason, refused.raw)
+            for file in files
+            if file.source is not None
+            for refused in file.refused
+        ]
+        if rows:
+            self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
+            self.engine.warehouse.bump("quarantine")
+
+    def _write_manifest(self, file: LoadingFile) -> None:
+        row = (
+            file.file_id,
+            str(file.path),
+            file.size,
+            file.modified_ns,
+            file.sha256,
+            file.source.name if file.source else None,
+            file.state,
+            file.records,
+            file.events,
+            file.emitted - file.events,
+            file.quarantined,
+            file.ignored,
+            self.ingested_at,
+            file.message,
+        )
+        self.con.execute(f"insert into files values ({', '.join('?' * len(row))})", row)
+        self.engine.warehouse.bump("files")
+
+    def _count(self, file: LoadingFile) -> None:
+        self.counts.files += 1
+        self.counts.records += file.records
+        self.counts.emitted += file.emitted
+        self.counts.events += file.events
+        self.counts.duplicates += file.emitted - file.events
+        self.counts.quarantined += file.quarantined
+        self.counts.ignored += file.ignored
+        if file.state == "unrecognised":
+            self.counts.unrecognised.append(str(file.path))
+
+
+def grouped(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Files that commit together: small ones by the batch, a large one alone."""
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        status = stat_or_none(path)
+        group.append(path)
+        size += status.st_size if status else 0
+        if size >= GROUP_BYTES or len(group) >= GROUP_FILES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def list_files(folder: Path) -> Iterator[Path]:
+    """Regular files under `folder` in a fixed order; a folder that links lead back to is entered once."""
+    if folder.is_file():
+        yield folder
+        return
+    seen: set[str] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = str(Path(root).resolve())
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(root) / name
+            if path.is_file() and not name.startswith("."):
+                yield path
+
+
+def stat_or_none(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _has_changed(file: LoadingFile) -> bool:
+    now = stat_or_none(file.path)
+    return now is None or (now.st_size, now.st_mtime_ns) != (file.size, file.modified_ns)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,115 @@
+"""What readers see: immutable Parquet files and one manifest, `published/CURRENT`, replaced by rename.
+
+A reader that opened the manifest sees one consistent snapshot; files it names stay for a day after they were
+superseded. Everything is readable by its owner only.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ultravires.warehouse import Warehouse
+
+CURRENT = "CURRENT"
+KEEP_SECONDS = 86_400
+EVENT_COLUMNS_APART = {"events": "* exclude (raw)", "events_raw": "event_id, event_hour, raw"}
+
+
+def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict[str, int]:
+    """Write the tables that changed and the manifest that names the files of all; returns rows by table."""
+    folder = warehouse.home / "published"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    before = read_manifest(folder)
+    manifest: dict[str, Any] = {"run_id": run_id, "tables": {}}
+    for table in sorted(tables):
+        known = before.get("tables", {}).get(table)
+        manifest["tables"][table] = _publish_table(warehouse, folder, table, known)
+    for table, columns in EVENT_COLUMNS_APART.items():
+        known = before.get("tables", {}).get(table, {})
+        manifest["tables"][table] = _publish_events(warehouse, folder, table, columns, known)
+    _replace(folder / CURRENT, json.dumps(manifest, sort_keys=True, indent=1))
+    _remove_superseded(folder, manifest)
+    return {name: entry["rows"] for name, entry in manifest["tables"].items()}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, or an empty one before the first publication."""
+    try:
+        return dict(json.loads((folder / CURRENT).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+
+
+def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any] | None) -> dict[str, Any]:
+    rows, fingerprint = warehouse.fingerprint(table)
+    columns = warehouse.con.execute(f'describe "{table}"').fetchall()
+    shape = hashlib.sha256(json.dumps([column[:2] for column in columns]).encode()).hexdigest()[:8]
+    version = f"{rows}-{fingerprint}-{shape}"
+    if known and known["version"] == version and all((folder / f).exists() for f in known["files"]):
+        return known
+    file = _copy(warehouse, folder, table, f'select * from "{table}"', version)
+    return {"version": version, "files": [file], "rows": rows}
+
+
+def _publish_events(
+    warehouse: Warehouse, folder: Path, table: str, columns: str, known: dict[str, Any]
+) -> dict[str, Any]:
+    # A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast.
+    days = warehouse.con.execute(
+        "select date_trunc('day', event_hour)::date::varchar as day, count(*), sum(hash(event_id, raw_hash)::hugeint)::varchar "
+        "from events group by 1 order by 1"
+    ).fetchall()
+    known_days = known.get("days", {})
+    entry: dict[str, Any] = {"days": {}, "files": [], "rows": 0}
+    for day, rows, fingerprint in days:
+        version = f"{rows}-{fingerprint}"
+        file = known_days.get(day, {}).get("file")
+        if known_days.get(day, {}).get("version") != version or not (folder / str(file)).exists():
+            query = (
+                f"select {columns} from events where event_hour >= '{day}'::date and event_hour < '{day}'::date + 1 "
+                "order by event_hour, event_id"
+            )
+            file = _copy(warehouse, folder, table, query, f"{day}-{version}")
+        entry["days"][day] = {"version": version, "file": file}
+        entry["files"].append(file)
+        entry["rows"] += rows
+    if not days:
+        file = _copy(warehouse, folder, table, f"select {columns} from events", "empty")
+        entry["files"] = [file]
+    return entry
+
+
+def _copy(warehouse: Warehouse, folder: Path, table: str, query: str, version: str) -> str:
+    (folder / table).mkdir(mode=0o700, exist_ok=True)
+    name = f"{table}/{hashlib.sha256(version.encode()).hexdigest()[:20]}.parquet"
+    target = folder / name
+    partial = target.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    quoted = str(partial).replace("'", "''")
+    warehouse.con.execute(f"copy ({query}) to '{quoted}' (format parquet, compression zstd)")
+    partial.chmod(0o600)
+    partial.replace(target)
+    return name
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    with partial.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+
+
+def _remove_superseded(folder: Path, manifest: dict[str, Any]) -> None:
+    wanted = {file for entry in manifest["tables"].values() for file in entry["files"]}
+    limit = time.time() - KEEP_SECONDS
+    for path in folder.glob("*/*"):
+        if str(path.relative_to(folder)) not in wanted and path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)

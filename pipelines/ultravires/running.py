@@ -1,0 +1,116 @@
+"""One run in this process, over the same assets that Dagster shows; and Dagster's page itself."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ultravires.errors import RunError, UltraviresError, UsageError
+from ultravires.settings import load_settings
+
+DAGSTER_YAML = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  runs: {max_concurrent_runs: 1}
+"""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run."""
+
+    files: int
+    events: int
+    duplicates: int
+    quarantined: int
+    unrecognised: int
+    links: int
+    chains: int
+    findings: int
+    alerts_sent: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run_once(folder: Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600) -> RunResult:
+    """Materialize every asset but the backfill's in this process; raises what went wrong as one of our errors."""
+    started = time.monotonic()
+    _check(folder, config, as_of)
+    import dagster as dg
+
+    from ultravires.definitions import ASSETS, CHECKS, REQUEUED
+    from ultravires.home import HomeResource
+
+    counts: dict[str, int] = {}
+    resource = HomeResource(
+        input=str(folder), home=str(home), config=str(config or ""), as_of=as_of, wait_seconds=wait_seconds
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        try:
+            result = dg.materialize(
+                [*ASSETS, *CHECKS],
+                selection=dg.AssetSelection.all() - REQUEUED,
+                resources={"home": resource},
+                instance=instance,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        except Exception as error:
+            raise _ours(error) from error
+    for event in result.get_asset_materialization_events():
+        if event.asset_key is not None and event.asset_key.to_user_string() == "report":
+            metadata = event.step_materialization_data.materialization.metadata
+            counts = dict(metadata["counts"].value)  # type: ignore[arg-type]
+    fields = {name: counts.get(name, 0) for name in RunResult.__dataclass_fields__ if name != "seconds"}
+    return RunResult(**fields, seconds=round(time.monotonic() - started, 2))
+
+
+def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
+    """Run `dagster dev` over this project until it is stopped; returns its exit code."""
+    _check(folder, config, "")
+    instance = home.absolute() / "dagster"
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(instance),
+        "ULTRAVIRES_INPUT": str(folder.absolute()),
+        "ULTRAVIRES_HOME": str(home.absolute()),
+    }
+    if config is not None:
+        environment["ULTRAVIRES_CONFIG"] = str(config.absolute())
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "ultravires.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - no shell, our own words
+    except KeyboardInterrupt:
+        return 0
+
+
+def _check(folder: Path, config: Path | None, as_of: str) -> None:
+    from datetime import datetime
+
+    if not folder.exists():
+        raise UsageError(f"{folder}: there is no such file or folder; check --input")
+    load_settings(config)
+    try:
+        moment = datetime.fromisoformat(as_of) if as_of else None
+    except ValueError as error:
+        raise UsageError(f"--as-of {as_of}: not an ISO 8601 time, such as 2026-10-14T12:00:00Z") from error
+    if moment is not None and moment.tzinfo is None:
+        raise UsageError(f"--as-of {as_of}: say the time zone, such as {as_of}Z")
+
+
+def _ours(error: BaseException) -> BaseException:
+    """The error of ours inside Dagster's wrapping, else one line that names the first cause."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UltraviresError | KeyboardInterrupt):
+            return cause
+        innermost = cause
+        cause = cause.__cause__ or cause.__context__
+    return RunError(f"the run failed: {type(innermost).__name__}: {' '.join(str(innermost).split())[:500]}")

@@ -1,0 +1,52 @@
+"""What a person sees at the end of `ultravires run`."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ultravires.published import open_published
+from ultravires.running import RunResult
+
+_SEVERITIES = ("critical", "high", "medium", "low", "informational")
+
+
+def print_summary(result: RunResult, home: Path) -> None:
+    """A short table of what was found, and where report and alerts are."""
+    console = Console()
+    table = Table(title="Ultravires", show_header=False, title_justify="left")
+    table.add_row("files read now", f"{result.files:,}")
+    table.add_row(
+        "records now",
+        f"{result.events:,} new events, {result.duplicates:,} duplicates, {result.quarantined:,} quarantined",
+    )
+    table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
+    with open_published(home) as con:
+        table.add_row("accounted for", _accounted(con.execute("select sum(n_accounted), sum(n_activities) from accounted").fetchone()))
+        for log, state in con.execute("select log, state from sources where state <> 'complete' order by log").fetchall():
+            table.add_row("log " + log, state)
+        by_severity = dict(
+            con.execute(
+                "select severity, count(*) from findings where state = 'open' and not is_suppressed group by severity"
+            ).fetchall()
+        )
+        top = con.execute(
+            "select severity, title, coalesce(identity_id, subject_uid), finding_id from findings "
+            "where state = 'open' and not is_suppressed order by risk_score desc, finding_id limit 5"
+        ).fetchall()
+    found = ", ".join(f"{by_severity[s]} {s}" for s in _SEVERITIES if s in by_severity) or "none"
+    table.add_row("open findings", found)
+    table.add_row("alerts sent now", f"{result.alerts_sent:,}")
+    console.print(table)
+    for severity, title, who, finding_id in top:
+        console.print(Text(f"  {severity:9} {title} - {who} ({finding_id})"), no_wrap=True, overflow="ellipsis")
+    console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
+    console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"took    {result.seconds} s"))
+
+
+def _accounted(row: tuple[int | None, ...] | None) -> str:
+    if not row or not row[1]:
+        return "no activity of non-human identities"
+    return f"{(row[0] or 0) / row[1]:.1%} of {row[1]:,} activities of non-human identities"

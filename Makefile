@@ -1,0 +1,48 @@
+# Python 3.11 or newer and make are all that has to be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_DIR := .ultravires
+
+.PHONY: help install demo dev test lint types stress bench constraints clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(VENV)/.installed ## create .venv and install, hashes verified
+
+$(VENV)/.installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12"; exit 1; }
+	@echo "installing into $(VENV) (once; a few minutes at most)"
+	@$(PYTHON) -m venv $(VENV)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## run the main job on data/samples and say where report and alerts are
+	@$(BIN)/ultravires run --input data/samples --home $(HOME_DIR) --config data/samples/ultravires.yaml
+
+dev: install ## open Dagster's page on the samples
+	@$(BIN)/ultravires dev --input data/samples --home $(HOME_DIR) --config data/samples/ultravires.yaml
+
+test: install lint types ## lint, types and tests
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: install
+	@$(BIN)/mypy
+
+stress: install ## the long randomised runs
+	@$(BIN)/pytest -n 2 -m stress
+
+bench: install ## the ratios of docs/performance.md
+	@$(BIN)/python bench/ingest.py
+
+constraints: install ## resolve constraints.txt anew from pyproject.toml (needs uv)
+	@uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
+
+clean:
+	@rm -rf $(VENV) $(HOME_DIR) .mypy_cache .ruff_cache .pytest_cache

@@ -65,13 +65,12 @@ def trace(
 ) -> None:
     """Show the chain above and below any id, with every link's method and confidence, and its gaps."""
     from ultravires.published import open_published
-    from ultravires.trace import as_dict
     from ultravires.trace import trace as find
     from ultravires.trace_drawing import draw
 
     with open_published(home) as con:
         found = find(con, id)
-    _show(found, as_dict, draw, as_json)
+    _show(found, draw, as_json)
 
 
 @app.command()
@@ -81,14 +80,13 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say why a finding was made, on which evidence, and what to do."""
-    from ultravires.explain import as_dict
     from ultravires.explain import explain as find
     from ultravires.explain_drawing import draw
     from ultravires.published import open_published
 
     with open_published(home) as con:
         found = find(con, finding)
-    _show(found, as_dict, draw, as_json)
+    _show(found, draw, as_json)
 
 
 @app.command()
@@ -159,11 +157,11 @@ def backtest(
         Console().print(render(scores))
 
 
-def _show(found: Any, as_dict: Any, draw: Any, as_json: bool) -> None:
+def _show(found: Any, draw: Any, as_json: bool) -> None:
     from rich.console import Console
 
     if as_json:
-        typer.echo(json.dumps(as_dict(found), default=str))
+        typer.echo(json.dumps(found.as_dict()))
     else:
         draw(found, Console())
 

@@ -18,7 +18,8 @@ from ultravires.findings import create_findings_tables
 from ultravires.progress import watcher
 from ultravires.reference import reference_tables
 from ultravires.schema import SCHEMA_VERSION
-from ultravires.settings import Settings, hash_key, load_settings
+from ultravires.settings import Settings, environment, hash_key, load_settings
+from ultravires.sink import Sink, SinkContext, close_sinks, open_sinks
 from ultravires.source import DEFAULT_OPA_INPUTS, DEFAULT_SECRETS, Options
 from ultravires.storing import rename_networks
 from ultravires.warehouse import Warehouse, open_warehouse
@@ -39,6 +40,16 @@ class OpenHome:
     @property
     def path(self) -> Path:
         return self.warehouse.home
+
+    @contextmanager
+    def sinks(self) -> Iterator[dict[str, Sink]]:
+        """The configured sinks and the alerts file, open for the time of the block."""
+        context = SinkContext(home=self.path, environ=environment())
+        opened = open_sinks(self.settings.sinks, registry.sinks(), context)
+        try:
+            yield opened
+        finally:
+            close_sinks(opened)
 
     def options(self) -> Options:
         """What the sources may know of the configuration."""

@@ -9,7 +9,6 @@ from ultravires.aliases import follow_chains
 from ultravires.findings import update_findings
 from ultravires.home import OpenHome
 from ultravires.outbox import deliver
-from ultravires.configured_sinks import open_sinks
 from ultravires_models.describe import describe
 
 
@@ -42,8 +41,8 @@ def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
 )
 def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Compare what the detectors say now with what stands, and queue what has to be told."""
-    with home.warehouse.transaction() as con:
-        counts = update_findings(con, home.run_id, sorted(open_sinks(home)))
+    with home.sinks() as sinks, home.warehouse.transaction() as con:
+        counts = update_findings(con, home.run_id, sinks)
     for name in ("findings", "alerts"):
         row = home.warehouse.con.execute(f'select count(*) from "{name}"').fetchone()
         metadata = {"dagster/row_count": int(row[0]) if row else 0, **counts}
@@ -52,7 +51,8 @@ def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
 
 @dg.asset(group_name="findings", deps=["alerts"], description="Alerts handed to the sinks and acknowledged by them.")
 def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
-    counts = deliver(home.warehouse.con, open_sinks(home), now=datetime.now(UTC))
+    with home.sinks() as sinks:
+        counts = deliver(home.warehouse.con, sinks, now=datetime.now(UTC))
     home.counts["alerts_sent"] = counts["sent"]
     return dg.MaterializeResult(metadata=dict(counts))
 

@@ -6,6 +6,7 @@ import dagster as dg
 
 from ultravires.home import OpenHome
 from ultravires.pipeline import score_names
+from ultravires_models.detector import run_detector
 
 
 def score_assets() -> list[dg.AssetsDefinition]:
@@ -27,7 +28,7 @@ def _asset(name: str, detector: Any) -> dg.AssetsDefinition:
         if engine.is_fresh(name, code_hash=detector.version, inputs=inputs):
             return dg.MaterializeResult(metadata={"state": "fresh"})
         tables = {table: engine.con.execute(f'select * from "{table}"').to_arrow_table() for table in detector.inputs}
-        built = engine.store(name, detector.detect(tables), code_hash=detector.version, inputs=inputs)
+        built = engine.store(name, run_detector(detector, tables), code_hash=detector.version, inputs=inputs)
         return dg.MaterializeResult(metadata={"dagster/row_count": built.n_rows, "state": built.state})
 
     return score

@@ -6,13 +6,14 @@
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from isal import isal_zlib
+from isal import igzip_lib, isal_zlib
 
 from ultravires.source import Options
 
 GZIP = b"\x1f\x8b"
+_IsalError = cast(type[Exception], igzip_lib.IsalError)  # its type stub calls the class an instance
 _WITH_GZIP_HEADER = 31
 _PLAIN_BLOCK = 1 << 20
 _GZIP_BLOCK = 1 << 16
@@ -25,7 +26,7 @@ class _Damage(Exception):
 
 
 class FileBytes:
-    """The decompressed bytes of the file at `path`. Raises OSError where the file cannot be opened or read."""
+    """The decompressed bytes of the file at `path`. Raises OSError where the file cannot be read."""
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path = path
@@ -60,7 +61,7 @@ def gunzip(file: BinaryIO) -> Iterator[bytes]:
     while block:
         try:
             data = inflater.decompress(block, _MAX_OUTPUT)
-        except isal_zlib.error as error:
+        except _IsalError as error:
             yield from _salvage(file, member_at, given)
             raise _Damage("gzip is damaged") from error
         given += len(data)
@@ -74,14 +75,15 @@ def gunzip(file: BinaryIO) -> Iterator[bytes]:
         if not block:
             return
     yield from _last_bytes(inflater)
-    raise _Damage("gzip ends early")
+    if not inflater.eof:
+        raise _Damage("gzip ends early")
 
 
 def _last_bytes(inflater: "isal_zlib.Decompress") -> Iterator[bytes]:
     try:
         if data := inflater.flush():
             yield data
-    except isal_zlib.error:
+    except _IsalError:
         return
 
 
@@ -101,7 +103,8 @@ def _next_member(file: BinaryIO, block: bytes) -> bytes:
 def _salvage(file: BinaryIO, member_at: int, skip: int) -> Iterator[bytes]:
     """What a damaged member gives before the damage, without the first `skip` bytes.
 
-    isal gives nothing of the block that fails; zlib can be copied before each block, and then fed byte by byte.
+    isal gives nothing of the block that fails; zlib can be copied before each block, and then fed byte by
+    byte.
     """
     file.seek(member_at)
     inflater = zlib.decompressobj(_WITH_GZIP_HEADER)

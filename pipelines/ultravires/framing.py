@@ -1,6 +1,8 @@
-"""How a file's bytes fall into records: newline JSON, one array, `{"Records": [...]}`, pretty-printed documents.
+"""How a file's bytes fall into records: newline JSON, one array, `{"Records": [...]}`, pretty-printed
+documents.
 
-Every byte ends in a record or in a Frame with a reason, except white space and the punctuation between records.
+Every byte ends in a record or in a Frame with a reason, except white space and the punctuation between
+records.
 """
 
 import re
@@ -20,8 +22,8 @@ def json_records(
 ) -> Iterator[Frame]:
     """Decompressed chunks of a file to its records in order.
 
-    A record is a line, an element of a top-level array, an element of the array named `array` of a top-level object,
-    or a pretty-printed object. `decode` turns a record's bytes into its value.
+    A record is a line, an element of a top-level array, an element of the array named `array` of a top-level
+    object, or a pretty-printed object. `decode` turns a record's bytes into its value.
     """
     splitter = Splitter(array, decode, options.max_record_bytes)
     head, chunks = peek(chunks)
@@ -54,13 +56,17 @@ def peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def is_spread_over_lines(head: bytes) -> bool:
-    """Whether the file starts with a pretty-printed document: its first line stops where JSON has to go on."""
+    """Whether the file starts with a pretty-printed document: its first line stops where JSON must go on."""
     first, newline, _ = head.removeprefix(BOM).lstrip(BLANK).partition(b"\n")
-    return bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
+    return (
+        bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
+    )
 
 
 def lines(chunks: Iterator[bytes], limit: int, offset: int = 0) -> Iterator[tuple[int, bytes, bool]]:
-    """(offset, line, is_whole) of each line. A line beyond `limit` bytes comes as far as it was read, and ends it."""
+    """(offset, line, is_whole) of each line. A line beyond `limit` bytes comes as far as it was read, and
+    ends it.
+    """
     waiting: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -92,9 +98,11 @@ def skip_line(offset: int, chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes
 
 
 def first_keys(head: bytes, array: str | None = None) -> Iterator[frozenset[str]]:
-    """The member names of the first objects of a file's head, whole or cut off, for recognising a log by content.
+    """The member names of the first objects of a file's head, whole or cut off, for recognising a log by
+    content.
 
-    Looks at objects that start a line or the file, and at the first element of the array named `array`, if they have one.
+    Looks at objects that start a line or the file, and at the first element of the array named `array`, if
+    they have one.
     """
     head = head.removeprefix(BOM)
     opening = re.compile(rb'\{\s*"%s"\s*:\s*\[\s*' % re.escape(array or "").encode())

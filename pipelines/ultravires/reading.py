@@ -1,4 +1,6 @@
-"""Reads one file with one source into Arrow batches; what cannot be read goes to quarantine, and the file goes on."""
+"""Reads one file with one source into Arrow batches; what cannot be read goes to quarantine, and the file
+goes on.
+"""
 
 import hashlib
 from collections import Counter
@@ -12,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from ultravires.decompressing import FileBytes
-from ultravires.framing import HEAD_BYTES, peek
+from ultravires.framing import peek
 from ultravires.redaction import Redactor
 from ultravires.schema import KEY
 from ultravires.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id, keyed_hash
@@ -41,7 +43,9 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Batch:
-    """Events as SOURCE_COLUMNS, and the count of records read for them: evented, ignored (not ours) or quarantined."""
+    """Events as SOURCE_COLUMNS, and the count of records read for them: evented, ignored (not ours) or
+    quarantined.
+    """
 
     events: pa.RecordBatch
     quarantined: list[Quarantined]
@@ -67,7 +71,9 @@ class _Rows:
 
 
 def recognise(path: Path, sources: Sequence[Source]) -> Source | None:
-    """The source whose log this file holds, judged by its first 64 KB decompressed; None for junk or unreadable."""
+    """The source whose log this file holds, judged by its first 64 KB decompressed; None for junk or
+    unreadable.
+    """
     try:
         head, _ = peek(FileBytes(path, _RECOGNISING).chunks())
     except OSError:
@@ -76,7 +82,9 @@ def recognise(path: Path, sources: Sequence[Source]) -> Source | None:
 
 
 def read(path: Path, source: Source, options: Options) -> Iterator[Batch]:
-    """Batches of at most 20,000 events or about 32 MB of records. Raises OSError where the file cannot be read."""
+    """Batches of at most 20,000 events or about 32 MB of records. Raises OSError where the file cannot be
+    read.
+    """
     file = FileBytes(path, options)
     frames = source.records(file.chunks(), options)
     yield from batches(chain(frames, _damage(file)), source, options)
@@ -129,16 +137,27 @@ class _Reader:
             details = [_encode(self.redactor.redact(event.detail)) for event in events]
             raw = _encode(clean)
         except NotParsed as error:
-            self._quarantine(record_no, frame, str(error), _encode(clean) if clean is not None else frame.data)
+            self._quarantine(
+                record_no, frame, str(error), _encode(clean) if clean is not None else frame.data
+            )
         except RecursionError:
             self._quarantine(record_no, frame, "nested too deeply", frame.data)
-        except Exception as error:  # one strange record must not stop a file; tests hold that this stays unused
+        except (
+            Exception
+        ) as error:  # one strange record must not stop a file; tests hold that this stays unused
             self._quarantine(record_no, frame, f"reader failed: {type(error).__name__}", frame.data)
         else:
-            self._keep(record_no, frame, events, details, raw, clean)
+            self._keep(record_no, frame, clean, raw=raw, events=events, details=details)
 
     def _keep(
-        self, record_no: int, frame: Frame, events: list[Event], details: list[bytes], raw: bytes, clean: Any
+        self,
+        record_no: int,
+        frame: Frame,
+        clean: Any,
+        *,
+        raw: bytes,
+        events: list[Event],
+        details: list[bytes],
     ) -> None:
         rows = self.rows
         if not events:
@@ -186,7 +205,10 @@ def _table(rows: _Rows, source: Source) -> pa.RecordBatch:
         "raw_hash": rows.raw_hashes,
     }
     arrays = [
-        _array(columns[column.name] if column.name in columns else [getattr(e, column.name) for e in events], column.type)
+        _array(
+            columns[column.name] if column.name in columns else [getattr(e, column.name) for e in events],
+            column.type,
+        )
         for column in SOURCE_COLUMNS
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)

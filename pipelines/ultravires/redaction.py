@@ -1,9 +1,9 @@
 """Takes secrets out of a decoded record before it is stored.
 
-The value of a field with a secret's name becomes `redacted:<keyed hash>`, so that equal secrets stay comparable and
-none can be read. Names are compared without case and by the last part of a dotted name. Three places hide fields:
-`{"key": name, "value": ...}` pairs (OTLP attributes, AWS tags), JSON written inside a string, and JSON inside a string
-that was cut off; the last cannot be taken apart, so the whole string goes.
+The value of a field with a secret's name becomes `redacted:<keyed hash>`, so that equal secrets stay
+comparable and none can be read. Names are compared without case and by the last part of a dotted name. Three
+places hide fields: `{"key": name, "value": ...}` pairs (OTLP attributes, AWS tags), JSON written inside a
+string, and JSON inside a string that was cut off; the last cannot be taken apart, so the whole string goes.
 """
 
 import re
@@ -21,7 +21,9 @@ _KNOWN_NAMES = 20_000
 
 
 class _SecretNames(dict[str, bool]):
-    """Remembers for each field name whether it is a secret's; stops remembering before a hostile log fills memory."""
+    """Remembers for each field name whether it is a secret's; stops remembering before a hostile log fills
+    memory.
+    """
 
     def __init__(self, names: frozenset[str]) -> None:
         super().__init__()
@@ -35,7 +37,9 @@ class _SecretNames(dict[str, bool]):
 
 
 class Redactor:
-    """Redacts decoded JSON under one set of options. Never changes its input: shared parts may be in other records."""
+    """Redacts decoded JSON under one set of options. Never changes its input: shared parts may be in other
+    records.
+    """
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -74,8 +78,8 @@ class Redactor:
                     new = self._value(member, depth - 1)
                     if new is not member:
                         changed[name] = new
-        name = value.get("key")
-        if type(name) is str and "value" in value and self._secret[name]:
+        pair = value.get("key")
+        if type(pair) is str and "value" in value and self._secret[pair]:
             changed["value"] = self._hide_any(value["value"])
         return {**value, **changed} if changed else value
 

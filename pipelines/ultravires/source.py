@@ -1,8 +1,9 @@
 """What a log source is: a pure function from one file's bytes to events. No clock, no network, no database.
 
-A new source is one file in `ultravires.sources` that defines SOURCE. It says how to recognise the log by its content,
-how the file falls into records (`ultravires.framing`), and what one decoded record means (`events`). Everything else,
-decompression, limits, redaction, quarantine, ids and columns, is done once for all sources in `ultravires.reading`.
+A new source is one file in `ultravires.sources` that defines SOURCE. It says how to recognise the log by its
+content, how the file falls into records (`ultravires.framing`), and what one decoded record means (`events`).
+Everything else (decompression, limits, redaction, quarantine, ids, columns) is done once for all sources in
+`ultravires.reading`.
 """
 
 import hashlib
@@ -22,20 +23,65 @@ SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("
 """EVENTS without what only the loader knows."""
 
 DEFAULT_SECRETS = frozenset(
-    "password passwd passphrase masteruserpassword newpassword oldpassword secret secretkey secret_key"
-    " secretaccesskey secret_access_key aws_secret_access_key sessiontoken session_token aws_session_token"
-    " x-amz-security-token x-amz-signature token accesstoken access_token refreshtoken refresh_token idtoken id_token"
-    " webidentitytoken samlassertion bearer bearertoken authtoken auth_token authorization proxy-authorization cookie"
-    " set-cookie apikey api_key api-key x-api-key clientsecret client_secret privatekey private_key secretstring"
-    " secretbinary connectionstring connection_string otp mfacode tokencode".split()
+    {
+        "access_token",
+        "accesstoken",
+        "api-key",
+        "api_key",
+        "apikey",
+        "auth_token",
+        "authorization",
+        "authtoken",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "bearer",
+        "bearertoken",
+        "client_secret",
+        "clientsecret",
+        "connection_string",
+        "connectionstring",
+        "cookie",
+        "id_token",
+        "idtoken",
+        "masteruserpassword",
+        "mfacode",
+        "newpassword",
+        "oldpassword",
+        "otp",
+        "passphrase",
+        "passwd",
+        "password",
+        "private_key",
+        "privatekey",
+        "proxy-authorization",
+        "refresh_token",
+        "refreshtoken",
+        "samlassertion",
+        "secret",
+        "secret_access_key",
+        "secret_key",
+        "secretaccesskey",
+        "secretbinary",
+        "secretkey",
+        "secretstring",
+        "session_token",
+        "sessiontoken",
+        "set-cookie",
+        "token",
+        "tokencode",
+        "webidentitytoken",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-api-key",
+    }
 )
 
 DEFAULT_OPA_INPUTS: Mapping[str, Mapping[str, str]] = {
     "*": {
-        "subject": "input.agent.id|input.subject.id|input.subject|input.principal.id|input.principal|input.user.id"
-        "|input.user|input.identity|input.agent",
+        "subject": "input.agent.id|input.subject.id|input.subject|input.principal.id|input.principal"
+        "|input.user.id|input.user|input.identity|input.agent",
         "action": "input.action.name|input.action|input.operation|input.method",
-        "resource": "input.resource.arn|input.resource.id|input.resource|input.resources|input.path",
+        "resource": "input.resource.arn|input.resource.id|input.resource|input.resources",
         "approval": "input.approval_id|input.approval.id|input.approval",
         "ticket": "input.ticket.id|input.ticket|input.ticket_id",
         "tool": "input.tool.name|input.tool_name|input.tool",
@@ -44,7 +90,7 @@ DEFAULT_OPA_INPUTS: Mapping[str, Mapping[str, str]] = {
         "arguments": "input.arguments|input.args|input.tool.arguments|input.parameters",
     }
 }
-"""Policy path glob -> meaning -> dotted path in the decision record; `|` separates alternatives, the first found counts."""
+"""Policy path glob -> meaning -> dotted path in the decision record; `|` separates alternatives."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +115,9 @@ class NotParsed(Exception):
 
 
 class Frame(NamedTuple):
-    """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did not."""
+    """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
+    not.
+    """
 
     offset: int
     data: bytes
@@ -78,7 +126,9 @@ class Frame(NamedTuple):
 
 
 class Event(msgspec.Struct, kw_only=True):
-    """One row of EVENTS without provenance. Times are microseconds since 1970 UTC; keys are (kind, value, role)."""
+    """One row of EVENTS without provenance. Times are microseconds since 1970 UTC; keys are (kind, value,
+    role).
+    """
 
     native_id: str | None
     event_at: int

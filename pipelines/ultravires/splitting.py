@@ -1,8 +1,8 @@
 """Splits lines and documents into records, and finds the whole records in broken ones.
 
-Where a document is whole it is split by msgspec without looking inside the records. Where it is broken, the standard
-library's scanner (string-aware, and it says where an object ends) finds one whole object after the other; what lies
-between becomes a remainder with a reason.
+Where a document is whole it is split by msgspec without looking inside the records. Where it is broken, the
+standard library's scanner (string-aware, and it says where an object ends) finds one whole object after the
+other; what lies between becomes a remainder with a reason.
 """
 
 import json
@@ -58,7 +58,9 @@ def broken(offset: int, data: bytes, reason: str) -> Frame:
 
 
 class Splitter:
-    """Splits one file's lines and documents into frames. `array` names the wrapping array, as in `{"Records": [`."""
+    """Splits one file's lines and documents into frames. `array` names the wrapping array, as in `{"Records":
+    [`.
+    """
 
     def __init__(self, array: str | None, decode: Decode, limit: int) -> None:
         self.array = array or ""
@@ -78,7 +80,7 @@ class Splitter:
 
     def is_document(self, data: bytes) -> bool:
         """Whether these bytes start an array of records, bare or wrapped."""
-        start = data[: _FIRST_SCAN_BYTES].removeprefix(BOM).lstrip(BLANK)
+        start = data[:_FIRST_SCAN_BYTES].removeprefix(BOM).lstrip(BLANK)
         return start[:1] == b"[" or self._opening(start) is not None
 
     def _opening(self, data: bytes, at: int = 0) -> re.Match[bytes] | None:
@@ -116,13 +118,15 @@ class Splitter:
         yield from _outside(offset + end, data[end:])
 
     def pieces(self, whole: Frame) -> Iterator[Frame]:
-        """A line that is not one JSON object may still hold whole ones: two glued together, or one cut off before."""
+        """A line that is not one JSON object may still hold whole ones: two glued together, or one cut off
+        before.
+        """
         found, _ = self.scan(whole.data, whole.offset, is_end=True)
         is_better = any(piece.reason is None for piece in found)
         yield from found if is_better else (broken(whole.offset, whole.data, whole.reason or ""),)
 
     def stream(self, chunks: Iterator[bytes], offset: int) -> Iterator[Frame]:
-        """The records of a document that spans lines or is too large for memory, found one after the other."""
+        """The records of a document that spans lines or is too large for memory, one after the other."""
         waiting: list[bytes] = []
         size, goal = 0, _FIRST_SCAN_BYTES
         for chunk in chunks:
@@ -141,7 +145,9 @@ class Splitter:
         yield from self.scan(b"".join(waiting), offset, is_end=True)[0]
 
     def scan(self, data: bytes, offset: int, *, is_end: bool) -> tuple[list[Frame], int]:
-        """Frames of the objects in `data`, and how many bytes they took; the rest waits for more unless `is_end`."""
+        """Frames of the objects in `data`, and how many bytes they took; the rest waits for more unless
+        `is_end`.
+        """
         text = data.decode("latin-1")  # one character a byte, so that positions are byte offsets
         found: list[Frame] = []
         position = n_broken = 0
@@ -168,7 +174,9 @@ class Splitter:
 
 
 def _outside(offset: int, data: bytes) -> list[Frame]:
-    """What surrounds the records: more than a few plain members (a second array of that name!) must not vanish."""
+    """What surrounds the records: more than a few plain members (a second array of that name!) must not
+    vanish.
+    """
     return [] if _AROUND.fullmatch(data) else [broken(offset, data, "bytes outside the records")]
 
 
@@ -180,7 +188,9 @@ def _remainder(data: bytes, offset: int, start: int, end: int) -> list[Frame]:
 
 
 def _object_end(text: str, start: int) -> tuple[int | None, int, bool]:
-    """Where the object ends, or None; where it failed; and whether it may only be cut off at the end of `text`."""
+    """Where the object ends, or None; where it failed; and whether it may only be cut off at the end of
+    `text`.
+    """
     try:
         return _SCANNER.raw_decode(text, start)[1], start, False
     except json.JSONDecodeError as error:
@@ -193,7 +203,8 @@ def _object_end(text: str, start: int) -> tuple[int | None, int, bool]:
 def _resume(text: str, start: int, failed_at: int) -> int | None:
     """Where to go on behind a broken object; what precedes the failure is inside it, and no record.
 
-    A log starts each record with the same key, so that is looked for first, then any object behind a closed one.
+    A log starts each record with the same key, so that is looked for first, then any object behind a closed
+    one.
     """
     if failed_at > start:
         if first := _FIRST_KEY.match(text, start):

@@ -1,4 +1,6 @@
-"""Typed reads from JSON that nobody has checked: a value of the wrong type is a missing value, never an exception."""
+"""Typed reads from JSON that nobody has checked: a value of the wrong type is a missing value, never an
+exception.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,8 +14,10 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 LAST_MICROS = (_LAST - _EPOCH) // _MICROSECOND
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
+_HEX = re.compile(r"[0-9a-fA-F]+")
 _ENGLISH = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}),? (\d{1,2}):(\d\d):(\d\d) ([AP])M")
-_MONTHS = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 
 
 def text(value: Any) -> str | None:
@@ -61,7 +65,8 @@ def integer(value: Any) -> int | None:
 
 @lru_cache(maxsize=65536)
 def micros_of_text(value: str) -> int | None:
-    """ISO 8601 date and time (`T` or a space between, any fraction, no zone means UTC) to microseconds since 1970.
+    """ISO 8601 date and time (`T` or a space between, any fraction, no zone means UTC) to microseconds since
+    1970.
 
     None where the text is not such a time or lies outside the years 1970 to 9999.
     """
@@ -76,7 +81,9 @@ def micros_of_text(value: str) -> int | None:
 
 
 def checked_micros(micros: int) -> int | None:
-    """The same number where it is a moment after 1970 and before the year 10000; 0 is how formats write `unset`."""
+    """The same number where it is a moment after 1970 and before the year 10000; 0 is how formats write
+    `unset`.
+    """
     return micros if 0 < micros <= LAST_MICROS else None
 
 
@@ -92,7 +99,7 @@ def micros_of_nanos(value: Any) -> int | None:
 
 
 def micros_of_expiry(value: Any) -> int | None:
-    """How AWS writes an expiration: ISO, `Jul 30, 2024, 9:31:21 PM`, or seconds or milliseconds since 1970."""
+    """How AWS writes an expiration: ISO, `Jul 30, 2024, 9:31:21 PM`, or (milli)seconds since 1970."""
     number = integer(value)
     if number is not None:
         return checked_micros(number * (1000 if number > 100_000_000_000 else 1_000_000))
@@ -111,6 +118,13 @@ def _micros_of_english(match: re.Match[str]) -> int | None:
     except (KeyError, ValueError):
         return None
     return checked_micros((moment - _EPOCH) // _MICROSECOND)
+
+
+def hex_id(value: Any) -> str | None:
+    """A trace or span id as lower-case hex; None where it is absent or all zeros, which means invalid."""
+    identifier = text(value)
+    is_valid = identifier and _HEX.fullmatch(identifier) and identifier.strip("0")
+    return identifier.lower() if identifier and is_valid else None
 
 
 def iso(moment: int) -> str:

@@ -1,7 +1,9 @@
 """AWS CloudTrail: management and data events, as delivered to S3 (`{"Records": [...]}`) or one event a line.
 
-Record contents: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
-User identities: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+Record contents:
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+User identities:
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 """
 
 import ipaddress
@@ -18,16 +20,22 @@ from ultravires.vendors.aws_identities import Actor, actor_of
 from ultravires.vendors.aws_ocsf import ocsf_class
 
 _SUFFIX = ".amazonaws.com"
-_TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
+_TYPICAL = frozenset(
+    {"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"}
+)
 _ENOUGH = 3
 _NOTIFICATION = re.compile(rb'"eventSource"\s*:\s*"aws:')
-_DENIED = re.compile(r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE)
+_DENIED = re.compile(
+    r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
+)
 _EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
 
 def recognise(head: bytes) -> bool:
-    """Events have at least three of CloudTrail's own members; an S3 notification, which has too, says `aws:s3`."""
+    """Events have at least three of CloudTrail's own members; an S3 notification, which has too, says
+    `aws:s3`.
+    """
     if _EMPTY_FILE.fullmatch(head):
         return True
     is_like = any(len(keys & _TYPICAL) >= _ENOUGH for keys in first_keys(head, "Records"))
@@ -103,7 +111,9 @@ def _is_address(value: str) -> bool:
 
 
 def _workload(actor: Actor) -> str | None:
-    """The workload that the credential was issued to, else the instance that a session of an instance is named after."""
+    """The workload that the credential was issued to, else the instance that a session of an instance is
+    named after.
+    """
     if actor.issued_to:
         return actor.issued_to
     return actor.session_name if actor.session_name and _INSTANCE.fullmatch(actor.session_name) else None

@@ -11,11 +11,18 @@ from ultravires.values import mapping, sequence, text
 
 ARN_PARTS = 6
 _ASSUMED = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/(.+)")
-_QUEUE = re.compile(r"https://(?:sqs\.|queue\.|)([a-z0-9-]+)\.?(?:queue\.)?amazonaws\.com(?:\.cn)?/(\d{12})/([^/?]+)")
-_LISTED = (("instancesSet", "instanceId"), ("volumeSet", "volumeId"), ("groupSet", "groupId"), ("snapshotSet", "snapshotId"))
+_QUEUE = re.compile(
+    r"https://(?:sqs\.|queue\.|)([a-z0-9-]+)\.?(?:queue\.)?amazonaws\.com(?:\.cn)?/(\d{12})/([^/?]+)"
+)
+_LISTED = (
+    ("instancesSet", "instanceId"),
+    ("volumeSet", "volumeId"),
+    ("groupSet", "groupId"),
+    ("snapshotSet", "snapshotId"),
+)
 
-# service -> request parameter -> resource part of the ARN; {v} is the value. The account and region come before it,
-# but for the services in _GLOBAL, which have no region, and s3, which has neither.
+# service -> request parameter -> resource part of the ARN; {v} is the value. The account and region come
+# before it, but for the services in _GLOBAL, which have no region, and s3, which has neither.
 _NAMED: dict[str, dict[str, str]] = {
     "iam": {
         "userName": "user/{v}",
@@ -46,7 +53,12 @@ _NAMED: dict[str, dict[str, str]] = {
         "launchTemplateId": "launch-template/{v}",
     },
     "ec2-instance-connect": {"instanceId": "instance/{v}"},
-    "ssm": {"name": "parameter/{v}", "instanceId": "instance/{v}", "documentName": "document/{v}", "target": "instance/{v}"},
+    "ssm": {
+        "name": "parameter/{v}",
+        "instanceId": "instance/{v}",
+        "documentName": "document/{v}",
+        "target": "instance/{v}",
+    },
     "rds": {
         "dBInstanceIdentifier": "db:{v}",
         "dBClusterIdentifier": "cluster:{v}",
@@ -81,7 +93,9 @@ def partition_of(region: str | None) -> str:
 
 
 def role_of_session(arn: str | None) -> tuple[str | None, str | None]:
-    """`arn:aws:sts::1:assumed-role/R/s` to (`arn:aws:iam::1:role/R`, `s`); the role's path is not in a session's ARN."""
+    """`arn:aws:sts::1:assumed-role/R/s` to (`arn:aws:iam::1:role/R`, `s`); the role's path is not in a
+    session's ARN.
+    """
     match = _ASSUMED.fullmatch(arn) if arn else None
     return (f"arn:{match[1]}:iam::{match[2]}:role/{match[3]}", match[4]) if match else (None, None)
 
@@ -113,7 +127,7 @@ def _of_request(
             if name in names or name[-3:].lower() == "arn" or name in ("bucketName", "modelId"):
                 yield value
         elif name in names and account and (region or service in _GLOBAL):
-            yield _arn(service, name, names[name], value, region, account)
+            yield _arn(service, name, value, region, account)
     if service == "s3" or "bucketName" in request:
         yield from _of_bucket(request, region)
     if service == "sqs" and (queue := text(request.get("queueUrl"))):
@@ -122,7 +136,8 @@ def _of_request(
         yield from _of_lists(request, region, account)
 
 
-def _arn(service: str, name: str, shape: str, value: str, region: str | None, account: str) -> str:
+def _arn(service: str, name: str, value: str, region: str | None, account: str) -> str:
+    shape = _NAMED[service][name]
     prefix = _ARN_SERVICE.get(service, service)
     if service == "kms" and value.startswith("alias/"):
         shape = "{v}"

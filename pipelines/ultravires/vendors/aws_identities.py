@@ -38,7 +38,15 @@ def actor_of(identity: dict[str, Any], event_name: str) -> Actor:
     has_mfa = truth(mapping(context.get("attributes")).get("mfaAuthenticated"))
     return Actor(
         uid=uid or _uid(identity, kind, via_service),
-        kind=_kind(identity, kind, context, via_service, event_name, has_mfa, uid),
+        kind=_kind(
+            identity=identity,
+            kind=kind,
+            context=context,
+            via_service=via_service,
+            event_name=event_name,
+            has_mfa=has_mfa,
+            role=uid,
+        ),
         name=text(identity.get("userName")) or text(issuer.get("userName")) or session_name,
         via_service=via_service,
         credential_uid=credential_id(identity.get("accessKeyId")),
@@ -64,7 +72,9 @@ def _uid(identity: dict[str, Any], kind: str | None, via_service: str | None) ->
         return text(identity.get("userName")) or text(identity.get("principalId"))
     if kind == "IdentityCenterUser":
         behalf = mapping(identity.get("onBehalfOf"))
-        return text(behalf.get("userId")) or text(identity.get("userName")) or text(identity.get("principalId"))
+        return (
+            text(behalf.get("userId")) or text(identity.get("userName")) or text(identity.get("principalId"))
+        )
     principal = text(identity.get("principalId"))
     return (
         text(identity.get("arn"))
@@ -76,6 +86,7 @@ def _uid(identity: dict[str, Any], kind: str | None, via_service: str | None) ->
 
 
 def _kind(
+    *,
     identity: dict[str, Any],
     kind: str | None,
     context: dict[str, Any],
@@ -84,10 +95,12 @@ def _kind(
     has_mfa: bool | None,
     role: str | None,
 ) -> str:
-    """A key of an IAM user may be in anybody's hands: only a sign-in, a console session or MFA shows a human."""
+    """A key of an IAM user may be in anybody's hands: only sign-in, console or MFA shows a human."""
     if kind == "AWSService" or via_service:
         return "service"
-    is_console = truth(identity.get("sessionCredentialFromConsole")) or truth(context.get("sessionCredentialFromConsole"))
+    is_console = truth(identity.get("sessionCredentialFromConsole")) or truth(
+        context.get("sessionCredentialFromConsole")
+    )
     if kind in _HUMAN_TYPES or event_name == _SIGN_IN or is_console or (kind == "IAMUser" and has_mfa):
         return "human"
     if kind == "AssumedRole":

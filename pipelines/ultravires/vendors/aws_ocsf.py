@@ -1,4 +1,6 @@
-"""OCSF class and activity of an AWS API call (https://schema.ocsf.io/1.8.0), after the mapping of Security Lake."""
+"""OCSF class and activity of an AWS API call (https://schema.ocsf.io/1.8.0), after the mapping of Security
+Lake.
+"""
 
 from functools import lru_cache
 
@@ -31,7 +33,20 @@ _ACCESS_TO = ("UserPolicy", "RolePolicy", "GroupPolicy", "UserToGroup", "UserFro
 _VERBS = {
     1: ("Create", "Run", "Allocate", "Generate", "Import", "Register", "Issue"),
     2: ("Get", "List", "Describe", "Head", "Lookup", "Search", "Scan", "Query", "Batch", "Select", "View"),
-    3: ("Put", "Update", "Modify", "Set", "Attach", "Detach", "Add", "Tag", "Untag", "Enable", "Disable", "Authorize"),
+    3: (
+        "Put",
+        "Update",
+        "Modify",
+        "Set",
+        "Attach",
+        "Detach",
+        "Add",
+        "Tag",
+        "Untag",
+        "Enable",
+        "Disable",
+        "Authorize",
+    ),
     4: ("Delete", "Terminate", "Remove", "Deregister", "Revoke", "Purge", "Destroy"),
 }
 _OTHER, _READ = 99, 2
@@ -39,7 +54,9 @@ _OTHER, _READ = 99, 2
 
 @lru_cache(maxsize=65536)
 def ocsf_class(service: str, name: str, is_read_only: bool | None) -> tuple[int, int]:
-    """(class_uid, activity_id); API Activity with 1 create, 2 read, 3 update, 4 delete, 99 other is the general case."""
+    """(class_uid, activity_id); API Activity with 1 create, 2 read, 3 update, 4 delete, 99 other is the
+    general case.
+    """
     if name in _SIGN_INS and service in ("sts", "signin"):
         return AUTHENTICATION, _LOGON
     if service == "iam":

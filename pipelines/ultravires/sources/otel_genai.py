@@ -1,0 +1,74 @@
+"""OpenTelemetry traces and logs of AI agents: OTLP JSON lines as the Collector's file exporter writes them.
+
+Spans by the GenAI and MCP conventions (https://github.com/open-telemetry/semantic-conventions-genai), their
+older names, OpenLLMetry's and OpenInference's; AWS SDK client spans; log events of coding agents. Others are
+read and left out.
+"""
+
+from typing import Any
+
+from ultravires.framing import first_keys
+from ultravires.source import Event, NotParsed, Options, Source
+from ultravires.values import micros, micros_of_nanos
+from ultravires.vendors.coding_agents import coding_agent_event
+from ultravires.vendors.genai_spans import span_event
+from ultravires.vendors.otlp import Record, otlp_records, record_of
+
+_EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
+
+
+def recognise(head: bytes) -> bool:
+    """One of the first objects has resourceSpans or resourceLogs."""
+    return any(keys & _EXPORTS for keys in first_keys(head))
+
+
+def events(value: dict[str, Any], options: Options) -> list[Event]:
+    """One span or log record to at most one event: none where it is no agent's. Raises NotParsed without a
+    time.
+    """
+    record = record_of(value)
+    if record is None:
+        return []
+    event_at = _time_of(record)
+    read = coding_agent_event if record.is_log else span_event
+    event = read(record, event_at or 1, options)
+    if event is not None and event_at is None:
+        raise NotParsed("no time")
+    return [event] if event is not None else []
+
+
+def _time_of(record: Record) -> int | None:
+    """A span's start; a log record's time, else its event's own, else when it was observed (as the protocol
+    says).
+    """
+    if not record.is_log:
+        return micros_of_nanos(record.body.get("startTimeUnixNano"))
+    return (
+        micros_of_nanos(record.body.get("timeUnixNano"))
+        or micros(record.attributes.get("event.timestamp"))
+        or micros_of_nanos(record.body.get("observedTimeUnixNano"))
+    )
+
+
+SOURCE = Source(
+    name="otel_genai",
+    log="otel_genai",
+    version=1,
+    title="OpenTelemetry traces and logs of AI agents",
+    documentation="https://github.com/open-telemetry/semantic-conventions-genai",
+    evidence_kinds=("tool_call",),
+    join_keys=(
+        "trace",
+        "span",
+        "conversation",
+        "prompt",
+        "tool_call",
+        "decision",
+        "approval",
+        "ticket",
+        "request",
+    ),
+    recognise=recognise,
+    records=otlp_records,
+    events=events,
+)

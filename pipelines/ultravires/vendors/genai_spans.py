@@ -1,0 +1,249 @@
+"""One span of an AI agent to one event: a tool call, an agent's run, a model's answer, an AWS SDK call.
+
+Attribute names, newest first: OpenTelemetry GenAI and MCP conventions, their earlier versions, OpenLLMetry
+(`traceloop.*`), OpenInference (`openinference.*`, `tool.*`, `input.value`).
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ultravires.redaction import Redactor
+from ultravires.source import Event, Options, hash_arguments, present
+from ultravires.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
+from ultravires.vendors.otlp import Record, decoded, first_of
+
+API_ACTIVITY, USER_ACCESS, OTHER, ASSIGN = 6003, 3005, 99, 1
+_OPERATIONS = {
+    "execute_tool": "execute_tool",
+    "invoke_agent": "invoke_agent",
+    "invoke_workflow": "invoke_agent",
+    "chat": "chat",
+    "text_completion": "chat",
+    "generate_content": "chat",
+    "completion": "chat",
+}
+_SPAN_KINDS = {"tool": "execute_tool", "agent": "invoke_agent", "workflow": "invoke_agent", "llm": "chat"}
+_ERROR = (2, "2", "STATUS_CODE_ERROR", "ERROR", "Error")
+_HUMAN = ("user.email", "enduser.id", "user.id")
+_APPROVAL = ("approval.id", "ultravires.approval.id", "approval_id")
+_ARGUMENTS = (
+    "gen_ai.tool.call.arguments",
+    "gen_ai.tool.arguments",
+    "mcp.tool.arguments",
+    "mcp.request.argument",
+    "params",
+    "tool.parameters",
+    "traceloop.entity.input",
+    "input.value",
+)
+_TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
+_CONVERSATION = (
+    "gen_ai.conversation.id",
+    "mcp.session.id",
+    "session.id",
+    "traceloop.association.properties.session_id",
+)
+
+
+class Span(NamedTuple):
+    """What every span has: its place in the trace and its times (microseconds)."""
+
+    trace: str
+    span: str
+    parent: str | None
+    started_at: int
+    ended_at: int | None
+
+    @property
+    def uid(self) -> str:
+        return f"{self.trace}/{self.span}"
+
+
+def span_event(record: Record, started_at: int, options: Options) -> Event | None:
+    """An event, or None where the span is not an agent's or has no ids."""
+    operation = operation_of(record.attributes)
+    trace, span_id = hex_id(record.body.get("traceId")), hex_id(record.body.get("spanId"))
+    if operation is None or trace is None or span_id is None:
+        return None
+    parent, ended_at = (
+        hex_id(record.body.get("parentSpanId")),
+        micros_of_nanos(record.body.get("endTimeUnixNano")),
+    )
+    span = Span(trace, span_id, parent, started_at, ended_at)
+    human = first_of(record.attributes, *_HUMAN)
+    if operation == "invoke_agent" and parent is None and human:
+        return _human_request(record.attributes, span, human)
+    return _tool_call(record, span, operation, options)
+
+
+def operation_of(attributes: dict[str, Any]) -> str | None:
+    """execute_tool, invoke_agent, chat or rpc; None for every other span."""
+    named = text(attributes.get("gen_ai.operation.name"))
+    if named:
+        return _OPERATIONS.get(named.lower())
+    if attributes.get("mcp.method.name") == "tools/call":
+        return "execute_tool"
+    kind = text(attributes.get("openinference.span.kind")) or text(attributes.get("traceloop.span.kind"))
+    if kind:
+        return _SPAN_KINDS.get(kind.lower())
+    if attributes.get("rpc.system") == "aws-api" or attributes.get("rpc.system.name") == "aws-api":
+        return "rpc"
+    is_model = first_of(attributes, "gen_ai.request.model", "llm.request.type", "gen_ai.system") is not None
+    if text(attributes.get("gen_ai.tool.name")):
+        return "execute_tool"
+    return "chat" if is_model else "invoke_agent" if text(attributes.get("gen_ai.agent.name")) else None
+
+
+def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
+    """A person's request to an agent approves the task in its words; it lasts as long as the run."""
+    keys = [("span", span.uid, "names"), *_carried(attributes, span)]
+    conversation, prompt = conversation_of(attributes), first_of(attributes, "prompt.id", "gen_ai.prompt.id")
+    if prompt:
+        keys.append(("prompt", f"{conversation or span.trace}/{prompt}", "names"))
+    ended = iso(span.ended_at) if span.ended_at else None
+    started = iso(span.started_at)
+    return Event(
+        native_id=span.uid,
+        event_at=span.started_at,
+        kind="approval",
+        class_uid=USER_ACCESS,
+        activity_id=ASSIGN,
+        actor_uid=human,
+        actor_kind="human",
+        action="approval:approved",
+        outcome="success",
+        approval_uid=span.uid,
+        task=task_of(attributes),
+        keys=keys,
+        detail=present(
+            status="approved",
+            origin="human_request",
+            subject=agent_of(attributes),
+            requested_by=human,
+            approved_by=human,
+            requested_at=started,
+            approved_at=started,
+            valid_from=started,
+            valid_until=ended,
+        ),
+    )
+
+
+def _tool_call(record: Record, span: Span, operation: str, options: Options) -> Event:
+    attributes = record.attributes
+    tool = first_of(attributes, *_TOOL) if operation == "execute_tool" else None
+    arguments = _arguments(attributes) if operation == "execute_tool" else None
+    is_failed = mapping(record.body.get("status")).get("code") in _ERROR or text(attributes.get("error.type"))
+    return Event(
+        native_id=span.uid,
+        event_at=span.started_at,
+        kind="tool_call",
+        class_uid=API_ACTIVITY,
+        activity_id=OTHER,
+        actor_uid=agent_of(attributes),
+        actor_kind="agent",
+        actor_name=text(attributes.get("gen_ai.agent.name")),
+        on_behalf_of_uid=first_of(attributes, *_HUMAN),
+        account_uid=label(attributes.get("cloud.account.id")),
+        workload_uid=first_of(attributes, "k8s.pod.uid", "container.id", "host.id", "service.instance.id"),
+        action=action_of(attributes, operation, tool),
+        outcome="failure" if is_failed else "success",
+        error_code=text(attributes.get("error.type")),
+        tool_call_uid=span.uid,
+        task=task_of(attributes) if operation == "invoke_agent" else None,
+        args_hash=hash_arguments(arguments, options),
+        keys=list(_keys(attributes, span, operation)),
+        detail=present(
+            operation=operation,
+            tool=tool,
+            arguments=Redactor(options).redact(arguments),
+            result_status="error" if is_failed else "ok",
+            ended_at=iso(span.ended_at) if span.ended_at else None,
+            conversation=conversation_of(attributes),
+            agent_id=text(attributes.get("gen_ai.agent.id")),
+            model=first_of(attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name"),
+            server=first_of(attributes, "mcp.server.name", "server.address"),
+        ),
+    )
+
+
+def action_of(attributes: dict[str, Any], operation: str, tool: str | None) -> str | None:
+    """`tool:<name>`, `agent:invoke`, `model:chat` or `rpc:<service>.<method>`."""
+    if operation == "execute_tool":
+        return f"tool:{tool}" if tool else None
+    if operation == "rpc":
+        service, method = text(attributes.get("rpc.service")), text(attributes.get("rpc.method"))
+        if method and not service and "/" in method:
+            service, _, method = method.rpartition("/")
+        return f"rpc:{service or 'unknown'}.{method or 'unknown'}"
+    return "agent:invoke" if operation == "invoke_agent" else "model:chat"
+
+
+def agent_of(attributes: dict[str, Any]) -> str | None:
+    """The agent's id, else its name, else the service it runs in, told apart by a prefix."""
+    if agent := label(attributes.get("gen_ai.agent.id")):
+        return agent
+    if name := text(attributes.get("gen_ai.agent.name")):
+        return f"agent:{name}"
+    service = text(attributes.get("service.name"))
+    return f"service:{service}" if service else None
+
+
+def conversation_of(attributes: dict[str, Any]) -> str | None:
+    """The id of the conversation or session that the span belongs to."""
+    return first_of(attributes, *_CONVERSATION)
+
+
+def _arguments(attributes: dict[str, Any]) -> Any:
+    value = next((attributes[name] for name in _ARGUMENTS if attributes.get(name) is not None), None)
+    found = decoded(value)
+    if attributes.get("mcp.method.name") and type(found) is dict and "arguments" in found and "name" in found:
+        return found["arguments"]  # `params` of a tools/call: the tool's name stands beside its arguments
+    return found
+
+
+def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tuple[str, str, str]]:
+    yield "span", span.uid, "names"
+    if span.parent:
+        yield "span", f"{span.trace}/{span.parent}", "uses"
+    if call := first_of(attributes, "gen_ai.tool.call.id", "tool_call.id", "tool.id"):
+        yield "tool_call", f"{span.trace}/{call}", "names"
+    elif attributes.get("mcp.method.name") and (request := label(attributes.get("jsonrpc.request.id"))):
+        yield "tool_call", f"{span.trace}/{request}", "names"
+    if approval := first_of(attributes, *_APPROVAL):
+        yield "approval", approval, "uses"
+    if ticket := first_of(attributes, "ticket.id", "ultravires.ticket.id"):
+        yield "ticket", ticket, "uses"
+    if decision := first_of(attributes, "opa.decision_id", "decision.id"):
+        yield "decision", decision, "uses"
+    if prompt := first_of(attributes, "prompt.id", "gen_ai.prompt.id"):
+        yield "prompt", f"{conversation_of(attributes) or span.trace}/{prompt}", "uses"
+    if operation == "rpc" and (
+        request := first_of(attributes, "aws.request_id", "aws.requestId", "aws.request.id")
+    ):
+        account = label(attributes.get("cloud.account.id"))
+        yield "request", f"{account}/{request}" if account else request, "uses"
+    yield from _carried(attributes, span)
+
+
+def _carried(attributes: dict[str, Any], span: Span) -> Iterator[tuple[str, str, str]]:
+    yield "trace", span.trace, "carries"
+    if conversation := conversation_of(attributes):
+        yield "conversation", conversation, "carries"
+
+
+def task_of(attributes: dict[str, Any]) -> str | None:
+    """The last message of the user in its words, however the instrumentation wrote it."""
+    messages = decoded(attributes.get("gen_ai.input.messages"))
+    of_users = [m for item in sequence(messages) if (m := mapping(item)).get("role") == "user"]
+    if of_users and (said := _words(of_users[-1])):
+        return said
+    return next((t for name in ("gen_ai.prompt", "input.value") if (t := text(attributes.get(name)))), None)
+
+
+def _words(message: dict[str, Any]) -> str | None:
+    if content := text(message.get("content")):
+        return content
+    parts = [mapping(part) for name in ("parts", "content") for part in sequence(message.get(name))]
+    said = [found for part in parts if (found := text(part.get("content")) or text(part.get("text")))]
+    return "\n".join(said) or None

@@ -1,0 +1,160 @@
+"""The chains worth drawing, each with the nodes that fit on a page."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from ultravires.finding_marks import Mark, marks_on
+from ultravires.report.drawing import Drawing, draw_chain
+from ultravires.rows import Row, fetch_rows
+from ultravires.trace import Link, primary_links
+from ultravires.trace_nodes import Node, read_nodes
+
+MAX_NODES = 120
+
+
+@dataclass(frozen=True)
+class ChainView:
+    """One drawn chain: its row, the nodes that are shown in the order of time, and the number of all."""
+
+    chain: Row
+    old_ids: list[str]
+    nodes: list[Node]
+    links_of: dict[str, list[Link]]
+    marks: dict[str, list[Mark]]
+    n_steps: int
+    drawing: Drawing
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was read for all drawn chains at once, by node or chain."""
+
+    nodes: dict[str, Node]
+    links: dict[str, list[Link]]
+    marks: dict[str, list[Mark]]
+    spans: dict[str, tuple[datetime, datetime]]
+    old_ids: dict[str, list[str]]
+
+
+_TOP = """
+with judged as (
+    select chain_id, max(risk_score) as top_risk, count(*) as n_findings
+    from findings
+    where state = 'open' and not coalesce(is_suppressed, false) and chain_id is not null
+    group by chain_id
+)
+select chains.*, judged.top_risk, coalesce(judged.n_findings, 0) as n_findings
+from chains
+left join judged using (chain_id)
+order by judged.top_risk desc nulls last, chains.is_accounted, chains.n_privileged desc nulls last,
+    chains.ended_at desc nulls last, chains.chain_id
+limit ?
+"""
+
+# Each kind of node gets its share of the page, and within its kind first the root, then evidence, gaps and
+# privileged acts, then an even sample: a digest says nothing about when or what, so none of that is favoured.
+_STEPS = """
+with evidence as (
+    select distinct unnest(evidence_event_ids) as event_id from findings where state = 'open'
+),
+ranked as (
+    select chain_steps.chain_id, chain_steps.step_id, chain_steps.step_at, chain_steps.node_kind,
+        row_number() over (
+            partition by chain_steps.chain_id, chain_steps.node_kind
+            order by chain_steps.step_id = chain_steps.root_id desc, evidence.event_id is not null desc,
+                len(coalesce(chain_steps.gaps, [])) > 0 desc, coalesce(chain_steps.is_privileged, false) desc,
+                md5(chain_steps.step_id)
+        ) as nth
+    from chain_steps
+    left join evidence using (event_id)
+    where chain_steps.chain_id in (select unnest($ids::varchar[]))
+),
+shared as (
+    select *,
+        count(*) over (partition by chain_id) as n_steps,
+        row_number() over (
+            partition by chain_id
+            order by nth / case node_kind when 'approval' then 10.0 when 'decision' then 20.0
+                when 'tool_call' then 25.0 when 'credential' then 20.0 else 45.0 end, step_id
+        ) as place
+    from ranked
+)
+select chain_id, step_id, n_steps from shared where place <= $limit order by chain_id, step_at, step_id
+"""
+
+_SPANS = """
+select approval_id as node_id, valid_from as start_at, ends_at as end_at from approvals
+where approval_id in (select unnest($ids::varchar[]))
+union all
+select credential_id, coalesce(issued_at, first_used_at), least(expires_at, revoked_at) from credentials
+where credential_id in (select unnest($ids::varchar[]))
+"""
+
+
+def read_top_chains(con: duckdb.DuckDBPyConnection, top_chains: int) -> list[ChainView]:
+    """Up to `top_chains` chains: the riskiest findings first, then the unaccounted, then the privileged."""
+    chains = fetch_rows(con, _TOP, [top_chains])
+    ids = [chain["chain_id"] for chain in chains]
+    steps: dict[str, list[Row]] = defaultdict(list)
+    for row in fetch_rows(con, _STEPS, {"ids": ids, "limit": MAX_NODES}):
+        steps[row["chain_id"]].append(row)
+    wanted = [row["step_id"] for rows in steps.values() for row in rows]
+    nodes = read_nodes(con, wanted)
+    read = _Read(
+        nodes=nodes,
+        links=_by_child(primary_links(con, wanted)),
+        marks=marks_on(con, {node.node_id: node.event_id for node in nodes.values()}),
+        spans=_read_spans(con, wanted),
+        old_ids=_read_old_ids(con, ids),
+    )
+    return [_view(chain, steps[chain["chain_id"]], read) for chain in chains]
+
+
+def _view(chain: Row, steps: Sequence[Row], read: _Read) -> ChainView:
+    shown = [read.nodes[step["step_id"]] for step in steps]
+    links_of = {node.node_id: read.links.get(node.node_id, []) for node in shown}
+    spans = {node.node_id: read.spans[node.node_id] for node in shown if node.node_id in read.spans}
+    return ChainView(
+        chain=chain,
+        old_ids=read.old_ids.get(chain["chain_id"], []),
+        nodes=shown,
+        links_of=links_of,
+        marks=read.marks,
+        n_steps=steps[0]["n_steps"] if steps else 0,
+        drawing=draw_chain(shown, [link for each in links_of.values() for link in each], read.marks, spans),
+    )
+
+
+def _by_child(links: Sequence[Link]) -> dict[str, list[Link]]:
+    of_child: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        of_child[link.child_id].append(link)
+    return of_child
+
+
+def _read_spans(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
+    rows = fetch_rows(con, _SPANS, {"ids": list(ids)})
+    return {
+        row["node_id"]: (row["start_at"], row["end_at"]) for row in rows if row["start_at"] and row["end_at"]
+    }
+
+
+def _read_old_ids(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, list[str]]:
+    rows = fetch_rows(
+        con,
+        """
+        with recursive older(chain_id, old_id) as (
+            select new_id, old_id from chain_aliases where new_id in (select unnest($ids::varchar[]))
+            union
+            select older.chain_id, chain_aliases.old_id
+            from chain_aliases join older on chain_aliases.new_id = older.old_id
+        )
+        select chain_id, list_sort(list(distinct old_id)) as old_ids from older
+        where old_id <> chain_id group by chain_id""",
+        {"ids": list(ids)},
+    )
+    return {row["chain_id"]: row["old_ids"] for row in rows}

@@ -1,0 +1,126 @@
+"""The numbers of the page: totals, findings, controls, accounted activity, drift, sources."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from ultravires.rows import Row, fetch_rows
+
+SEVERITIES = ("critical", "high", "medium", "low", "informational")
+MAX_FINDINGS, MAX_IDENTITIES, MAX_DAYS, MAX_DRIFT = 40, 15, 31, 25
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`accounted_share` is None where no non-human identity did anything; `n_more_*` is what tables omit."""
+
+    as_of: datetime | None
+    totals: Row
+    accounted_share: float | None
+    severities: dict[str, int]
+    findings: list[Row]
+    n_more_findings: int
+    controls: list[Row]
+    identities: list[Row]
+    n_more_identities: int
+    days: list[Row]
+    overreach: list[Row]
+    n_more_overreach: int
+    n_unused: int
+    sources: list[Row]
+
+
+_TOTALS = """
+select
+    (select count(*) from events) as n_events,
+    (select count(*) from chains) as n_chains,
+    (select count(*) from identities where is_nonhuman) as n_identities,
+    (select count(*) from links where is_primary) as n_links,
+    (select coalesce(sum(n_activities), 0)::bigint from accounted) as n_activities,
+    (select coalesce(sum(n_accounted), 0)::bigint from accounted) as n_accounted,
+    (select count(*) from findings where state = 'open' and not coalesce(is_suppressed, false)) as n_findings,
+    (select count(*) from findings where state = 'open' and coalesce(is_suppressed, false)) as n_suppressed,
+    (select count(*) from findings where state = 'open' and is_historic) as n_historic,
+    (select count(*) from findings where state = 'withdrawn') as n_withdrawn
+"""
+
+_SEVERITIES = """
+select severity, count(*) as n from findings
+where state = 'open' and not coalesce(is_suppressed, false) group by severity
+"""
+
+_FINDINGS = """
+select * from findings
+where state = 'open' and not coalesce(is_suppressed, false)
+order by risk_score desc, first_at desc, finding_id
+limit ?
+"""
+
+_CONTROLS = """
+with verdicts as (
+    unpivot controls
+    on approved_for_task, decided_at_run_time, credential_short_lived, credential_bound, credential_ended,
+        logs_joined, approver_distinct, human_approval
+    into name control value verdict
+)
+select control, count(*) filter (where verdict = 'pass') as n_pass,
+    count(*) filter (where verdict = 'fail') as n_fail,
+    count(*) filter (where verdict = 'unknown') as n_unknown, count(*) as n
+from verdicts
+group by control
+order by n_fail desc, control
+"""
+
+_IDENTITIES = """
+select identity_id, sum(n_activities)::bigint as n_activities, sum(n_accounted)::bigint as n_accounted,
+    sum(n_accounted) / sum(n_activities) as share
+from accounted
+group by identity_id
+having sum(n_activities) > 0
+order by sum(n_activities) - sum(n_accounted) desc, sum(n_activities) desc, identity_id
+"""
+
+_DAYS = """
+select day, sum(n_activities)::bigint as n_activities, sum(n_accounted)::bigint as n_accounted
+from accounted
+group by day
+order by day desc
+limit ?
+"""
+
+_OVERREACH = """
+select * from drift where kind = 'overreach' order by is_certain desc, first_at, identity_id, action
+"""
+
+_SOURCES = """
+select *, $as_of::timestamptz - newest_event_at as lateness
+from sources
+order by case state when 'absent' then 0 when 'silent' then 1 when 'late' then 2 else 3 end, log
+"""
+
+
+def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
+    """Everything on the page except the drawn chains."""
+    totals = fetch_rows(con, _TOTALS)[0]
+    as_of = fetch_rows(con, "select max_by(as_of, started_at) as as_of from runs")[0]["as_of"]
+    severities = {row["severity"]: row["n"] for row in fetch_rows(con, _SEVERITIES)}
+    findings = fetch_rows(con, _FINDINGS, [MAX_FINDINGS])
+    identities = fetch_rows(con, _IDENTITIES)
+    overreach = fetch_rows(con, _OVERREACH)
+    return Overview(
+        as_of=as_of,
+        totals=totals,
+        accounted_share=totals["n_accounted"] / totals["n_activities"] if totals["n_activities"] else None,
+        severities={severity: severities.get(severity, 0) for severity in SEVERITIES},
+        findings=findings,
+        n_more_findings=totals["n_findings"] - len(findings),
+        controls=fetch_rows(con, _CONTROLS),
+        identities=identities[:MAX_IDENTITIES],
+        n_more_identities=max(0, len(identities) - MAX_IDENTITIES),
+        days=fetch_rows(con, _DAYS, [MAX_DAYS])[::-1],
+        overreach=overreach[:MAX_DRIFT],
+        n_more_overreach=max(0, len(overreach) - MAX_DRIFT),
+        n_unused=fetch_rows(con, "select count(*) as n from drift where kind = 'unused'")[0]["n"],
+        sources=fetch_rows(con, _SOURCES, {"as_of": as_of}),
+    )

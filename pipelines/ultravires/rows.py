@@ -1,0 +1,25 @@
+"""Rows of the published tables as plain dictionaries, for the code that shows them."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import duckdb
+
+Row: TypeAlias = dict[str, Any]
+
+
+def fetch_rows(
+    con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | dict[str, object] = ()
+) -> list[Row]:
+    """All rows of `sql`, each a dictionary by column name; `values` are bound, never written into it."""
+    cursor = con.execute(sql, values) if values else con.execute(sql)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+
+
+def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether `name` can be read here; reference tables are not part of every home."""
+    found = con.execute(
+        "select 1 from information_schema.tables where table_name = ? limit 1", [name]
+    ).fetchone()
+    return found is not None

@@ -1,0 +1,28 @@
+"""Text from a log made safe to look at: nothing in it moves a cursor, turns a line around or hides."""
+
+import unicodedata
+
+# Cc: control, Cf: format (bidi overrides, zero width), Cs: lone surrogates, Co/Cn: private and unassigned,
+# Zl/Zp: line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def visible(value: object, limit: int = 300) -> str:
+    """`value` as one line of at most `limit` characters; unseen ones are written as `\\xNN` or `\\uNNNN`.
+
+    The name of a resource, an agent or a tool is chosen by whoever may be the attacker; a terminal or a page
+    that prints it raw can be made to show something else than what happened.
+    """
+    text = "" if value is None else str(value)
+    clipped = text[:limit]
+    shown = "".join(_shown(character) for character in clipped)
+    return shown if len(text) <= limit else f"{shown}… ({len(text):,} characters)"
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) not in _UNSEEN:
+        return character
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

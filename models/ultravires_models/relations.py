@@ -26,8 +26,8 @@ STEP_FACTS = Relation(
     table="step_facts",
     columns=_columns(
         text="chain_id step_id node_kind event_id actor_uid actor_kind identity_id action outcome "
-        "approval_id approval_event_id approval_status decision_id decision_event_id tool_call_id tool_call_event_id "
-        "credential_uid held_credential_uid issued_event_id role_arn risk",
+        "approval_id approval_event_id approval_status decision_id decision_event_id tool_call_id "
+        "tool_call_event_id credential_uid held_credential_uid issued_event_id role_arn risk",
         lists="resource_uids gaps evidence_event_ids",
         bools="is_nonhuman is_privileged has_no_approval is_after_approval_end is_outside_actions "
         "is_outside_resources is_denied_by_decision has_no_decision has_changed_arguments is_after_task_end "

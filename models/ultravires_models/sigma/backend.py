@@ -13,7 +13,6 @@ from sigma.conditions import ConditionItem, ConditionNOT, ConditionValueExpressi
 from sigma.conversion.base import TextQueryBackend
 from sigma.conversion.state import ConversionState
 from sigma.types import (
-    CompareOperators,
     SigmaCasedString,
     SigmaCIDRExpression,
     SigmaCompareExpression,
@@ -83,9 +82,6 @@ class DuckDbBackend(TextQueryBackend):
     def convert_condition_field_compare_op_val(self, cond: FieldCondition, state: ConversionState) -> str:
         value = cast(SigmaCompareExpression, cond.value)
         number = value.number
-        if value.op == CompareOperators.NEQ:
-            equal = self._any(cond, lambda text: conditions.equals_number(text, number.number))
-            return f"({self._is_present(cond.field)} AND NOT coalesce({equal}, false))"
         if isinstance(number, SigmaTimestampPart):
             part = number.timestamp_part
             return self._any(cond, lambda t: conditions.compares_date_part(t, part, value.op, number.number))

@@ -23,8 +23,8 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
 
     The statement reads `relation.table` once, and where the relation is built by hour only the hours in the
     relation `touched_hours(event_hour)`. It is a pure function of its arguments: the caller runs it, in a
-    session whose time zone is UTC. RuleError, naming the rule, for what cannot be expressed, for no rules, and
-    for rules of another relation.
+    session whose time zone is UTC. RuleError, naming the rule, for what cannot be expressed, for no rules,
+    and for rules of another relation.
     """
     if not rules:
         raise RuleError(f"no rules for {relation.product}/{relation.service}")

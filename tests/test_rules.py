@@ -1,0 +1,216 @@
+"""The rule pack: every rule is complete, and does what its cases say."""
+
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import ultravires_models
+from ultravires_models.cases import cloudtrail_row, create_relation, failed_cases, read_cases
+from ultravires_models.describe import DETECTORS, describe
+from ultravires_models.detectors.rare_action import DETECTOR
+from ultravires_models.errors import RuleError
+from ultravires_models.frameworks import frameworks_table, load_frameworks
+from ultravires_models.relations import AWS_CLOUDTRAIL
+from ultravires_models.rule import PLACEHOLDER, Rule, load_rules, read_rule
+from ultravires_models.sigma.runner import compile_rules
+
+ROOT = Path(ultravires_models.__file__).parent / "rules"
+DATA = Path(__file__).parents[2] / "shared" / "data"
+RULES = load_rules(ROOT)
+CASES_PER_RULE = [pytest.param(rule, id=rule.detector_id) for rule in RULES]
+
+MINIMAL = """
+title: A rule
+name: a_rule
+level: low
+tags: [owasp-asi.asi03]
+logsource: {product: ultravires, service: step_facts}
+detection: {selection: {is_privileged: true}, condition: selection}
+"""
+
+TECHNIQUES = {
+    "aws.credential-access.secretsmanager-batch-retrieve-secrets": {"aws_cloudtrail_secrets_read_in_bulk"},
+    "aws.defense-evasion.cloudtrail-event-selectors": {"aws_cloudtrail_audit_logging_weakened"},
+    "aws.defense-evasion.dns-delete-logs": {"aws_cloudtrail_audit_logging_weakened"},
+    "aws.defense-evasion.vpc-remove-flow-logs": {"aws_cloudtrail_audit_logging_weakened"},
+    "aws.execution.ssm-send-command": {"aws_cloudtrail_shell_command_sent"},
+    "aws.exfiltration.ec2-security-group-open-port-22-ingress": {"aws_cloudtrail_admin_port_opened_to_world"},
+    "aws.exfiltration.ec2-share-ebs-snapshot": {"aws_cloudtrail_snapshot_shared"},
+    "aws.impact.bedrock-invoke-model": {"aws_cloudtrail_model_access_enabled"},
+    "aws.lateral-movement.ec2-instance-connect": {"aws_cloudtrail_ssh_key_pushed"},
+    "aws.persistence.iam-backdoor-role": {"aws_cloudtrail_role_trust_changed"},
+    "aws.persistence.iam-create-admin-user": {"aws_cloudtrail_admin_policy_granted"},
+    "aws.persistence.iam-create-user-login-profile": {"aws_cloudtrail_password_set_for_other_user"},
+    "aws.persistence.rolesanywhere-create-trust-anchor": {"aws_cloudtrail_external_trust_added"},
+    "aws.privilege-escalation.iam-update-user-login-profile": {"aws_cloudtrail_password_set_for_other_user"},
+}
+"""The other four of the 18 recorded techniques need counts of events, or a baseline of what is usual."""
+
+
+@pytest.mark.parametrize("rule", CASES_PER_RULE)
+def test_every_case_of_a_rule_holds(rule: Rule) -> None:
+    """Each rule has a firing and a silent case, and the compiled SQL decides every one as the case says."""
+    cases = read_cases(ROOT / rule.relation.product / f"{rule.detector_id}.cases.jsonl", rule.relation)
+    assert {case.fires for case in cases} == {True, False}
+    assert failed_cases(rule, cases) == []
+
+
+@pytest.mark.parametrize("rule", CASES_PER_RULE)
+def test_a_rule_says_what_it_is_about_and_what_to_do(rule: Rule) -> None:
+    """Description, false positives, subject, message, remediation and several frameworks are there."""
+    assert rule.description
+    assert rule.false_positives
+    assert rule.subject_columns
+    assert PLACEHOLDER.search(rule.message)
+    assert rule.remediation.endswith(".")
+    assert rule.detector_id.startswith(
+        {"aws": "aws_cloudtrail_", "ultravires": "ultravires_"}[rule.relation.product]
+    )
+    assert len({load_frameworks()[reference].framework for reference in rule.frameworks}) >= 3
+
+
+def test_every_cases_file_belongs_to_a_rule() -> None:
+    """No cases are left behind when a rule goes or is renamed."""
+    assert {path.name.removesuffix(".cases.jsonl") for path in ROOT.glob("*/*.cases.jsonl")} == {
+        rule.detector_id for rule in RULES
+    }
+
+
+def test_chains_are_no_subjects() -> None:
+    """Subjects are native and stable: never a chain, an identity, or what depends on later evidence."""
+    forbidden = {"chain_id", "identity_id", "message", "confidence", "gaps", "drift_id"}
+    assert not {column for rule in RULES for column in rule.subject_columns} & forbidden
+
+
+@pytest.mark.parametrize("product", sorted({rule.relation.product for rule in RULES}))
+def test_all_rules_of_a_relation_compile_together(product: str) -> None:
+    """One statement holds all the rules of a relation, and DuckDB can plan and run it on an empty table."""
+    by_relation: dict[str, list[Rule]] = defaultdict(list)
+    for rule in RULES:
+        if rule.relation.product == product:
+            by_relation[rule.relation.service].append(rule)
+    for rules in by_relation.values():
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            create_relation(con, rules[0].relation, [])
+            assert con.execute(compile_rules(rules, rules[0].relation)).fetchall() == []
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="third-party data is not here")
+def test_recorded_attacks_are_found_by_technique() -> None:
+    """14 of the 18 recorded attack techniques fire the rules meant for them, and no rule fires elsewhere."""
+    records = (
+        (path.stem, record)
+        for path in sorted((DATA / "stratus_cloudtrail").glob("*.json"))
+        for record in json.loads(path.read_text(encoding="utf-8"))["Records"]
+    )
+    assert fired_by_label(records) == TECHNIQUES
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="third-party data is not here")
+def test_denied_calls_fire_only_where_a_try_counts() -> None:
+    """Of 314 single calls, mostly denied, those against the audit logs fire, and one that succeeded."""
+    with gzip.open(DATA / "traildiscover_cloudtrail.jsonl.gz", "rt", encoding="utf-8") as lines:
+        records = [
+            (f"{event['eventName']}", event) for event in (json.loads(line)["event"] for line in lines)
+        ]
+    weakened = {"aws_cloudtrail_audit_logging_weakened"}
+    assert fired_by_label(records) == {
+        **dict.fromkeys(("DeleteTrail", "StopLogging", "DeleteFlowLogs", "DeleteDetector"), weakened),
+        **dict.fromkeys(
+            ("DeleteConfigurationRecorder", "DeleteDeliveryChannel", "StopConfigurationRecorder"), weakened
+        ),
+        "UpdateSAMLProvider": {"aws_cloudtrail_external_trust_added"},
+    }
+
+
+def fired_by_label(records: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, set[str]]:
+    rules = [rule for rule in RULES if rule.relation is AWS_CLOUDTRAIL]
+    rows = [{**cloudtrail_row(record), "event_id": label} for label, record in records]
+    fired: dict[str, set[str]] = defaultdict(set)
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        create_relation(con, AWS_CLOUDTRAIL, rows)
+        for hit in con.execute(compile_rules(rules, AWS_CLOUDTRAIL)).fetchall():
+            fired[hit[9][0]].add(hit[0])
+    return dict(fired)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (("name: a_rule", "name: other"), "must be the file's name"),
+        (("owasp-asi.asi03", "owasp-asi.asi99"), "owasp-asi.asi99 do not stand in frameworks.csv"),
+        (("level: low", "level: terrible"), "terrible"),
+        (("is_privileged", "is_no_column"), None),
+        (("service: step_facts", "service: nothing"), "no table for logsource ultravires/nothing"),
+        (("detection:", "ultravires: {subjekt: 1}\ndetection:"), "unknown subjekt; known: class_uid"),
+        (("detection:", "ultravires: {subject: {kind: x}}\ndetection:"), "exactly kind and column"),
+        (("detection:", "ultravires: {subject: {kind: x, column: y}}\ndetection:"), "no column 'y'"),
+        (("detection:", "ultravires: {slot: week}\ndetection:"), "slot is '' or day"),
+        (("detection:", "ultravires: {class_uid: 1}\ndetection:"), "2004 or 2008"),
+        (("title: A rule", "title: [A"), "a_rule.yml"),
+        (("title: A rule", "- x"), "a_rule.yml"),
+    ],
+)
+def test_a_wrong_rule_is_one_clear_line(tmp_path: Path, changed: tuple[str, str], words: str | None) -> None:
+    """What is wrong with a rule file is one line that names it; columns are checked when it is compiled."""
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a_rule.yml").write_text(MINIMAL.replace(*changed), encoding="utf-8")
+    if words is None:
+        with pytest.raises(RuleError, match="a_rule: step_facts has no column"):
+            compile_rules(load_rules(tmp_path), load_rules(tmp_path)[0].relation)
+        return
+    with pytest.raises(RuleError, match=words) as raised:
+        load_rules(tmp_path)
+    assert "a_rule.yml" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
+    """A detector id belongs to one file, whatever the product's folder."""
+    for product in ("p", "q"):
+        (tmp_path / product).mkdir()
+        (tmp_path / product / "a_rule.yml").write_text(MINIMAL, encoding="utf-8")
+    with pytest.raises(RuleError, match="another rule is called a_rule already"):
+        load_rules(tmp_path)
+
+
+def test_a_wrong_case_names_file_and_line(tmp_path: Path) -> None:
+    """A case that names no column of the table is an error with its place, not a case that passes."""
+    path = tmp_path / "a_rule.cases.jsonl"
+    path.write_text('{"name": "x", "fires": true, "row": {"no_such": 1}}\n', encoding="utf-8")
+    (tmp_path / "a_rule.yml").write_text(MINIMAL, encoding="utf-8")
+    with pytest.raises(RuleError, match=r"a_rule\.cases\.jsonl:1: .*no_such"):
+        read_cases(path, read_rule(tmp_path / "a_rule.yml").relation)
+
+
+def test_frameworks_hold_the_whole_lists() -> None:
+    """The table holds both OWASP lists of ten, seven layers and four functions, and repeats none."""
+    table = frameworks_table()
+    references = table.column("reference").to_pylist()
+    assert len(references) == len(set(references))
+    counts = {
+        prefix: sum(r.startswith(prefix) for r in references) for prefix in ("owasp-asi.", "owasp-nhi.")
+    }
+    assert counts == {"owasp-asi.": 10, "owasp-nhi.": 10}
+    assert sum(reference.startswith("csa-maestro.") for reference in references) == 7
+    assert sum(reference.startswith("nist-ai-rmf.") for reference in references) == 4
+    assert all(value for column in table.column_names for value in table.column(column).to_pylist())
+
+
+def test_describe_lists_rules_and_models() -> None:
+    """The table `detectors` has one row per rule and model, with the version of its file."""
+    table = describe(RULES, [DETECTOR])
+    assert table.schema == DETECTORS
+    rows = {row["detector_id"]: row for row in table.to_pylist()}
+    assert len(rows) == len(RULES) + 1
+    assert rows["rare_action"]["detector_kind"] == "model"
+    assert rows["ultravires_self_approval"]["detector_kind"] == "rule"
+    assert rows["ultravires_entitlement_overreach"]["class_uid"] == 2008
+    assert all(len(row["version"]) == 12 and 0 < row["base_score"] <= 100 for row in rows.values())

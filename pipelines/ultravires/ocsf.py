@@ -127,8 +127,8 @@ def held_notice_as_ocsf(
     """The one alert that says how many others a sink's hourly bound held back; `at` is the hour."""
     title = "Alerts held back by the hourly bound"
     message = (
-        f"{n_held} alerts for the sink {sink} are held: it takes {max_per_hour} an hour. They follow in later "
-        "runs, the most severe first; all of them stand in alerts.jsonl."
+        f"{n_held} alerts for the sink {sink} are held: it takes {max_per_hour} an hour. They follow in "
+        "later runs, the most severe first; all of them stand in alerts.jsonl."
     )
     return {
         **_classification(DETECTION_FINDING, CREATE),
@@ -180,9 +180,10 @@ def _status(severity: str, activity_id: int) -> dict[str, Any]:
 def _confidence(confidence: float | None) -> dict[str, Any]:
     if confidence is None:
         return {"confidence_id": 0, "confidence": "Unknown"}
-    confidence_id, name = (
-        (3, "High") if confidence >= 0.8 else (2, "Medium") if confidence >= 0.5 else (1, "Low")
-    )
+    if confidence >= 0.5:
+        confidence_id, name = (3, "High") if confidence >= 0.8 else (2, "Medium")
+    else:
+        confidence_id, name = 1, "Low"
     return {"confidence_id": confidence_id, "confidence": name, "confidence_score": round(confidence * 100)}
 
 

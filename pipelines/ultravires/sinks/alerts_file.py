@@ -47,7 +47,7 @@ class AlertsFile:
         self._written: set[bytes] | None = None
 
     def send(self, alerts: Sequence[Alert]) -> SendResult:
-        """Append what is not there yet and force it to disk; DeliveryError (retryable) if the disk refuses."""
+        """Append what is not there yet, force it to disk; DeliveryError (retryable) if the disk refuses."""
         try:
             with _open_private(self.path) as handle:
                 self._append(handle, alerts)
@@ -75,7 +75,7 @@ class AlertsFile:
 
 
 def written_ids(handle: IO[bytes]) -> Iterator[str]:
-    """The alert ids in the file, line by line; a line that is no alert (somebody edited it) is passed over."""
+    """The alert ids in the file, line by line; lines that are no alerts are passed over."""
     handle.seek(0)
     for line in handle:
         try:

@@ -1,0 +1,153 @@
+"""Findings over time: what the detectors say today against what the table said before.
+
+`int_findings__grouped` holds the candidates of today. A candidate that the table does not know opens at
+revision 1; one whose facts changed gets the next revision; a finding without a candidate is withdrawn,
+and reopens when the candidate returns. The rows of the outbox are queued in the same transaction, so no
+revision is ever without them.
+"""
+
+import json
+from collections.abc import Collection
+
+import duckdb
+import pyarrow as pa
+
+from ultravires.alert_queue import create_alerts_table, queue_alerts
+from ultravires.risk import RiskFacts, risk_parts, risk_score
+from ultravires.sink import ALERTS_FILE
+
+_FINDINGS_DDL = """
+create table if not exists findings(
+    finding_id varchar not null, detector_id varchar not null, detector_kind varchar, title varchar,
+    message varchar, subject_kind varchar, subject_uid varchar, slot varchar, identity_id varchar,
+    actor_uid varchar, chain_id varchar, state varchar, severity varchar, risk_score integer,
+    risk_parts varchar, confidence double, evidence_event_ids varchar[], n_evidence bigint,
+    evidence_classes varchar[],
+    first_at timestamptz, last_at timestamptz, is_historic boolean, is_suppressed boolean, gaps varchar[],
+    frameworks varchar[], remediation varchar, rule_version varchar, class_uid integer, facts_hash varchar,
+    revision integer)
+"""
+
+_RISK_FACTS = """
+select
+    finding_id, severity, is_privileged, is_crown_jewel, n_denied, n_succeeded, chain_confidence,
+    accounted_share, risk_tier, case when detector_kind = 'model' then score end as anomaly_score
+from int_findings__grouped
+"""
+
+# A withdrawn finding keeps its last facts: they are what its closing alert has to name.
+_NEXT = """
+insert into next_findings by name
+with today as (
+    select
+        candidate.finding_id, candidate.detector_id, candidate.detector_kind, candidate.title,
+        candidate.message, candidate.subject_kind, candidate.subject_uid, candidate.slot,
+        candidate.identity_id, candidate.actor_uid, candidate.chain_id, 'open' as state, candidate.severity,
+        finding_risks.risk_score, finding_risks.risk_parts, candidate.chain_confidence as confidence,
+        candidate.evidence_event_ids, candidate.n_evidence, candidate.evidence_classes, candidate.first_at,
+        candidate.last_at, candidate.is_historic, candidate.is_suppressed, candidate.gaps,
+        candidate.frameworks, candidate.remediation, candidate.rule_version, candidate.class_uid,
+        candidate.facts_hash,
+        coalesce(findings.revision, 0)
+            + case when findings.facts_hash is distinct from candidate.facts_hash then 1 else 0 end
+            as revision
+    from int_findings__grouped as candidate
+    join finding_risks on finding_risks.finding_id = candidate.finding_id
+    left join findings on findings.finding_id = candidate.finding_id
+),
+gone as (
+    select findings.* replace (
+        'withdrawn' as state,
+        case
+            when findings.state = 'open' then sha256(findings.facts_hash || chr(31) || 'withdrawn')
+            else findings.facts_hash
+        end as facts_hash,
+        findings.revision + case when findings.state = 'open' then 1 else 0 end as revision)
+    from findings
+    left join int_findings__grouped as candidate on candidate.finding_id = findings.finding_id
+    where candidate.finding_id is null
+)
+select * from today
+union all by name
+select * from gone
+"""
+
+_COUNT = """
+select
+    count(*) filter (where next.state = 'open') as n_open,
+    count(*) filter (where findings.finding_id is null) as n_opened,
+    count(*) filter (
+        where findings.state = 'open' and next.state = 'open' and findings.revision <> next.revision
+    ) as n_updated,
+    count(*) filter (where findings.state = 'open' and next.state = 'withdrawn') as n_withdrawn,
+    count(*) filter (where findings.state = 'withdrawn' and next.state = 'open') as n_reopened
+from next_findings as next
+left join findings on findings.finding_id = next.finding_id
+"""
+
+
+def create_findings_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """The tables `findings` and `alerts`, where they do not stand yet."""
+    con.execute(_FINDINGS_DDL)
+    create_alerts_table(con)
+
+
+def update_findings(
+    con: duckdb.DuckDBPyConnection, run_id: str, *, sinks: Collection[str] = (ALERTS_FILE,)
+) -> dict[str, int]:
+    """Bring `findings` up to the candidates of today and queue the alerts of what changed, for `sinks`.
+
+    Runs inside the caller's transaction (`commit_findings` brings its own). Returns the counts: open
+    (findings open now), opened, updated, withdrawn, reopened, and alerts (queued).
+    """
+    create_findings_tables(con)
+    _score(con)
+    con.execute("create or replace temp table next_findings as from findings where false")
+    con.execute(_NEXT)
+    counts = con.execute(_COUNT).fetchone()
+    assert counts is not None
+    _store_changes(con)
+    n_alerts = queue_alerts(con, run_id, sinks)
+    con.execute("drop table next_findings")
+    names = ("open", "opened", "updated", "withdrawn", "reopened", "alerts")
+    return dict(zip(names, (*counts, n_alerts), strict=True))
+
+
+def commit_findings(
+    con: duckdb.DuckDBPyConnection, run_id: str, *, sinks: Collection[str] = (ALERTS_FILE,)
+) -> dict[str, int]:
+    """`update_findings` in a transaction of its own."""
+    con.execute("begin")
+    try:
+        counts = update_findings(con, run_id, sinks=sinks)
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
+    return counts
+
+
+def _score(con: duckdb.DuckDBPyConnection) -> None:
+    rows = con.execute(_RISK_FACTS).fetchall()
+    parts = [risk_parts(RiskFacts(*row[1:])) for row in rows]
+    risks = pa.table(
+        {
+            "finding_id": pa.array([row[0] for row in rows], pa.string()),
+            "risk_score": pa.array([risk_score(part) for part in parts], pa.int32()),
+            "risk_parts": pa.array([json.dumps(part) for part in parts], pa.string()),
+        }
+    )
+    con.register("incoming_risks", risks)
+    try:
+        con.execute("create or replace temp table finding_risks as from incoming_risks")
+    finally:
+        con.unregister("incoming_risks")
+
+
+def _store_changes(con: duckdb.DuckDBPyConnection) -> None:
+    # Only rows that differ are written, so that a run without news leaves the file as it was.
+    con.execute("create or replace temp table changed_findings as from next_findings except from findings")
+    con.execute("delete from findings where finding_id in (select finding_id from changed_findings)")
+    con.execute("insert into findings from changed_findings")
+    con.execute("drop table changed_findings")
+    con.execute("drop table finding_risks")

@@ -72,6 +72,13 @@ def open_page(
             tab.call(f"{domain}.enable")
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         tab.call("Emulation.setEmulatedMedia", features=[scheme])
+        tab.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         tab.call("Page.navigate", url=url)
         tab.wait_until("document.readyState === 'complete'", timeout)
         if wait_for:

@@ -12,7 +12,7 @@ _IN_ASCII = str.maketrans(
 
 
 def print_lines(lines: Iterable[Text], console: Console) -> None:
-    """Print `lines` unbroken; a terminal without Unicode gets letters for symbols and escapes for the rest."""
+    """Print `lines` unbroken; a terminal without Unicode gets letters for symbols, escapes else."""
     for line in lines:
         console.print(in_ascii(line) if console.options.ascii_only else line, soft_wrap=True)
 

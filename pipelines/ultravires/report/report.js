@@ -1,8 +1,12 @@
 "use strict";
 // Opens what the address names: report.html#<chain id> or #<finding id>.
 const notice = document.getElementById("notice");
+function namedInAddress() {
+  const name = location.hash.slice(1);
+  try { return decodeURIComponent(name); } catch { return name; }
+}
 function openNamed() {
-  const id = decodeURIComponent(location.hash.slice(1));
+  const id = namedInAddress();
   const target = id && document.getElementById(id);
   notice.hidden = !id || Boolean(target);
   if (!target) {

@@ -1,0 +1,94 @@
+"""The world's `ultravires.yaml`: who is who, who owns it, and which networks are one."""
+
+from typing import Any
+
+import yaml
+
+from ultravires.simulator.cast import (
+    ADMIN,
+    CLEANER,
+    ETL_FUNCTION,
+    LEGACY,
+    RUNNER,
+    ZONES,
+    Agent,
+    Cast,
+    Human,
+    Role,
+    Worker,
+)
+
+Json = dict[str, Any]
+
+
+def configuration_of(cast: Cast) -> str:
+    """YAML text with identities, their aliases and owners, networks and risk tiers."""
+    shared = _shared_roles(cast)
+    people = [_human(human) for human in cast.humans]
+    agents = [_agent(agent, shared) for agent in cast.agents]
+    workers = [_worker(worker, shared) for worker in cast.workers]
+    settings: Json = {
+        "identities": [*people, *agents, *workers, *_roles(shared)],
+        "networks": {zone: list(cidrs) for zone, cidrs in ZONES.items()},
+        "risk_tiers": {
+            "low": {},
+            "medium": {},
+            "high": {"human_approval": True, "least_answer": "60s"},
+            "critical": {"human_approval": True, "least_answer": "2m"},
+        },
+    }
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def _shared_roles(cast: Cast) -> dict[str, int]:
+    """How many agents and workers may take each role: what only one takes is that one's alias."""
+    counts: dict[str, int] = {}
+    for who in (*cast.agents, *cast.workers):
+        for role in who.roles:
+            counts[role.arn] = counts.get(role.arn, 0) + 1
+    return counts
+
+
+def _own(roles: tuple[Role, ...], shared: dict[str, int]) -> list[str]:
+    return [role.arn for role in roles if shared[role.arn] == 1]
+
+
+def _human(human: Human) -> Json:
+    return {
+        "id": human.email,
+        "kind": "human",
+        "name": human.user,
+        "owner": human.email,
+        "aliases": [human.arn],
+    }
+
+
+def _agent(agent: Agent, shared: dict[str, int]) -> Json:
+    named = [f"agent:{agent.uid}", f"service:{agent.uid}"]
+    return {
+        "id": agent.uid,
+        "kind": "agent",
+        "name": agent.uid,
+        "owner": agent.owner,
+        "risk_tier": agent.risk,
+        "aliases": [*named, *_own(agent.roles, shared)],
+    }
+
+
+def _worker(worker: Worker, shared: dict[str, int]) -> Json:
+    kind = "workload" if worker.kind == "workload" else "service"
+    own = _own(worker.roles, shared)
+    names = list(dict.fromkeys([worker.subject, *own]))
+    uid = worker.roles[0].arn if worker.kind == "ci" else worker.subject
+    names.remove(uid)
+    return {"id": uid, "kind": kind, "name": worker.name, "owner": worker.owner, "aliases": names}
+
+
+def _roles(shared: dict[str, int]) -> list[Json]:
+    special = [(RUNNER, "agent-platform"), (ADMIN, "data-platform"), (LEGACY, "site-reliability")]
+    special += [(CLEANER, "cloud-finance"), (ETL_FUNCTION, "data-platform")]
+    rows = [{"id": role.arn, "kind": "role", "name": role.name, "owner": owner} for role, owner in special]
+    for arn, count in shared.items():
+        if count > 1:
+            rows.append({"id": arn, "kind": "role", "name": arn.rpartition("/")[2], "owner": "delivery-team"})
+    return rows

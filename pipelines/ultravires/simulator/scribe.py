@@ -1,0 +1,104 @@
+"""Takes down what happens in the world: the records of every log, and the truth about them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ultravires.simulator import aws, grants, ids, otlp
+from ultravires.simulator.cast import PLATFORM, RUNNER, Agent
+from ultravires.simulator.delivery import DayFiles, TrailFiles, delivery_times, slot_length
+from ultravires.simulator.moments import HOUR, SECOND
+from ultravires.simulator.truth import LinkWriter, Situation
+
+_SPANS_A_LINE = 16
+_RUNNER_HOURS = 6
+Json = dict[str, Any]
+
+
+@dataclass
+class Scribe:
+    out: Path
+    n_events: int
+    seed: int
+    situations: list[Situation] = field(default_factory=list)
+    n_records: int = 0
+    n_duplicates: int = 0
+    n_grants: int = 0
+    trail: TrailFiles = field(init=False)
+    spans: DayFiles = field(init=False)
+    decisions: DayFiles = field(init=False)
+    approvals: DayFiles = field(init=False)
+    links: LinkWriter = field(init=False)
+    _rng: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rng = ids.stream(self.seed, "delivery")
+        every = slot_length(self.n_events)
+        self.trail = TrailFiles(self.out / "aws_cloudtrail", every, ids.stream(self.seed, "trail"))
+        self.spans = DayFiles(self.out / "otel_genai", "spans")
+        self.decisions = DayFiles(self.out / "opa_decisions", "decisions")
+        self.approvals = DayFiles(self.out / "approvals", "approvals")
+        self.links = LinkWriter(self.out / "labels" / "links.json")
+
+    def link(
+        self, child: str, parent: str, kind: str, method: str = "exact_key", *, is_primary: bool = True
+    ) -> None:
+        self.links.write(child, parent, kind, method, is_primary=is_primary)
+
+    def record(self, record: Json, at: int, session: aws.Session | None = None) -> str:
+        """One CloudTrail record; `session` is the credential that made it. Returns its node."""
+        self._count(1, self.trail.add(record, at))
+        node = f"activity:{record['eventID']}"
+        if session is not None:
+            self.link(node, session.node, "activity>credential")
+        return node
+
+    def export(self, agent: Agent, spans: Sequence[Json]) -> None:
+        """A run's spans, in the order in which they ended, as the exporter batches them."""
+        ended = sorted(spans, key=lambda span: int(span["endTimeUnixNano"]))
+        for start in range(0, len(ended), _SPANS_A_LINE):
+            batch = ended[start : start + _SPANS_A_LINE]
+            at = int(batch[-1]["endTimeUnixNano"]) // 1_000_000
+            times = delivery_times(self._rng, at)
+            self._count(len(batch), self.spans.add(otlp.export_line(agent, batch), times, len(batch)))
+
+    def decide(self, record: Json, at: int) -> None:
+        self._count(1, self.decisions.add(_line(record), delivery_times(self._rng, at)))
+
+    def grant(self, grant: grants.Grant) -> None:
+        for at, state in grants.state_lines(grant):
+            self._count(1, self.approvals.add(_line(state), delivery_times(self._rng, at)))
+
+    def next_grant(self) -> tuple[str, str]:
+        """A fresh approval id and ticket."""
+        self.n_grants += 1
+        return f"APR-{self.n_grants:07d}", f"OPS-{4000 + self.n_grants}"
+
+    def runner(self, at: int) -> aws.Session:
+        """The agent runner's own credential of that moment: from its host, never seen being issued."""
+        turn = at // (_RUNNER_HOURS * HOUR)
+        rng = ids.stream(self.seed, "runner", turn)
+        return aws.Session(
+            key=ids.access_key(rng, "ASIA"),
+            account=PLATFORM,
+            ip="10.20.4.14",
+            role=RUNNER,
+            name=ids.hexadecimal(rng, 32),
+            issued_at=turn * _RUNNER_HOURS * HOUR + SECOND,
+        )
+
+    def flush(self, until: int | None) -> None:
+        """Write what has arrived by `until`, or everything."""
+        for files in (self.trail, self.spans, self.decisions, self.approvals):
+            files.flush(until)
+
+    def _count(self, once: int, delivered: int) -> None:
+        self.n_records += delivered
+        self.n_duplicates += delivered - once
+
+
+def _line(record: Json) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode()

@@ -1,0 +1,81 @@
+"""The labels: true links as they happen (streamed, one a line) and the situations at known places.
+
+Both files are single JSON objects, so that no source takes them for a log.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+_INTENT = frozenset({"decision>approval", "tool_call>decision", "tool_call>tool_call", "tool_call>approval"})
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What was done wrong, by whom, on which nodes, and which detectors must say so.
+
+    also: detectors that may rightly fire on these nodes as a consequence.
+    """
+
+    situation: str
+    expected: tuple[str, ...]
+    identity: str
+    nodes: tuple[str, ...]
+    why: str
+    also: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "situation": self.situation,
+            "expected": list(self.expected),
+            "also": list(self.also),
+            "identity": self.identity,
+            "nodes": list(dict.fromkeys(self.nodes)),
+            "why": self.why,
+        }
+
+
+def spine_of(kind: str) -> str | None:
+    """The spine of a true link, by its kind; copies of one event are on neither."""
+    if kind == "same_event":
+        return None
+    return "intent" if kind in _INTENT or kind == "activity>tool_call" else "authority"
+
+
+@dataclass
+class LinkWriter:
+    """Writes links.json as the world unfolds; memory does not grow with the world."""
+
+    path: Path
+    n: int = 0
+    _file: IO[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("w", encoding="utf-8", newline="\n")
+        self._file.write('{"links":[\n')
+
+    def write(self, child: str, parent: str, kind: str, method: str, *, is_primary: bool) -> None:
+        """is_primary: the one parent on this spine. Other true links of the child say `"is_primary": false`."""
+        link = {
+            "child": child,
+            "parent": parent,
+            "spine": spine_of(kind),
+            "kind": kind,
+            "method": method,
+        } | ({} if is_primary else {"is_primary": False})
+        self._file.write(("," if self.n else "") + json.dumps(link, separators=(",", ":")) + "\n")
+        self.n += 1
+
+    def close(self) -> None:
+        self._file.write("]}\n")
+        self._file.close()
+
+
+def write_situations(path: Path, situations: Iterable[Situation]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [situation.as_json() for situation in situations]
+    path.write_text(json.dumps({"situations": rows}, indent=1) + "\n", encoding="utf-8")
+    return len(rows)

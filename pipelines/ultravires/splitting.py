@@ -20,10 +20,13 @@ BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,\[\]}]*")
 _AROUND = re.compile(rb"[^\[{]{0,1000}")
 _OBJECT_FOLLOWS = re.compile(r'[}\]]\s*,?\s*(?=\{\s*")|\n(?=\{)')
-_OBJECT_HERE = re.compile(r'\{\s*"')
 _FIRST_KEY = re.compile(r'\{\s*"(?:[^"\\]|\\.){1,200}"\s*:')
+_WHITE = b" \t\r\n\x0b\x0c"
+_MAX_PUNCTUATION = 8
 _NEAR_END = 16
 _MAX_REMAINDERS = 1000
+_MAX_OPENINGS = 16
+_KEY_BYTES = 400
 _FIRST_SCAN_BYTES = 1 << 16
 _SCAN_BYTES = 1 << 20
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
@@ -66,6 +69,7 @@ class Splitter:
         self.array = array or ""
         self.decode = decode
         self.limit = limit
+        self._openings: set[str] = set()
         self.too_long = f"record is longer than {limit} bytes"
         self._wrapper = re.compile(rb'\{\s*"%s"\s*:\s*\[' % re.escape(self.array).encode()) if array else None
 
@@ -97,7 +101,12 @@ class Splitter:
             yield from self.document(offset, data)
             return
         whole = self.frame(offset, data)
-        yield from (whole,) if whole.reason is None else self.pieces(whole)
+        if whole.reason is None:
+            if not self._openings:
+                self._remember(data[:_KEY_BYTES].decode("latin-1"), 0)
+            yield whole
+        elif not _is_between(data):
+            yield from self.pieces(whole)
 
     def document(self, offset: int, data: bytes) -> Iterator[Frame]:
         """The elements of a whole array in memory; a broken one is searched for whole records."""
@@ -105,7 +114,8 @@ class Splitter:
         try:
             elements = _ELEMENTS.decode(_MEMBERS.decode(data)[self.array] if opening else data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            yield from self.scan(data, offset, is_end=True)[0]
+            found = self.scan(data, offset, is_end=True)[0]
+            yield from found or [broken(offset, data, "not JSON")]
             return
         end = opening.end() if opening else 1
         for count, element in enumerate(elements):
@@ -121,7 +131,7 @@ class Splitter:
         """A line that is not one JSON object may still hold whole ones: two glued together, or one cut off
         before.
         """
-        found, _ = self.scan(whole.data, whole.offset, is_end=True)
+        found, _ = self.scan(whole.data, whole.offset, is_end=True, is_line=True)
         is_better = any(piece.reason is None for piece in found)
         yield from found if is_better else (broken(whole.offset, whole.data, whole.reason or ""),)
 
@@ -144,7 +154,9 @@ class Splitter:
                 goal = max(2 * size, _SCAN_BYTES)
         yield from self.scan(b"".join(waiting), offset, is_end=True)[0]
 
-    def scan(self, data: bytes, offset: int, *, is_end: bool) -> tuple[list[Frame], int]:
+    def scan(
+        self, data: bytes, offset: int, *, is_end: bool, is_line: bool = False
+    ) -> tuple[list[Frame], int]:
         """Frames of the objects in `data`, and how many bytes they took; the rest waits for more unless
         `is_end`.
         """
@@ -160,10 +172,12 @@ class Splitter:
             end, failed_at, is_cut = _object_end(text, start)
             if end is None:
                 n_broken += 1
-                end = _resume(text, start, failed_at)
+                end = self._resume(text, start, failed_at, is_line=is_line)
                 if not is_end and (is_cut or end is None):
                     return found, start
                 end = len(data) if end is None else end
+            else:
+                self._remember(text, start)
             position = end
             piece = self.frame(offset + start, data[start:end].rstrip(BLANK + b","))
             found.append(piece if piece.reason is None else piece._replace(data=piece.data[:KEPT_BYTES]))
@@ -171,6 +185,30 @@ class Splitter:
             found += _remainder(data, offset, position, len(data))
             position = len(data)
         return found, position
+
+    def _remember(self, text: str, start: int) -> None:
+        if len(self._openings) < _MAX_OPENINGS and (opening := _FIRST_KEY.match(text, start)):
+            self._openings.add(opening.group())
+
+    def _resume(self, text: str, start: int, failed_at: int, *, is_line: bool) -> int | None:
+        """Where to go on behind a broken object; what precedes the failure is inside it, and no record.
+
+        A log starts its records with the same few keys, so those show the next one; objects inside the broken
+        one seldom do. Where no key is known, any object behind a closed one may be the next of a document.
+        Of an object that is nested too deeply nothing is known but its start (`failed_at` is `start`).
+        """
+        openings = set(self._openings)
+        if opening := _FIRST_KEY.match(text, start):
+            openings.add(opening.group())
+        if openings:
+            known = "|".join(map(re.escape, sorted(openings)))
+            behind = rf"[}}\]]\s*,?\s*(?={known})" if failed_at == start else rf"(?={known})"
+            if again := re.compile(rf"{behind}|\n(?=\{{)").search(text, max(failed_at, start + 1)):
+                return again.end()
+            if failed_at > start:
+                return None
+        following = None if is_line else _OBJECT_FOLLOWS.search(text, max(failed_at, start + 1))
+        return following.end() if following else None
 
 
 def _outside(offset: int, data: bytes) -> list[Frame]:
@@ -180,9 +218,14 @@ def _outside(offset: int, data: bytes) -> list[Frame]:
     return [] if _AROUND.fullmatch(data) else [broken(offset, data, "bytes outside the records")]
 
 
+def _is_between(data: bytes) -> bool:
+    """White space and the few brackets and commas that stand between records."""
+    return bool(_BETWEEN.fullmatch(data)) and len(data.translate(None, _WHITE)) <= _MAX_PUNCTUATION
+
+
 def _remainder(data: bytes, offset: int, start: int, end: int) -> list[Frame]:
     rest = data[start:end]
-    if _BETWEEN.fullmatch(rest) or rest.strip(BLANK) == BOM:
+    if _is_between(rest) or rest.strip(BLANK) == BOM:
         return []
     return [broken(offset + start, rest, "NUL bytes" if b"\x00" in rest else "not JSON")]
 
@@ -198,20 +241,3 @@ def _object_end(text: str, start: int) -> tuple[int | None, int, bool]:
         return None, error.pos, is_cut
     except RecursionError:
         return None, start, False
-
-
-def _resume(text: str, start: int, failed_at: int) -> int | None:
-    """Where to go on behind a broken object; what precedes the failure is inside it, and no record.
-
-    A log starts each record with the same key, so that is looked for first, then any object behind a closed
-    one.
-    """
-    if failed_at > start:
-        if first := _FIRST_KEY.match(text, start):
-            pattern = re.compile(re.escape(first.group()) + r"|\n(?=\{)")
-            if again := pattern.search(text, failed_at):
-                return again.end() if again.group() == "\n" else again.start()
-        if _OBJECT_HERE.match(text, failed_at):
-            return failed_at
-    following = _OBJECT_FOLLOWS.search(text, max(failed_at, start + 1))
-    return following.end() if following else None

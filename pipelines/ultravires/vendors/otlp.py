@@ -35,7 +35,7 @@ class Export(msgspec.Struct, rename="camel"):
 
     resource_spans: list[_Resource] | None = None
     resource_logs: list[_Resource] | None = None
-    resource_metrics: msgspec.Raw | None = None
+    resource_metrics: msgspec.Raw = msgspec.Raw()
 
 
 class Record(NamedTuple):
@@ -65,7 +65,7 @@ def _of_export(frame: Frame) -> Iterator[Frame]:
         n_records += 1
         yield one
     if not n_records and (export.resource_spans is None and export.resource_logs is None):
-        is_metrics = export.resource_metrics is not None
+        is_metrics = bytes(export.resource_metrics) != b""
         yield (
             frame._replace(value={"resourceMetrics": []})
             if is_metrics

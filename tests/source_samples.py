@@ -1,0 +1,199 @@
+"""One small valid file for each source, written by hand, and ways to read bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ultravires import registry
+from ultravires.reading import Batch, Quarantined, read
+from ultravires.source import Options, Source
+
+OPTIONS = Options(hash_key=b"a key for the tests")
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def cloudtrail(**members: Any) -> dict[str, Any]:
+    """A CloudTrail event of an assumed role that reads an object; `members` replace its own."""
+    event = {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "principalId": "AROAEXAMPLE:run-7",
+            "arn": "arn:aws:sts::111122223333:assumed-role/Reader/run-7",
+            "accountId": "111122223333",
+            "accessKeyId": "ASIAEXAMPLE1",
+            "sessionContext": {
+                "sessionIssuer": {"type": "Role", "arn": "arn:aws:iam::111122223333:role/team/Reader"},
+                "sourceIdentity": "APR-1",
+            },
+        },
+        "eventTime": "2026-10-05T10:00:00Z",
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "GetObject",
+        "awsRegion": "eu-central-1",
+        "sourceIPAddress": "192.0.2.7",
+        "userAgent": "aws-cli/2",
+        "requestParameters": {"bucketName": "data", "key": "in/a.csv"},
+        "responseElements": None,
+        "requestID": "REQ-1",
+        "eventID": "11111111-0000-0000-0000-000000000001",
+        "readOnly": True,
+        "eventType": "AwsApiCall",
+        "recipientAccountId": "111122223333",
+    }
+    return {**event, **members}
+
+
+def attributes(named: dict[str, Any]) -> list[dict[str, Any]]:
+    """A dict as OTLP attributes."""
+    kinds = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}
+    return [{"key": k, "value": {kinds[type(v)]: str(v) if type(v) is int else v}} for k, v in named.items()]
+
+
+def span(number: int, named: dict[str, Any], parent: int | None = None, **members: Any) -> dict[str, Any]:
+    """A span of TRACE whose id ends in `number`, one second after the other."""
+    start = 1_791_194_400_000_000_000 + number * 1_000_000_000
+    own = {
+        "traceId": TRACE,
+        "spanId": f"{number:016x}",
+        "parentSpanId": "" if parent is None else f"{parent:016x}",
+        "name": "a span",
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + 500_000_000),
+        "attributes": attributes(named),
+        "status": {},
+    }
+    return {**own, **members}
+
+
+def export(*spans: dict[str, Any], resource: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Spans as one OTLP export."""
+    of_resource = {"attributes": attributes(resource or {"service.name": "runner"})}
+    return {"resourceSpans": [{"resource": of_resource, "scopeSpans": [{"scope": {}, "spans": list(spans)}]}]}
+
+
+def log_export(*records: dict[str, Any], resource: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Log records as one OTLP export."""
+    of_resource = {"attributes": attributes(resource or {"service.name": "claude-code"})}
+    return {
+        "resourceLogs": [{"resource": of_resource, "scopeLogs": [{"scope": {}, "logRecords": list(records)}]}]
+    }
+
+
+def log_record(named: dict[str, Any], body: str = "") -> dict[str, Any]:
+    return {
+        "timeUnixNano": "1791194400000000000",
+        "body": {"stringValue": body},
+        "attributes": attributes(named),
+    }
+
+
+def decision(**members: Any) -> dict[str, Any]:
+    """An OPA decision that allows a tool; `members` replace its own."""
+    own = {
+        "decision_id": "dec-1",
+        "labels": {"id": "opa-1"},
+        "path": "agents/tools/allow",
+        "timestamp": "2026-10-05T10:00:00.5Z",
+        "trace_id": TRACE,
+        "span_id": f"{1:016x}",
+        "requested_by": "192.0.2.9:40000",
+        "input": {
+            "agent": {"id": "agent-invoices"},
+            "tool": "read_object",
+            "tool_call_id": "call_1",
+            "approval_id": "APR-1",
+            "ticket": "TCK-1",
+            "resource": "arn:aws:s3:::data/in/a.csv",
+            "arguments": {"key": "in/a.csv", "bucket": "data"},
+        },
+        "result": {"allow": True},
+    }
+    return {**own, **members}
+
+
+def approval(**members: Any) -> dict[str, Any]:
+    """An approved approval; `members` replace its own."""
+    own = {
+        "approval_id": "APR-1",
+        "task": "read the invoices of October",
+        "subject": "agent-invoices",
+        "requested_by": "mira@example.org",
+        "approved_by": "jon@example.org",
+        "requested_at": "2026-10-05T08:00:00Z",
+        "approved_at": "2026-10-05T09:00:00Z",
+        "valid_from": "2026-10-05T09:00:00Z",
+        "valid_until": "2026-10-06T09:00:00Z",
+        "status": "approved",
+        "actions": ["s3:Get*"],
+        "resources": ["arn:aws:s3:::data/in/*"],
+        "roles": ["arn:aws:iam::111122223333:role/team/Reader"],
+        "tools": ["read_object"],
+        "ticket": "TCK-1",
+        "risk": "low",
+    }
+    return {**own, **members}
+
+
+def tool_span(**named: Any) -> dict[str, Any]:
+    return span(
+        2, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read_object", **named}, parent=1
+    )
+
+
+SAMPLES: dict[str, bytes] = {
+    "aws_cloudtrail": json.dumps(
+        {"Records": [cloudtrail(), cloudtrail(eventID="2"), cloudtrail(eventName="ListBuckets", eventID="3")]}
+    ).encode(),
+    "otel_genai": "\n".join(
+        json.dumps(line)
+        for line in (
+            export(span(1, {"gen_ai.operation.name": "invoke_agent", "user.id": "mira"}), tool_span()),
+            export(span(3, {"http.request.method": "GET"})),
+            log_export(
+                log_record(
+                    {"event.name": "claude_code.tool_decision", "session.id": "s", "decision": "accept"}
+                )
+            ),
+        )
+    ).encode(),
+    "opa_decisions": b"\n".join(json.dumps(decision(decision_id=f"dec-{n}")).encode() for n in range(3)),
+    "approvals": b"\n".join(
+        json.dumps(approval(status=status, updated_at="2026-10-05T10:00:00Z")).encode()
+        for status in ("requested", "approved", "revoked")
+    ),
+}
+
+
+def source(name: str) -> Source:
+    found = registry.sources()[name]
+    assert isinstance(found, Source)
+    return found
+
+
+def batches(name: str, data: bytes, folder: Path, options: Options = OPTIONS) -> list[Batch]:
+    """What the source `name` reads from a file with these bytes."""
+    path = folder / "a-file"
+    path.write_bytes(data)
+    return list(read(path, source(name), options))
+
+
+def rows(name: str, data: bytes, folder: Path, options: Options = OPTIONS) -> list[dict[str, Any]]:
+    """All events of these bytes as dicts; `detail` decoded."""
+    found = [row for batch in batches(name, data, folder, options) for row in batch.events.to_pylist()]
+    return [{**row, "detail": json.loads(row["detail"])} for row in found]
+
+
+def quarantined(name: str, data: bytes, folder: Path, options: Options = OPTIONS) -> list[Quarantined]:
+    return [row for batch in batches(name, data, folder, options) for row in batch.quarantined]
+
+
+def only(name: str, record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The one event of the one record."""
+    found = rows(name, json.dumps(record).encode(), folder)
+    assert len(found) == 1
+    return found[0]
+
+
+def keys(row: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(key["kind"], key["value"], key["role"]) for key in row["keys"]}

@@ -1,0 +1,304 @@
+"""What must hold for every source that exists: hostile bytes, conservation, determinism, recognition."""
+
+import gzip
+import json
+import pickle
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from source_samples import OPTIONS, SAMPLES, batches, quarantined, rows, source
+from ultravires import registry
+from ultravires.reading import read, recognise
+from ultravires.schema import EVENTS, KEY_ROLES, KINDS, OUTCOMES
+from ultravires.source import SOURCE_COLUMNS, Options
+
+NAMES = sorted(registry.sources())
+each_source = pytest.mark.parametrize("name", NAMES)
+hostile = settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1 << 70,
+    1.5,
+    "",
+    "x",
+    [],
+    ["x"],
+    [[]],
+    {},
+    {"x": "y"},
+    [{"key": 1}],
+    "\x00",
+    "{",
+]
+
+
+def test_every_source_has_a_sample() -> None:
+    """A new source needs a small valid file here, or nothing of the contract is tested on it."""
+    assert set(SAMPLES) == set(NAMES)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as path:
+        yield Path(path)
+
+
+def check(name: str, data: bytes, folder: Path) -> list[Any]:
+    """Reads the bytes; asserts that no record vanished and that no reader stumbled. Returns what was read."""
+    found = []
+    for batch in batches(name, data, folder):
+        evented = len(set(batch.events.column("record_no").to_pylist()))
+        assert batch.n_records == evented + batch.n_ignored + len(batch.quarantined)
+        assert batch.events.schema == SOURCE_COLUMNS
+        batch.events.validate(full=True)
+        assert not [row.reason for row in batch.quarantined if row.reason.startswith("reader failed")]
+        found.append((batch.events.to_pylist(), batch.quarantined, batch.n_records, batch.n_ignored))
+    return found
+
+
+@each_source
+def test_the_sample_is_read_whole_and_recognised_by_its_source_alone(name: str, tmp_path: Path) -> None:
+    """A valid file has no quarantine, and its content tells whose it is."""
+    read = check(name, SAMPLES[name], tmp_path)
+    assert read and sum(len(events) for events, *_ in read) == 3
+    assert quarantined(name, SAMPLES[name], tmp_path) == []
+    assert [s for s in NAMES if source(s).recognise(SAMPLES[name])] == [name]
+    found = recognise(tmp_path / "a-file", list(registry.sources().values()))
+    assert found is not None and found.name == name
+
+
+@each_source
+def test_values_come_from_the_contract(name: str, tmp_path: Path) -> None:
+    """Kinds, outcomes and key roles are the known words; required columns are filled; hours are hours."""
+    for row in rows(name, SAMPLES[name], tmp_path):
+        assert row["kind"] in KINDS and row["outcome"] in OUTCOMES
+        assert {key["role"] for key in row["keys"]} <= set(KEY_ROLES)
+        assert {key["kind"] for key in row["keys"]} <= set(source(name).join_keys)
+        assert row["event_hour"] == row["event_at"].replace(minute=0, second=0, microsecond=0)
+        required = [column.name for column in SOURCE_COLUMNS if not column.nullable]
+        assert all(row[column] is not None for column in required)
+
+
+def test_source_columns_are_the_events_without_what_the_loader_adds() -> None:
+    """The loader adds exactly two columns."""
+    assert set(EVENTS.names) - set(SOURCE_COLUMNS.names) == {"ingested_at", "file_id"}
+
+
+@each_source
+@hostile
+@given(data=st.data())
+def test_mutated_bytes_end_as_events_or_in_quarantine(name: str, folder: Path, data: st.DataObject) -> None:
+    """Flipped, inserted, deleted and repeated bytes: no exception, no record lost, the same result again."""
+    mutated = bytearray(SAMPLES[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, max(0, len(mutated) - 1)))
+        piece = data.draw(
+            st.one_of(st.binary(max_size=3), st.sampled_from([b'"', b"{", b"}", b"[", b"\n", b"\x00"]))
+        )
+        width = data.draw(st.sampled_from([0, 1, 1, 5, 40]))
+        mutated[at : at + width] = piece
+    assert check(name, bytes(mutated), folder) == check(name, bytes(mutated), folder)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to every value inside a JSON value."""
+    if path:
+        yield path
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, member in members:
+        yield from _places(member, (*path, name))
+
+
+def _replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    copy = json.loads(json.dumps(value))
+    inner = copy
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = new
+    return copy
+
+
+@each_source
+def test_a_value_of_any_other_type_anywhere_is_no_exception(name: str, tmp_path: Path) -> None:
+    """Each value of the sample in turn becomes each kind of odd value: an event without it, or quarantine."""
+    for line in SAMPLES[name].splitlines():
+        whole = json.loads(line)
+        changed = [json.dumps(_replaced(whole, path, odd)) for path in _places(whole) for odd in ODD]
+        check(name, "\n".join(changed).encode(), tmp_path)
+
+
+@each_source
+def test_gzip_cut_at_every_50th_byte_gives_what_was_whole(name: str, tmp_path: Path) -> None:
+    """A truncated gzip ends in one row that says so; the events before it are those of the whole file."""
+    noise = random.Random(1)
+    more = b"\n" + json.dumps({"filler": noise.randbytes(2000).hex()}).encode()
+    whole = SAMPLES[name].replace(b"\n", more + b"\n") + more
+    expected = [row["event_id"] for row in rows(name, whole, tmp_path)]
+    packed = gzip.compress(whole, mtime=0)
+    for cut in range(20, len(packed) - 1, 50):
+        read = check(name, packed[:cut], tmp_path)
+        ids = [row["event_id"] for events, *_ in read for row in events]
+        assert ids == expected[: len(ids)]
+        assert [row.reason for _, rows_, *_ in read for row in rows_].count("gzip ends early") == 1
+    assert [row["event_id"] for row in rows(name, packed, tmp_path)] == expected
+
+
+@each_source
+def test_a_damaged_gzip_keeps_what_comes_before_the_damage(name: str, tmp_path: Path) -> None:
+    """A wrong checksum at the end costs no event."""
+    packed = bytearray(gzip.compress(SAMPLES[name], mtime=0))
+    packed[-6] ^= 0xFF
+    assert len(rows(name, bytes(packed), tmp_path)) == 3
+    assert [row.reason for row in quarantined(name, bytes(packed), tmp_path)] == ["gzip is damaged"]
+
+
+@each_source
+def test_concatenated_gzip_members_are_one_file(name: str, tmp_path: Path) -> None:
+    """Log shippers append members; zero padding behind them is no data."""
+    packed = gzip.compress(SAMPLES[name] + b"\n", mtime=0)
+    assert len(rows(name, packed + packed + bytes(512), tmp_path)) == 6
+    assert quarantined(name, packed + packed + bytes(512), tmp_path) == []
+
+
+@each_source
+def test_limits_stop_a_file_with_a_reason(name: str, tmp_path: Path) -> None:
+    """A file beyond the size limit is read up to it."""
+    options = Options(hash_key=b"k", max_file_bytes=500)
+    padded = SAMPLES[name] + b"\n" + b" " * (1 << 21)
+    assert [row.reason for row in quarantined(name, padded, tmp_path, options)] == [
+        "file is larger than 500 bytes"
+    ]
+
+
+def test_a_gzip_bomb_is_stopped(tmp_path: Path) -> None:
+    """A file that expands more than a thousand times is not decompressed to its end."""
+    bomb = gzip.compress(gzip_filler := b" " * (80 << 20), mtime=0)
+    options = Options(hash_key=b"k", max_ratio=500)
+    assert len(gzip_filler) / len(bomb) > 500
+    found = quarantined("approvals", bomb, tmp_path, options)
+    assert [row.reason for row in found] == ["gzip expands more than 500 times"]
+
+
+@each_source
+@pytest.mark.parametrize("depth", [250, 100_000])
+def test_deep_nesting_is_put_aside(name: str, depth: int, tmp_path: Path) -> None:
+    """Nesting beyond the limit never reaches the columns, whether the parser minds it or not."""
+    line = SAMPLES[name].splitlines()[0]
+    start = {"aws_cloudtrail": b'{"Records": [{', "otel_genai": b'"spans": [{'}.get(name, b"{")
+    deep = b'"deep": ' + b'{"a":' * depth + b"1" + b"}" * depth + b","
+    found = quarantined(name, line.replace(start, start + deep, 1), tmp_path)
+    assert [row.reason for row in found] == ["nested too deeply"]
+    check(name, line.replace(start, start + deep, 1), tmp_path)
+
+
+@each_source
+def test_the_same_bytes_give_the_same_event_ids_whatever_the_container(name: str, tmp_path: Path) -> None:
+    """Compressed or not, the ids are the same: a second delivery is recognised."""
+    plain = [row["event_id"] for row in rows(name, SAMPLES[name], tmp_path)]
+    assert [row["event_id"] for row in rows(name, gzip.compress(SAMPLES[name]), tmp_path)] == plain
+    assert len(set(plain)) == 3
+
+
+@each_source
+def test_raw_read_again_gives_the_same_event(name: str, tmp_path: Path) -> None:
+    """An older row can be read again from its `raw`, by a newer version of the source."""
+    for row in rows(name, SAMPLES[name], tmp_path):
+        (again,) = rows(name, row["raw"].encode(), tmp_path)
+        assert {**again, "record_no": 0, "raw_hash": ""} == {**row, "record_no": 0, "raw_hash": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "column"),
+    [
+        ("aws_cloudtrail", "eventName", "action"),
+        ("aws_cloudtrail", "eventID", "native_id"),
+        ("opa_decisions", "decision_id", "decision_uid"),
+        ("approvals", "approval_id", "approval_uid"),
+    ],
+)
+def test_a_repeated_key_is_the_same_value_in_raw_and_columns(
+    name: str, member: str, column: str, tmp_path: Path
+) -> None:
+    """Two parsers that disagree would hide an event from a rule; raw holds what the columns hold."""
+    line = SAMPLES[name].splitlines()[0]
+    line = json.dumps(json.loads(line)["Records"][0]).encode() if name == "aws_cloudtrail" else line
+    doubled = line[:-1] + f', "{member}": "Second"}}'.encode()
+    (row,) = rows(name, doubled, tmp_path)
+    (extracted,) = duckdb.execute("SELECT ?::JSON ->> ?", [row["raw"], f"$.{member}"]).fetchone() or ()
+    assert extracted == "Second"
+    assert row[column].endswith("Second")
+
+
+def test_a_record_without_an_id_is_told_apart_by_its_occurrence(tmp_path: Path) -> None:
+    """Where the vendor gives no id, equal records of one file are different events."""
+    record = json.loads(SAMPLES["aws_cloudtrail"])["Records"][0]
+    del record["eventID"]
+    twice = rows("aws_cloudtrail", json.dumps({"Records": [record, record]}).encode(), tmp_path)
+    assert [row["native_id"].partition(":")[2] for row in twice] == ["1", "2"]
+    assert len({row["event_id"] for row in twice}) == 2
+
+
+@each_source
+def test_junk_is_recognised_by_no_source(name: str, tmp_path: Path) -> None:
+    """Pictures, archives, text, other JSON and empty files are nobody's log."""
+    for junk in (
+        b"",
+        b"\x89PNG\r\n",
+        b"PK\x03\x04",
+        b"hello",
+        b'{"a": 1}',
+        b"[1, 2]",
+        b"\x1f\x8b",
+        b"\x1f\x8bxx",
+        b"{",
+    ):
+        (tmp_path / "junk").write_bytes(junk)
+        assert recognise(tmp_path / "junk", [source(name)]) is None
+    assert recognise(tmp_path / "absent", [source(name)]) is None
+
+
+def test_batches_are_bounded(tmp_path: Path) -> None:
+    """20,000 records a batch at most, and none is lost at the seams."""
+    line = SAMPLES["approvals"].splitlines()[0] + b"\n"
+    found = batches("approvals", line * 45_000, tmp_path)
+    assert [batch.n_records for batch in found] == [20_000, 20_000, 5_000]
+    assert sum(batch.events.num_rows for batch in found) == 45_000
+    numbers = pa.concat_tables([pa.table(batch.events) for batch in found]).column("record_no").to_pylist()
+    assert numbers == list(range(1, 45_001))
+
+
+def test_a_record_of_50_mb_is_one_event(tmp_path: Path) -> None:
+    """One huge record is parsed like any other, whether it is alone on a line or in a wrapper."""
+    record = {
+        **json.loads(SAMPLES["aws_cloudtrail"])["Records"][0],
+        "additionalEventData": {"x": "y" * (50 << 20)},
+    }
+    for whole in (record, {"Records": [record]}):
+        (batch,) = batches("aws_cloudtrail", json.dumps(whole).encode(), tmp_path)
+        assert (batch.events.num_rows, batch.quarantined) == (1, [])
+
+
+@each_source
+def test_a_source_and_its_options_work_in_another_process(name: str, tmp_path: Path) -> None:
+    """A process pool pickles both; what comes back reads the same."""
+    (tmp_path / "a-file").write_bytes(SAMPLES[name])
+    copied, options = pickle.loads(pickle.dumps((source(name), OPTIONS)))
+    (batch,) = read(tmp_path / "a-file", copied, options)
+    assert batch == batches(name, SAMPLES[name], tmp_path)[0]

@@ -1,0 +1,42 @@
+"""What Ultravires itself does from files to committed `events`, by the same calls that a run makes."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+from ultravires import pipeline, registry
+from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.home import OpenHome, prepare, store_configuration
+from ultravires.loading import LoadCounts, Loader
+from ultravires.settings import Settings
+from ultravires.warehouse import open_warehouse
+
+
+def load(folder: Path, home: Path) -> tuple[float, int]:
+    """Load what is new under `folder` into `home`; returns (seconds until all is on disk, events that stand).
+
+    Opening the home and storing the configuration are outside of the clock, closing the warehouse is inside.
+    """
+    with ExitStack() as stack:
+        warehouse = stack.enter_context(open_warehouse(home))
+        engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
+        opened = OpenHome(warehouse, engine, Settings(), folder, uuid4().hex, None)
+        prepare(opened)
+        store_configuration(opened)
+        sources = tuple(registry.sources().values())
+        loader = Loader(engine, opened.settings, sources, opened.options(), lambda *_: None)
+        started = time.perf_counter()
+        counts = loader.load(folder)
+        _refuse_losses(counts)
+        row = warehouse.con.execute("select count(*) from events").fetchone()
+    return time.perf_counter() - started, int(row[0]) if row else 0
+
+
+def _refuse_losses(counts: LoadCounts) -> None:
+    # A fast run that put records aside would be no result.
+    lost = [*counts.unrecognised, *counts.changed, *counts.waiting, *counts.unreadable]
+    if lost or counts.quarantined or counts.ignored:
+        raise SystemExit(f"not every record became an event: {counts}")
+    if counts.emitted != counts.events + counts.duplicates:
+        raise SystemExit(f"records were lost: {counts}")

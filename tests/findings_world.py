@@ -81,7 +81,7 @@ class World:
         } | columns
         self.con.execute("delete from detectors where detector_id = ?", [detector_id])
         self.con.execute(
-            "insert into detectors values (?, ?, ?, 'Why it matters.', ?, ?, ?, 'Revoke the key.', ?, 1.0, [])",
+            "insert into detectors values (?, ?, ?, 'Its purpose.', ?, ?, ?, 'Revoke it.', ?, 1.0, [])",
             [
                 detector_id,
                 c["kind"],

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
 
 from ultravires import __version__
@@ -19,9 +20,10 @@ IAM_ANALYSIS_FINDING = 2008
 CREATE, UPDATE, CLOSE = 1, 2, 3
 
 # A receiver takes about a megabyte a request: what a log could make endless is cut.
-MAX_TEXT = 1000
+MAX_TEXT = 500
 MAX_EVIDENCES = 20
 MAX_RESOURCES = 50
+MAX_RESOURCES_OF_EVIDENCE = 10
 
 _CLASS_NAMES = {DETECTION_FINDING: "Detection Finding", IAM_ANALYSIS_FINDING: "IAM Analysis Finding"}
 _ACTIVITY_NAMES = {CREATE: "Create", UPDATE: "Update", CLOSE: "Close"}
@@ -121,9 +123,7 @@ def finding_as_ocsf(
     return body | _detection(finding, evidence)
 
 
-def held_notice_as_ocsf(
-    *, alert_id: str, sink: str, n_held: int, max_per_hour: int, at: datetime
-) -> dict[str, Any]:
+def held_notice_as_ocsf(*, alert_id: str, sink: str, n_held: int, max_per_hour: int, at: datetime) -> dict[str, Any]:
     """The one alert that says how many others a sink's hourly bound held back; `at` is the hour."""
     title = "Alerts held back by the hourly bound"
     message = (
@@ -201,11 +201,7 @@ def _metadata(alert_id: str, detector_id: str, chain_id: str | None, revision: i
 def _finding_info(
     finding: Finding, evidence: Sequence[Evidence], *, at: datetime, titles: Mapping[str, str]
 ) -> dict[str, Any]:
-    kind = (
-        "Entitlement drift"
-        if finding.class_uid == IAM_ANALYSIS_FINDING
-        else _ANALYTIC[finding.detector_kind][1]
-    )
+    kind = "Entitlement drift" if finding.class_uid == IAM_ANALYSIS_FINDING else _ANALYTIC[finding.detector_kind][1]
     info: dict[str, Any] = {
         "uid": finding.finding_id,
         "title": cut(finding.title),
@@ -279,12 +275,20 @@ def _evidence(event: Evidence) -> dict[str, Any]:
         service, _, operation = event.action.partition(":")
         artifact["api"] = {"operation": cut(operation or service), "service": {"name": cut(service)}}
     if event.src_ip:
-        artifact["src_endpoint"] = {"ip": cut(event.src_ip)}
+        artifact["src_endpoint"] = _endpoint(event.src_ip)
     if event.resource_uids:
-        artifact["resources"] = [{"uid": cut(uid)} for uid in event.resource_uids[:MAX_RESOURCES]]
+        artifact["resources"] = [{"uid": cut(uid)} for uid in event.resource_uids[:MAX_RESOURCES_OF_EVIDENCE]]
     # The schema wants one artifact; the outcome is said here because `api` has no room for it.
     artifact["data"] = {"outcome": event.outcome or "unknown", "event_time": millis(event.event_at)}
     return artifact
+
+
+def _endpoint(source: str) -> dict[str, str]:
+    """Clouds write names where addresses are meant (`cloudformation.amazonaws.com`, `AWS Internal`)."""
+    try:
+        return {"ip": str(ip_address(source))}
+    except ValueError:
+        return {"name": cut(source)}
 
 
 def _user(uid: str, kind: str | None) -> dict[str, Any]:

@@ -177,9 +177,7 @@ class _Tab:
     def _note(self, message: dict[str, Any]) -> None:
         method, params = message.get("method"), message.get("params", {})
         if method == "Runtime.exceptionThrown":
-            self.errors.append(
-                str(params["exceptionDetails"].get("exception", {}).get("description", params))
-            )
+            self.errors.append(str(params["exceptionDetails"].get("exception", {}).get("description", params)))
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
             self.errors.append(" ".join(str(a.get("value", a.get("description"))) for a in params["args"]))
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":

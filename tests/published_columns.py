@@ -14,9 +14,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     | {"source_version": "integer"}
     | _columns(_T, "event_at event_hour ingested_at")
     | {"file_id": _V, "record_no": _N, "kind": _V, "class_uid": "integer", "activity_id": "integer"}
-    | _columns(
-        _V, "actor_uid actor_kind actor_name on_behalf_of_uid via_service account_uid workload_uid action"
-    )
+    | _columns(_V, "actor_uid actor_kind actor_name on_behalf_of_uid via_service account_uid workload_uid action")
     | {"resource_uids": _L}
     | _columns(_V, "outcome error_code src_ip user_agent credential_uid issued_credential_uid")
     | {"issued_expires_at": _T}
@@ -32,15 +30,11 @@ COLUMNS: dict[str, dict[str, str]] = {
     "decisions": _columns(_V, "decision_id decision_uid event_id log subject_uid action tool result approver")
     | _columns(_T, "decided_at event_hour")
     | {"resource_uids": _L, "is_human": _B, "args_hash": _V, "identity_id": _V},
-    "tool_calls": _columns(
-        _V, "tool_call_id tool_call_uid event_id log agent_uid agent_name operation tool action"
-    )
+    "tool_calls": _columns(_V, "tool_call_id tool_call_uid event_id log agent_uid agent_name operation tool action")
     | _columns(_T, "called_at ended_at event_hour")
     | _columns(_V, "outcome args_hash workload_uid identity_id"),
     "credentials": _columns(_V, "credential_id credential_uid credential_kind issued_event_id issued_by_uid")
-    | _columns(
-        _V, "issuer_credential_uid holder_uid role_arn session_name revoked_event_id issue_ip issue_network"
-    )
+    | _columns(_V, "issuer_credential_uid holder_uid role_arn session_name revoked_event_id issue_ip issue_network")
     | _columns(_T, "issued_at expires_at revoked_at first_used_at last_used_at")
     | {"n_uses": _N, "account_uid": _V, "log": _V, "identity_id": _V},
     "links": _columns(_V, "link_id child_id parent_id kind spine method key_kind key_value")
@@ -56,14 +50,10 @@ COLUMNS: dict[str, dict[str, str]] = {
     | _STEP_GAPS,
     "chains": _columns(_V, "chain_id root_id root_kind slice identity_id approval_uid task risk")
     | _columns(_T, "started_at ended_at")
-    | _columns(
-        _N, "n_steps n_decisions n_tool_calls n_credentials n_activities n_privileged n_denied max_hops"
-    )
+    | _columns(_N, "n_steps n_decisions n_tool_calls n_credentials n_activities n_privileged n_denied max_hops")
     | {"confidence": _D, "is_accounted": _B}
     | _columns(_L, "actor_uids account_uids gaps logs"),
-    "controls": _columns(
-        _V, "chain_id identity_id approved_for_task decided_at_run_time credential_short_lived"
-    )
+    "controls": _columns(_V, "chain_id identity_id approved_for_task decided_at_run_time credential_short_lived")
     | _columns(_V, "credential_bound credential_ended logs_joined approver_distinct human_approval evidence")
     | {"n_failed": _N},
     "accounted": {"identity_id": _V, "day": "date", "n_activities": _N, "n_accounted": _N, "share": _D},
@@ -75,9 +65,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "sources": _columns(_V, "log evidence_kind state")
     | {"newest_event_at": _T, "complete_until": _T, "n_events": _N, "n_quarantined": _N}
     | _columns("interval", "expected_delay max_silence"),
-    "findings": _columns(
-        _V, "finding_id detector_id detector_kind title message subject_kind subject_uid slot"
-    )
+    "findings": _columns(_V, "finding_id detector_id detector_kind title message subject_kind subject_uid slot")
     | _columns(_V, "identity_id chain_id state severity risk_parts remediation rule_version facts_hash")
     | {"risk_score": _D, "evidence_event_ids": _L, "n_evidence": _N, "first_at": _T, "last_at": _T}
     | {"is_historic": _B, "is_suppressed": _B, "frameworks": _L, "class_uid": "integer", "revision": _N}

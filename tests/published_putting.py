@@ -146,12 +146,8 @@ def put_link(
 
 def _keys(kind: str, uid: str) -> list[dict[str, str]]:
     trace_id = uid.partition("/")[0] if kind == "tool_call" else TRACE
-    return (
-        [{"kind": "trace", "value": trace_id, "role": "carries"}] if kind in ("decision", "tool_call") else []
-    )
+    return [{"kind": "trace", "value": trace_id, "role": "carries"}] if kind in ("decision", "tool_call") else []
 
 
 def _log(kind: str) -> str:
-    return {"approval": "approvals", "decision": "opa_decisions", "tool_call": "otel_genai"}.get(
-        kind, "aws_cloudtrail"
-    )
+    return {"approval": "approvals", "decision": "opa_decisions", "tool_call": "otel_genai"}.get(kind, "aws_cloudtrail")

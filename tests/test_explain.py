@@ -10,7 +10,7 @@ from published_fixture import published_world
 from published_putting import CHAIN, FINDING, KEY_FINDING, at, put
 from rich.console import Console
 from ultravires.errors import UsageError
-from ultravires.explain import as_dict, explain
+from ultravires.explain import explain
 from ultravires.explain_drawing import draw
 from ultravires.registry import rules_root
 
@@ -116,7 +116,7 @@ def test_unknown_finding_is_one_line(con: duckdb.DuckDBPyConnection) -> None:
 
 def test_as_dict_is_json(con: duckdb.DuckDBPyConnection) -> None:
     """`--json` gives the same, times in ISO 8601."""
-    plain = json.loads(json.dumps(as_dict(explain(con, FINDING))))
+    plain = json.loads(json.dumps(explain(con, FINDING).as_dict()))
     assert plain["finding"]["first_at"] == "2026-10-05T09:40:02+00:00"
     assert plain["evidence"][0]["event_id"] == "ev-APR-1"
 

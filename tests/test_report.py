@@ -18,8 +18,7 @@ from ultravires.report.report import render_report, write_atomically
 from ultravires.report.time_scale import scale_of
 
 HOSTILE = (
-    '<script>alert(1)</script>"><img src=x onerror=alert(2)>\u202e\u2066\x00\x1b[2J\ud83d{{ 7 * 7 }}'
-    + "A" * 10_000
+    '<script>alert(1)</script>"><img src=x onerror=alert(2)>\u202e\u2066\x00\x1b[2J\ud83d{{ 7 * 7 }}' + "A" * 10_000
 )
 NOON = datetime(2026, 10, 5, 12, tzinfo=UTC)
 
@@ -92,9 +91,7 @@ def test_every_link_of_a_drawing_says_method_confidence_and_key(con: duckdb.Duck
 def test_page_needs_no_network_and_allows_none(con: duckdb.DuckDBPyConnection) -> None:
     """The policy forbids all but its own script and styles, and nothing in the page points elsewhere."""
     elements = Elements(render_report(con))
-    policy = next(
-        m["content"] for m in elements.named("meta") if m.get("http-equiv") == "Content-Security-Policy"
-    )
+    policy = next(m["content"] for m in elements.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
     nonce = re.search(r"script-src 'nonce-([\w-]{16,})'", policy)
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
     assert nonce and [script["nonce"] for script in elements.named("script")] == [nonce[1]]
@@ -138,11 +135,7 @@ def _poison(con: duckdb.DuckDBPyConnection) -> None:
     hostile = HOSTILE.encode("utf-8", "ignore").decode()
     for table, columns in COLUMNS.items():
         for name, kind in columns.items():
-            if (
-                kind not in ("varchar", "varchar[]")
-                or name in fixed
-                or (table, name) == ("findings", "state")
-            ):
+            if kind not in ("varchar", "varchar[]") or name in fixed or (table, name) == ("findings", "state"):
                 continue
             value = hostile if kind == "varchar" else [hostile]
             con.execute(f"update {table} set {name} = ?", [value])
@@ -190,9 +183,7 @@ def test_empty_home_says_so_and_names_absent_sources() -> None:
 
 def test_missing_values_do_not_stop_the_page(con: duckdb.DuckDBPyConnection) -> None:
     """A chain without task, identity, times or hops and a finding without chain are shown all the same."""
-    con.execute(
-        "update chains set task = null, identity_id = null, started_at = null, max_hops = null, gaps = null"
-    )
+    con.execute("update chains set task = null, identity_id = null, started_at = null, max_hops = null, gaps = null")
     con.execute("update findings set chain_id = null, identity_id = null, gaps = null, risk_score = null")
     con.execute("update chain_steps set step_at = null, label = null, gaps = null, outcome = null")
     assert "unknown identity" in render_report(con)

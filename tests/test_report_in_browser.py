@@ -43,9 +43,7 @@ def test_dark_scheme_is_dark(report: Path) -> None:
 def test_address_opens_its_chain(report: Path) -> None:
     """`report.html#<chain id>` opens that chain; a later change of address opens another."""
     go = f"location.hash = '#{KEY_CHAIN}'; new Promise(done => setTimeout(done, 100))"
-    page = open_page(
-        f"{report.as_uri()}#ch_request", run=(IS_OPEN.format("ch_request"), go, IS_OPEN.format(KEY_CHAIN))
-    )
+    page = open_page(f"{report.as_uri()}#ch_request", run=(IS_OPEN.format("ch_request"), go, IS_OPEN.format(KEY_CHAIN)))
     assert (page.results[0], page.results[2]) == (True, True)
     assert page.console_errors == []
 
@@ -54,9 +52,7 @@ def test_old_id_of_a_chain_opens_it(report: Path) -> None:
     """A link in a ticket outlives a late approval that gave the chain a new id."""
     close = f"document.getElementById('{CHAIN}').open = false"
     go = "location.hash = '#ch_older'; new Promise(done => setTimeout(done, 100))"
-    results = open_page(
-        report.as_uri(), run=(close, IS_OPEN.format(CHAIN), go, IS_OPEN.format(CHAIN))
-    ).results
+    results = open_page(report.as_uri(), run=(close, IS_OPEN.format(CHAIN), go, IS_OPEN.format(CHAIN))).results
     assert (results[1], results[3]) == (False, True)
 
 

@@ -14,7 +14,7 @@ from published_putting import CHAIN, FINDING, KEY_FINDING, TRACE, put, put_link,
 from rich.console import Console
 from ultravires.chain_tree import branches
 from ultravires.errors import UsageError
-from ultravires.trace import Trace, as_dict, nearest_first, trace
+from ultravires.trace import Trace, nearest_first, trace
 from ultravires.trace_drawing import draw
 
 SECONDS_FOR_A_MILLION_LINKS = 20
@@ -52,9 +52,7 @@ def drawn(found: Trace, encoding: str = "utf-8") -> str:
         (KEY_FINDING, "activity:e-secret", "finding"),
     ],
 )
-def test_every_kind_of_id_finds_its_node(
-    con: duckdb.DuckDBPyConnection, any_id: str, node: str, matched: str
-) -> None:
+def test_every_kind_of_id_finds_its_node(con: duckdb.DuckDBPyConnection, any_id: str, node: str, matched: str) -> None:
     """Whatever an alert, a ticket or a console shows can be typed in."""
     assert [(match.node_id, match.matched) for match in trace(con, any_id).matches] == [(node, matched)]
 
@@ -155,9 +153,7 @@ def test_empty_home_has_no_id() -> None:
 def test_links_in_a_circle_end_and_lose_no_node(con: duckdb.DuckDBPyConnection) -> None:
     """Two credentials that claim to have issued each other are shown once each."""
     for child, parent in (("X", "Y"), ("Y", "X")):
-        put_step(
-            con, f"credential:{child}", "10:00", f"credential:{parent}", spine="authority", gaps=["cycle"]
-        )
+        put_step(con, f"credential:{child}", "10:00", f"credential:{parent}", spine="authority", gaps=["cycle"])
         put(con, "credentials", credential_id=f"credential:{child}", credential_uid=child)
     found = trace(con, "X")
     assert [branch.node_id for branch in branches(found.nodes, found.links)] == [
@@ -184,7 +180,7 @@ def test_nearest_come_first_and_once() -> None:
 
 def test_as_dict_is_json(con: duckdb.DuckDBPyConnection) -> None:
     """`--json` prints times as ISO 8601 with their zone."""
-    plain = json.loads(json.dumps(as_dict(trace(con, "APR-1"))))
+    plain = json.loads(json.dumps(trace(con, "APR-1").as_dict()))
     assert plain["nodes"]["approval:APR-1"]["at"] == "2026-10-05T09:00:00+00:00"
     assert plain["findings"]["activity:e-policy"][0]["finding_id"] == FINDING
 
@@ -193,8 +189,7 @@ def test_drawing_nests_credentials_and_says_what_is_missing(con: duckdb.DuckDBPy
     """Each hop is indented under the one before; gaps, findings and methods stand below their node."""
     lines = drawn(trace(con, "APR-1")).splitlines()
     columns = [
-        next(line.index("◈") for line in lines if f"credential:ASIA{n}" in line and "◈" in line)
-        for n in (1, 2, 3)
+        next(line.index("◈") for line in lines if f"credential:ASIA{n}" in line and "◈" in line) for n in (1, 2, 3)
     ]
     assert columns == [columns[0], columns[0] + 3, columns[0] + 6]
     text = "\n".join(lines)

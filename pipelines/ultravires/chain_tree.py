@@ -75,7 +75,6 @@ def branches(nodes: Mapping[str, Placed], links: Iterable[Joined]) -> list[Branc
             walked.append(branch)
             below = [child for child in by_time(children[branch.node_id]) if child not in seen]
             stack.extend(
-                Branch(child, branch.node_id, (*branch.rails, child != below[-1]))
-                for child in reversed(below)
+                Branch(child, branch.node_id, (*branch.rails, child != below[-1])) for child in reversed(below)
             )
     return walked

@@ -59,6 +59,11 @@ class Explanation:
     frameworks: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values; times are ISO 8601 in UTC."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_json_value))
+        return plain
+
 
 def explain(con: duckdb.DuckDBPyConnection, finding_id: str) -> Explanation:
     """The explanation of one finding, by its id or an unambiguous beginning of it (6 characters or more).
@@ -83,12 +88,6 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str) -> Explanation:
         frameworks=_read_frameworks(con, finding["frameworks"] or []),
         alerts=_read_alerts(con, finding["finding_id"]),
     )
-
-
-def as_dict(explanation: Explanation) -> dict[str, Any]:
-    """An explanation as plain JSON values; times are ISO 8601 in UTC."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(explanation), default=_json_value))
-    return plain
 
 
 def _read_finding(con: duckdb.DuckDBPyConnection, finding_id: str) -> Row:

@@ -74,10 +74,7 @@ def _evidence(explanation: Explanation) -> list[Text]:
     lines = _section(
         "Evidence", (line for event in explanation.evidence[:_MAX_EVIDENCE] for line in _event_lines(event))
     )
-    lines += [
-        Text(f"  {visible(gone)} is no longer stored", style="yellow")
-        for gone in explanation.missing_event_ids
-    ]
+    lines += [Text(f"  {visible(gone)} is no longer stored", style="yellow") for gone in explanation.missing_event_ids]
     total = max(explanation.finding["n_evidence"] or 0, len(explanation.evidence))
     rest = total - min(len(explanation.evidence), _MAX_EVIDENCE) - len(explanation.missing_event_ids)
     if rest > 0:
@@ -105,9 +102,7 @@ def _chain(explanation: Explanation) -> list[Text]:
         return []
     root = f"{visible(chain['chain_id'])}, under {visible(chain['root_id'])}"
     accounted = "accounted for" if chain["is_accounted"] else "not accounted for by an approval"
-    counts = (
-        f"{chain['n_steps']:,} steps, {accounted}; `ultravires trace {visible(chain['chain_id'])}` draws it"
-    )
+    counts = f"{chain['n_steps']:,} steps, {accounted}; `ultravires trace {visible(chain['chain_id'])}` draws it"
     return _section("Chain", iter([root, visible(chain["task"], 500), counts]))
 
 

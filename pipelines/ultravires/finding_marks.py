@@ -28,9 +28,7 @@ order by risk_score desc, finding_id
 """
 
 
-def marks_on(
-    con: duckdb.DuckDBPyConnection, event_of_node: Mapping[str, str | None]
-) -> dict[str, list[Mark]]:
+def marks_on(con: duckdb.DuckDBPyConnection, event_of_node: Mapping[str, str | None]) -> dict[str, list[Mark]]:
     """Node id -> the open findings to mark it with, highest risk first.
 
     The approval that was overstepped is evidence too, but it is the act that is marked.

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 import duckdb
 
+from ultravires.asking import ask
+
 Row: TypeAlias = dict[str, Any]
 
 
@@ -19,7 +21,5 @@ def fetch_rows(
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether `name` can be read here; reference tables are not part of every home."""
-    found = con.execute(
-        "select 1 from information_schema.tables where table_name = ? limit 1", [name]
-    ).fetchone()
+    found = ask(con, "select 1 from information_schema.tables where table_name = ? limit 1", [name])
     return found is not None

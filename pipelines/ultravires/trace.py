@@ -55,6 +55,11 @@ class Trace:
     other_links: list[Link]
     findings: dict[str, list[Mark]]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain JSON values; times are ISO 8601 in UTC."""
+        plain: dict[str, Any] = _jsonable(asdict(self))
+        return plain
+
 
 # Spine links only: an issuing event and a second copy of a call are no way up or down.
 _EDGES = "edges as (select child_id, parent_id from links where is_primary and spine is not null)"
@@ -68,7 +73,7 @@ reached(node_id) as (
     select edges.parent_id from reached join edges on edges.child_id = reached.node_id
 )
 select node_id from reached
-"""  # noqa: S608  _EDGES is a constant of this file
+"""
 
 _DOWN = f"""
 with recursive {_EDGES},
@@ -83,7 +88,7 @@ where edges.parent_id in (select node_id from reached)
   and ($chain_id is null
        or edges.child_id in (select step_id from chain_steps where chain_id = $chain_id))
 order by edges.child_id, edges.parent_id
-"""  # noqa: S608  _EDGES is a constant of this file
+"""
 
 _LINKS = """
 select child_id, parent_id, kind, spine, method, confidence, key_kind, key_value, n_candidates, is_primary
@@ -121,12 +126,6 @@ def trace(con: duckdb.DuckDBPyConnection, any_id: str, *, max_below: int = MAX_B
     )
 
 
-def as_dict(found: Trace) -> dict[str, Any]:
-    """A trace as plain JSON values; times are ISO 8601 in UTC."""
-    plain: dict[str, Any] = _jsonable(asdict(found))
-    return plain
-
-
 def _climb(con: duckdb.DuckDBPyConnection, focus: Sequence[str]) -> list[str]:
     reached = {row["node_id"] for row in fetch_rows(con, _UP, {"ids": list(focus)})}
     return sorted(reached - set(focus))
@@ -150,9 +149,7 @@ def nearest_first(focus: Iterable[str], children: dict[str, list[str]], limit: i
     seen = set(level)
     found: list[str] = []
     while level and len(found) < limit:
-        following = dict.fromkeys(
-            child for node in level for child in children.get(node, ()) if child not in seen
-        )
+        following = dict.fromkeys(child for node in level for child in children.get(node, ()) if child not in seen)
         level = list(following)
         seen.update(level)
         found.extend(level)

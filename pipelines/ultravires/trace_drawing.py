@@ -50,15 +50,11 @@ def drawn_lines(trace: Trace) -> list[Text]:
 
 
 def _heading(trace: Trace) -> list[Text]:
-    of_chain = (
-        f" is chain {visible(trace.chain_id)}" if trace.chain_id and trace.chain_id != trace.asked else ""
-    )
+    of_chain = f" is chain {visible(trace.chain_id)}" if trace.chain_id and trace.chain_id != trace.asked else ""
     lines = [Text.assemble((visible(trace.asked), "bold"), of_chain)]
     if len(trace.matches) > 1:
         lines.append(
-            Text(
-                f"{len(trace.matches) + trace.n_more_matches} nodes have this id; they are marked in the tree"
-            )
+            Text(f"{len(trace.matches) + trace.n_more_matches} nodes have this id; they are marked in the tree")
         )
     lines += [
         Text.assemble(("  ▶ ", "bold"), visible(match.node_id), (f"  by {visible(match.matched)}", "dim"))
@@ -119,9 +115,7 @@ def _words_of(node: Node) -> list[tuple[str, str]]:
     return words
 
 
-def _notes(
-    node: Node, branch: Branch, links: list[Link], findings: Mapping[str, list[Mark]], under: str
-) -> list[Text]:
+def _notes(node: Node, branch: Branch, links: list[Link], findings: Mapping[str, list[Mark]], under: str) -> list[Text]:
     notes = [(f"← {_of_link(link, branch)}", "dim") for link in links]
     notes += [(f"⚠ gap: {visible(gap)}", "yellow") for gap in node.gaps]
     notes += [

@@ -93,8 +93,7 @@ def _bare_node(node_id: str, facts: dict[str, str]) -> Node:
 def _read_facts(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, dict[str, str]]:
     rows = [row for sql in _FACTS.values() for row in fetch_rows(con, sql, {"ids": list(ids)})]
     return {
-        row.pop("node_id"): {name: _shown(value) for name, value in row.items() if value is not None}
-        for row in rows
+        row.pop("node_id"): {name: _shown(value) for name, value in row.items() if value is not None} for row in rows
     }
 
 

@@ -67,9 +67,7 @@ def find_nodes(con: duckdb.DuckDBPyConnection, any_id: str) -> tuple[list[Match]
     chain = fetch_rows(con, _BY_CHAIN, {"id": any_id})
     if chain:
         return [Match(row["node_id"], row["matched"]) for row in chain], str(chain[0]["chain_id"])
-    found = (
-        _by_name(con, any_id) or _by_finding(con, any_id) or _by_event(con, any_id) or _by_key(con, any_id)
-    )
+    found = _by_name(con, any_id) or _by_finding(con, any_id) or _by_event(con, any_id) or _by_key(con, any_id)
     if not found:
         raise UsageError(f"nothing here has the id '{visible(any_id, 100)}'; an id can be {KINDS_OF_ID}")
     return found, None

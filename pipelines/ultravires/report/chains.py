@@ -138,9 +138,7 @@ def _by_child(links: Sequence[Link]) -> dict[str, list[Link]]:
 
 def _read_spans(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
     rows = fetch_rows(con, _SPANS, {"ids": list(ids)})
-    return {
-        row["node_id"]: (row["start_at"], row["end_at"]) for row in rows if row["start_at"] and row["end_at"]
-    }
+    return {row["node_id"]: (row["start_at"], row["end_at"]) for row in rows if row["start_at"] and row["end_at"]}
 
 
 def _read_old_ids(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, list[str]]:

@@ -152,18 +152,13 @@ def _ends(
 def _draw_links(links: Sequence[Link], drawn: Mapping[str, DrawnNode]) -> list[DrawnLink]:
     shown = [link for link in links if link.child_id in drawn and link.parent_id in drawn]
     named = {id(link) for link in [link for link in shown if link.confidence < 1][:_MAX_NAMED_LINKS]}
-    return [
-        _draw_link(link, drawn[link.parent_id], drawn[link.child_id], is_named=id(link) in named)
-        for link in shown
-    ]
+    return [_draw_link(link, drawn[link.parent_id], drawn[link.child_id], is_named=id(link) in named) for link in shown]
 
 
 def _draw_link(link: Link, parent: DrawnNode, child: DrawnNode, *, is_named: bool) -> DrawnLink:
-    if parent.node.kind == child.node.kind:
-        # Within a lane the line bows upwards, so that it is not taken for a bar.
-        bend = min(parent.y, child.y) - MARKER
-    else:
-        bend = (parent.y + child.y) / 2
+    # Within a lane the line bows upwards, so that it is not taken for a bar.
+    is_bow = parent.node.kind == child.node.kind
+    bend = min(parent.y, child.y) - MARKER if is_bow else (parent.y + child.y) / 2
     start, end = f"{parent.x:.1f} {parent.y:.1f}", f"{child.x:.1f} {child.y:.1f}"
     return DrawnLink(
         link=link,

@@ -1,0 +1,55 @@
+"""The notebook runs on a real home, shows what it promises and defines nothing."""
+
+import ast
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "investigate_chain.ipynb"
+CHARTS = ("timeline", "drift", "usage", "accounted")
+
+
+@pytest.fixture(scope="module")
+def executed(sample_home: Path) -> nbformat.NotebookNode:
+    """The notebook after a run over the samples, in a kernel of its own; a failing cell fails the tests."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    environment = {**os.environ, "ULTRAVIRES_HOME": str(sample_home)}
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute(env=environment)
+    return notebook
+
+
+def shown(notebook: nbformat.NotebookNode, cell_id: str) -> str:
+    outputs = next(cell["outputs"] for cell in notebook["cells"] if cell["id"] == cell_id)
+    return str(outputs)
+
+
+def test_alert_leads_to_its_finding_and_its_chain(executed: nbformat.NotebookNode) -> None:
+    """The riskiest alert is explained and its chain is drawn from the root down."""
+    assert "What to do" in shown(executed, "finding")
+    assert "Evidence" in shown(executed, "finding")
+    assert "◉ approval" in shown(executed, "chain") or "◈ credential" in shown(executed, "chain")
+
+
+@pytest.mark.parametrize("cell_id", CHARTS)
+def test_plots_have_data_and_need_no_network(executed: nbformat.NotebookNode, cell_id: str) -> None:
+    """Every chart is a specification with its rows inside, not a page that loads a library."""
+    outputs = next(cell["outputs"] for cell in executed["cells"] if cell["id"] == cell_id)
+    bundles = [output["data"] for output in outputs if "data" in output]
+    charts = [
+        value for bundle in bundles for kind, value in bundle.items() if kind.startswith("application/vnd.vegalite")
+    ]
+    assert len(charts) == 1
+    assert any(charts[0]["datasets"].values())
+    assert "https://cdn" not in str(bundles)
+
+
+def test_notebook_is_committed_without_outputs_and_defines_nothing() -> None:
+    """Logic lives in the package, and no result of somebody's logs is ever committed."""
+    for cell in nbformat.read(NOTEBOOK, as_version=4)["cells"]:
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None)
+            definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+            assert not [node for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, definitions)]

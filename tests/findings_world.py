@@ -152,7 +152,5 @@ class World:
 def new_world(home: Path, *, first_as_of: datetime = AS_OF) -> Iterator[World]:
     with open_warehouse(home) as warehouse:
         warehouse.con.execute(_TABLES)
-        warehouse.con.execute(
-            "insert into run_context values (?, ?, interval 2 minute)", [AS_OF, first_as_of]
-        )
+        warehouse.con.execute("insert into run_context values (?, ?, interval 2 minute)", [AS_OF, first_as_of])
         yield World(warehouse.con, home)

@@ -175,9 +175,7 @@ def test_suppression_is_by_detector_subject_and_time(
     world: World, detector: str, subject: str, expires: object, is_suppressed: bool
 ) -> None:
     """A suppressed finding stands in the table and alerts nobody; an escaped wildcard is plain."""
-    world.con.execute(
-        "insert into suppressions values (?, ?, 'sec', 'known', ?)", [detector, subject, expires]
-    )
+    world.con.execute("insert into suppressions values (?, ?, 'sec', 'known', ?)", [detector, subject, expires])
     simple_hit(world)
     world.update()
     assert world.one("from findings")["is_suppressed"] is is_suppressed

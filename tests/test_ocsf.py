@@ -90,9 +90,7 @@ EVENT = Evidence(
     src_ip="198.51.100.7",
 )
 EMPTY_EVENT = Evidence("e2", AT, "approvals", "approval", None, None, None, [], None, None)
-HOSTILE_EVENT = replace(
-    EVENT, actor_uid=HOSTILE, action=HOSTILE, resource_uids=[HOSTILE] * 200, src_ip=HOSTILE
-)
+HOSTILE_EVENT = replace(EVENT, actor_uid=HOSTILE, action=HOSTILE, resource_uids=[HOSTILE] * 200, src_ip=HOSTILE)
 
 
 @cache
@@ -110,9 +108,7 @@ def assert_valid(body: dict[str, Any]) -> None:
 
 
 def as_ocsf(finding: Finding, evidence: list[Evidence], activity_id: int = CREATE) -> dict[str, Any]:
-    return finding_as_ocsf(
-        finding, evidence, alert_id="a" * 64, activity_id=activity_id, at=AT, titles=TITLES
-    )
+    return finding_as_ocsf(finding, evidence, alert_id="a" * 64, activity_id=activity_id, at=AT, titles=TITLES)
 
 
 @pytest.mark.parametrize("activity_id", [CREATE, UPDATE, CLOSE])
@@ -213,9 +209,7 @@ def test_what_the_outbox_holds_is_valid_and_holds_no_raw_record(world: World) ->
     world.detector("rule_2008", class_uid=2008)
     world.detector("model_2004", kind="model")
     for n, detector in enumerate(("rule_2004", "rule_2008", "model_2004")):
-        world.hit(
-            detector, HOSTILE, [world.event(f"e{n}", action=HOSTILE, actor="a")], chain=f"ch_{n}", score=0.9
-        )
+        world.hit(detector, HOSTILE, [world.event(f"e{n}", action=HOSTILE, actor="a")], chain=f"ch_{n}", score=0.9)
     world.update()
     world.con.execute("create table saved as from hits")
     world.con.execute("delete from hits")
@@ -223,10 +217,7 @@ def test_what_the_outbox_holds_is_valid_and_holds_no_raw_record(world: World) ->
     world.con.execute("insert into hits from saved")
     world.update()
     rows = world.rows("from alerts where sink = 'alerts_file'")
-    assert (
-        sorted((row["activity_id"], row["revision"]) for row in rows)
-        == [(1, 1)] * 3 + [(2, 3)] * 3 + [(3, 2)] * 3
-    )
+    assert sorted((row["activity_id"], row["revision"]) for row in rows) == [(1, 1)] * 3 + [(2, 3)] * 3 + [(3, 2)] * 3
     for row in rows:
         body = json.loads(row["body"])
         assert_valid(body)

@@ -47,9 +47,7 @@ def test_success_weighs_more_than_denial() -> None:
 
 def test_what_is_not_known_adds_nothing() -> None:
     """Without a chain, a share or a tier, those parts are zero."""
-    parts = risk_parts(
-        replace(LOUD, chain_confidence=None, accounted_share=None, risk_tier=None, anomaly_score=None)
-    )
+    parts = risk_parts(replace(LOUD, chain_confidence=None, accounted_share=None, risk_tier=None, anomaly_score=None))
     assert (parts["chain"], parts["unaccounted"], parts["tier"], parts["anomaly"]) == (0, 0, 0, 0)
 
 

@@ -124,9 +124,7 @@ def test_a_long_retry_after_is_left_to_the_next_run(splunk: HecDouble, clock: Cl
     assert len(result.retryable) == 1 and clock.pauses == [] and len(splunk.requests) == 1
 
 
-def test_a_collector_that_stays_busy_leaves_all_alerts_to_be_tried_again(
-    splunk: HecDouble, clock: Clock
-) -> None:
+def test_a_collector_that_stays_busy_leaves_all_alerts_to_be_tried_again(splunk: HecDouble, clock: Clock) -> None:
     """After max_attempts nothing is lost, no alert is blamed, and later requests are not even tried."""
     splunk.busy = 100
     sink = open_sink(splunk.url, clock, max_attempts=3)
@@ -251,9 +249,7 @@ def test_a_token_without_acknowledgement_is_named_as_the_problem(splunk: HecDoub
         ({"token_env": "HEC"}, "sinks.splunk_hec.url"),
     ],
 )
-def test_wrong_settings_are_one_line_that_shows_no_secret(
-    tmp_path: Path, settings: dict[str, Any], says: str
-) -> None:
+def test_wrong_settings_are_one_line_that_shows_no_secret(tmp_path: Path, settings: dict[str, Any], says: str) -> None:
     """A mistake in the configuration is named by its key; values stay unsaid."""
     context = SinkContext(tmp_path, {"HEC": TOKEN, "EMPTY": " ", "TWO_LINES": f"{TOKEN}\n{TOKEN}"})
     with pytest.raises(ConfigError, match=says) as caught:

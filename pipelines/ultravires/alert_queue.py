@@ -22,6 +22,7 @@ import duckdb
 import pyarrow as pa
 from ultravires_models.frameworks import load_frameworks
 
+from ultravires.asking import ask
 from ultravires.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.sink import ALERTS_FILE
 
@@ -112,7 +113,7 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
     """
     parameters = {"local": ALERTS_FILE, "severities": _SEVERITIES, "sinks": sorted(sinks)}
     due: list[Due] = con.execute(_DUE, parameters).fetchall()
-    row = con.execute("select as_of from run_context").fetchone()
+    row = ask(con, "select as_of from run_context")
     if row is None:
         return 0
     titles = {name: entry.title for name, entry in load_frameworks().items()}
@@ -132,9 +133,7 @@ def _read_findings(con: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, 
     rows = con.execute(_FINDINGS, {"ids": ids})
     names = [column[0] for column in rows.description]
     found = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-    return {
-        row["finding_id"]: Finding(**row | {"risk_parts": json.loads(row["risk_parts"])}) for row in found
-    }
+    return {row["finding_id"]: Finding(**row | {"risk_parts": json.loads(row["risk_parts"])}) for row in found}
 
 
 def _read_evidence(con: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, list[Evidence]]:

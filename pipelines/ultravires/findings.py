@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from ultravires.alert_queue import create_alerts_table, queue_alerts
+from ultravires.asking import ask
 from ultravires.risk import RiskFacts, risk_parts, risk_score
 from ultravires.sink import ALERTS_FILE
 
@@ -104,7 +105,7 @@ def update_findings(
     _score(con)
     con.execute("create or replace temp table next_findings as from findings where false")
     con.execute(_NEXT)
-    counts = con.execute(_COUNT).fetchone()
+    counts = ask(con, _COUNT)
     assert counts is not None
     _store_changes(con)
     n_alerts = queue_alerts(con, run_id, sinks)

@@ -6,27 +6,28 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
+from ultravires.asking import ask
 from ultravires.ocsf import held_notice_as_ocsf
 
 # The most severe go first, because a bound must not let a flood of small things hide a large one.
 _HOLD = """
 with waiting as (
     select
-        alert_id,
-        row_number() over (
-            order by
-                max(list_position(['informational', 'low', 'medium', 'high', 'critical'], severity))
-                    over (partition by coalesce(chain_id, finding_id)) desc,
-                min(created_at) over (partition by coalesce(chain_id, finding_id)),
-                coalesce(chain_id, finding_id), finding_id, revision
-        ) as nth
+        alert_id, finding_id, revision, coalesce(chain_id, finding_id) as kin,
+        max(list_position(['informational', 'low', 'medium', 'high', 'critical'], severity))
+            over (partition by coalesce(chain_id, finding_id)) as worst,
+        min(created_at) over (partition by coalesce(chain_id, finding_id)) as since
     from alerts
     where sink = $sink and finding_id is not null and state in ('pending', 'held')
         and (next_attempt_at is null or next_attempt_at <= $now)
+),
+queue as (
+    select alert_id, row_number() over (order by worst desc, since, kin, finding_id, revision) as nth
+    from waiting
 )
-update alerts set state = case when waiting.nth <= $room then 'pending' else 'held' end
-from waiting
-where alerts.sink = $sink and alerts.alert_id = waiting.alert_id
+update alerts set state = case when queue.nth <= $room then 'pending' else 'held' end
+from queue
+where alerts.sink = $sink and alerts.alert_id = queue.alert_id
 """
 
 _COUNTS = """
@@ -59,19 +60,15 @@ def hold_excess(con: duckdb.DuckDBPyConnection, sink: str, max_per_hour: int, *,
 
 
 def _counts(con: duckdb.DuckDBPyConnection, sink: str, now: datetime) -> tuple[int, int]:
-    row = con.execute(_COUNTS, {"sink": sink, "hour_ago": now - timedelta(hours=1)}).fetchone()
+    row = ask(con, _COUNTS, {"sink": sink, "hour_ago": now - timedelta(hours=1)})
     assert row is not None
     return int(row[0]), int(row[1])
 
 
-def _queue_notice(
-    con: duckdb.DuckDBPyConnection, sink: str, n_held: int, max_per_hour: int, now: datetime
-) -> None:
+def _queue_notice(con: duckdb.DuckDBPyConnection, sink: str, n_held: int, max_per_hour: int, now: datetime) -> None:
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     alert_id = hashlib.sha256(f"held\x1f{sink}\x1f{hour.isoformat()}".encode()).hexdigest()
-    body = held_notice_as_ocsf(
-        alert_id=alert_id, sink=sink, n_held=n_held, max_per_hour=max_per_hour, at=hour
-    )
+    body = held_notice_as_ocsf(alert_id=alert_id, sink=sink, n_held=n_held, max_per_hour=max_per_hour, at=hour)
     con.execute(
         "insert into alerts by name select ? as alert_id, 1 as revision, ? as sink, 1 as activity_id, "
         "'pending' as state, 0 as n_attempts, now() as created_at, 'medium' as severity, ? as body "

@@ -177,6 +177,4 @@ def _count_left(con: duckdb.DuckDBPyConnection, names: list[str], delivery: Deli
         {"names": names},
     ).fetchall()
     left = dict(rows)
-    delivery.failed, delivery.waiting, delivery.held = (
-        left.get(state, 0) for state in ("failed", "pending", "held")
-    )
+    delivery.failed, delivery.waiting, delivery.held = (left.get(state, 0) for state in ("failed", "pending", "held"))

@@ -54,9 +54,7 @@ class AlertsFile:
         except OSError as error:
             # Part of the batch may have reached the file: look again before the next append.
             self._written = None
-            raise DeliveryError(
-                f"{self.path}: cannot write alerts ({error.strerror})", is_retryable=True
-            ) from error
+            raise DeliveryError(f"{self.path}: cannot write alerts ({error.strerror})", is_retryable=True) from error
         return SendResult(frozenset(alert.alert_id for alert in alerts))
 
     def close(self) -> None:

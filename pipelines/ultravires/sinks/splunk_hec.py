@@ -114,9 +114,7 @@ class SplunkHec:
         if not self.settings.use_ack:
             tally.acknowledged |= set(ids)
         elif reply.ack_id is None:
-            self._note_refusal(
-                chunk, "indexer acknowledgement is off for this token; set use_ack: false", tally
-            )
+            self._note_refusal(chunk, "indexer acknowledgement is off for this token; set use_ack: false", tally)
         else:
             tally.awaited.setdefault(reply.ack_id, []).extend(ids)
 
@@ -232,9 +230,7 @@ def open_splunk_hec(
 def _token(settings: SplunkSettings, context: SinkContext) -> str:
     token = context.environ.get(settings.token_env, "").strip()
     if not token:
-        raise ConfigError(
-            f"sinks.splunk_hec: the environment variable {settings.token_env} is empty or not set"
-        )
+        raise ConfigError(f"sinks.splunk_hec: the environment variable {settings.token_env} is empty or not set")
     if not (token.isascii() and token.isprintable() and " " not in token):
         raise ConfigError(f"sinks.splunk_hec: what {settings.token_env} holds is no token of Splunk")
     return token
@@ -246,9 +242,7 @@ def _trust(settings: SplunkSettings) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
-        raise ConfigError(
-            f"sinks.splunk_hec.ca_file: {settings.ca_file}: {error.strerror or error}"
-        ) from None
+        raise ConfigError(f"sinks.splunk_hec.ca_file: {settings.ca_file}: {error.strerror or error}") from None
 
 
 SINK = SinkType("splunk_hec", SplunkSettings, open_splunk_hec)

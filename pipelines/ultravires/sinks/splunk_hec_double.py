@@ -244,16 +244,10 @@ def _handler(double: HecDouble) -> type[BaseHTTPRequestHandler]:
         def _send(self, answer: Answer) -> None:
             status, text = CODES[answer.code]
             # Acknowledgements come without code and text.
-            body = (
-                dict(answer.extra)
-                if "acks" in answer.extra
-                else {"text": text, "code": answer.code, **answer.extra}
-            )
+            body = dict(answer.extra) if "acks" in answer.extra else {"text": text, "code": answer.code, **answer.extra}
             self._reply(status, body, answer.headers)
 
-        def _reply(
-            self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-        ) -> None:
+        def _reply(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
             content = json.dumps(body).encode()
             self.send_response(status)
             for name, value in (headers or {}).items():

@@ -62,7 +62,8 @@ COLUMNS: dict[str, dict[str, str]] = {
     "drift": _columns(_V, "drift_id identity_id actor_uid kind action")
     | {"first_at": _T, "last_at": _T, "n_events": _N, "n_denied": _N, "is_certain": _B}
     | _columns(_L, "resource_uids approval_uids evidence_event_ids"),
-    "sources": _columns(_V, "log evidence_kind state")
+    "sources": _columns(_V, "log state")
+    | {"evidence_kinds": _L}
     | {"newest_event_at": _T, "complete_until": _T, "n_events": _N, "n_quarantined": _N}
     | _columns("interval", "expected_delay max_silence"),
     "findings": _columns(_V, "finding_id detector_id detector_kind title message subject_kind subject_uid slot")

@@ -155,7 +155,7 @@ def _fill_overview(con: duckdb.DuckDBPyConnection) -> None:
                              ("approvals", "approval", "complete"), ("opa_decisions", "decision", "silent"),
                              ("okta_system", "activity", "absent")):
         seen = None if state == "absent" else at("15:00")
-        put(con, "sources", log=log, evidence_kind=kind, state=state, newest_event_at=seen,
+        put(con, "sources", log=log, evidence_kinds=[kind], state=state, newest_event_at=seen,
             complete_until=seen, n_events=4 if seen else 0, n_quarantined=0,
             expected_delay=timedelta(minutes=15))
     put(con, "runs", run_id="r2", software="0.1.0", as_of=at("15:01"), started_at=at("16:00"),

@@ -1,5 +1,6 @@
 """Keeps old chain ids findable: a late approval gives a chain a new root, and so a new id."""
 
+from ultravires.asking import ask
 from ultravires.warehouse import Warehouse
 
 
@@ -27,5 +28,5 @@ def follow_chains(warehouse: Warehouse, run_id: str) -> int:
             [run_id],
         )
         con.execute("create or replace table chain_members as select step_id, chain_id from chain_steps")
-        row = con.execute("select count(*) from chain_aliases").fetchone()
+        row = ask(con, "select count(*) from chain_aliases")
     return int(row[0]) if row else 0

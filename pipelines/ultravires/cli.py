@@ -17,8 +17,12 @@ app = typer.Typer(
     help="Follows every action of a non-human identity back to the grant that allowed it, and says where it went beyond.",
 )
 
-Home = Annotated[Path, typer.Option("--home", help="Folder that holds the warehouse, published tables, alerts and report.")]
-Config = Annotated[Path | None, typer.Option("--config", help="ultravires.yaml; default ./ultravires.yaml, then HOME's.")]
+Home = Annotated[
+    Path, typer.Option("--home", help="Folder that holds the warehouse, published tables, alerts and report.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", help="ultravires.yaml; default ./ultravires.yaml, then HOME's.")
+]
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 
 
@@ -27,7 +31,9 @@ def run(
     input: Annotated[Path, typer.Option("--input", help="Folder (or file) of logs; sources are found by content.")],
     home: Home = DEFAULT_HOME,
     config: Config = None,
-    as_of: Annotated[str, typer.Option("--as-of", help="Judge as of this time (ISO 8601); default: newest event.")] = "",
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="Judge as of this time (ISO 8601); default: newest event.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Load what is new, rebuild what it touches, judge, publish and deliver. Run it again: only what is new."""
@@ -46,7 +52,9 @@ def run(
 
 @app.command()
 def dev(
-    input: Annotated[Path, typer.Option("--input", help="Folder of logs that the sensor watches.")] = Path("data/samples"),
+    input: Annotated[Path, typer.Option("--input", help="Folder of logs that the sensor watches.")] = Path(
+        "data/samples"
+    ),
     home: Home = DEFAULT_HOME,
     config: Config = None,
     port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 3000,
@@ -59,7 +67,9 @@ def dev(
 
 @app.command()
 def trace(
-    id: Annotated[str, typer.Argument(help="Approval, ticket, credential, decision, trace, tool call, event, chain ...")],
+    id: Annotated[
+        str, typer.Argument(help="Approval, ticket, credential, decision, trace, tool call, event, chain ...")
+    ],
     home: Home = DEFAULT_HOME,
     as_json: Json = False,
 ) -> None:

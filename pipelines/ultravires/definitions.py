@@ -17,10 +17,14 @@ CHECKS = asset_checks()
 
 REQUEUED = dg.AssetSelection.assets("requeued_days")
 run_job = dg.define_asset_job(
-    "run", selection=dg.AssetSelection.all() - REQUEUED, description="Load what is new, rebuild, judge, publish, deliver."
+    "run",
+    selection=dg.AssetSelection.all() - REQUEUED,
+    description="Load what is new, rebuild, judge, publish, deliver.",
 )
 backfill_job = dg.define_asset_job(
-    "backfill", selection=REQUEUED, description="Put a range of days back in the queue; the next run rebuilds them."
+    "backfill",
+    selection=REQUEUED,
+    description="Put a range of days back in the queue; the next run rebuilds them.",
 )
 hourly = dg.ScheduleDefinition(name="hourly", job=run_job, cron_schedule="5 * * * *", execution_timezone="UTC")
 
@@ -31,7 +35,7 @@ definitions = dg.Definitions(
     asset_checks=CHECKS,
     jobs=[run_job, backfill_job],
     schedules=[hourly],
-    sensors=[new_files_sensor(run_job)],
+    sensors=[new_files_sensor(run_job.name)],
     resources={"home": HomeResource(input=str(_input), home=str(_home), config=str(_config or ""))},
     executor=dg.in_process_executor,
 )

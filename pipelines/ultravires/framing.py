@@ -58,9 +58,7 @@ def peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 def is_spread_over_lines(head: bytes) -> bool:
     """Whether the file starts with a pretty-printed document: its first line stops where JSON must go on."""
     first, newline, _ = head.removeprefix(BOM).lstrip(BLANK).partition(b"\n")
-    return (
-        bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
-    )
+    return bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
 
 
 def lines(chunks: Iterator[bytes], limit: int, offset: int = 0) -> Iterator[tuple[int, bytes, bool]]:

@@ -91,7 +91,14 @@ def prepare(home: OpenHome) -> None:
     config_hash = hashlib.sha256(home.settings.model_dump_json().encode()).hexdigest()[:16]
     con.execute(
         "insert into runs(run_id, started_at, software, schema_version, rules_hash, config_hash) values (?, ?, ?, ?, ?, ?)",
-        [home.run_id, datetime.now(UTC), f"ultravires {__version__}", SCHEMA_VERSION, pipeline.rules_hash(), config_hash],
+        [
+            home.run_id,
+            datetime.now(UTC),
+            f"ultravires {__version__}",
+            SCHEMA_VERSION,
+            pipeline.rules_hash(),
+            config_hash,
+        ],
     )
 
 
@@ -112,5 +119,3 @@ def finish_run(home: OpenHome, counts: dict[str, Any]) -> None:
         "update runs set finished_at = ?, n_files = ?, counts = ? where run_id = ?",
         [datetime.now(UTC), counts.get("files", 0), json.dumps(counts, sort_keys=True), home.run_id],
     )
-
-

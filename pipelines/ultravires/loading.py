@@ -83,7 +83,12 @@ class Loader:
     """Loads the new files of a folder into an open warehouse."""
 
     def __init__(
-        self, engine: DuckDBEngine, settings: Settings, sources: Sequence[Source], options: Options, progress: Progress
+        self,
+        engine: DuckDBEngine,
+        settings: Settings,
+        sources: Sequence[Source],
+        options: Options,
+        progress: Progress,
     ) -> None:
         self.engine = engine
         self.con = engine.con
@@ -185,7 +190,14 @@ class Loader:
 
     def _store_quarantine(self, files: list[LoadingFile]) -> None:
         rows = [
-            (file.file_id, file.source.log, refused.record_no, refused.byte_offset, refused.reason, refused.raw)
+            (
+                file.file_id,
+                file.source.log,
+                refused.record_no,
+                refused.byte_offset,
+                refused.reason,
+                refused.raw,
+            )
             for file in files
             if file.source is not None
             for refused in file.refused

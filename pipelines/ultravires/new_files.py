@@ -8,10 +8,10 @@ from ultravires.loading import list_files, stat_or_none
 from ultravires.settings import configured_run
 
 
-def new_files_sensor(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def new_files_sensor(job_name: str) -> dg.SensorDefinition:
     @dg.sensor(
         name="new_files",
-        job=job,
+        job_name=job_name,
         minimum_interval_seconds=60,
         description="Starts a run when the files below the input folder are others than last time.",
     )
@@ -23,7 +23,9 @@ def new_files_sensor(job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinitio
         for path in list_files(folder):
             status = stat_or_none(path)
             if status is not None:
-                listing.update(f"{path}\x1f{status.st_size}\x1f{status.st_mtime_ns}\x1e".encode(errors="surrogateescape"))
+                listing.update(
+                    f"{path}\x1f{status.st_size}\x1f{status.st_mtime_ns}\x1e".encode(errors="surrogateescape")
+                )
         seen = listing.hexdigest()
         if seen == context.cursor:
             return dg.SkipReason("no new files")

@@ -4,16 +4,26 @@ import hashlib
 from functools import cache
 from typing import Any
 
+from ultravires_models.rule import Rule, load_rules
+from ultravires_models.sigma.runner import compile_rules
+
 from ultravires import registry
 from ultravires.reference import REFERENCE_NAMES
 from ultravires.tables import SqlTable, in_build_order, load_tables, parse_table
-from ultravires_models.rule import Rule, load_rules
-from ultravires_models.sigma.runner import compile_rules
 
 LOADED_NAMES = ("events", "files", "quarantine", "address_networks")
 RUN_NAMES = ("run_context", "detectors", "findings", "alerts", "runs", "chain_aliases")
 FINDING_INPUTS = "int_findings__grouped"
-PUBLISHED_EXTRAS = ("findings", "alerts", "runs", "chain_aliases", "files", "quarantine", "detectors", "frameworks")
+PUBLISHED_EXTRAS = (
+    "findings",
+    "alerts",
+    "runs",
+    "chain_aliases",
+    "files",
+    "quarantine",
+    "detectors",
+    "frameworks",
+)
 """Published beside the marts and the events."""
 
 
@@ -84,4 +94,6 @@ def _all_hits(tables: dict[str, SqlTable]) -> SqlTable:
         "-- build: full\n"
         "-- why: rules and models speak alike, so that findings need not know which spoke\n"
     )
-    return parse_table("hits", "rules", header + " union all by name ".join(f'select * from "{n}"' for n in sorted(names)))
+    return parse_table(
+        "hits", "rules", header + " union all by name ".join(f'select * from "{n}"' for n in sorted(names))
+    )

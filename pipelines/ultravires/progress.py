@@ -70,7 +70,12 @@ def watched() -> Iterator[None]:
     before = _watcher
     try:
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
             with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
                 _watcher = Bar(progress)
                 yield

@@ -57,31 +57,35 @@ class Redactor:
         return "redacted:" + keyed_hash(data, self._options, size=8)
 
     def _value(self, value: Any, depth: int) -> Any:
-        if type(value) is dict:
+        kind = type(value)
+        if kind is dict:
             return self._object(value, depth)
-        if type(value) is list:
+        if kind is list:
             return self._array(value, depth)
-        if type(value) is str and '"' in value:
-            return self._text(value, depth)
-        return value
+        return self._text(value, depth) if kind is str and '"' in value else value
 
     def _object(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
+        """The loop that every field of every record goes through; hence no call for a plain value."""
         if depth <= 0:
             raise NotParsed("nested too deeply")
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] | None = None
+        secret = self._secret
         for name, member in value.items():
-            if self._secret[name]:
-                changed[name] = self.hide(member)
+            kind = type(member)
+            if secret[name]:
+                new = self.hide(member)
+            elif kind is dict or kind is list or (kind is str and '"' in member):
+                new = self._value(member, depth - 1)
             else:
-                kind = type(member)
-                if kind is dict or kind is list or (kind is str and '"' in member):
-                    new = self._value(member, depth - 1)
-                    if new is not member:
-                        changed[name] = new
+                continue
+            if new is not member:
+                changed = changed or dict(value)
+                changed[name] = new
         pair = value.get("key")
-        if type(pair) is str and "value" in value and self._secret[pair]:
+        if type(pair) is str and "value" in value and secret[pair]:
+            changed = changed or dict(value)
             changed["value"] = self._hide_any(value["value"])
-        return {**value, **changed} if changed else value
+        return value if changed is None else changed
 
     def _hide_any(self, value: Any) -> Any:
         """OTLP wraps a value in its type: `{"stringValue": ...}`; the wrapper stays readable as OTLP."""
@@ -95,14 +99,16 @@ class Redactor:
         return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
 
     def _text(self, value: str, depth: int) -> str:
-        if "\\u" not in value and not self._names_secret(_QUOTED_WORD, value):
+        is_suspect = self._names_secret(_QUOTED_WORD, value)
+        if not is_suspect and "\\u" not in value:
             return value
         try:
             inner = msgspec.json.decode(value)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return str(self.hide(value)) if self._names_secret(_NAME_IN_TEXT, value) else value
-        new = self._value(inner, depth - 1) if type(inner) in (dict, list) else inner
-        return msgspec.json.encode(new).decode() if new is not inner else value
+        new = self._value(inner, depth - 1)
+        # a suspect text is always written anew: of repeated keys it may still hold what decoding dropped
+        return msgspec.json.encode(new).decode() if is_suspect or new is not inner else value
 
     def _names_secret(self, pattern: re.Pattern[str], value: str) -> bool:
         return any(self._secret[match[1]] for match in pattern.finditer(value))

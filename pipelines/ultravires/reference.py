@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ultravires.asking import ask
 from ultravires.schema import UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.warehouse import Warehouse
@@ -77,7 +78,7 @@ def network_of(address: str, zones: Mapping[str, tuple[str, ...]]) -> str | None
 
 def store_run_context(warehouse: Warehouse, as_of: object, tolerance: timedelta) -> None:
     """One row: the time the run judges as of, that of the home's first run, and the clock tolerance."""
-    first = warehouse.con.execute("select as_of from runs where as_of is not null order by started_at limit 1").fetchone()
+    first = ask(warehouse.con, "select as_of from runs where as_of is not null order by started_at limit 1")
     row = (as_of, first[0] if first else as_of, tolerance)
     columns = {"as_of": UTC_MICROS, "first_as_of": UTC_MICROS, "clock_tolerance": _INTERVAL}
     warehouse.store_reference("run_context", _table(columns, [row]))

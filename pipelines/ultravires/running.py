@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ultravires.errors import RunError, UltraviresError, UsageError
+from ultravires import errors
+from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
 from ultravires.settings import load_settings
 
 DAGSTER_YAML = """\
@@ -52,16 +53,16 @@ def run_once(folder: Path, home: Path, *, config: Path | None, as_of: str, wait_
         input=str(folder), home=str(home), config=str(config or ""), as_of=as_of, wait_seconds=wait_seconds
     )
     with dg.DagsterInstance.ephemeral() as instance:
-        try:
-            result = dg.materialize(
-                [*ASSETS, *CHECKS],
-                selection=dg.AssetSelection.all() - REQUEUED,
-                resources={"home": resource},
-                instance=instance,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-        except Exception as error:
-            raise _ours(error) from error
+        result = dg.materialize(
+            [*ASSETS, *CHECKS],
+            selection=dg.AssetSelection.all() - REQUEUED,
+            resources={"home": resource},
+            instance=instance,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    if not result.success:
+        raise _ours(result)
     for event in result.get_asset_materialization_events():
         if event.asset_key is not None and event.asset_key.to_user_string() == "report":
             metadata = event.step_materialization_data.materialization.metadata
@@ -84,7 +85,18 @@ def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
     }
     if config is not None:
         environment["ULTRAVIRES_CONFIG"] = str(config.absolute())
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "ultravires.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "ultravires.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     try:
         return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - no shell, our own words
     except KeyboardInterrupt:
@@ -105,12 +117,20 @@ def _check(folder: Path, config: Path | None, as_of: str) -> None:
         raise UsageError(f"--as-of {as_of}: say the time zone, such as {as_of}Z")
 
 
-def _ours(error: BaseException) -> BaseException:
-    """The error of ours inside Dagster's wrapping, else one line that names the first cause."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UltraviresError | KeyboardInterrupt):
-            return cause
-        innermost = cause
-        cause = cause.__cause__ or cause.__context__
-    return RunError(f"the run failed: {type(innermost).__name__}: {' '.join(str(innermost).split())[:500]}")
+def _ours(result: Any) -> UltraviresError:
+    """The error of ours that stopped the run, or one line that names the step and the first cause."""
+    failure = result.get_step_failure_events()[0]
+    causes = [failure.step_failure_data.error]
+    while causes[-1].cause is not None:
+        causes.append(causes[-1].cause)
+    for cause in causes:
+        kind = getattr(errors, cause.cls_name or "", None)
+        if kind is not None and issubclass(kind, UltraviresError) and kind is not DeliveryError:
+            ours: UltraviresError = kind(_message(cause))
+            return ours
+    return RunError(f"the run failed at {failure.step_key}: {causes[-1].cls_name}: {_message(causes[-1])}")
+
+
+def _message(cause: Any) -> str:
+    """Dagster's text of an exception starts with the class's qualified name."""
+    return " ".join(str(cause.message).split(": ", 1)[-1].split())[:500]

@@ -125,7 +125,7 @@ class Frame(NamedTuple):
     reason: str | None = None
 
 
-class Event(msgspec.Struct, kw_only=True):
+class Event(msgspec.Struct, kw_only=True, gc=False):
     """One row of EVENTS without provenance. Times are microseconds since 1970 UTC; keys are (kind, value,
     role).
     """

@@ -120,7 +120,7 @@ class Splitter:
         end = opening.end() if opening else 1
         for count, element in enumerate(elements):
             raw = bytes(element)
-            start = data.find(raw, end)
+            start = end + 1 if data.startswith(raw, end + 1) else data.find(raw, end)
             if count == 0:
                 yield from _outside(offset + end, data[end:start])
             end = start + len(raw)
@@ -154,9 +154,7 @@ class Splitter:
                 goal = max(2 * size, _SCAN_BYTES)
         yield from self.scan(b"".join(waiting), offset, is_end=True)[0]
 
-    def scan(
-        self, data: bytes, offset: int, *, is_end: bool, is_line: bool = False
-    ) -> tuple[list[Frame], int]:
+    def scan(self, data: bytes, offset: int, *, is_end: bool, is_line: bool = False) -> tuple[list[Frame], int]:
         """Frames of the objects in `data`, and how many bytes they took; the rest waits for more unless
         `is_end`.
         """

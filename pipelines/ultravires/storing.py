@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from ultravires.asking import ask
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reference import network_of
 from ultravires.schema import EVENTS
@@ -32,7 +33,7 @@ def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
 def _store_distinct(engine: DuckDBEngine) -> dict[str, int]:
     # Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
     con = engine.con
-    hours = con.execute("select min(event_hour), max(event_hour) from incoming").fetchone()
+    hours = ask(con, "select min(event_hour), max(event_hour) from incoming")
     assert hours is not None
     con.execute(
         f"""
@@ -64,7 +65,7 @@ def _store_distinct(engine: DuckDBEngine) -> dict[str, int]:
     con.execute(f"delete from events where event_id in ({replaced})")
     con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from arrived")
     engine.touch_readers("events", "select distinct event_hour from arrived")
-    stored = con.execute("select count(*) from arrived").fetchone()
+    stored = ask(con, "select count(*) from arrived")
     if stored is not None and stored[0]:
         engine.warehouse.bump("events")
     fresh = f"select file_id, count(*) from arrived where event_id not in ({replaced}) group by file_id"

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ultravires.asking import ask
 from ultravires.published import open_published
 from ultravires.running import RunResult
 
@@ -23,8 +24,12 @@ def print_summary(result: RunResult, home: Path) -> None:
     )
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
-        table.add_row("accounted for", _accounted(con.execute("select sum(n_accounted), sum(n_activities) from accounted").fetchone()))
-        for log, state in con.execute("select log, state from sources where state <> 'complete' order by log").fetchall():
+        table.add_row(
+            "accounted for", _accounted(ask(con, "select sum(n_accounted), sum(n_activities) from accounted"))
+        )
+        for log, state in con.execute(
+            "select log, state from sources where state <> 'complete' order by log"
+        ).fetchall():
             table.add_row("log " + log, state)
         by_severity = dict(
             con.execute(

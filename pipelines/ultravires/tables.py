@@ -1,8 +1,8 @@
 """The SQL files: one SELECT each, with a header that says grain, build mode and why.
 
-    -- grain: one row per approval
-    -- build: full            (or by_hour: the file reads only the hours in the relation `touched_hours`)
-    -- why: ...
+-- grain: one row per approval
+-- build: full            (or by_hour: the file reads only the hours in the relation `touched_hours`)
+-- why: ...
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from typing import Literal
 
 import duckdb
 
+from ultravires.asking import ask
 from ultravires.errors import ConfigError
 
 TOUCHED_HOURS = "touched_hours"
@@ -73,7 +74,7 @@ def parse_table(name: str, layer: str, text: str) -> SqlTable:
 def referenced_tables(name: str, sql: str) -> set[str]:
     """Names of the tables that one SELECT reads; its own CTEs are left out (no CTE may shadow a table)."""
     with duckdb.connect() as con:
-        row = con.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
+        row = ask(con, "select json_serialize_sql(?::varchar)", [sql])
     tree = json.loads(row[0]) if row else {"error": True}
     if tree["error"]:
         raise ConfigError(f"{name}.sql: not a single SELECT: {tree.get('error_message', 'no statement')}")

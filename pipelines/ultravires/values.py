@@ -112,9 +112,7 @@ def _micros_of_english(match: re.Match[str]) -> int | None:
     month, day, year, hour, minute, second, half = match.groups()
     hour_of_day = int(hour) % 12 + (12 if half == "P" else 0)
     try:
-        moment = datetime(
-            int(year), _MONTHS[month], int(day), hour_of_day, int(minute), int(second), tzinfo=UTC
-        )
+        moment = datetime(int(year), _MONTHS[month], int(day), hour_of_day, int(minute), int(second), tzinfo=UTC)
     except (KeyError, ValueError):
         return None
     return checked_micros((moment - _EPOCH) // _MICROSECOND)

@@ -16,6 +16,7 @@ from typing import IO
 import duckdb
 import pyarrow as pa
 
+from ultravires.asking import ask
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 
@@ -62,11 +63,11 @@ class Warehouse:
         self.con.execute("commit")
 
     def version(self, table: str) -> int:
-        row = self.con.execute("select version from table_state where table_name = ?", [table]).fetchone()
+        row = ask(self.con, "select version from table_state where table_name = ?", [table])
         return int(row[0]) if row else 0
 
     def has_table(self, table: str) -> bool:
-        found = self.con.execute("select 1 from duckdb_tables() where table_name = ?", [table]).fetchone()
+        found = ask(self.con, "select 1 from duckdb_tables() where table_name = ?", [table])
         return found is not None
 
     def store_reference(self, table: str, rows: pa.Table) -> bool:
@@ -82,9 +83,7 @@ class Warehouse:
     def record_build(self, table: str, *, code_hash: str, inputs: dict[str, int]) -> bool:
         """Note, inside the caller's transaction, that `table` now stands; its version grows only with its content."""
         n_rows, fingerprint = self.fingerprint(table)
-        before = self.con.execute(
-            "select version, fingerprint from table_state where table_name = ?", [table]
-        ).fetchone()
+        before = ask(self.con, "select version, fingerprint from table_state where table_name = ?", [table])
         changed = before is None or before[1] != fingerprint
         version = (before[0] if before else 0) + int(changed)
         self.con.execute(
@@ -98,9 +97,7 @@ class Warehouse:
 
     def fingerprint(self, table: str) -> tuple[int, str]:
         """(rows, a hash of the set of rows that does not depend on their order)."""
-        row = self.con.execute(
-            f'select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from "{table}" as t'
-        ).fetchone()
+        row = ask(self.con, f'select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from "{table}" as t')
         assert row is not None
         return int(row[0]), str(row[1])
 
@@ -191,7 +188,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 def _migrate(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(_BOOKKEEPING)
-    row = con.execute("select max(version) from warehouse_schema").fetchone()
+    row = ask(con, "select max(version) from warehouse_schema")
     found = row[0] if row else None
     if found is None:
         con.execute("insert into warehouse_schema values (?)", [SCHEMA_VERSION])
@@ -205,7 +202,12 @@ def _migrate(con: duckdb.DuckDBPyConnection) -> None:
 
 def _events_ddl() -> str:
     # Compression is lost by CREATE TABLE AS, so the table is spelled out: `raw` with zstd is a fourteenth.
-    types = {pa.string(): "varchar", pa.large_string(): "varchar", pa.int32(): "integer", pa.int64(): "bigint"}
+    types = {
+        pa.string(): "varchar",
+        pa.large_string(): "varchar",
+        pa.int32(): "integer",
+        pa.int64(): "bigint",
+    }
     columns = []
     for field in EVENTS:
         if pa.types.is_timestamp(field.type):

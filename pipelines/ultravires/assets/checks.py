@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from ultravires.asking import ask
 from ultravires.home import OpenHome
 from ultravires.pipeline import sql_tables
 
@@ -45,9 +46,7 @@ def _unique_check(table: str, keys: tuple[str, ...]) -> dg.AssetChecksDefinition
 
     @dg.asset_check(asset=table, name=f"{table}_unique_key", description=f"Each {columns} stands once.")
     def check(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
-        repeated = _number(
-            home, f"select count(*) from (select 1 from {table} group by {columns} having count(*) > 1)"
-        )
+        repeated = _number(home, f"select count(*) from (select 1 from {table} group by {columns} having count(*) > 1)")
         return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated keys": repeated})
 
     return check
@@ -55,15 +54,22 @@ def _unique_check(table: str, keys: tuple[str, ...]) -> dg.AssetChecksDefinition
 
 @dg.asset_check(asset="sources", description="No log lags behind its expected delay or has fallen silent.")
 def watermark_lag(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
-    behind = [row[0] for row in home.warehouse.con.execute("select log from sources where state in ('late', 'silent')").fetchall()]
-    return dg.AssetCheckResult(passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata={"behind": ", ".join(behind)})
+    behind = [
+        row[0]
+        for row in home.warehouse.con.execute("select log from sources where state in ('late', 'silent')").fetchall()
+    ]
+    return dg.AssetCheckResult(
+        passed=not behind, severity=dg.AssetCheckSeverity.WARN, metadata={"behind": ", ".join(behind)}
+    )
 
 
 @dg.asset_check(asset="quarantine", description="At most one record in a hundred is in quarantine.")
 def quarantine_share(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
     share = _number(home, "select coalesce(sum(n_quarantined) / nullif(sum(n_records), 0), 0) from files")
     return dg.AssetCheckResult(
-        passed=share <= MOST_QUARANTINED, severity=dg.AssetCheckSeverity.WARN, metadata={"share": float(share)}
+        passed=share <= MOST_QUARANTINED,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"share": float(share)},
     )
 
 
@@ -91,5 +97,5 @@ def unresolved_links(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
 
 
 def _number(home: OpenHome, query: str) -> float:
-    row = home.warehouse.con.execute(query).fetchone()
+    row = ask(home.warehouse.con, query)
     return row[0] if row else 0

@@ -3,13 +3,15 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+from ultravires_models.describe import describe
 
 from ultravires import pipeline, registry
 from ultravires.aliases import follow_chains
+from ultravires.asking import ask
 from ultravires.findings import update_findings
 from ultravires.home import OpenHome
 from ultravires.outbox import deliver
-from ultravires_models.describe import describe
+from ultravires.progress import watcher
 
 
 def finding_assets() -> list[dg.AssetsDefinition]:
@@ -42,9 +44,9 @@ def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
 def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Compare what the detectors say now with what stands, and queue what has to be told."""
     with home.sinks() as sinks, home.warehouse.transaction() as con:
-        counts = update_findings(con, home.run_id, sinks)
+        counts = update_findings(con, home.run_id, sinks=sorted(sinks))
     for name in ("findings", "alerts"):
-        row = home.warehouse.con.execute(f'select count(*) from "{name}"').fetchone()
+        row = ask(home.warehouse.con, f'select count(*) from "{name}"')
         metadata = {"dagster/row_count": int(row[0]) if row else 0, **counts}
         yield dg.MaterializeResult(asset_key=name, metadata=metadata)
 
@@ -52,12 +54,18 @@ def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
 @dg.asset(group_name="findings", deps=["alerts"], description="Alerts handed to the sinks and acknowledged by them.")
 def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
     with home.sinks() as sinks:
-        counts = deliver(home.warehouse.con, sinks, now=datetime.now(UTC))
-    home.counts["alerts_sent"] = counts["sent"]
-    return dg.MaterializeResult(metadata=dict(counts))
+        delivery = deliver(home.warehouse.con, sinks, now=datetime.now(UTC))
+    home.counts["alerts_sent"] = delivery.sent
+    for sink, problem in delivery.problems.items():
+        watcher().say(f"sink {sink}: {problem}")
+    return dg.MaterializeResult(metadata=delivery.as_dict())
 
 
-@dg.asset(group_name="findings", deps=["chain_steps"], description="Old chain id -> the chain that its steps are in now.")
+@dg.asset(
+    group_name="findings",
+    deps=["chain_steps", "chains"],
+    description="Old chain id -> the chain that its steps are in now.",
+)
 def chain_aliases(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
     rows = follow_chains(home.warehouse, home.run_id)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})

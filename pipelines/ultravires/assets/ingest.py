@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ultravires import registry
+from ultravires.asking import ask
 from ultravires.home import OpenHome, store_configuration
 from ultravires.loading import Loader
 from ultravires.pipeline import hourly_tables
@@ -20,7 +21,11 @@ def ingest_assets() -> list[dg.AssetsDefinition]:
 @dg.multi_asset(
     name="configuration",
     specs=[
-        dg.AssetSpec(name, group_name="configuration", description=f"Reference table {name}: configuration or packaged data.")
+        dg.AssetSpec(
+            name,
+            group_name="configuration",
+            description=f"Reference table {name}: configuration or packaged data.",
+        )
         for name in REFERENCE_NAMES
     ],
 )
@@ -65,20 +70,22 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
     }
     home.counts["unrecognised"] = len(counts.unrecognised)
     for name in _LOADED:
-        row = home.warehouse.con.execute(f'select count(*) from "{name}"').fetchone()
+        row = ask(home.warehouse.con, f'select count(*) from "{name}"')
         rows = int(row[0]) if row else 0
         yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows, "new events": counts.events})
 
 
-@dg.asset(group_name="ingest", deps=["events"], description="The time that this run judges as of, and the clock tolerance.")
+@dg.asset(
+    group_name="ingest",
+    deps=["events"],
+    description="The time that this run judges as of, and the clock tolerance.",
+)
 def run_context(home: dg.ResourceParam[OpenHome]) -> None:
     con = home.warehouse.con
     as_of = home.as_of
     if as_of is None:
         # A record dated more than a day after we read it has a broken clock and must not move time for all others.
-        row = con.execute(
-            "select max(event_at) from events where event_at <= ingested_at + interval 1 day"
-        ).fetchone()
+        row = ask(con, "select max(event_at) from events where event_at <= ingested_at + interval 1 day")
         as_of = row[0] if row else None
     con.execute("update runs set as_of = ? where run_id = ?", [as_of, home.run_id])
     store_run_context(home.warehouse, as_of, home.settings.clock_tolerance)

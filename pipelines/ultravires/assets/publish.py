@@ -1,13 +1,13 @@
 """Group published: the Parquet files that readers see, and the report."""
 
 import dagster as dg
+from ultravires_models.frameworks import frameworks_table
 
 from ultravires import pipeline
 from ultravires.home import OpenHome, finish_run
 from ultravires.published import open_published
 from ultravires.publishing import publish
 from ultravires.report.report import write_report
-from ultravires_models.frameworks import frameworks_table
 
 
 def publish_assets() -> list[dg.AssetsDefinition]:
@@ -16,7 +16,10 @@ def publish_assets() -> list[dg.AssetsDefinition]:
 
 @dg.asset(
     group_name="published",
-    deps=[*(name for name in pipeline.published_names() if name not in ("runs", "frameworks")), "delivered_alerts"],
+    deps=[
+        *(name for name in pipeline.published_names() if name not in ("runs", "frameworks")),
+        "delivered_alerts",
+    ],
     description="Every table for readers: immutable Parquet files and one manifest that names them.",
 )
 def published(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
@@ -33,4 +36,6 @@ def report(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
     with open_published(home.path) as con:
         write_report(con, path)
     counts = {name: n for name, n in home.counts.items() if not name.startswith("rows:")}
-    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path)), "counts": dg.MetadataValue.json(counts)})
+    return dg.MaterializeResult(
+        metadata={"path": dg.MetadataValue.path(str(path)), "counts": dg.MetadataValue.json(counts)}
+    )

@@ -3,10 +3,10 @@
 from typing import Any
 
 import dagster as dg
+from ultravires_models.detector import run_detector
 
 from ultravires.home import OpenHome
 from ultravires.pipeline import score_names
-from ultravires_models.detector import run_detector
 
 
 def score_assets() -> list[dg.AssetsDefinition]:
@@ -27,10 +27,8 @@ def _asset(name: str, detector: Any) -> dg.AssetsDefinition:
         inputs = engine.versions(frozenset(detector.inputs))
         if engine.is_fresh(name, code_hash=detector.version, inputs=inputs):
             return dg.MaterializeResult(metadata={"state": "fresh"})
-        tables = {table: engine.con.execute(f'select * from "{table}"').to_arrow_table() for table in detector.inputs}
+        tables = {table: engine.con.table(table).to_arrow_table() for table in detector.inputs}
         built = engine.store(name, run_detector(detector, tables), code_hash=detector.version, inputs=inputs)
         return dg.MaterializeResult(metadata={"dagster/row_count": built.n_rows, "state": built.state})
 
     return score
-
-

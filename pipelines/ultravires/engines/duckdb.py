@@ -7,6 +7,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from ultravires.asking import ask
 from ultravires.errors import RunError
 from ultravires.tables import TOUCHED_HOURS, SqlTable
 from ultravires.warehouse import Warehouse
@@ -48,7 +49,7 @@ class DuckDBEngine:
 
     def is_fresh(self, name: str, *, code_hash: str, inputs: Mapping[str, int]) -> bool:
         """True when the table stands as this code makes it of these versions of its inputs."""
-        state = self.con.execute("select code_hash from table_state where table_name = ?", [name]).fetchone()
+        state = ask(self.con, "select code_hash from table_state where table_name = ?", [name])
         if state is None or state[0] != code_hash:
             return False
         rows = self.con.execute("select input_name, input_version from built_from where table_name = ?", [name])
@@ -101,9 +102,10 @@ class DuckDBEngine:
             hours = "select event_hour from touched where table_name = $table_name"
         parameters = {} if whole else {"table_name": table.name}
         self.con.execute(
-            f"create or replace temp table {TOUCHED_HOURS} as select distinct event_hour from ({hours})", parameters
+            f"create or replace temp table {TOUCHED_HOURS} as select distinct event_hour from ({hours})",
+            parameters,
         )
-        row = self.con.execute(f"select count(*) from {TOUCHED_HOURS}").fetchone()
+        row = ask(self.con, f"select count(*) from {TOUCHED_HOURS}")
         return int(row[0]) if row else 0
 
     def _note_code(self, table: SqlTable, timeless: Mapping[str, int]) -> None:
@@ -113,5 +115,5 @@ class DuckDBEngine:
             self.con.execute("insert into built_from values (?, ?, ?)", [table.name, name, version])
 
     def _count(self, table: str) -> int:
-        row = self.con.execute(f'select count(*) from "{table}"').fetchone()
+        row = ask(self.con, f'select count(*) from "{table}"')
         return int(row[0]) if row else 0

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from ultravires.simulator.aws_calls import Json, resource_patterns
-from ultravires.simulator.cast import Agent, Call, Human, Role, Tool
+from ultravires.simulator.cast import Agent, Call, Role, Tool
 from ultravires.simulator.grants import Grant
 from ultravires.simulator.moments import HOUR, MINUTE, SECOND
+from ultravires.simulator.stage import Stage
 
 # A step longer than this apart from the next cannot be taken for it, whatever the clocks say.
 _APART = 4 * MINUTE
@@ -23,7 +24,6 @@ class Step:
     decided_arguments: Json
     number: int
     verdict: str = "allow"
-    is_run: bool = True
     is_repeated: bool = False
 
     def calls(self) -> list[Call]:
@@ -68,47 +68,41 @@ def plan_steps(rng: Random, agent: Agent, at: int, tools: tuple[Tool, ...]) -> t
         arguments = {"target": target, "batch": number % 500, "dry_run": False}
         seconds = rng.randrange(3, 40)
         steps.append(Step(tool, at, seconds, arguments, arguments, number, is_repeated=rng.random() < 0.03))
-        pause = (
-            rng.randrange(_APART, _APART + 4 * MINUTE) if agent.is_spaced else rng.randrange(4, 50) * SECOND
-        )
-        at += seconds * SECOND * (2 if steps[-1].is_repeated else 1) + pause
+        at += seconds * SECOND * (2 if steps[-1].is_repeated else 1) + _pause(rng, agent)
     return tuple(steps)
 
 
-def people(rng: Random, humans: tuple[Human, ...]) -> tuple[str, str]:
-    """A requester and another person who approves."""
-    first, second = rng.sample([human.email for human in humans], 2)
-    return first, second
+def _pause(rng: Random, agent: Agent) -> int:
+    return rng.randrange(_APART, 2 * _APART) if agent.is_spaced else rng.randrange(4, 50) * SECOND
 
 
-def grant_for(
-    rng: Random, agent: Agent, names: tuple[str, str], who: tuple[str, str], at: int, tools: tuple[Tool, ...]
-) -> Grant:
-    """The approval of one run that starts at `at`: exactly the tools' actions, resources and roles, for hours."""
+def grant_for(stage: Stage, agent: Agent, at: int, tools: tuple[Tool, ...]) -> Grant:
+    """The approval of one run that starts at `at`: its tools' actions, resources and roles, for some hours."""
+    rng, (uid, ticket), (asked, answered) = stage.rng, stage.scribe.next_grant(), stage.people()
     approved_at = at - rng.randrange(2, 25) * MINUTE
-    # High risk is read before it is approved.
-    answer = (
-        rng.randrange(3 * MINUTE, 40 * MINUTE) if agent.risk == "high" else rng.randrange(25, 1200) * SECOND
-    )
     calls = [(role_of(agent, tool).account, call) for tool in tools for call in tool.calls]
+    patterns = {pattern for account, call in calls for pattern in resource_patterns(account, call)}
     return Grant(
-        uid=names[0],
-        ticket=names[1],
+        uid=uid,
+        ticket=ticket,
         task=agent.task,
         subject=agent.uid,
-        requested_by=who[0],
-        approved_by=who[1],
-        requested_at=approved_at - answer,
+        requested_by=asked,
+        approved_by=answered,
+        requested_at=approved_at - _answer_time(rng, agent.risk),
         approved_at=approved_at,
         valid_until=at + rng.randrange(4, 9) * HOUR,
         actions=approved_actions(tuple(call for _, call in calls)),
-        resources=tuple(
-            sorted({pattern for account, call in calls for pattern in resource_patterns(account, call)})
-        ),
+        resources=tuple(sorted(patterns)),
         roles=tuple(dict.fromkeys(role.arn for role in agent.roles)),
         tools=tuple(tool.name for tool in tools),
         risk=agent.risk,
     )
+
+
+def _answer_time(rng: Random, risk: str) -> int:
+    """High risk is read before it is approved."""
+    return rng.randrange(3 * MINUTE, 40 * MINUTE) if risk == "high" else rng.randrange(25, 1200) * SECOND
 
 
 def approved_actions(calls: tuple[Call, ...]) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from ultravires.simulator import aws, ids, opa, otlp
+from ultravires.simulator import aws, aws_sessions, ids, opa, otlp
 from ultravires.simulator.agent_plans import Plan, Step, role_of
-from ultravires.simulator.aws_calls import Json, region_of, split_action
+from ultravires.simulator.aws_calls import Json
 from ultravires.simulator.cast import Agent, Call, Role
 from ultravires.simulator.moments import SECOND
 from ultravires.simulator.scribe import Scribe
+from ultravires.simulator.stage import Stage
 
 # The widest two clocks may differ is 110 s, inside the 2 minutes that Ultravires allows.
 _CLOCK_SPREAD = 55
@@ -23,6 +24,10 @@ class Made:
     decision: str | None
     below: tuple[str, ...]
     activities: tuple[str, ...]
+
+    def nodes(self) -> tuple[str, ...]:
+        decided = (self.decision,) if self.decision else ()
+        return (self.tool_call, *decided, *self.below, *self.activities)
 
 
 @dataclass
@@ -46,7 +51,7 @@ class Run:
     @property
     def clock(self) -> int:
         """How far the agent's host is ahead of AWS, in milliseconds."""
-        return ids.stream("clock", self.agent.uid).randrange(-_CLOCK_SPREAD, _CLOCK_SPREAD) * SECOND
+        return skew_of(self.agent.uid)
 
     @property
     def root_node(self) -> str:
@@ -62,34 +67,28 @@ class Run:
 
     def nodes(self) -> tuple[str, ...]:
         """Every node of the run, its approval first."""
-        calls = [
-            node
-            for made in self.made
-            for node in (made.tool_call, made.decision, *made.below, *made.activities)
-        ]
         held = [session.node for session in self.sessions]
-        return tuple(node for node in (self.approval_node, *held, *calls) if node)
+        return (self.approval_node, *held, *(node for made in self.made for node in made.nodes()))
 
 
-def begin(scribe: Scribe, rng: Random, plan: Plan) -> Run:
+def skew_of(host: str) -> int:
+    """The error of one host's clock, in milliseconds; always the same for one host."""
+    return ids.stream("clock", host).randrange(-_CLOCK_SPREAD, _CLOCK_SPREAD) * SECOND
+
+
+def begin(stage: Stage, plan: Plan) -> Run:
     """Announce the grant, and take the first role where the runner takes it before the agent starts."""
-    run = Run(
-        scribe,
-        rng,
-        plan,
-        ids.hexadecimal(rng, 32),
-        ids.hexadecimal(rng, 16),
-        f"conv_{ids.hexadecimal(rng, 24)}",
-    )
+    trace, root, conversation = (ids.hexadecimal(stage.rng, digits) for digits in (32, 16, 24))
+    run = Run(stage.scribe, stage.rng, plan, trace, root, f"conv_{conversation}")
     if plan.grant:
-        scribe.grant(plan.grant)
+        run.scribe.grant(plan.grant)
         take_role(run, plan.agent.roles[0], plan.starts_at - 2 * SECOND)
     return run
 
 
-def perform(scribe: Scribe, rng: Random, plan: Plan) -> Run:
+def perform(stage: Stage, plan: Plan) -> Run:
     """The whole run, start to end."""
-    run = begin(scribe, rng, plan)
+    run = begin(stage, plan)
     for number, step in enumerate(plan.steps, start=1):
         take_step(run, step, f"call_{number}")
     finish(run)
@@ -98,22 +97,28 @@ def perform(scribe: Scribe, rng: Random, plan: Plan) -> Run:
 
 def finish(run: Run) -> None:
     """The root span ends last, and then everything is exported."""
-    plan, ticket = run.plan, run.plan.grant.ticket if run.plan.grant else None
-    attributes = otlp.run_attributes(run.agent, run.conversation, plan.human, ticket)
-    name = f"invoke_agent {run.agent.uid}"
-    started, ended = plan.starts_at + run.clock, plan.ends_at + run.clock
-    run.spans.append(otlp.span(run.trace, run.root, "", name, started, ended, attributes))
-    if run.agent.states_ticket and plan.grant:
-        run.scribe.link(run.root_node, plan.grant.node, "tool_call>approval", "caller_chosen")
+    plan, grant = run.plan, run.plan.grant
+    ticket = grant.ticket if grant else None
+    run.spans.append(
+        otlp.span(
+            run.trace,
+            run.root,
+            "",
+            f"invoke_agent {run.agent.uid}",
+            started=plan.starts_at + run.clock,
+            ended=plan.ends_at + run.clock,
+            attributes=otlp.run_attributes(run.agent, run.conversation, plan.human, ticket),
+        )
+    )
+    if run.agent.states_ticket and grant:
+        run.scribe.link(run.root_node, grant.node, "tool_call>approval", "caller_chosen")
     run.scribe.export(run.agent, run.spans)
 
 
-def take_step(run: Run, step: Step, call_id: str) -> Made | None:
-    """Ask the model, ask the policy engine, call the tool; what the tool call left behind, if it ran."""
+def take_step(run: Run, step: Step, call_id: str) -> Made:
+    """Ask the model, ask the policy engine, call the tool; what the tool call left behind."""
     _chat(run, step.at - 2 * SECOND)
     decision = _decide(run, step, call_id) if step.verdict != "none" else None
-    if not step.is_run:
-        return None
     made = _execute(run, step, call_id, decision)
     if step.is_repeated:
         _execute(run, replace(step, at=step.at + (step.seconds + 1) * SECOND), call_id, decision)
@@ -121,21 +126,22 @@ def take_step(run: Run, step: Step, call_id: str) -> Made | None:
 
 
 def take_role(run: Run, role: Role, at: int, *, below: str | None = None) -> aws.Session:
-    """AssumeRole by the last session, or by the runner; `below` is the tool call inside which it happens."""
-    scribe, is_first = run.scribe, not run.sessions
-    caller = scribe.runner(at) if is_first else run.sessions[-1]
+    """AssumeRole by the last session, or by the runner; `below` is the span inside which it happens."""
+    grant, is_first = run.plan.grant, not run.sessions
+    caller = run.scribe.runner(at) if is_first else run.sessions[-1]
     issued = _issued(run, role, at)
-    record = aws.assume_role_record(run.rng, at, caller, issued, names_source=is_first)
-    activity = _store_shared(run, record, at, caller, issued)
-    scribe.link(
-        issued.node, caller.node, "credential>credential", is_primary=not (is_first and run.plan.grant)
-    )
-    if run.plan.grant:
+    record = aws_sessions.assume_role_record(run.rng, at, caller, issued, names_source=is_first)
+    # Where the approval enters, it and not the runner's own credential is what the session stands on.
+    is_entry = is_first and grant is not None
+    activity = _store_taking(run, record, at, caller, issued)
+    run.scribe.link(activity, caller.node, "activity>credential", is_primary=not is_entry)
+    run.scribe.link(issued.node, caller.node, "credential>credential", is_primary=not is_entry)
+    if grant:
         method = "carried" if issued.source_identity else "caller_chosen"
-        scribe.link(issued.node, run.plan.grant.node, "credential>approval", method, is_primary=is_first)
-        scribe.link(activity, run.plan.grant.node, "activity>approval", method, is_primary=is_first)
+        run.scribe.link(issued.node, grant.node, "credential>approval", method, is_primary=is_first)
+        run.scribe.link(activity, grant.node, "activity>approval", method, is_primary=is_first)
     if below:
-        _sdk_span(run, below, record, at, "STS", "AssumeRole")
+        _sdk_span(run, below, record, at)
     run.sessions.append(issued)
     return issued
 
@@ -143,7 +149,6 @@ def take_role(run: Run, role: Role, at: int, *, below: str | None = None) -> aws
 def _issued(run: Run, role: Role, at: int) -> aws.Session:
     grant, agent = run.plan.grant, run.agent
     names = {"trace": run.trace, "ticket": grant.ticket if grant else run.trace}
-    source = grant.uid if grant and agent.carries == "source_identity" else None
     return aws.Session(
         key=ids.access_key(run.rng, "ASIA"),
         account=role.account,
@@ -151,70 +156,59 @@ def _issued(run: Run, role: Role, at: int) -> aws.Session:
         role=role,
         name=names.get(agent.session) or f"session-{run.rng.randrange(10**9)}",
         issued_at=at,
-        source_identity=source,
+        source_identity=grant.uid if grant and agent.carries == "source_identity" else None,
     )
 
 
-def _store_shared(run: Run, record: Json, at: int, caller: aws.Session, issued: aws.Session) -> str:
+def _store_taking(run: Run, record: Json, at: int, caller: aws.Session, issued: aws.Session) -> str:
     """Store AssumeRole, in both accounts where they differ; the caller's record is the node."""
-    grant, scribe, is_first = run.plan.grant, run.scribe, not run.sessions
     if caller.account == issued.account:
-        node = scribe.record(record, at)
-    else:
-        shared, copy = aws.shared_copy(run.rng, record, caller, issued.account)
-        record.update(shared)
-        node, twin = scribe.record(record, at), scribe.record(copy, at)
-        scribe.link(twin, node, "same_event")
-        if grant and issued.source_identity:
-            scribe.link(twin, grant.node, "activity>approval", "carried", is_primary=is_first)
-    scribe.link(node, caller.node, "activity>credential", is_primary=not (is_first and grant))
+        return run.scribe.record(record, at)
+    original, copy = aws_sessions.shared_copy(run.rng, record, caller, issued.account)
+    node, twin = run.scribe.record(original, at), run.scribe.record(copy, at)
+    run.scribe.link(twin, node, "same_event")
+    if run.plan.grant and issued.source_identity:
+        run.scribe.link(twin, run.plan.grant.node, "activity>approval", "carried", is_primary=not run.sessions)
     return node
 
 
 def call_aws(
     run: Run, session: aws.Session, call: Call, at: int, *, below: str | None, error: str | None = None
 ) -> str:
-    """One API call in a session; `below` is the tool call that made it, None when it was none. Returns its node."""
+    """One API call in a session; `below` is the span of the tool call that made it. Returns its node."""
     record = aws.call_record(run.rng, at, session, call, error=error)
-    return store_call(run, session, record, call, at, below=below, has_span=error != "ThrottlingException")
+    return store_call(run, session, record, at, below=below)
 
 
-def store_call(
-    run: Run,
-    session: aws.Session,
-    record: Json,
-    call: Call,
-    at: int,
-    *,
-    below: str | None,
-    has_span: bool = True,
-) -> str:
-    """Store a call's record and its client span, where the agent's SDK is instrumented."""
+def store_call(run: Run, session: aws.Session, record: Json, at: int, *, below: str | None) -> str:
+    """Store a call's record, and the client span of it where the agent's SDK is instrumented.
+
+    A throttled try has no span: the SDK's span shows the request id of the last try only.
+    """
     node = run.scribe.record(record, at, session)
-    if below is None:
-        return node
-    if run.agent.has_sdk_spans and has_span:
-        service, operation = split_action(call)
-        _sdk_span(run, below, record, at, service, operation, region=region_of(call))
-    else:
+    is_shown = run.agent.has_sdk_spans and record.get("errorCode") != "ThrottlingException"
+    if below and is_shown:
+        _sdk_span(run, below, record, at)
+    elif below:
         run.scribe.link(node, run.node(below), "activity>tool_call", _guess(run))
     return node
 
 
 def _guess(run: Run) -> str:
-    """How an effect without a request id can be placed: by the session's name, else by the approval's window."""
+    """How an effect without a request id can be placed: by the session's name, else by the window."""
     return "caller_chosen" if run.agent.session == "trace" and run.plan.grant else "attribute_window"
 
 
-def _sdk_span(
-    run: Run, parent: str, record: Json, at: int, service: str, operation: str, region: str = ""
-) -> None:
+def _sdk_span(run: Run, parent: str, record: Json, at: int) -> None:
     uid, started = ids.hexadecimal(run.rng, 16), at + run.clock - 60
-    account, region = record["recipientAccountId"], region or record["awsRegion"]
-    attributes = otlp.sdk_attributes(service, operation, record["requestID"], account, region)
+    attributes = otlp.sdk_attributes(record)
+    name = f"{attributes['rpc.service']}.{attributes['rpc.method']}"
     ended = started + run.rng.randrange(20, 55)
-    name = f"{service}.{operation}"
-    run.spans.append(otlp.span(run.trace, uid, parent, name, started, ended, attributes, is_client=True))
+    run.spans.append(
+        otlp.span(
+            run.trace, uid, parent, name, started=started, ended=ended, attributes=attributes, is_client=True
+        )
+    )
     run.scribe.link(run.node(uid), run.node(parent), "tool_call>tool_call")
     run.scribe.link(f"activity:{record['eventID']}", run.node(uid), "activity>tool_call")
 
@@ -222,9 +216,9 @@ def _sdk_span(
 def _chat(run: Run, at: int) -> None:
     uid, started = ids.hexadecimal(run.rng, 16), at + run.clock
     attributes = otlp.chat_attributes(run.agent, run.conversation, run.rng)
-    ended = started + run.rng.randrange(400, 1800)
+    ended, name = started + run.rng.randrange(400, 1800), f"chat {run.agent.model}"
     run.spans.append(
-        otlp.span(run.trace, uid, run.root, f"chat {run.agent.model}", started, ended, attributes)
+        otlp.span(run.trace, uid, run.root, name, started=started, ended=ended, attributes=attributes)
     )
     _link_to_root(run, uid, is_primary=True)
 
@@ -236,15 +230,13 @@ def _link_to_root(run: Run, span: str, *, is_primary: bool) -> None:
 
 def _decide(run: Run, step: Step, call_id: str) -> str:
     """The policy engine's answer, on a clock of its own; returns its id."""
-    uid, at = opa.decision_id(run.rng), step.at - 90
+    uid, at, grant = opa.decision_id(run.rng), step.at - 90, run.plan.grant
     request: Json = {"agent": {"id": run.agent.uid}, "tool": step.tool.name, "tool_call_id": call_id}
-    if run.plan.grant:
-        request["approval_id"] = run.plan.grant.uid
+    request |= {"approval_id": grant.uid} if grant else {}
     request |= {"arguments": step.decided_arguments, "resource": step.decided_arguments["target"]}
-    skew = ids.stream("clock", "policy engine").randrange(-_CLOCK_SPREAD, _CLOCK_SPREAD) * SECOND
     record = opa.decision_record(
         run.rng,
-        at + skew,
+        at + skew_of("policy engine"),
         uid,
         request,
         is_allowed=step.verdict == "allow",
@@ -258,34 +250,33 @@ def _decide(run: Run, step: Step, call_id: str) -> str:
 
 
 def _execute(run: Run, step: Step, call_id: str, decision: str | None) -> Made:
-    uid = ids.hexadecimal(run.rng, 16)
+    uid, tool, started = ids.hexadecimal(run.rng, 16), step.tool.name, step.at + run.clock
     attributes = otlp.tool_attributes(
-        run.agent, run.conversation, step.tool.name, call_id, step.arguments, decision
+        run.agent, run.conversation, tool, call_id, arguments=step.arguments, decision_id=decision
     )
-    name = f"tools/call {step.tool.name}" if run.agent.dialect == "mcp" else f"execute_tool {step.tool.name}"
-    started = step.at + run.clock
+    name = f"tools/call {tool}" if run.agent.dialect == "mcp" else f"execute_tool {tool}"
     ended = started + step.seconds * SECOND
-    run.spans.append(otlp.span(run.trace, uid, run.root, name, started, ended, attributes))
+    run.spans.append(
+        otlp.span(run.trace, uid, run.root, name, started=started, ended=ended, attributes=attributes)
+    )
     if decision:
         run.scribe.link(run.node(uid), f"decision:{decision}", "tool_call>decision")
     _link_to_root(run, uid, is_primary=decision is None)
-    below = len(run.spans)
+    n_spans = len(run.spans)
     activities = _effects(run, step, uid)
-    spans = tuple(run.node(span["spanId"]) for span in run.spans[below:])
-    made = Made(run.node(uid), f"decision:{decision}" if decision else None, spans, activities)
-    run.made.append(made)
-    return made
+    below = tuple(run.node(span["spanId"]) for span in run.spans[n_spans:])
+    run.made.append(Made(run.node(uid), f"decision:{decision}" if decision else None, below, activities))
+    return run.made[-1]
 
 
 def _effects(run: Run, step: Step, uid: str) -> tuple[str, ...]:
     """The API calls of one tool call, with the roles it must take first."""
-    at = step.at + 150
-    wanted = role_of(run.agent, step.tool)
-    for role in run.agent.roles[len(run.sessions) : run.agent.roles.index(wanted) + 1]:
+    at, roles = step.at + 150, run.agent.roles
+    place = roles.index(role_of(run.agent, step.tool))
+    for role in roles[len(run.sessions) : place + 1]:
         take_role(run, role, at, below=uid)
         at += 300
-    session = run.sessions[run.agent.roles.index(wanted)]
-    nodes = []
+    nodes, session = [], run.sessions[place]
     for call in step.calls():
         if run.rng.random() < _THROTTLED:
             nodes.append(call_aws(run, session, call, at, below=uid, error="ThrottlingException"))

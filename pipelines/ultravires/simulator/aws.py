@@ -1,15 +1,13 @@
-"""CloudTrail records, one function a kind of record; plain data in, one record out."""
+"""CloudTrail records of calls and logins; plain data in, one record out."""
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from ultravires.simulator import ids
 from ultravires.simulator.aws_calls import SHAPES, Json, region_of, split_action
 from ultravires.simulator.cast import REGION, Call, Human, Role
 from ultravires.simulator.moments import SECOND, to_seconds, to_words
 
-SESSION_SECONDS = 3600
 SDK_AGENT = "aws-sdk-go-v2/1.36.3 os/linux lang/go#1.25.1 md/GOOS#linux md/GOARCH#arm64 api/{service}"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
 
@@ -28,6 +26,13 @@ class Session:
     user_arn: str | None = None
     has_mfa: bool = False
     user_agent: str = SDK_AGENT
+
+    @property
+    def taken_role(self) -> Role:
+        """The role of this session; ValueError where it is a user's."""
+        if self.role is None:
+            raise ValueError(f"{self.key} is no role's session")
+        return self.role
 
     @property
     def node(self) -> str:
@@ -78,13 +83,13 @@ def _attributes(session: Session) -> Json:
     return {"creationDate": to_seconds(session.issued_at), "mfaAuthenticated": str(session.has_mfa).lower()}
 
 
-def _record(rng: Random, at: int, account: str, region: str, source: str, name: str) -> Json:
+def base_record(rng: Random, at: int, account: str, source: str, name: str) -> Json:
     return {
         "eventVersion": "1.11",
         "eventTime": to_seconds(at),
         "eventSource": f"{source}.amazonaws.com",
         "eventName": name,
-        "awsRegion": region,
+        "awsRegion": REGION,
         "requestID": ids.uuid(rng),
         "eventID": ids.uuid(rng),
         "eventType": "AwsApiCall",
@@ -92,7 +97,7 @@ def _record(rng: Random, at: int, account: str, region: str, source: str, name: 
     }
 
 
-def _host(source: str, region: str) -> Json:
+def tls_details(source: str, region: str) -> Json:
     host = "iam.amazonaws.com" if source == "iam" else f"{source}.{region}.amazonaws.com"
     return {
         "tlsVersion": "TLSv1.3",
@@ -106,8 +111,9 @@ def call_record(rng: Random, at: int, session: Session, call: Call, *, error: st
     service, operation = split_action(call)
     shape, region = SHAPES[call.action], region_of(call)
     source = "monitoring" if service == "cloudwatch" else service
-    record = _record(rng, at, session.account, region, source, operation)
+    record = base_record(rng, at, session.account, source, operation)
     record |= {
+        "awsRegion": region,
         "userIdentity": identity_of(session),
         "sourceIPAddress": session.ip,
         "userAgent": session.user_agent.format(service=service),
@@ -116,7 +122,7 @@ def call_record(rng: Random, at: int, session: Session, call: Call, *, error: st
         "readOnly": shape.is_read,
         "managementEvent": not shape.is_data,
         "eventCategory": "Data" if shape.is_data else "Management",
-        "tlsDetails": _host(source, region),
+        "tlsDetails": tls_details(source, region),
     }
     if shape.arns:
         listed = shape.arns(session.account, call.target)
@@ -135,143 +141,6 @@ def _message(error: str, record: Json, call: Call) -> str:
     return "Rate exceeded"
 
 
-def _credentials(rng: Random, key: str, at: int, seconds: int) -> Json:
-    expiration = to_words(at + seconds * SECOND)
-    return {"accessKeyId": key, "sessionToken": ids.session_token(rng), "expiration": expiration}
-
-
-def _assumed(role: Role, name: str) -> Json:
-    return {
-        "assumedRoleId": f"{ids.principal_id('AROA', role.arn)}:{name}",
-        "arn": f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{name}",
-    }
-
-
-def assume_role_record(
-    rng: Random,
-    at: int,
-    caller: Session,
-    issued: Session,
-    *,
-    names_source: bool,
-    incoming_tags: Json | None = None,
-) -> Json:
-    """The caller's account's record of AssumeRole; `issued` is the session that it made.
-
-    names_source: the request sets the source identity itself (it cannot be set again further down a chain).
-    """
-    role = issued.role
-    if role is None:
-        raise ValueError("AssumeRole issues a role's session")
-    record = _record(rng, at, caller.account, REGION, "sts", "AssumeRole")
-    parameters: Json = {
-        "roleArn": role.arn,
-        "roleSessionName": issued.name,
-        "durationSeconds": SESSION_SECONDS,
-    }
-    if names_source and issued.source_identity:
-        parameters["sourceIdentity"] = issued.source_identity
-    if incoming_tags:
-        parameters["incomingTransitiveTags"] = incoming_tags
-    response: Json = {
-        "credentials": _credentials(rng, issued.key, at, SESSION_SECONDS),
-        "assumedRoleUser": _assumed(role, issued.name),
-    }
-    if issued.source_identity:
-        response["sourceIdentity"] = issued.source_identity
-    return record | {
-        "userIdentity": identity_of(caller),
-        "sourceIPAddress": caller.ip,
-        "userAgent": caller.user_agent.format(service="sts"),
-        "requestParameters": parameters,
-        "responseElements": response,
-        "resources": [{"accountId": role.account, "type": "AWS::IAM::Role", "ARN": role.arn}],
-        "readOnly": True,
-        "managementEvent": True,
-        "eventCategory": "Management",
-        "tlsDetails": _host("sts", REGION),
-    }
-
-
-def shared_copy(rng: Random, record: Json, caller: Session, account: str) -> tuple[Json, Json]:
-    """The record and its copy for the account that owns the role: one sharedEventID, two eventIDs.
-
-    The owner's copy does not know the caller's access key, only its account and principal.
-    """
-    shared = {"sharedEventID": ids.uuid(rng)}
-    principal = record["userIdentity"]["principalId"]
-    stranger = {"type": "AWSAccount", "principalId": principal, "accountId": caller.account}
-    copy = (
-        record | shared | {"eventID": ids.uuid(rng), "recipientAccountId": account, "userIdentity": stranger}
-    )
-    return record | shared, copy
-
-
-def web_identity_record(
-    rng: Random, at: int, issued: Session, subject: str, tags: Json, *, is_transitive: bool
-) -> Json:
-    """AssumeRoleWithWebIdentity by a CI job or a cluster workload, known by its token's subject."""
-    role = issued.role
-    if role is None:
-        raise ValueError("a web identity takes a role")
-    issuer, audience = _provider(subject)
-    provider = f"arn:aws:iam::{role.account}:oidc-provider/{issuer}"
-    record = _record(rng, at, role.account, REGION, "sts", "AssumeRoleWithWebIdentity")
-    parameters: Json = {
-        "roleArn": role.arn,
-        "roleSessionName": issued.name,
-        "durationSeconds": SESSION_SECONDS,
-    }
-    if tags:
-        parameters |= {"principalTags": tags, "transitiveTagKeys": sorted(tags) if is_transitive else []}
-    return record | {
-        "userIdentity": {
-            "type": "WebIdentityUser",
-            "principalId": f"{provider}:{audience}:{subject}",
-            "userName": subject,
-            "identityProvider": provider,
-        },
-        "sourceIPAddress": issued.ip,
-        "userAgent": issued.user_agent.format(service="sts"),
-        "requestParameters": parameters,
-        "responseElements": {
-            "credentials": _credentials(rng, issued.key, at, SESSION_SECONDS),
-            "subjectFromWebIdentityToken": subject,
-            "assumedRoleUser": _assumed(role, issued.name),
-            "provider": provider,
-            "audience": audience,
-        },
-        "resources": [{"accountId": role.account, "type": "AWS::IAM::Role", "ARN": role.arn}],
-        "readOnly": True,
-        "managementEvent": True,
-        "eventCategory": "Management",
-        "tlsDetails": _host("sts", REGION),
-    }
-
-
-def _provider(subject: str) -> tuple[str, str]:
-    if subject.startswith("repo:"):
-        return "token.ci.acme.example", "sts.amazonaws.com"
-    return f"oidc.eks.{REGION}.amazonaws.com/id/5C1D9E0A7B3F48E2", "sts.amazonaws.com"
-
-
-def session_token_record(rng: Random, at: int, caller: Session, issued: Session) -> Json:
-    """GetSessionToken: a person trades a long-lived key and a second factor for a session."""
-    record = _record(rng, at, caller.account, REGION, "sts", "GetSessionToken")
-    device = (caller.user_arn or "").replace(":user/", ":mfa/")
-    return record | {
-        "userIdentity": identity_of(caller),
-        "sourceIPAddress": caller.ip,
-        "userAgent": "aws-cli/2.31.4 md/awscrt#0.27.6 ua/2.1 os/linux cfg/retry-mode#standard",
-        "requestParameters": {"durationSeconds": SESSION_SECONDS, "serialNumber": device},
-        "responseElements": {"credentials": _credentials(rng, issued.key, at, SESSION_SECONDS)},
-        "readOnly": True,
-        "managementEvent": True,
-        "eventCategory": "Management",
-        "tlsDetails": _host("sts", REGION),
-    }
-
-
 def new_key_record(rng: Random, at: int, session: Session, user: str, key: str) -> Json:
     """CreateAccessKey that succeeded: a long-lived credential for `user`."""
     record = call_record(rng, at, session, Call("iam:CreateAccessKey", user))
@@ -280,7 +149,7 @@ def new_key_record(rng: Random, at: int, session: Session, user: str, key: str) 
 
 
 def console_login_record(rng: Random, at: int, human: Human) -> Json:
-    record = _record(rng, at, human.account, REGION, "signin", "ConsoleLogin")
+    record = base_record(rng, at, human.account, "signin", "ConsoleLogin")
     del record["requestID"]
     return record | {
         "eventType": "AwsConsoleSignIn",
@@ -299,26 +168,4 @@ def console_login_record(rng: Random, at: int, human: Human) -> Json:
         "readOnly": False,
         "managementEvent": True,
         "eventCategory": "Management",
-    }
-
-
-def service_assume_record(rng: Random, at: int, issued: Session, service: str) -> Json:
-    """A provider's own service takes a role to run the customer's function."""
-    role = issued.role
-    if role is None:
-        raise ValueError("a service takes a role")
-    host = f"{service}.amazonaws.com"
-    record = _record(rng, at, role.account, REGION, "sts", "AssumeRole")
-    answer: dict[str, Any] = {"credentials": _credentials(rng, issued.key, at, SESSION_SECONDS)}
-    return record | {
-        "userIdentity": {"type": "AWSService", "invokedBy": host},
-        "sourceIPAddress": host,
-        "userAgent": host,
-        "requestParameters": {"roleArn": role.arn, "roleSessionName": issued.name},
-        "responseElements": answer | {"assumedRoleUser": _assumed(role, issued.name)},
-        "resources": [{"accountId": role.account, "type": "AWS::IAM::Role", "ARN": role.arn}],
-        "readOnly": True,
-        "managementEvent": True,
-        "eventCategory": "Management",
-        "sharedEventID": ids.uuid(rng),
     }

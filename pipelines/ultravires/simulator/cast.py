@@ -68,6 +68,12 @@ class Agent:
     is_asked_by_human: bool = False
     risk: str = "medium"
     model: str = "model-large-2"
+    copy: int = 0
+
+    @property
+    def family(self) -> str:
+        """The uid without the number of its copy."""
+        return self.uid.removesuffix(f"-{self.copy + 1:02d}") if self.copy else self.uid
 
     @property
     def host_ip(self) -> str:

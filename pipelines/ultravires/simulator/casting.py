@@ -29,16 +29,16 @@ def _copy_role(role: Role, n: int) -> Role:
 
 
 def _copy_agent(agent: Agent, n: int) -> Agent:
-    return replace(
-        agent, uid=agent.uid + _suffix(n), roles=tuple(_copy_role(role, n) for role in agent.roles)
-    )
+    roles = tuple(_copy_role(role, n) for role in agent.roles)
+    return replace(agent, uid=agent.uid + _suffix(n), roles=roles, copy=n)
 
 
 def _copy_worker(worker: Worker, n: int) -> Worker:
-    subject = (
-        worker.subject.replace(":ref:", f"{_suffix(n)}:ref:")
-        if worker.kind == "ci"
-        else worker.subject + _suffix(n)
-    )
     roles = tuple(_copy_role(role, n) for role in worker.roles)
-    return replace(worker, name=worker.name + _suffix(n), subject=subject, roles=roles)
+    return replace(worker, name=worker.name + _suffix(n), subject=_copy_subject(worker, n), roles=roles)
+
+
+def _copy_subject(worker: Worker, n: int) -> str:
+    if worker.kind == "ci":
+        return worker.subject.replace(":ref:", f"{_suffix(n)}:ref:")
+    return worker.subject + _suffix(n)

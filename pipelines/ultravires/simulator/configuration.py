@@ -1,5 +1,6 @@
 """The world's `ultravires.yaml`: who is who, who owns it, and which networks are one."""
 
+from collections import Counter
 from typing import Any
 
 import yaml
@@ -42,11 +43,9 @@ def configuration_of(cast: Cast) -> str:
 
 def _shared_roles(cast: Cast) -> dict[str, int]:
     """How many agents and workers may take each role: what only one takes is that one's alias."""
-    counts: dict[str, int] = {}
-    for who in (*cast.agents, *cast.workers):
-        for role in who.roles:
-            counts[role.arn] = counts.get(role.arn, 0) + 1
-    return counts
+    taken = [role for agent in cast.agents for role in agent.roles]
+    taken += [role for worker in cast.workers for role in worker.roles]
+    return Counter(role.arn for role in taken)
 
 
 def _own(roles: tuple[Role, ...], shared: dict[str, int]) -> list[str]:

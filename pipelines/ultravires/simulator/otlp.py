@@ -34,10 +34,10 @@ def span(
     uid: str,
     parent: str,
     name: str,
+    *,
     started: int,
     ended: int,
     attributes: Json,
-    *,
     is_client: bool = False,
 ) -> Json:
     """One span; times in milliseconds of the agent's own clock."""
@@ -118,7 +118,7 @@ def chat_attributes(agent: Agent, conversation: str, rng: Random) -> Json:
 
 
 def tool_attributes(
-    agent: Agent, conversation: str, tool: str, call_id: str, arguments: Json, decision_id: str | None
+    agent: Agent, conversation: str, tool: str, call_id: str, *, arguments: Json, decision_id: str | None
 ) -> Json:
     """Of one tool call. Older instrumentation leaves the arguments out; OpenInference has no call id on the span."""
     text = json.dumps(arguments)
@@ -150,14 +150,14 @@ def tool_attributes(
     return base
 
 
-def sdk_attributes(service: str, operation: str, request_id: str, account: str, region: str) -> Json:
+def sdk_attributes(record: Json) -> Json:
     """Of the AWS SDK's client span: which request it sent, from which account."""
     return {
         "rpc.system": "aws-api",
-        "rpc.service": service,
-        "rpc.method": operation,
-        "aws.request_id": request_id,
-        "cloud.account.id": account,
-        "cloud.region": region,
-        "http.response.status_code": 200,
+        "rpc.service": record["eventSource"].partition(".")[0],
+        "rpc.method": record["eventName"],
+        "aws.request_id": record["requestID"],
+        "cloud.account.id": record["recipientAccountId"],
+        "cloud.region": record["awsRegion"],
+        "http.response.status_code": 403 if record.get("errorCode") else 200,
     }

@@ -92,8 +92,16 @@ class Scribe:
 
     def flush(self, until: int | None) -> None:
         """Write what has arrived by `until`, or everything."""
-        for files in (self.trail, self.spans, self.decisions, self.approvals):
+        for files in self.logs().values():
             files.flush(until)
+
+    def logs(self) -> dict[str, TrailFiles | DayFiles]:
+        return {
+            "aws_cloudtrail": self.trail,
+            "otel_genai": self.spans,
+            "opa_decisions": self.decisions,
+            "approvals": self.approvals,
+        }
 
     def _count(self, once: int, delivered: int) -> None:
         self.n_records += delivered

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from ultravires.simulator import aws, ids
-from ultravires.simulator.agent_plans import Plan, Step, grant_for, logged_action, moved, people, plan_steps
+from ultravires.simulator.agent_plans import Plan, grant_for, moved, people, plan_steps
 from ultravires.simulator.agent_runs import (
     Run,
     begin,
@@ -18,7 +18,6 @@ from ultravires.simulator.agent_runs import (
     take_role,
     take_step,
 )
-from ultravires.simulator.aws_calls import resource_patterns
 from ultravires.simulator.cast import ADMIN, CLEANER, LEGACY, Agent, Call, Cast, Tool
 from ultravires.simulator.grants import Grant
 from ultravires.simulator.moments import HOUR, MINUTE, SECOND

@@ -63,9 +63,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
 
 def _detail(record: dict[str, Any], status: str, ticket: str | None) -> dict[str, Any]:
     times = {name: micros(record.get(name)) for name in _TIMES}
-    lists = {
-        name: texts(record.get(name)) for name in ("actions", "resources", "roles", "tools") if name in record
-    }
+    lists = {name: texts(record.get(name)) for name in ("actions", "resources", "roles", "tools") if name in record}
     return present(
         status=status,
         origin="ticket",

@@ -15,14 +15,12 @@ from ultravires.framing import first_keys, json_records
 from ultravires.source import Event, NotParsed, Options, Source, present
 from ultravires.values import mapping, micros, text, truth
 from ultravires.vendors.aws_arns import resource_arns
-from ultravires.vendors.aws_credentials import Issued, issued_by, revoked_by, session_keys
+from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
 from ultravires.vendors.aws_identities import Actor, actor_of
 from ultravires.vendors.aws_ocsf import ocsf_class
 
 _SUFFIX = ".amazonaws.com"
-_TYPICAL = frozenset(
-    {"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"}
-)
+_TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
 _ENOUGH = 3
 _NOTIFICATION = re.compile(rb'"eventSource"\s*:\s*"aws:')
 _DENIED = re.compile(
@@ -55,7 +53,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     actor = actor_of(identity, name)
     error = text(record.get("errorCode"))
     outcome = _outcome(record, name, error)
-    issued = issued_by(record, name, event_at) if record.get("responseElements") else Issued()
+    issued = issued_by(record, name, event_at) if record.get("responseElements") else NOTHING_ISSUED
     address = text(record.get("sourceIPAddress"))
     is_address = address is not None and _is_address(address)
     class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))

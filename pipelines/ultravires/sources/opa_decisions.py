@@ -20,9 +20,7 @@ _TYPICAL = frozenset({"path", "query", "input", "result", "labels", "timestamp",
 _ENOUGH = 2
 _ANSWERS = ("allow", "allowed", "decision", "result", "permit")
 _YES = frozenset({"allow", "allowed", "permit", "permitted", "approve", "approved", "grant", "true", "yes"})
-_NO = frozenset(
-    {"deny", "denied", "forbid", "forbidden", "reject", "rejected", "block", "blocked", "false", "no"}
-)
+_NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", "block", "blocked", "false", "no"})
 
 
 def recognise(head: bytes) -> bool:
@@ -57,9 +55,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         src_ip=address_of(record.get("requested_by")),
         approval_uid=name_of(asked.get("approval")),
         decision_uid=uid,
-        args_hash=None
-        if is_masked(record, places.get("arguments", ""))
-        else hash_arguments(arguments, options),
+        args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
         keys=_keys(record, asked, uid, trace),
         detail=present(
             result={"success": "allow", "denied": "deny"}.get(outcome),
@@ -113,9 +109,7 @@ def is_masked(record: Mapping[str, Any], place: str) -> bool:
 def name_of(value: Any) -> str | None:
     """An id or name, also where it stands inside an object as `id`, `uid`, `arn` or `name`."""
     if type(value) is dict:
-        return next(
-            (found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None
-        )
+        return next((found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None)
     return label(value)
 
 

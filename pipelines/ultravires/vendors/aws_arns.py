@@ -11,9 +11,7 @@ from ultravires.values import mapping, sequence, text
 
 ARN_PARTS = 6
 _ASSUMED = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/(.+)")
-_QUEUE = re.compile(
-    r"https://(?:sqs\.|queue\.|)([a-z0-9-]+)\.?(?:queue\.)?amazonaws\.com(?:\.cn)?/(\d{12})/([^/?]+)"
-)
+_QUEUE = re.compile(r"https://(?:sqs\.|queue\.|)([a-z0-9-]+)\.?(?:queue\.)?amazonaws\.com(?:\.cn)?/(\d{12})/([^/?]+)")
 _LISTED = (
     ("instancesSet", "instanceId"),
     ("volumeSet", "volumeId"),
@@ -116,9 +114,7 @@ def resource_arns(record: dict[str, Any], service: str, account: str | None) -> 
     return list(dict.fromkeys(found))
 
 
-def _of_request(
-    request: dict[str, Any], service: str, region: str | None, account: str | None
-) -> Iterator[str]:
+def _of_request(request: dict[str, Any], service: str, region: str | None, account: str | None) -> Iterator[str]:
     names = _NAMED.get(service, {})
     for name, value in request.items():
         if type(value) is not str or not value:

@@ -1,7 +1,9 @@
 """What a CloudTrail event issued or revoked, and which ids travel with the issued credential."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ultravires.redaction import Redactor
 from ultravires.source import Options
@@ -23,7 +25,7 @@ _SECOND = 1_000_000
 _LONGEST_SESSION = 129_600  # seconds; GetSessionToken and GetFederationToken allow 36 hours
 
 
-class Issued(NamedTuple):
+class Issued(msgspec.Struct, frozen=True, gc=False):
     """A credential that the event made; for a role's session also the role."""
 
     credential_uid: str | None = None
@@ -36,13 +38,16 @@ class Issued(NamedTuple):
     source_identity: str | None = None
 
 
+NOTHING_ISSUED = Issued()
+
+
 def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
     """The session or access key in the response; empty where the event issued none. Times in microseconds."""
     response = mapping(record.get("responseElements"))
     if name == "CreateAccessKey":
         return Issued(credential_uid=credential_id(mapping(response.get("accessKey")).get("accessKeyId")))
     if name not in _ISSUES_SESSION:
-        return Issued()
+        return NOTHING_ISSUED
     request = mapping(record.get("requestParameters"))
     credentials = mapping(response.get("credentials"))
     seconds = integer(request.get("durationSeconds"))

@@ -1,6 +1,8 @@
 """Who a CloudTrail event says it was: its `userIdentity`, of whatever type, as one Actor."""
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ultravires.values import label, mapping, text, truth
 from ultravires.vendors.aws_arns import role_of_session
@@ -10,7 +12,7 @@ _HUMAN_TYPES = frozenset({"Root", "SAMLUser", "IdentityCenterUser"})
 _SIGN_IN = "ConsoleLogin"
 
 
-class Actor(NamedTuple):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """The subject of an event, its session, and the credential that it used."""
 
     uid: str | None
@@ -72,9 +74,7 @@ def _uid(identity: dict[str, Any], kind: str | None, via_service: str | None) ->
         return text(identity.get("userName")) or text(identity.get("principalId"))
     if kind == "IdentityCenterUser":
         behalf = mapping(identity.get("onBehalfOf"))
-        return (
-            text(behalf.get("userId")) or text(identity.get("userName")) or text(identity.get("principalId"))
-        )
+        return text(behalf.get("userId")) or text(identity.get("userName")) or text(identity.get("principalId"))
     principal = text(identity.get("principalId"))
     return (
         text(identity.get("arn"))

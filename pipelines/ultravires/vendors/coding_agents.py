@@ -152,14 +152,10 @@ def _decision(h: Happening) -> Event:
 def _tool_call(h: Happening, options: Options) -> Event:
     is_tool = h.name == "tool_result"
     tool = text(h.attributes.get("tool_name")) if is_tool else None
-    given = next(
-        (h.attributes[n] for n in ("arguments", "tool_input", "tool_parameters") if n in h.attributes), None
-    )
+    given = next((h.attributes[n] for n in ("arguments", "tool_input", "tool_parameters") if n in h.attributes), None)
     arguments = decoded(given) if is_tool else None
     succeeded = truth(h.attributes.get("success"))
-    outcome = (
-        ("unknown" if succeeded is None else "success" if succeeded else "failure") if is_tool else "success"
-    )
+    outcome = ("unknown" if succeeded is None else "success" if succeeded else "failure") if is_tool else "success"
     uid = h.call_uid or f"{h.conversation}/{h.name}/{h.event_at}"
     return Event(
         native_id=h.call_uid if is_tool else h.native_id,

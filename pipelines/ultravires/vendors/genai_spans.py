@@ -218,9 +218,7 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         yield "decision", decision, "uses"
     if prompt := first_of(attributes, "prompt.id", "gen_ai.prompt.id"):
         yield "prompt", f"{conversation_of(attributes) or span.trace}/{prompt}", "uses"
-    if operation == "rpc" and (
-        request := first_of(attributes, "aws.request_id", "aws.requestId", "aws.request.id")
-    ):
+    if operation == "rpc" and (request := first_of(attributes, "aws.request_id", "aws.requestId", "aws.request.id")):
         account = label(attributes.get("cloud.account.id"))
         yield "request", f"{account}/{request}" if account else request, "uses"
     yield from _carried(attributes, span)

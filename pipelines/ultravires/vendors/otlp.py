@@ -84,9 +84,7 @@ def _frames(export: Export, offset: int) -> Iterator[Frame]:
                 yield _frame(offset, raw, resource, scope, ("resourceLogs", "scopeLogs", "logRecords"))
 
 
-def _frame(
-    offset: int, raw: msgspec.Raw, resource: _Resource, scope: _Scope, names: tuple[str, str, str]
-) -> Frame:
+def _frame(offset: int, raw: msgspec.Raw, resource: _Resource, scope: _Scope, names: tuple[str, str, str]) -> Frame:
     data = bytes(raw)
     try:
         inner = {"scope": _context(scope.scope), names[2]: [_decode(data)]}

@@ -1,0 +1,81 @@
+"""ultravires.yaml: what is understood, and what is refused with one line."""
+
+from pathlib import Path
+
+import pytest
+
+from ultravires.errors import ConfigError, UsageError
+from ultravires.settings import find_config, load_settings
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "ultravires.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    """A typing error must not switch a control off."""
+    with pytest.raises(ConfigError, match="unknown key 'supressions'; known keys there: .*suppressions"):
+        load_settings(write(tmp_path, "supressions: []"))
+
+
+def test_an_unknown_key_inside_an_identity_names_the_keys_of_identities(tmp_path: Path) -> None:
+    """The known keys are those of the place where the error is."""
+    with pytest.raises(ConfigError, match=r"unknown key 'identities.0.ownr'; known keys there: aliases, id, kind"):
+        load_settings(write(tmp_path, "identities: [{id: a, kind: agent, ownr: x}]"))
+
+
+def test_an_alias_claimed_twice_at_one_time_is_a_configuration_error(tmp_path: Path) -> None:
+    """A name belongs to one identity at a time."""
+    text = "identities:\n- {id: a, kind: agent, aliases: [shared]}\n- {id: b, kind: agent, aliases: [shared]}\n"
+    with pytest.raises(ConfigError, match="alias 'shared' is claimed by identities 'a' and 'b'"):
+        load_settings(write(tmp_path, text))
+
+
+def test_an_alias_may_move_from_one_identity_to_another(tmp_path: Path) -> None:
+    """Claims that follow each other do not overlap."""
+    text = (
+        "identities:\n"
+        "- {id: a, kind: agent, aliases: [{uid: shared, valid_until: 2026-01-01T00:00:00Z}]}\n"
+        "- {id: b, kind: agent, aliases: [{uid: shared, valid_from: 2026-01-01T00:00:00Z}]}\n"
+    )
+    assert len(load_settings(write(tmp_path, text)).identities) == 2
+
+
+def test_durations_are_written_as_people_write_them(tmp_path: Path) -> None:
+    """`15m` and `7d` are durations."""
+    settings = load_settings(write(tmp_path, "sources: {opa_decisions: {expected_delay: 15m, max_silence: 7d}}"))
+    assert settings.expectation("opa_decisions").max_silence.days == 7
+    assert settings.expectation("opa_decisions").expected_delay.seconds == 900
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a list", "expected a mapping"),
+        ("a: [", "not valid YAML"),
+        ("networks: {office: [10.0.0.0/99]}", "networks.office"),
+        ("suppressions: [{detector: x, owner: me, expires: 2027-01-01T00:00:00Z}]", "reason"),
+    ],
+)
+def test_a_broken_configuration_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    """Whatever is wrong, the message names the file and has no second line."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_settings(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_configuration_is_a_usage_error(tmp_path: Path) -> None:
+    """--config must name a file."""
+    with pytest.raises(UsageError, match="cannot read the configuration"):
+        load_settings(tmp_path / "none.yaml")
+
+
+def test_a_configuration_beside_the_logs_is_never_used_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who can write a log must not be able to write a suppression."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    write(logs, "suppressions: []")
+    monkeypatch.chdir(tmp_path)
+    assert find_config(None, tmp_path / "home") is None

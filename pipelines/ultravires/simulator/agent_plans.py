@@ -27,9 +27,7 @@ class Step:
     is_repeated: bool = False
 
     def calls(self) -> list[Call]:
-        return [
-            Call(call.action, call.target.replace("{n}", f"{self.number:05d}")) for call in self.tool.calls
-        ]
+        return [Call(call.action, call.target.replace("{n}", f"{self.number:05d}")) for call in self.tool.calls]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ultravires.simulator.stage import Stage
 
 # The widest two clocks may differ is 110 s, inside the 2 minutes that Ultravires allows.
 _CLOCK_SPREAD = 55
-_THROTTLED, _REFUSED = 0.04, 0.015
+_THROTTLED, _REFUSED, _TOO_WIDE = 0.04, 0.015, 0.03
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,19 @@ def finish(run: Run) -> None:
 def take_step(run: Run, step: Step, call_id: str) -> Made:
     """Ask the model, ask the policy engine, call the tool; what the tool call left behind."""
     _chat(run, step.at - 2 * SECOND)
+    if run.rng.random() < _TOO_WIDE:
+        _ask_too_much(run, step, call_id)
     decision = _decide(run, step, call_id) if step.verdict != "none" else None
     made = _execute(run, step, call_id, decision)
     if step.is_repeated:
         _execute(run, replace(step, at=step.at + (step.seconds + 1) * SECOND), call_id, decision)
     return made
+
+
+def _ask_too_much(run: Run, step: Step, call_id: str) -> None:
+    """A first try that the policy engine refuses, and that therefore never runs."""
+    wider = replace(step, verdict="deny", at=step.at - SECOND, decided_arguments=step.arguments | {"batch": 50_000})
+    _decide(run, wider, f"{call_id}_first")
 
 
 def take_role(run: Run, role: Role, at: int, *, below: str | None = None) -> aws.Session:
@@ -205,9 +213,7 @@ def _sdk_span(run: Run, parent: str, record: Json, at: int) -> None:
     name = f"{attributes['rpc.service']}.{attributes['rpc.method']}"
     ended = started + run.rng.randrange(20, 55)
     run.spans.append(
-        otlp.span(
-            run.trace, uid, parent, name, started=started, ended=ended, attributes=attributes, is_client=True
-        )
+        otlp.span(run.trace, uid, parent, name, started=started, ended=ended, attributes=attributes, is_client=True)
     )
     run.scribe.link(run.node(uid), run.node(parent), "tool_call>tool_call")
     run.scribe.link(f"activity:{record['eventID']}", run.node(uid), "activity>tool_call")
@@ -217,9 +223,7 @@ def _chat(run: Run, at: int) -> None:
     uid, started = ids.hexadecimal(run.rng, 16), at + run.clock
     attributes = otlp.chat_attributes(run.agent, run.conversation, run.rng)
     ended, name = started + run.rng.randrange(400, 1800), f"chat {run.agent.model}"
-    run.spans.append(
-        otlp.span(run.trace, uid, run.root, name, started=started, ended=ended, attributes=attributes)
-    )
+    run.spans.append(otlp.span(run.trace, uid, run.root, name, started=started, ended=ended, attributes=attributes))
     _link_to_root(run, uid, is_primary=True)
 
 
@@ -256,9 +260,7 @@ def _execute(run: Run, step: Step, call_id: str, decision: str | None) -> Made:
     )
     name = f"tools/call {tool}" if run.agent.dialect == "mcp" else f"execute_tool {tool}"
     ended = started + step.seconds * SECOND
-    run.spans.append(
-        otlp.span(run.trace, uid, run.root, name, started=started, ended=ended, attributes=attributes)
-    )
+    run.spans.append(otlp.span(run.trace, uid, run.root, name, started=started, ended=ended, attributes=attributes))
     if decision:
         run.scribe.link(run.node(uid), f"decision:{decision}", "tool_call>decision")
     _link_to_root(run, uid, is_primary=decision is None)

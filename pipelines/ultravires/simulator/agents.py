@@ -118,9 +118,7 @@ def _awkward() -> tuple[Agent, ...]:
             "Move the order table to the new schema",
             (Role(DATA, "schema-migrator"),),
             (
-                Tool(
-                    "read_schema", (Call("glue:GetTable", "orders"), Call("dynamodb:DescribeTable", "orders"))
-                ),
+                Tool("read_schema", (Call("glue:GetTable", "orders"), Call("dynamodb:DescribeTable", "orders"))),
                 Tool("copy_rows", (Call("dynamodb:PutItem", "orders_v2"),)),
                 Tool("start_backfill", (Call("glue:StartJobRun", "orders-backfill"),)),
             ),

@@ -6,7 +6,7 @@ from random import Random
 from ultravires.simulator import ids
 from ultravires.simulator.aws_calls import SHAPES, Json, region_of, split_action
 from ultravires.simulator.cast import REGION, Call, Human, Role
-from ultravires.simulator.moments import SECOND, to_seconds, to_words
+from ultravires.simulator.moments import to_seconds, to_words
 
 SDK_AGENT = "aws-sdk-go-v2/1.36.3 os/linux lang/go#1.25.1 md/GOOS#linux md/GOARCH#arm64 api/{service}"
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
@@ -126,9 +126,7 @@ def call_record(rng: Random, at: int, session: Session, call: Call, *, error: st
     }
     if shape.arns:
         listed = shape.arns(session.account, call.target)
-        record["resources"] = [
-            {"accountId": session.account, "type": kind, "ARN": arn} for kind, arn in listed
-        ]
+        record["resources"] = [{"accountId": session.account, "type": kind, "ARN": arn} for kind, arn in listed]
     if error:
         record |= {"errorCode": error, "errorMessage": _message(error, record, call)}
     return record

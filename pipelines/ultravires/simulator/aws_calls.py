@@ -176,9 +176,7 @@ SHAPES: dict[str, Shape] = {
     "ec2:DescribeInstances": Shape(_all_machines, is_read=True),
     "ec2:StopInstances": Shape(_machines),
     "logs:FilterLogEvents": Shape(_logs, is_read=True),
-    "logs:CreateLogStream": Shape(
-        lambda account, target: {"logGroupName": target, "logStreamName": "tasks/1"}
-    ),
+    "logs:CreateLogStream": Shape(lambda account, target: {"logGroupName": target, "logStreamName": "tasks/1"}),
     "ecs:DescribeServices": Shape(_services, is_read=True),
     "ecs:UpdateService": Shape(_service),
     "ecs:RegisterTaskDefinition": Shape(_task_definition),
@@ -202,9 +200,7 @@ SHAPES: dict[str, Shape] = {
     "cloudtrail:PutEventSelectors": Shape(
         lambda account, target: {
             "trailName": target,
-            "eventSelectors": [
-                {"readWriteType": "ReadOnly", "includeManagementEvents": False, "dataResources": []}
-            ],
+            "eventSelectors": [{"readWriteType": "ReadOnly", "includeManagementEvents": False, "dataResources": []}],
         }
     ),
     "sts:GetCallerIdentity": Shape(_nothing, is_read=True),

@@ -77,9 +77,7 @@ def shared_copy(rng: Random, record: Json, caller: Session, account: str) -> tup
     shared = {"sharedEventID": ids.uuid(rng)}
     principal = record["userIdentity"]["principalId"]
     stranger = {"type": "AWSAccount", "principalId": principal, "accountId": caller.account}
-    copy = (
-        record | shared | {"eventID": ids.uuid(rng), "recipientAccountId": account, "userIdentity": stranger}
-    )
+    copy = record | shared | {"eventID": ids.uuid(rng), "recipientAccountId": account, "userIdentity": stranger}
     return record | shared, copy
 
 

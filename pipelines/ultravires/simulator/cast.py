@@ -101,9 +101,7 @@ class Worker:
     @property
     def ip(self) -> str:
         number = sum(self.name.encode()) % 240 + 5
-        return {"ci": f"198.51.100.{number}", "batch": f"10.30.7.{number}"}.get(
-            self.kind, f"10.40.12.{number}"
-        )
+        return {"ci": f"198.51.100.{number}", "batch": f"10.30.7.{number}"}.get(self.kind, f"10.40.12.{number}")
 
 
 @dataclass(frozen=True)

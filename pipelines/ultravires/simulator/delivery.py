@@ -18,11 +18,7 @@ _LATE, _TWICE = 0.02, 0.01
 
 def delivery_times(rng: Random, at: int) -> list[int]:
     """When a record made at `at` arrives; more than once where delivery repeats itself."""
-    wait = (
-        rng.randrange(10 * MINUTE, 58 * MINUTE)
-        if rng.random() < _LATE
-        else rng.randrange(2 * MINUTE, 9 * MINUTE)
-    )
+    wait = rng.randrange(10 * MINUTE, 58 * MINUTE) if rng.random() < _LATE else rng.randrange(2 * MINUTE, 9 * MINUTE)
     again = [at + wait + rng.randrange(30 * SECOND, 50 * MINUTE)] if rng.random() < _TWICE else []
     return [at + wait, *again]
 
@@ -36,9 +32,7 @@ class TrailFiles:
     rng: Random
     n_records: int = 0
     n_files: int = 0
-    _slots: dict[tuple[str, str, int], list[tuple[int, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    _slots: dict[tuple[str, str, int], list[tuple[int, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, record: dict[str, Any], at: int) -> int:
         """Store one record made at `at`; how often it will be delivered."""

@@ -63,9 +63,7 @@ def export_line(agent: Agent, spans: Sequence[Json]) -> bytes:
         "host.name": f"runner-{agent.host_ip.replace('.', '-')}",
         "telemetry.sdk.language": "python",
     }
-    scope = {"openinference": "openinference.instrumentation", "mcp": "mcp.client"}.get(
-        agent.dialect, "agent.runtime"
-    )
+    scope = {"openinference": "openinference.instrumentation", "mcp": "mcp.client"}.get(agent.dialect, "agent.runtime")
     entry = {
         "resource": {"attributes": _attributes(resource)},
         "scopeSpans": [{"scope": {"name": scope, "version": "0.61.0"}, "spans": list(spans)}],
@@ -87,11 +85,7 @@ def _message(text: str) -> str:
 
 
 def _agent(agent: Agent, conversation: str) -> Json:
-    vendor = (
-        {"gen_ai.system": "acme.models"}
-        if agent.dialect == "older"
-        else {"gen_ai.provider.name": "acme.models"}
-    )
+    vendor = {"gen_ai.system": "acme.models"} if agent.dialect == "older" else {"gen_ai.provider.name": "acme.models"}
     return vendor | {
         "gen_ai.agent.id": agent.uid,
         "gen_ai.agent.name": agent.uid,

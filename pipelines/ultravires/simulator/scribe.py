@@ -43,9 +43,7 @@ class Scribe:
         self.approvals = DayFiles(self.out / "approvals", "approvals")
         self.links = LinkWriter(self.out / "labels" / "links.json")
 
-    def link(
-        self, child: str, parent: str, kind: str, method: str = "exact_key", *, is_primary: bool = True
-    ) -> None:
+    def link(self, child: str, parent: str, kind: str, method: str = "exact_key", *, is_primary: bool = True) -> None:
         self.links.write(child, parent, kind, method, is_primary=is_primary)
 
     def record(self, record: Json, at: int, session: aws.Session | None = None) -> str:

@@ -2,31 +2,32 @@
 
 from collections.abc import Callable, Iterator
 
-from ultravires.simulator import situations as s
+from ultravires.simulator import wrong_credentials, wrong_grants, wrong_tools
 from ultravires.simulator.moments import DAY, FIRST_DAY, HOUR, MINUTE
+from ultravires.simulator.stage import Stage
 from ultravires.simulator.truth import Situation
 
-Play = Callable[[s.Stage, int], Situation]
+Play = Callable[[Stage, int], Situation]
 
 # (day, minutes after 8:00): one place each in the smallest world.
 TIMETABLE: tuple[tuple[int, int, Play], ...] = (
-    (4, 15, s.unapproved_privileged_activity),
-    (4, 95, s.activity_after_approval_end),
-    (4, 210, s.executed_despite_denial),
-    (5, 40, s.activity_outside_actions),
-    (5, 130, s.entitlement_overreach),
-    (5, 260, s.self_approval),
-    (6, 25, s.activity_outside_resources),
-    (6, 140, s.privileged_tool_without_decision),
-    (6, 290, s.hasty_high_risk_approval),
-    (7, 35, s.arguments_changed_after_decision),
-    (7, 120, s.credential_used_after_task),
-    (7, 250, s.credential_used_elsewhere),
-    (8, 20, s.role_chain_leaves_approval),
-    (8, 145, s.agent_mints_credential),
-    (8, 300, s.rare_action),
-    (8, 400, s.audit_logging_weakened),
-    (7, 380, s.confused_deputy),
+    (4, 15, wrong_grants.unapproved_privileged_activity),
+    (4, 95, wrong_grants.activity_after_approval_end),
+    (4, 210, wrong_tools.executed_despite_denial),
+    (5, 40, wrong_grants.activity_outside_actions),
+    (5, 130, wrong_grants.entitlement_overreach),
+    (5, 260, wrong_grants.self_approval),
+    (6, 25, wrong_grants.activity_outside_resources),
+    (6, 140, wrong_tools.privileged_tool_without_decision),
+    (6, 290, wrong_grants.hasty_high_risk_approval),
+    (7, 35, wrong_tools.arguments_changed_after_decision),
+    (7, 120, wrong_credentials.credential_used_after_task),
+    (7, 250, wrong_credentials.credential_used_elsewhere),
+    (8, 20, wrong_credentials.role_chain_leaves_approval),
+    (8, 145, wrong_credentials.agent_mints_credential),
+    (8, 300, wrong_grants.rare_action),
+    (8, 400, wrong_credentials.audit_logging_weakened),
+    (7, 380, wrong_tools.confused_deputy),
 )
 _EVENTS_A_COPY = 50_000
 _MOST_COPIES = 12

@@ -38,9 +38,7 @@ def run_batch(stage: Stage, worker: Worker, grant: Grant, at: int) -> None:
         issued = _issue(stage, worker, worker.roles[0], at, f"{worker.name}-{stage.rng.randrange(10**6)}")
         record = aws_sessions.assume_role_record(stage.rng, at, session, issued, names_source=False)
         _store_hop(stage, record, at, session, issued)
-        stage.scribe.link(
-            issued.node, grant.node, "credential>approval", "attribute_window", is_primary=False
-        )
+        stage.scribe.link(issued.node, grant.node, "credential>approval", "attribute_window", is_primary=False)
         session = issued
     _work(stage, worker, [session], at + 2 * SECOND)
 
@@ -64,9 +62,7 @@ def run_web_identity(stage: Stage, worker: Worker, grant: Grant, at: int) -> Non
 def _enter(stage: Stage, worker: Worker, grant: Grant, tags: Json, at: int) -> aws.Session:
     scribe, is_transitive = stage.scribe, worker.carries == "transitive_tag"
     first = _issue(stage, worker, worker.roles[0], at, f"{worker.kind}-{stage.rng.randrange(10**9)}")
-    record = aws_sessions.web_identity_record(
-        stage.rng, at, first, worker.subject, tags, is_transitive=is_transitive
-    )
+    record = aws_sessions.web_identity_record(stage.rng, at, first, worker.subject, tags, is_transitive=is_transitive)
     activity = scribe.record(record, at)
     methods = {"transitive_tag": "carried", "session_tag": "caller_chosen"}
     method = methods.get(worker.carries, "attribute_window")

@@ -77,9 +77,7 @@ def _workload(name: str, namespace: str, calls: tuple[Call, ...], carries: str) 
     named = tuple(Call(call.action, call.target.format(name=name)) for call in calls)
     subject = f"system:serviceaccount:{namespace}:{name}"
     task = f"Serve {name} in the shop cluster"
-    return Worker(
-        "workload", name, f"{namespace}-team", task, subject, (Role(PROD, f"k8s-{name}"),), named, carries
-    )
+    return Worker("workload", name, f"{namespace}-team", task, subject, (Role(PROD, f"k8s-{name}"),), named, carries)
 
 
 _LOOK = (Call("ec2:DescribeInstances"), Call("iam:ListRoles"), Call("cloudtrail:DescribeTrails"))

@@ -24,6 +24,7 @@ from ultravires.ocsf import (
     finding_as_ocsf,
     held_notice_as_ocsf,
 )
+from ultravires.sinks.alerts_file import FILE_NAME
 from ultravires.sinks.splunk_hec import MAX_REQUEST_BYTES
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -223,3 +224,12 @@ def test_what_the_outbox_holds_is_valid_and_holds_no_raw_record(world: World) ->
         assert_valid(body)
         assert "raw record" not in row["body"] and "\n" not in row["body"]
         assert body["metadata"]["uid"] == row["alert_id"] and body["activity_id"] == row["activity_id"]
+
+
+def test_every_alert_of_the_samples_is_valid(sample_home: Path) -> None:
+    """What a whole run writes to alerts.jsonl is OCSF, line by line, and each id stands there once."""
+    bodies = [json.loads(line) for line in (sample_home / FILE_NAME).read_text(encoding="utf-8").splitlines()]
+    for body in bodies:
+        assert_valid(body)
+    assert len({body["metadata"]["uid"] for body in bodies}) == len(bodies) > 50
+    assert {body["class_uid"] for body in bodies} == {2004, 2008}

@@ -71,7 +71,10 @@ where sink = $sink and state = 'failed' and next_attempt_at is not null
 
 @dataclass
 class Delivery:
-    """What one delivery did, over all sinks; `problems` holds one line per sink that had trouble."""
+    """Over all sinks: alerts sent by this delivery, and rows that stand failed, waiting or held after it.
+
+    `problems` holds one line per sink that had trouble.
+    """
 
     sent: int = 0
     failed: int = 0

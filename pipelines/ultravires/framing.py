@@ -104,7 +104,7 @@ def first_keys(head: bytes, array: str | None = None) -> Iterator[frozenset[str]
     """
     head = head.removeprefix(BOM)
     opening = re.compile(rb'\{\s*"%s"\s*:\s*\[\s*' % re.escape(array or "").encode())
-    for count, start in enumerate(re.finditer(rb"(?:^|\n)[\s\[]*(?=\{)", head)):
+    for count, start in enumerate(re.finditer(rb"(?:^|\n)[ \t\r\[]*+(?=\{)", head)):
         if count >= _TRIED_STARTS:
             return
         yield frozenset(_member_names(head, start.end()))

@@ -25,6 +25,8 @@ MAX_ROWS = 20_000
 MAX_RAW_BYTES = 32 << 20
 _HOUR = 3_600_000_000
 _RECOGNISING = Options(hash_key=b"recognising")
+_NO_KEYS: list[tuple[str, str, str]] = []
+_NO_DETAIL: dict[str, Any] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -173,7 +175,7 @@ class _Reader:
                 rows.key_values.append(value)
                 rows.key_roles.append(role)
             rows.key_offsets.append(len(rows.key_kinds))
-            event.keys, event.detail = [], {}
+            event.keys, event.detail = _NO_KEYS, _NO_DETAIL  # stored flat, above and as text
             rows.events.append(msgspec.structs.astuple(event))
             rows.hours.append(event.event_at // _HOUR * _HOUR)
             rows.native_ids.append(native_id)

@@ -19,7 +19,8 @@ BOM = b"\xef\xbb\xbf"
 BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,\[\]}]*")
 _AROUND = re.compile(rb"[^\[{]{0,1000}")
-_OBJECT_FOLLOWS = re.compile(r'[}\]]\s*,?\s*(?=\{\s*")|\n(?=\{)')
+# possessive repeats: a megabyte of blanks must not be tried in every split
+_OBJECT_FOLLOWS = re.compile(r'[}\]]\s*+,?\s*+(?=\{\s*")|\n(?=\{)')
 _FIRST_KEY = re.compile(r'\{\s*"(?:[^"\\]|\\.){1,200}"\s*:')
 _WHITE = b" \t\r\n\x0b\x0c"
 _MAX_PUNCTUATION = 8
@@ -200,7 +201,7 @@ class Splitter:
             openings.add(opening.group())
         if openings:
             known = "|".join(map(re.escape, sorted(openings)))
-            behind = rf"[}}\]]\s*,?\s*(?={known})" if failed_at == start else rf"(?={known})"
+            behind = rf"[}}\]]\s*+,?\s*+(?={known})" if failed_at == start else rf"(?={known})"
             if again := re.compile(rf"{behind}|\n(?=\{{)").search(text, max(failed_at, start + 1)):
                 return again.end()
             if failed_at > start:

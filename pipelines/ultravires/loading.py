@@ -133,8 +133,7 @@ class Loader:
                 if file is not None and self._read(file, files):
                     files.append(file)
             self._flush(files)
-            for file in files:
-                self._write_manifest(file)
+            self._write_manifest(files)
         for file in files:
             self._count(file)
 
@@ -206,24 +205,28 @@ class Loader:
             self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
             self.engine.warehouse.bump("quarantine")
 
-    def _write_manifest(self, file: LoadingFile) -> None:
-        row = (
-            file.file_id,
-            str(file.path),
-            file.size,
-            file.modified_ns,
-            file.sha256,
-            file.source.name if file.source else None,
-            file.state,
-            file.records,
-            file.events,
-            file.emitted - file.events,
-            file.quarantined,
-            file.ignored,
-            self.ingested_at,
-            file.message,
-        )
-        self.con.execute(f"insert into files values ({', '.join('?' * len(row))})", row)
+    def _write_manifest(self, files: list[LoadingFile]) -> None:
+        if not files:
+            return
+        columns = {
+            "file_id": [file.file_id for file in files],
+            "path": [str(file.path) for file in files],
+            "size": [file.size for file in files],
+            "modified_ns": [file.modified_ns for file in files],
+            "sha256": [file.sha256 for file in files],
+            "source": [file.source.name if file.source else None for file in files],
+            "state": [file.state for file in files],
+            "n_records": [file.records for file in files],
+            "n_events": [file.events for file in files],
+            "n_duplicates": [file.emitted - file.events for file in files],
+            "n_quarantined": [file.quarantined for file in files],
+            "n_ignored": [file.ignored for file in files],
+            "loaded_at": [self.ingested_at] * len(files),
+            "message": [file.message for file in files],
+        }
+        self.con.register("manifest_rows", pa.table(columns))
+        self.con.execute("insert into files by name from manifest_rows")
+        self.con.unregister("manifest_rows")
         self.engine.warehouse.bump("files")
 
     def _count(self, file: LoadingFile) -> None:

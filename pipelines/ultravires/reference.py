@@ -101,7 +101,9 @@ def _iam_actions() -> pa.Table:
     rows = []
     for path in sorted(folder.glob("*.json")):
         for action in json.loads(path.read_text(encoding="utf-8")).values():
-            rows.append((f"{path.stem}:{action['name']}".lower(), action["accessLevel"]))
+            # "Permissions management, Write" and the like: the first word is the one that counts.
+            level = action["accessLevel"].split(",")[0]
+            rows.append((f"{path.stem}:{action['name']}".lower(), level))
     return _table({"action_lower": pa.string(), "access_level": pa.string()}, rows)
 
 

@@ -1,4 +1,4 @@
--- grain: one row per credential and approval whose subject, role and window fit it
+-- grain: one row per credential or issuing activity, and approval whose subject, role and window fit it
 -- build: full
 -- why: the last resort, where no id travels: it names a candidate and is never proof
 
@@ -32,16 +32,29 @@ subjects as (
     join stg_keys on stg_keys.event_id = stg_credentials.issued_event_id and stg_keys.key_kind = 'federated_subject'
 ),
 
-identified as (
-    select distinct subjects.credential_id, subjects.role_arn, subjects.from_at, subjects.until_at, resolved.identity_id
+-- Who was given a credential without showing one (a web identity) stands in this window by the issuing event itself.
+issuing as (
+    select stg_activities.activity_id as node_id, subjects.role_arn, subjects.alias_uid, subjects.from_at, subjects.until_at
     from subjects
+    join stg_activities on stg_activities.issued_credential_uid = subjects.credential_uid
+),
+
+carriers as (
+    select credential_id as node_id, role_arn, alias_uid, from_at, until_at from subjects
+    union
+    select node_id, role_arn, alias_uid, from_at, until_at from issuing
+),
+
+identified as (
+    select distinct carriers.node_id, carriers.role_arn, carriers.from_at, carriers.until_at, resolved.identity_id
+    from carriers
     join int_identities__resolved as resolved
-        on resolved.alias_uid = subjects.alias_uid
-        and resolved.valid_from <= subjects.from_at and resolved.valid_until > subjects.from_at
+        on resolved.alias_uid = carriers.alias_uid
+        and resolved.valid_from <= carriers.from_at and resolved.valid_until > carriers.from_at
 )
 
 select distinct
-    identified.credential_id as node_id,
+    identified.node_id,
     windows.approval_id,
     identified.identity_id as key_value
 from identified

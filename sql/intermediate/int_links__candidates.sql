@@ -77,7 +77,8 @@ around as (
         method,
         key_kind,
         key_value,
-        count(*) over (partition by activity_id, key_kind, method) as n_candidates
+        count(*) over (partition by activity_id, key_kind, method) as n_candidates,
+        seconds_apart
     from int_tool_calls__around_activities
 ),
 
@@ -130,7 +131,7 @@ in_window as (
     select
         node_id as child_id,
         approval_id as parent_id,
-        'credential>approval' as kind,
+        split_part(node_id, ':', 1) || '>approval' as kind,
         'authority' as spine,
         'attribute_window' as method,
         'identity' as key_kind,

@@ -27,6 +27,7 @@ patterns as (
     select
         approval_id,
         pattern_kind,
+        pattern,
         replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
     from (
         select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from stg_approvals
@@ -72,13 +73,46 @@ resource_acts as (
     where node_kind = 'activity'
 ),
 
-outside_resources as (
-    select distinct resource_acts.step_id
+judged_resources as (
+    select
+        resource_acts.step_id,
+        resource_acts.approval_id,
+        resource_acts.value,
+        approved_values.value is not null as is_approved,
+        -- arn:aws:ecs:eu-central-1:1:cluster/main -> arn:aws:ecs:eu-central-1:1: and main
+        regexp_extract(resource_acts.value, '^arn:[^:]*:[^:]*:[^:]*:[^:]*:') as owner,
+        regexp_extract(resource_acts.value, '[^:/]+$') as last_name
     from resource_acts
     left join approved_values
         on approved_values.approval_id = resource_acts.approval_id
         and approved_values.pattern_kind = 'resource' and approved_values.value = resource_acts.value
-    where approved_values.value is null
+),
+
+-- A record also names what holds the thing acted on (the cluster of a service, the database of a table).
+holders as (
+    select distinct holder.step_id, holder.value
+    from judged_resources as holder
+    join judged_resources as held on held.step_id = holder.step_id
+    where not holder.is_approved and held.is_approved and holder.owner <> '' and held.owner = holder.owner
+        and (
+            starts_with(held.value, holder.value || '/')
+            or contains(substr(held.value, length(held.owner) + 1), '/' || holder.last_name || '/')
+        )
+    union
+    -- Where the record names only the holder of what the approval speaks of, nothing can be said about the thing itself.
+    select distinct holder.step_id, holder.value
+    from judged_resources as holder
+    join patterns on patterns.approval_id = holder.approval_id and patterns.pattern_kind = 'resource'
+    where not holder.is_approved and holder.owner <> ''
+        and starts_with(patterns.pattern, holder.owner)
+        and contains(substr(patterns.pattern, length(holder.owner) + 1), '/' || holder.last_name || '/')
+),
+
+outside_resources as (
+    select distinct judged_resources.step_id
+    from judged_resources
+    left join holders on holders.step_id = judged_resources.step_id and holders.value = judged_resources.value
+    where not judged_resources.is_approved and holders.value is null
 )
 
 select

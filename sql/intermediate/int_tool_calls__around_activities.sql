@@ -5,6 +5,8 @@
 with calls as (
     select
         stg_tool_calls.tool_call_id,
+        stg_tool_calls.called_at,
+        stg_tool_calls.ended_at,
         stg_tool_calls.called_at - run_context.clock_tolerance as from_at,
         stg_tool_calls.ended_at + run_context.clock_tolerance as until_at
     from stg_tool_calls
@@ -63,23 +65,32 @@ activity_approvals as (
 
 by_approval as (
     select
-        activity_approvals.activity_id, of_call.tool_call_id, 'approval' as key_kind,
+        activity_approvals.activity_id, activity_approvals.event_at, of_call.tool_call_id, 'approval' as key_kind,
         activity_approvals.approval_id as key_value, 'attribute_window' as method
     from activity_approvals
     join int_approvals__of_tool_calls as of_call on of_call.approval_id = activity_approvals.approval_id
     join calls on calls.tool_call_id = of_call.tool_call_id
     where activity_approvals.event_at between calls.from_at and calls.until_at
+),
+
+combined as (
+    select
+        by_session.activity_id,
+        by_session.event_at,
+        by_session.tool_call_id,
+        by_session.key_kind,
+        by_session.key_value,
+        case when session_approvals.is_inside then 'caller_chosen' else 'caller_chosen_outside' end as method
+    from by_session
+    left join session_approvals
+        on session_approvals.activity_id = by_session.activity_id and session_approvals.tool_call_id = by_session.tool_call_id
+    union all
+    select activity_id, event_at, tool_call_id, key_kind, key_value, method
+    from by_approval
 )
 
 select
-    by_session.activity_id,
-    by_session.tool_call_id,
-    by_session.key_kind,
-    by_session.key_value,
-    case when session_approvals.is_inside then 'caller_chosen' else 'caller_chosen_outside' end as method
-from by_session
-left join session_approvals
-    on session_approvals.activity_id = by_session.activity_id and session_approvals.tool_call_id = by_session.tool_call_id
-union all
-select activity_id, tool_call_id, key_kind, key_value, method
-from by_approval
+    combined.* exclude (event_at),
+    greatest(0, epoch(calls.called_at) - epoch(combined.event_at), epoch(combined.event_at) - epoch(calls.ended_at)) as seconds_apart
+from combined
+join calls on calls.tool_call_id = combined.tool_call_id

@@ -92,8 +92,8 @@ ranked as (
         row_number() over (
             partition by child_id, spine
             order by
-                coalesce(is_entry, false) desc, confidence desc, n_candidates, leads_to_approval desc, validity,
-                coalesce(is_before, false) desc, parent_at desc, parent_id, method
+                coalesce(is_entry, false) desc, confidence desc, n_candidates, leads_to_approval desc, parent_kind <> 'decision', validity,
+                coalesce(seconds_apart, 0), coalesce(is_before, false) desc, parent_at desc, parent_id, method
         ) as rank
     from preferred
 )

@@ -13,6 +13,7 @@ from published_fixture import empty_world, published_world
 from published_putting import CHAIN, FINDING, KEY_CHAIN, put, put_step
 from ultravires.report import write_report
 from ultravires.report.chains import MAX_NODES, read_top_chains
+from ultravires.report.curves import Box, Curve, box_of_node, free_spot
 from ultravires.report.lanes import MAX_ROWS, pack
 from ultravires.report.report import render_report, write_atomically
 from ultravires.report.time_scale import scale_of
@@ -86,6 +87,30 @@ def test_every_link_of_a_drawing_says_method_confidence_and_key(con: duckdb.Duck
     assert "authority: carried 0.80 by source identity APR-1" in page
     assert "Gap: no decision" in page
     assert "Finding (high): Activity outside the approved actions" in page
+
+
+def test_findings_alike_are_one_line_with_their_number(con: duckdb.DuckDBPyConnection) -> None:
+    """A detector that says the same of one identity all day does not push the others off the page."""
+    con.execute(
+        "insert into findings select findings.* replace (finding_id || range as finding_id, 1 as risk_score, "
+        "null as chain_id) "
+        "from findings, range(50) where finding_id = ?",
+        [FINDING],
+    )
+    text = " ".join(Elements(render_report(con)).text.split())
+    assert text.count("s3:PutBucketPolicy is not among s3:Get*") == 1
+    assert f"{FINDING} and 50 alike" in text
+    assert "52 open findings" in text
+
+
+def test_each_detector_has_its_riskiest_chain_drawn_first(con: duckdb.DuckDBPyConnection) -> None:
+    """Two chains of the loud detector do not hide the one chain of the quiet detector."""
+    con.execute(
+        "insert into findings by name select * replace ('fi_third' as finding_id, 'ch_request' as chain_id, "
+        "73 as risk_score) from findings where finding_id = ?",
+        [FINDING],
+    )
+    assert [view.chain["chain_id"] for view in read_top_chains(con, 3)] == [CHAIN, KEY_CHAIN, "ch_request"]
 
 
 def test_page_needs_no_network_and_allows_none(con: duckdb.DuckDBPyConnection) -> None:
@@ -175,7 +200,7 @@ def test_approval_that_ends_before_the_chain_is_marked(con: duckdb.DuckDBPyConne
 def test_empty_home_says_so_and_names_absent_sources() -> None:
     """Before the first log the page is still a page."""
     with empty_world() as con:
-        put(con, "sources", log="aws_cloudtrail", state="absent", evidence_kind="activity", n_events=0)
+        put(con, "sources", log="aws_cloudtrail", state="absent", evidence_kinds=["activity"], n_events=0)
         text = " ".join(Elements(render_report(con)).text.split())
     assert "Nothing was found yet" in text
     assert "aws_cloudtrail activity absent never seen" in text
@@ -244,6 +269,16 @@ def test_labels_never_lie_on_one_another() -> None:
     spoken = [place for place in places if place.label]
     assert len(spoken) == MAX_ROWS
     assert len({place.row for place in spoken}) == MAX_ROWS
+
+
+def test_words_of_a_link_take_a_free_spot_or_none() -> None:
+    """The middle of the curve is taken by a node's label, so the words move along it; with no room they are left out."""
+    curve = Curve(0, 0, 400, 100, 50)
+    middle = box_of_node(200, 50, "a label", is_label_left=False)
+    spot = free_spot(curve, "carried 0.80", [middle])
+    assert spot is not None and not spot.overlaps(middle)
+    assert free_spot(curve, "carried 0.80", [Box(-100, -100, 600, 200)]) is None
+    assert (curve.point(0), curve.point(1)) == ((0, 0), (400, 100))
 
 
 def test_label_near_the_right_edge_stands_left_of_its_node() -> None:

@@ -13,8 +13,8 @@ _IN_ASCII = str.maketrans(
 
 def print_lines(lines: Iterable[Text], console: Console) -> None:
     """Print `lines` unbroken; a terminal without Unicode gets letters for symbols, escapes else."""
-    for line in lines:
-        console.print(in_ascii(line) if console.options.ascii_only else line, soft_wrap=True)
+    whole = Text("\n").join(lines)
+    console.print(in_ascii(whole) if console.options.ascii_only else whole, soft_wrap=True)
 
 
 def in_ascii(line: Text) -> Text:

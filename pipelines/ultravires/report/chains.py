@@ -21,6 +21,7 @@ class ChainView:
     """One drawn chain: its row, the nodes that are shown in the order of time, and the number of all."""
 
     chain: Row
+    title: str
     old_ids: list[str]
     nodes: list[Node]
     links_of: dict[str, list[Link]]
@@ -40,19 +41,26 @@ class _Read:
     old_ids: dict[str, list[str]]
 
 
+# One noisy detector must not fill the page: first the riskiest chain of each, then the second of each, and so on.
 _TOP = """
 with judged as (
-    select chain_id, max(risk_score) as top_risk, count(*) as n_findings
+    select chain_id, max(risk_score) as top_risk, count(*) as n_findings,
+        max_by(detector_id, {'risk': risk_score, 'id': detector_id}) as top_detector
     from findings
     where state = 'open' and not coalesce(is_suppressed, false) and chain_id is not null
     group by chain_id
+),
+placed as (
+    select chains.*, judged.top_risk, coalesce(judged.n_findings, 0) as n_findings,
+        row_number() over (
+            partition by judged.top_detector
+            order by judged.top_risk desc nulls last, judged.n_findings desc, chains.n_steps desc, chains.is_accounted,
+                chains.n_privileged desc nulls last, chains.ended_at desc nulls last, chains.chain_id
+        ) as nth
+    from chains
+    left join judged using (chain_id)
 )
-select chains.*, judged.top_risk, coalesce(judged.n_findings, 0) as n_findings
-from chains
-left join judged using (chain_id)
-order by judged.top_risk desc nulls last, chains.is_accounted, chains.n_privileged desc nulls last,
-    chains.ended_at desc nulls last, chains.chain_id
-limit ?
+select * exclude (nth) from placed order by top_risk is null, nth, top_risk desc nulls last, chain_id limit ?
 """
 
 # Each kind of node gets its share of the page, and within its kind first the root, then evidence, gaps and
@@ -96,7 +104,7 @@ where credential_id in (select unnest($ids::varchar[]))
 
 
 def read_top_chains(con: duckdb.DuckDBPyConnection, top_chains: int) -> list[ChainView]:
-    """Up to `top_chains` chains: the riskiest findings first, then the unaccounted, then the privileged."""
+    """Up to `top_chains` chains: the riskiest of each detector first, then those without findings."""
     chains = fetch_rows(con, _TOP, [top_chains])
     ids = [chain["chain_id"] for chain in chains]
     steps: dict[str, list[Row]] = defaultdict(list)
@@ -120,6 +128,7 @@ def _view(chain: Row, steps: Sequence[Row], read: _Read) -> ChainView:
     spans = {node.node_id: read.spans[node.node_id] for node in shown if node.node_id in read.spans}
     return ChainView(
         chain=chain,
+        title=_title(chain, read.nodes.get(chain["root_id"])),
         old_ids=read.old_ids.get(chain["chain_id"], []),
         nodes=shown,
         links_of=links_of,
@@ -127,6 +136,13 @@ def _view(chain: Row, steps: Sequence[Row], read: _Read) -> ChainView:
         n_steps=steps[0]["n_steps"] if steps else 0,
         drawing=draw_chain(shown, [link for each in links_of.values() for link in each], read.marks, spans),
     )
+
+
+def _title(chain: Row, root: Node | None) -> str:
+    """The task in its words, else what the root is."""
+    if chain["task"] or root is None:
+        return str(chain["task"] or chain["root_id"])
+    return f"{root.kind.replace('_', ' ')} {root.label}"
 
 
 def _by_child(links: Sequence[Link]) -> dict[str, list[Link]]:

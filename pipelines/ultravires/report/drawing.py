@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ultravires.finding_marks import Mark
+from ultravires.report.curves import Box, Curve, box_of_node, free_spot
 from ultravires.report.lanes import MARKER, Place, pack
 from ultravires.report.time_scale import TimeScale, scale_of
 from ultravires.trace import Link
@@ -15,8 +16,6 @@ LANES = ("approval", "decision", "tool_call", "credential", "activity")
 WIDTH, LEFT, RIGHT, TOP, ROW = 1120.0, 116.0, 1088.0, 34.0, 23.0
 _LANE_MARGIN = 13.0
 _TICK_DISTANCE = 118.0
-# Exact links speak for themselves; of the others so many are named in the picture, all of them on hover.
-_MAX_NAMED_LINKS = 12
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,12 @@ class DrawnNode:
 
 @dataclass(frozen=True)
 class DrawnLink:
+    """`words` are empty where the link is exact, or where there was no room for them; hover and table have them."""
+
     link: Link
     path: str
-    x: float
-    y: float
-    is_named: bool
+    words: str
+    spot: Box | None
     strength: str
 
 
@@ -97,7 +97,7 @@ def _place(timed: Sequence[Node], scale: TimeScale) -> tuple[list[DrawnLane], di
     for kind in LANES:
         within = sorted((n for n in timed if n.kind == kind), key=lambda n: (n.at or datetime.min, n.node_id))
         packed = pack([(scale.place(n.at), _label(n)) for n in within if n.at], LEFT, RIGHT)
-        n_rows = max((place.row for place in packed), default=0) + 1
+        n_rows = max((place.row for place in packed), default=0) + (1 if packed else 0)
         for node, place in zip(within, packed, strict=True):
             places[node.node_id] = place.moved(y + _LANE_MARGIN + ROW / 2 + place.row * ROW)
         height = n_rows * ROW + 2 * _LANE_MARGIN
@@ -150,21 +150,26 @@ def _ends(
 
 
 def _draw_links(links: Sequence[Link], drawn: Mapping[str, DrawnNode]) -> list[DrawnLink]:
-    shown = [link for link in links if link.child_id in drawn and link.parent_id in drawn]
-    named = {id(link) for link in [link for link in shown if link.confidence < 1][:_MAX_NAMED_LINKS]}
-    return [_draw_link(link, drawn[link.parent_id], drawn[link.child_id], is_named=id(link) in named) for link in shown]
+    taken = [box_of_node(node.x, node.y, node.label, is_label_left=node.is_label_left) for node in drawn.values()]
+    lines = []
+    for link in links:
+        if link.child_id in drawn and link.parent_id in drawn:
+            curve = _curve(drawn[link.parent_id], drawn[link.child_id])
+            words = f"{link.method.replace('_', ' ')} {link.confidence:.2f}" if link.confidence < 1 else ""
+            spot = free_spot(curve, words, taken) if words else None
+            taken += [spot] if spot else []
+            lines.append(DrawnLink(link, curve.path, words if spot else "", spot, _strength(link)))
+    return lines
 
 
-def _draw_link(link: Link, parent: DrawnNode, child: DrawnNode, *, is_named: bool) -> DrawnLink:
+def _curve(parent: DrawnNode, child: DrawnNode) -> Curve:
     # Within a lane the line bows upwards, so that it is not taken for a bar.
     is_bow = parent.node.kind == child.node.kind
     bend = min(parent.y, child.y) - MARKER if is_bow else (parent.y + child.y) / 2
-    start, end = f"{parent.x:.1f} {parent.y:.1f}", f"{child.x:.1f} {child.y:.1f}"
-    return DrawnLink(
-        link=link,
-        path=f"M{start} C{parent.x:.1f} {bend:.1f} {child.x:.1f} {bend:.1f} {end}",
-        x=(parent.x + child.x) / 2,
-        y=(parent.y + child.y) / 2,
-        is_named=is_named,
-        strength="strong" if link.confidence >= 0.8 else "fair" if link.confidence >= 0.5 else "weak",
-    )
+    return Curve(parent.x, parent.y, child.x, child.y, bend)
+
+
+def _strength(link: Link) -> str:
+    if link.confidence >= 0.8:
+        return "strong"
+    return "fair" if link.confidence >= 0.5 else "weak"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 MARKER = 14.0
 MAX_ROWS = 7
-_LETTER = 6.3
+LETTER = 6.3
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def pack(items: Sequence[tuple[float, str]], left: float, right: float) -> list[
     row_ends = [left] * MAX_ROWS
     places = []
     for x, label in items:
-        width = MARKER + _LETTER * len(label)
+        width = MARKER + LETTER * len(label)
         is_left = x + width > right
         starts, ends = (x - width, x + MARKER / 2) if is_left else (x - MARKER / 2, x + width)
         row = next((row for row, end in enumerate(row_ends) if end <= starts), None)

@@ -8,7 +8,7 @@ import duckdb
 from ultravires.rows import Row, fetch_rows
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
-MAX_FINDINGS, MAX_IDENTITIES, MAX_DAYS, MAX_DRIFT = 40, 15, 31, 25
+MAX_FINDINGS, MAX_IDENTITIES, MAX_DAYS, MAX_DRIFT = 25, 15, 31, 20
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Overview:
     accounted_share: float | None
     severities: dict[str, int]
     findings: list[Row]
-    n_more_findings: int
+    n_more_lines: int
     controls: list[Row]
     identities: list[Row]
     n_more_identities: int
@@ -50,9 +50,20 @@ select severity, count(*) as n from findings
 where state = 'open' and not coalesce(is_suppressed, false) group by severity
 """
 
+# What one detector says of one identity is one line with the riskiest of it; the others are counted.
 _FINDINGS = """
-select * from findings
-where state = 'open' and not coalesce(is_suppressed, false)
+with placed as (
+    select *,
+        count(*) over (partition by detector_id, identity_id) as n_alike,
+        row_number() over (
+            partition by detector_id, identity_id order by risk_score desc, first_at desc, finding_id
+        ) as nth
+    from findings
+    where state = 'open' and not coalesce(is_suppressed, false)
+)
+select * exclude (nth), count(*) over () as n_lines
+from placed
+where nth = 1
 order by risk_score desc, first_at desc, finding_id
 limit ?
 """
@@ -114,7 +125,7 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         accounted_share=totals["n_accounted"] / totals["n_activities"] if totals["n_activities"] else None,
         severities={severity: severities.get(severity, 0) for severity in SEVERITIES},
         findings=findings,
-        n_more_findings=totals["n_findings"] - len(findings),
+        n_more_lines=findings[0]["n_lines"] - len(findings) if findings else 0,
         controls=fetch_rows(con, _CONTROLS),
         identities=identities[:MAX_IDENTITIES],
         n_more_identities=max(0, len(identities) - MAX_IDENTITIES),

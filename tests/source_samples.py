@@ -75,9 +75,7 @@ def export(*spans: dict[str, Any], resource: dict[str, Any] | None = None) -> di
 def log_export(*records: dict[str, Any], resource: dict[str, Any] | None = None) -> dict[str, Any]:
     """Log records as one OTLP export."""
     of_resource = {"attributes": attributes(resource or {"service.name": "claude-code"})}
-    return {
-        "resourceLogs": [{"resource": of_resource, "scopeLogs": [{"scope": {}, "logRecords": list(records)}]}]
-    }
+    return {"resourceLogs": [{"resource": of_resource, "scopeLogs": [{"scope": {}, "logRecords": list(records)}]}]}
 
 
 def log_record(named: dict[str, Any], body: str = "") -> dict[str, Any]:
@@ -136,9 +134,7 @@ def approval(**members: Any) -> dict[str, Any]:
 
 
 def tool_span(**named: Any) -> dict[str, Any]:
-    return span(
-        2, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read_object", **named}, parent=1
-    )
+    return span(2, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read_object", **named}, parent=1)
 
 
 SAMPLES: dict[str, bytes] = {
@@ -151,9 +147,7 @@ SAMPLES: dict[str, bytes] = {
             export(span(1, {"gen_ai.operation.name": "invoke_agent", "user.id": "mira"}), tool_span()),
             export(span(3, {"http.request.method": "GET"})),
             log_export(
-                log_record(
-                    {"event.name": "claude_code.tool_decision", "session.id": "s", "decision": "accept"}
-                )
+                log_record({"event.name": "claude_code.tool_decision", "session.id": "s", "decision": "accept"})
             ),
         )
     ).encode(),

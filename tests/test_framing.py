@@ -10,14 +10,10 @@ from ultravires.framing import first_keys, json_records
 from ultravires.source import Frame, Options
 
 OPTIONS = Options(hash_key=b"k")
-RECORDS = [
-    {"id": n, "text": 'a } ] { [ " \\ b', "nested": [{"in": 1}, {"in": 2}]} for n in range(5)
-]
+RECORDS = [{"id": n, "text": 'a } ] { [ " \\ b', "nested": [{"in": 1}, {"in": 2}]} for n in range(5)]
 
 
-def split(
-    data: bytes, *, size: int = 1 << 20, array: str | None = "Records", limit: int = 1 << 20
-) -> list[Frame]:
+def split(data: bytes, *, size: int = 1 << 20, array: str | None = "Records", limit: int = 1 << 20) -> list[Frame]:
     """Frames of the bytes, given to the splitter in chunks of `size`."""
 
     def chunks() -> Iterator[bytes]:

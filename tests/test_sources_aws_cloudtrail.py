@@ -191,9 +191,7 @@ def test_a_web_identity_carries_its_subject_and_principal_tags(tmp_path: Path) -
         ("mira", None, "unknown"),
     ],
 )
-def test_every_type_of_identity_has_an_actor(
-    identity: Any, uid: str | None, kind: str, tmp_path: Path
-) -> None:
+def test_every_type_of_identity_has_an_actor(identity: Any, uid: str | None, kind: str, tmp_path: Path) -> None:
     """The subject as the log names it; a key of an IAM user may be in anybody's hands."""
     row = read(tmp_path, userIdentity=identity)
     assert (row["actor_uid"], row["actor_kind"]) == (uid, kind)
@@ -259,9 +257,7 @@ def test_names_in_the_request_become_arns(
     service: str, name: str, request_parameters: Any, expected: list[str], tmp_path: Path
 ) -> None:
     """An approval lists ARNs, so the resources of an event are ARNs where account and region suffice."""
-    row = read(
-        tmp_path, eventSource=f"{service}.amazonaws.com", eventName=name, requestParameters=request_parameters
-    )
+    row = read(tmp_path, eventSource=f"{service}.amazonaws.com", eventName=name, requestParameters=request_parameters)
     assert len(row["resource_uids"]) == len(expected)
     assert all(part in uid for part, uid in zip(expected, row["resource_uids"], strict=True))
 
@@ -292,23 +288,17 @@ def test_creating_and_ending_access_keys(tmp_path: Path) -> None:
     ended = {"accessKeyId": "AKIANEW", "userName": "batch"}
     deleted = read(tmp_path, **iam, eventName="DeleteAccessKey", requestParameters=ended)
     assert deleted["revoked_credential_uid"] == "AKIANEW"
-    off = read(
-        tmp_path, **iam, eventName="UpdateAccessKey", requestParameters={**ended, "status": "Inactive"}
-    )
+    off = read(tmp_path, **iam, eventName="UpdateAccessKey", requestParameters={**ended, "status": "Inactive"})
     assert off["revoked_credential_uid"] == "AKIANEW"
     on = read(tmp_path, **iam, eventName="UpdateAccessKey", requestParameters={**ended, "status": "Active"})
     assert on["revoked_credential_uid"] is None
-    failed = read(
-        tmp_path, **iam, eventName="DeleteAccessKey", requestParameters=ended, errorCode="AccessDenied"
-    )
+    failed = read(tmp_path, **iam, eventName="DeleteAccessKey", requestParameters=ended, errorCode="AccessDenied")
     assert failed["revoked_credential_uid"] is None
 
 
 def test_a_masked_key_is_no_credential(tmp_path: Path) -> None:
     """Many keys share one mask, so it must join nothing."""
-    assert (
-        read(tmp_path, userIdentity={**USER, "accessKeyId": "AKIA****************"})["credential_uid"] is None
-    )
+    assert read(tmp_path, userIdentity={**USER, "accessKeyId": "AKIA****************"})["credential_uid"] is None
 
 
 def test_a_service_name_is_no_address(tmp_path: Path) -> None:

@@ -107,9 +107,7 @@ def test_mutated_bytes_end_as_events_or_in_quarantine(name: str, folder: Path, d
     mutated = bytearray(SAMPLES[name])
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, max(0, len(mutated) - 1)))
-        piece = data.draw(
-            st.one_of(st.binary(max_size=3), st.sampled_from([b'"', b"{", b"}", b"[", b"\n", b"\x00"]))
-        )
+        piece = data.draw(st.one_of(st.binary(max_size=3), st.sampled_from([b'"', b"{", b"}", b"[", b"\n", b"\x00"])))
         width = data.draw(st.sampled_from([0, 1, 1, 5, 40]))
         mutated[at : at + width] = piece
     assert check(name, bytes(mutated), folder) == check(name, bytes(mutated), folder)
@@ -119,9 +117,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
     """The path to every value inside a JSON value."""
     if path:
         yield path
-    members = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, member in members:
         yield from _places(member, (*path, name))
 
@@ -182,9 +178,7 @@ def test_limits_stop_a_file_with_a_reason(name: str, tmp_path: Path) -> None:
     """A file beyond the size limit is read up to it."""
     options = Options(hash_key=b"k", max_file_bytes=500)
     padded = SAMPLES[name] + b"\n" + b" " * (1 << 21)
-    assert [row.reason for row in quarantined(name, padded, tmp_path, options)] == [
-        "file is larger than 500 bytes"
-    ]
+    assert [row.reason for row in quarantined(name, padded, tmp_path, options)] == ["file is larger than 500 bytes"]
 
 
 def test_a_gzip_bomb_is_stopped(tmp_path: Path) -> None:

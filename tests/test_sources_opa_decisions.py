@@ -124,9 +124,7 @@ def test_the_array_that_opa_posts_is_read(tmp_path: Path) -> None:
     ("change", "reason"),
     [({"timestamp": None}, "no time"), ({"decision_id": 7}, "no decision_id: not an OPA decision")],
 )
-def test_a_decision_without_id_or_time_is_put_aside(
-    change: dict[str, Any], reason: str, tmp_path: Path
-) -> None:
+def test_a_decision_without_id_or_time_is_put_aside(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
     """Neither can be guessed."""
     found = quarantined("opa_decisions", json.dumps(decision(**change)).encode(), tmp_path)
     assert [row.reason for row in found] == [reason]

@@ -28,9 +28,7 @@ def read(folder: Path, named: dict[str, Any], *, parent: int | None = 1, **membe
     return only("otel_genai", export(make_span(2, named, parent, **members)), folder)
 
 
-def read_log(
-    folder: Path, named: dict[str, Any], service: str = "claude-code", body: str = ""
-) -> dict[str, Any]:
+def read_log(folder: Path, named: dict[str, Any], service: str = "claude-code", body: str = "") -> dict[str, Any]:
     return only("otel_genai", log_export(log_record(named, body), resource={"service.name": service}), folder)
 
 
@@ -172,9 +170,7 @@ def test_a_run_without_a_human_or_below_another_span_is_a_tool_call(
         ({"aws.request_id": "R"}, ("request", "R", "uses")),
     ],
 )
-def test_an_aws_call_uses_its_request(
-    named: dict[str, Any], request_key: tuple[str, str, str], tmp_path: Path
-) -> None:
+def test_an_aws_call_uses_its_request(named: dict[str, Any], request_key: tuple[str, str, str], tmp_path: Path) -> None:
     """The request id leads to the CloudTrail event; with the account where the span knows it."""
     rpc = {"rpc.system": "aws-api", "rpc.service": "S3", "rpc.method": "GetObject"}
     row = read(tmp_path, {**rpc, **named})
@@ -194,9 +190,7 @@ def test_the_nearest_of_equal_attributes_counts(tmp_path: Path) -> None:
 def test_an_agent_without_id_or_name_is_its_service(tmp_path: Path) -> None:
     """The prefix tells the kinds of names apart."""
     assert read(tmp_path, {"gen_ai.operation.name": "chat"})["actor_uid"] == "service:runner"
-    assert (
-        read(tmp_path, {"gen_ai.operation.name": "chat", "gen_ai.agent.name": "a"})["actor_uid"] == "agent:a"
-    )
+    assert read(tmp_path, {"gen_ai.operation.name": "chat", "gen_ai.agent.name": "a"})["actor_uid"] == "agent:a"
 
 
 def test_equal_arguments_have_equal_hashes(tmp_path: Path) -> None:

@@ -34,9 +34,7 @@ def test_all_events_of_the_recorded_attacks_are_read() -> None:
 @pytest.mark.parametrize("name", ["traildiscover_cloudtrail.jsonl.gz", "panther_tests.jsonl.gz"])
 def test_every_event_with_a_vendor_time_is_read(name: str, tmp_path: Path) -> None:
     """Those without are put aside for that reason and no other."""
-    found = [
-        line["event"] for line in lines_of(name) if line.get("log_type", "AWS.CloudTrail") == "AWS.CloudTrail"
-    ]
+    found = [line["event"] for line in lines_of(name) if line.get("log_type", "AWS.CloudTrail") == "AWS.CloudTrail"]
     data = "\n".join(map(json.dumps, found)).encode()
     n_timed = sum(bool(event.get("eventTime")) for event in found)
     read_ = batches("aws_cloudtrail", data, tmp_path)

@@ -1,0 +1,189 @@
+"""Runs killed with SIGKILL at a chosen moment, and what two homes must have in common whatever happened to them.
+
+Moments are told by what the run leaves on disk, not by a clock alone: a loaded machine then kills at the same
+place of the run as an idle one.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import duckdb
+from ultravires.published import open_published
+
+LONGEST_SECONDS = 300.0
+POLL_SECONDS = 0.001
+# Nine files a transaction: so that a kill can come between the transactions of one load.
+PROGRAM = "import ultravires.loading as loading; loading.GROUP_FILES = 9; from ultravires.cli import main; main()"
+
+MAY_DIFFER = frozenset({"ingested_at", "file_id", "record_no", "loaded_at", "run_id", "revision"})
+"""SCHEMA: provenance, and what counts runs."""
+HISTORY = frozenset({"runs", "alerts"})
+"""`runs` has a line for each killed run too; of `alerts` only what was told is compared."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come since it started: all numbers only grow."""
+
+    seconds: float = 0.0
+    written: int = 0
+    """Bytes that the warehouse and its log grew by."""
+    told: int = 0
+    """Bytes that alerts.jsonl grew by."""
+    published: int = 0
+    """Parquet files that were not there before."""
+    announced: int = 0
+    """1 once the manifest is another one: what is left to do is the report and the closing of the warehouse."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Comes when the run has reached `least` of one of the numbers of Progress."""
+
+    number: str
+    least: float
+
+    def has_come(self, progress: Progress) -> bool:
+        return bool(getattr(progress, self.number) >= self.least)
+
+
+class Watch:
+    """Looks at a home while a run works on it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.started = time.monotonic()
+        self.sizes = self._sizes()
+        self.written = 0
+        self.told = _size(home / "alerts.jsonl")
+        self.files = self._files()
+        self.manifest = _modified(home / "published" / "CURRENT")
+
+    def look(self) -> Progress:
+        before, self.sizes = self.sizes, self._sizes()
+        # A checkpoint empties the log into the file, so growth is added up and shrinking left out.
+        self.written += sum(max(0, now - then) for now, then in zip(self.sizes, before, strict=True))
+        return Progress(
+            seconds=time.monotonic() - self.started,
+            written=self.written,
+            told=_size(self.home / "alerts.jsonl") - self.told,
+            published=len(self._files() - self.files),
+            announced=int(_modified(self.home / "published" / "CURRENT") != self.manifest),
+        )
+
+    def _sizes(self) -> tuple[int, int]:
+        return _size(self.home / "warehouse.duckdb"), _size(self.home / "warehouse.duckdb.wal")
+
+    def _files(self) -> set[Path]:
+        return set((self.home / "published").glob("*/*.parquet"))
+
+
+def run_to_end(logs: Path, home: Path, config: Path) -> Progress:
+    """A run that nobody disturbs; what it had done shortly before its end. Fails where the run failed."""
+    watch, last = Watch(home), Progress()
+    with tempfile.TemporaryFile() as errors:
+        process = _start(logs, home, config, errors)
+        while process.poll() is None:
+            last = watch.look()
+            time.sleep(POLL_SECONDS)
+        errors.seek(0)
+        assert process.returncode == 0, errors.read().decode()
+    return last
+
+
+def run_and_kill(logs: Path, home: Path, config: Path, moment: Moment) -> bool:
+    """A run that is killed when `moment` has come; false when it ended before."""
+    watch = Watch(home)
+    process = _start(logs, home, config, subprocess.DEVNULL)
+    while process.poll() is None:
+        progress = watch.look()
+        assert progress.seconds < LONGEST_SECONDS, "the run hangs"
+        if moment.has_come(progress):
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+        time.sleep(POLL_SECONDS)
+    process.wait()
+    return process.returncode == -signal.SIGKILL
+
+
+def _start(logs: Path, home: Path, config: Path, errors: IO[bytes] | int) -> subprocess.Popen[bytes]:
+    options = ["--input", str(logs), "--home", str(home), "--config", str(config)]
+    command = [sys.executable, "-c", PROGRAM, "run", *options]
+    # A process group of its own: the workers it may start die with it.
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """One line per published table, and one for the alerts, in which two homes differ; empty when they are equal."""
+    found = []
+    with open_published(first) as a, open_published(second) as b:
+        names = set(_tables(a)) | set(_tables(b))
+        for table in sorted(names - HISTORY):
+            found += _difference(table, _rows(a, table), _rows(b, table))
+        found += _difference("alerts", _outbox(a), _outbox(b))
+    return found + _difference("alerts.jsonl", Counter(told_alerts(first)), Counter(told_alerts(second)))
+
+
+def told_alerts(home: Path) -> list[str]:
+    """What stands in alerts.jsonl without ids and revisions, which count runs: finding, activity and the facts."""
+    told = []
+    for alert in read_alerts(home):
+        alert["metadata"] = {k: v for k, v in alert["metadata"].items() if k not in ("uid", "version", "sequence")}
+        told.append(json.dumps(_without_revision(alert), sort_keys=True))
+    return told
+
+
+def read_alerts(home: Path) -> list[dict[str, dict[str, object]]]:
+    """Every line of alerts.jsonl; a line that is no JSON fails."""
+    return [json.loads(line) for line in (home / "alerts.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def _without_revision(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _without_revision(v) for k, v in value.items() if k != "revision"}
+    return value
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+    return [row[0] for row in con.execute("select view_name from duckdb_views() where not internal").fetchall()]
+
+
+def _rows(con: duckdb.DuckDBPyConnection, table: str) -> Counter[str]:
+    names = [row[0] for row in con.execute(f'describe "{table}"').fetchall() if row[0] not in MAY_DIFFER]
+    columns = ", ".join(f'"{name}"::varchar' for name in names)
+    return Counter(map(str, con.execute(f'select {columns} from "{table}"').fetchall()))
+
+
+def _outbox(con: duckdb.DuckDBPyConnection) -> Counter[str]:
+    rows = con.execute("select finding_id, sink, activity_id, state, count(*) from alerts group by all").fetchall()
+    return Counter(map(str, rows))
+
+
+def _difference(name: str, first: Counter[str], second: Counter[str]) -> list[str]:
+    if first == second:
+        return []
+    only = [[row[:600] for row in list(a - b)[:2]] for a, b in ((first, second), (second, first))]
+    return [f"{name}: {first.total()} and {second.total()} rows; {only[0]} against {only[1]}"]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

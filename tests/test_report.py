@@ -272,7 +272,7 @@ def test_labels_never_lie_on_one_another() -> None:
 
 
 def test_words_of_a_link_take_a_free_spot_or_none() -> None:
-    """The middle of the curve is taken by a node's label, so the words move along it; with no room they are left out."""
+    """The middle of the curve is taken by a node's label, so the words move along it, or are left out."""
     curve = Curve(0, 0, 400, 100, 50)
     middle = box_of_node(200, 50, "a label", is_label_left=False)
     spot = free_spot(curve, "carried 0.80", [middle])

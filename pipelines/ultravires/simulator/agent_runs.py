@@ -145,7 +145,7 @@ def take_role(run: Run, role: Role, at: int, *, below: str | None = None) -> aws
     run.scribe.link(activity, caller.node, "activity>credential", is_primary=not is_entry)
     run.scribe.link(issued.node, caller.node, "credential>credential", is_primary=not is_entry)
     if grant:
-        method = "carried" if issued.source_identity else "caller_chosen"
+        method = _carrying(issued)
         run.scribe.link(issued.node, grant.node, "credential>approval", method, is_primary=is_first)
         run.scribe.link(activity, grant.node, "activity>approval", method, is_primary=is_first)
     if below:
@@ -168,6 +168,11 @@ def _issued(run: Run, role: Role, at: int) -> aws.Session:
     )
 
 
+def _carrying(issued: aws.Session) -> str:
+    """How a session carries its approval: by its source identity, else by the name the runner gave it."""
+    return "carried" if issued.source_identity else "caller_chosen"
+
+
 def _store_taking(run: Run, record: Json, at: int, caller: aws.Session, issued: aws.Session) -> str:
     """Store AssumeRole, in both accounts where they differ; the caller's record is the node."""
     if caller.account == issued.account:
@@ -175,8 +180,8 @@ def _store_taking(run: Run, record: Json, at: int, caller: aws.Session, issued: 
     original, copy = aws_sessions.shared_copy(run.rng, record, caller, issued.account)
     node, twin = run.scribe.record(original, at), run.scribe.record(copy, at)
     run.scribe.link(twin, node, "same_event")
-    if run.plan.grant and issued.source_identity:
-        run.scribe.link(twin, run.plan.grant.node, "activity>approval", "carried", is_primary=not run.sessions)
+    if run.plan.grant:
+        run.scribe.link(twin, run.plan.grant.node, "activity>approval", _carrying(issued), is_primary=not run.sessions)
     return node
 
 

@@ -20,6 +20,10 @@ class Shape(NamedTuple):
     is_data: bool = False
 
 
+# A table is asked for with its database, a service with its cluster: an approval names both.
+_CONTAINERS = {"glue": "database/lake", "ecs": "cluster/main"}
+
+
 def split_action(call: Call) -> tuple[str, str]:
     service, _, operation = call.action.partition(":")
     return service, operation
@@ -41,7 +45,9 @@ def resource_patterns(account: str, call: Call) -> list[str]:
         return [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     if service == "iam":
         return [f"arn:aws:iam::{account}:role/{name}"]
-    return [f"arn:aws:{service}:*:{account}:*{name.lstrip('/')}*"]
+    container = _CONTAINERS.get(service)
+    around = [f"arn:aws:{service}:*:{account}:{container}"] if container else []
+    return [*around, f"arn:aws:{service}:*:{account}:*{name.lstrip('/')}*"]
 
 
 def _bucket(account: str, target: str) -> Json:

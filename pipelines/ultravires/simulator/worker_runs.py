@@ -67,7 +67,7 @@ def _enter(stage: Stage, worker: Worker, grant: Grant, tags: Json, at: int) -> a
     methods = {"transitive_tag": "carried", "session_tag": "caller_chosen"}
     method = methods.get(worker.carries, "attribute_window")
     scribe.link(first.node, grant.node, "credential>approval", method)
-    scribe.link(activity, grant.node, "activity>approval", method, is_primary=bool(tags))
+    scribe.link(activity, grant.node, "activity>approval", method)
     return first
 
 

@@ -181,7 +181,7 @@ def _store_taking(run: Run, record: Json, at: int, caller: aws.Session, issued: 
     node, twin = run.scribe.record(original, at), run.scribe.record(copy, at)
     run.scribe.link(twin, node, "same_event")
     if run.plan.grant:
-        run.scribe.link(twin, run.plan.grant.node, "activity>approval", _carrying(issued), is_primary=not run.sessions)
+        run.scribe.link(twin, run.plan.grant.node, "activity>approval", _carrying(issued))
     return node
 
 

@@ -37,8 +37,7 @@ def run_batch(stage: Stage, worker: Worker, grant: Grant, at: int) -> None:
     if worker.roles:
         issued = _issue(stage, worker, worker.roles[0], at, f"{worker.name}-{stage.rng.randrange(10**6)}")
         record = aws_sessions.assume_role_record(stage.rng, at, session, issued, names_source=False)
-        _store_hop(stage, record, at, session, issued)
-        stage.scribe.link(issued.node, grant.node, "credential>approval", "attribute_window", is_primary=False)
+        _store_hop(stage, record, at, session, issued, grant=grant, is_carried=False)
         session = issued
     _work(stage, worker, [session], at + 2 * SECOND)
 
@@ -54,7 +53,7 @@ def run_web_identity(stage: Stage, worker: Worker, grant: Grant, at: int) -> Non
         record = aws_sessions.assume_role_record(
             stage.rng, at, sessions[-1], issued, names_source=False, incoming_tags=inherited
         )
-        _store_hop(stage, record, at, sessions[-1], issued, carried=grant.node if inherited else None)
+        _store_hop(stage, record, at, sessions[-1], issued, grant=grant, is_carried=bool(inherited))
         sessions.append(issued)
     _work(stage, worker, sessions, at + 2 * SECOND)
 
@@ -84,22 +83,24 @@ def _issue(stage: Stage, worker: Worker, role: Role, at: int, name: str) -> aws.
 
 
 def _store_hop(
-    stage: Stage, record: Json, at: int, caller: aws.Session, issued: aws.Session, *, carried: str | None = None
+    stage: Stage, record: Json, at: int, caller: aws.Session, issued: aws.Session, *, grant: Grant, is_carried: bool
 ) -> None:
-    """Store AssumeRole and its copy; `carried` is the approval whose id travels on as a transitive tag."""
+    """Store AssumeRole and its copy; is_carried: the approval's id travels on as a transitive tag."""
     scribe = stage.scribe
+    method = "carried" if is_carried else "attribute_window"
     records = [record]
     if caller.account != issued.account:
         records = list(aws_sessions.shared_copy(stage.rng, record, caller, issued.account))
     node, *twins = [scribe.record(entry, at) for entry in records]
     scribe.link(node, caller.node, "activity>credential")
     scribe.link(issued.node, caller.node, "credential>credential")
+    scribe.link(issued.node, grant.node, "credential>approval", method, is_primary=False)
+    if is_carried:
+        scribe.link(node, grant.node, "activity>approval", method, is_primary=False)
     for twin in twins:
+        # The copy does not know the caller's credential: the approval is all that it can hang on.
         scribe.link(twin, node, "same_event")
-    if carried:
-        scribe.link(issued.node, carried, "credential>approval", "carried", is_primary=False)
-        for entry in (node, *twins):
-            scribe.link(entry, carried, "activity>approval", "carried", is_primary=False)
+        scribe.link(twin, grant.node, "activity>approval", method)
 
 
 def _work(stage: Stage, worker: Worker, sessions: list[aws.Session], at: int) -> None:

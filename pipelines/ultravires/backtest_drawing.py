@@ -1,0 +1,73 @@
+"""A backtest in the terminal: four short tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ultravires.backtest import Scores
+
+
+def render_scores(scores: Scores) -> Group:
+    """Links, what they miss, situations and detectors, and the findings that nothing explains."""
+    n_found = sum(situation.is_found for situation in scores.situations)
+    summary = (
+        f"{n_found} of {len(scores.situations)} situations found; {scores.n_findings} findings, "
+        f"{len(scores.unexplained)} of them unexplained; {scores.findings_a_day:.1f} findings a day"
+    )
+    return Group(_links(scores), _misses(scores), _detectors(scores), _situations(scores), _rest(scores), Text(summary))
+
+
+def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in (*columns, *numbers):
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _links(scores: Scores) -> Table:
+    numbers = ("found", "precision", "true", "recall")
+    table = _table("Links", "spine", "kind", "method", numbers=numbers)
+    for s in scores.links:
+        method = f"{s.method}, ambiguous" if s.is_ambiguous else s.method
+        counts = (str(s.n_found), _ratio(s.precision), str(s.n_true), _ratio(s.recall))
+        table.add_row(s.spine or "-", Text(s.kind), method, *counts)
+    return table
+
+
+def _misses(scores: Scores) -> Table:
+    table = _table("True links not made", "kind", "method", "why", "for example", numbers=("n",))
+    for miss in scores.misses:
+        example = Text(f"{miss.child} > {miss.parent}")
+        table.add_row(Text(miss.kind), miss.method, miss.reason, example, str(miss.n))
+    return table
+
+
+def _detectors(scores: Scores) -> Table:
+    numbers = ("expected", "recall", "findings", "precision")
+    table = _table("Detectors", "detector", numbers=numbers)
+    for s in scores.detectors:
+        table.add_row(Text(s.detector), str(s.n_expected), _ratio(s.recall), str(s.n_findings), _ratio(s.precision))
+    return table
+
+
+def _situations(scores: Scores) -> Table:
+    table = _table("Situations", "situation", "identity", "missing")
+    for s in scores.situations:
+        table.add_row(Text(s.situation), Text(s.identity), Text(", ".join(s.missing)) if s.missing else "found")
+    return table
+
+
+def _rest(scores: Scores) -> Table:
+    table = _table("Findings that no situation explains", "detector", "what it says")
+    for found in scores.unexplained:
+        table.add_row(Text(found.detector), Text(found.message))
+    return table

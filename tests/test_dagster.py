@@ -1,0 +1,159 @@
+"""The Dagster graph: pinned by a snapshot, valid, and shown by its own page without an error."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from browser import find_browser, open_page
+from conftest import SAMPLES
+from tables_compared import differences
+
+from ultravires.definitions import ASSETS, CHECKS, definitions
+from ultravires.home import HomeResource
+from ultravires.pipeline import check_inputs, sql_tables
+from ultravires.running import run_once
+
+SNAPSHOT = Path(__file__).parent / "dagster_graph.json"
+
+
+def graph() -> dict[str, object]:
+    """Asset keys with group and upstream, checks, jobs, schedules and sensors, as plain data."""
+    repository = definitions.get_repository_def()
+    nodes = repository.asset_graph.asset_nodes
+    assets = {
+        node.key.to_user_string(): {
+            "group": node.group_name,
+            "upstream": sorted(key.to_user_string() for key in node.parent_keys),
+        }
+        for node in nodes
+    }
+    return {
+        "assets": dict(sorted(assets.items())),
+        "checks": sorted(f"{key.asset_key.to_user_string()}: {key.name}" for key in repository.asset_graph.asset_check_keys),
+        "jobs": sorted(name for name in repository.job_names if not name.startswith("__")),
+        "schedules": {s.name: s.cron_schedule for s in repository.schedule_defs},
+        "sensors": sorted(s.name for s in repository.sensor_defs),
+    }
+
+
+def test_the_graph_is_the_one_in_the_snapshot() -> None:
+    """A renamed asset or a lost dependency shows here; after a wanted change, write the file anew as the message says."""
+    now = graph()
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        SNAPSHOT.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    assert now == json.loads(SNAPSHOT.read_text(encoding="utf-8")), "UPDATE_SNAPSHOTS=1 pytest tests/test_dagster.py"
+
+
+def test_every_table_is_an_asset_with_a_description_and_a_group() -> None:
+    """Asset = table = file stem; nobody meets a nameless box on the page."""
+    nodes = {node.key.to_user_string(): node for node in definitions.get_repository_def().asset_graph.asset_nodes}
+    assert set(sql_tables()) <= set(nodes)
+    for name, node in nodes.items():
+        assert node.description, name
+        assert node.group_name != "default", name
+
+
+def test_everything_that_sql_reads_is_made_by_something() -> None:
+    """No table reads a name that nothing writes."""
+    assert check_inputs() == []
+
+
+def test_the_asset_checks_pass_on_the_samples(tmp_path: Path) -> None:
+    """Unique keys, conservation, quarantine share and unresolved links hold; a lag may be warned of."""
+    resource = HomeResource(input=str(SAMPLES), home=str(tmp_path / "home"), config=str(SAMPLES / "ultravires.yaml"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [*ASSETS, *CHECKS],
+            selection=dg.AssetSelection.all() - dg.AssetSelection.assets("requeued_days"),
+            resources={"home": resource},
+            instance=instance,
+        )
+    failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
+    assert failed <= {"watermark_lag"}
+    events = [e for e in result.get_asset_materialization_events() if e.asset_key == dg.AssetKey("links")]
+    metadata = events[0].step_materialization_data.materialization.metadata
+    assert int(str(metadata["dagster/row_count"].value)) > 1000
+
+
+def test_backfilled_days_end_in_the_same_tables(tmp_path: Path) -> None:
+    """Days put back in the queue are rebuilt by the next run, to the same content."""
+    home, config = tmp_path / "home", SAMPLES / "ultravires.yaml"
+    run_once(SAMPLES, home, config=config, as_of="")
+    before = tmp_path / "before"
+    subprocess.run(["cp", "-r", str(home), str(before)], check=True)
+    resource = HomeResource(input=str(SAMPLES), home=str(home), config=str(config))
+    backfill = definitions.get_repository_def().get_job("backfill")
+    tags = {"dagster/asset_partition_range_start": "2026-10-06", "dagster/asset_partition_range_end": "2026-10-08"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = backfill.execute_in_process(resources={"home": resource}, instance=instance, tags=tags)
+    assert result.success
+    run_once(SAMPLES, home, config=config, as_of="")
+    assert differences(before, home) == []
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running `ultravires dev`."""
+    find_browser()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("dev") / "home"
+    command = [sys.executable, "-m", "ultravires", "dev", "--input", str(SAMPLES), "--home", str(home), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/server_info", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "ultravires dev ended by itself"
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(f"{address} did not answer")
+
+
+def test_the_lineage_is_drawn_without_an_error_in_the_console(page: str, tmp_path: Path) -> None:
+    """The page that `ultravires dev` opens shows the groups of assets and the way between them."""
+    shown = open_page(f"{page}/asset-groups", width=1900, height=1100, wait_for="foreignObject", run=(SETTLED,))
+    (tmp_path / "lineage.png").write_bytes(shown.screenshot)
+    for group in ("ingest", "staging", "intermediate", "marts", "rules", "models", "findings", "published"):
+        assert group in shown.text
+    assert shown.console_errors == []
+    assert len(shown.screenshot) > 50_000
+
+
+def test_days_can_be_chosen_for_a_backfill_on_the_page(page: str) -> None:
+    """The asset that puts days back in the queue is partitioned by day there."""
+    today = datetime.now(UTC).date().isoformat()
+    shown = open_page(f"{page}/assets/requeued_days", width=1500, height=1000, wait_for="[data-testid], button", run=(SETTLED,))
+    assert "requeued_days" in shown.text
+    assert "artition" in shown.text, today
+    assert shown.console_errors == []
+
+
+SETTLED = "new Promise(resolve => setTimeout(resolve, 4000))"
+"""The page lays its graph out in a worker and says nowhere when it is done."""

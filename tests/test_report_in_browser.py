@@ -32,6 +32,15 @@ def test_report_draws_without_errors_and_without_network(report: Path, tmp_path:
     assert "Activity outside the approved actions" in page.text
 
 
+def test_report_of_the_samples_draws_without_errors(sample_home: Path) -> None:
+    """The page that a run leaves in its home, with every chain opened, is as quiet as the small one."""
+    open_all = "for (const box of document.querySelectorAll('details')) box.open = true"
+    page = open_page((sample_home / "report.html").as_uri(), run=(open_all,))
+    assert page.console_errors == []
+    assert size_of(page.screenshot) == (1280, 900)
+    assert len(shades_of(page.screenshot)) > 20
+
+
 def test_dark_scheme_is_dark(report: Path) -> None:
     """The page follows the system's colours."""
     script = "getComputedStyle(document.body).backgroundColor"

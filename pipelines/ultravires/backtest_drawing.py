@@ -19,7 +19,8 @@ def render_scores(scores: Scores) -> Group:
         f"{n_found} of {len(scores.situations)} situations found; {scores.n_findings} findings, "
         f"{len(scores.unexplained)} of them unexplained; {scores.findings_a_day:.1f} findings a day"
     )
-    return Group(_links(scores), _misses(scores), _detectors(scores), _situations(scores), _rest(scores), Text(summary))
+    tables = (_links(scores), _misses(scores), _detectors(scores), _situations(scores), _rest(scores))
+    return Group(*(table for table in tables if table.row_count), Text(summary))
 
 
 def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:

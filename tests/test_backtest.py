@@ -1,0 +1,208 @@
+"""The scorer, on a small hand-made history with right and wrong links and findings."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from rich.console import Console
+from ultravires.backtest import Scores, as_dict, render, score
+from ultravires.errors import UsageError
+
+Json = dict[str, Any]
+TRUE = [
+    ("decision:d1", "approval:A", "intent", "decision>approval", "exact_key"),
+    ("tool_call:t/1", "decision:d1", "intent", "tool_call>decision", "exact_key"),
+    ("tool_call:t/2", "decision:d1", "intent", "tool_call>decision", "exact_key"),
+    ("activity:native-1", "tool_call:t/1", "intent", "activity>tool_call", "exact_key"),
+    ("activity:native-2", "tool_call:t/2", "intent", "activity>tool_call", "caller_chosen"),
+    ("activity:native-3", "tool_call:t/2", "intent", "activity>tool_call", "caller_chosen"),
+    ("activity:native-4", "activity:native-1", None, "same_event", "exact_key"),
+    ("credential:K", "approval:A", "authority", "credential>approval", "carried"),
+    ("credential:LOST", "approval:A", "authority", "credential>approval", "carried"),
+]
+ALSO_TRUE = [("tool_call:t/2", "tool_call:t/1", "intent", "tool_call>tool_call", "exact_key")]
+# child, parent, kind, spine, method, n_candidates, is_primary
+FOUND = [
+    ("decision:d1", "approval:A", "decision>approval", "intent", "exact_key", 1, True),
+    ("tool_call:t/1", "decision:d1", "tool_call>decision", "intent", "exact_key", 1, True),
+    ("tool_call:t/2", "decision:d1", "tool_call>decision", "intent", "exact_key", 1, False),
+    ("tool_call:t/2", "tool_call:t/1", "tool_call>tool_call", "intent", "exact_key", 1, True),
+    ("activity:e1", "tool_call:t/1", "activity>tool_call", "intent", "exact_key", 1, True),
+    ("activity:e2", "tool_call:t/1", "activity>tool_call", "intent", "caller_chosen", 2, True),
+    ("activity:e2", "tool_call:t/2", "activity>tool_call", "intent", "caller_chosen", 2, False),
+    ("activity:e1", "activity:e4", "same_event", None, "exact_key", 1, False),
+    ("credential:K", "approval:A", "credential>approval", "authority", "carried", 1, True),
+    ("credential:K2", "approval:A", "credential>approval", "authority", "carried", 1, True),
+    ("activity:e1", "decision:d1", "issued_by", None, "exact_key", 1, False),
+]
+EVENTS = [
+    ("a", "2026-10-01", "approval", "A", None, None, "A/approved", None),
+    ("d", "2026-10-05", "decision", None, "d1", None, "d1", None),
+    ("t1", "2026-10-05", "tool_call", None, None, "t/1", "t/1", None),
+    ("t2", "2026-10-06", "tool_call", None, None, "t/2", "t/2", None),
+    ("e1", "2026-10-05", "activity", None, None, None, "native-1", "K"),
+    ("e2", "2026-10-07", "activity", None, None, None, "native-2", None),
+    ("e3", "2026-10-07", "activity", None, None, None, "native-3", None),
+    ("e4", "2026-10-07", "activity", None, None, None, "native-4", None),
+]
+FINDINGS = [
+    ("f1", "too_wide", "tool_call", "tool_call:t/1", ["t1"], "open", "wide"),
+    ("f2", "too_late", "credential", "credential:K", ["e9"], "open", "late"),
+    ("f3", "too_wide", "event", "e2", ["e2"], "open", "nothing says so"),
+    ("f4", "rare", "event", "e1", ["e1"], "open", "rare"),
+    ("f5", "self", "approval", "approval:A", ["a"], "withdrawn", "was self"),
+]
+SITUATIONS: list[Json] = [
+    {"situation": "wide", "expected": ["too_wide"], "also": ["rare"], "nodes": ["tool_call:t/1", "activity:native-1"]},
+    {"situation": "late", "expected": ["too_late", "too_wide"], "nodes": ["credential:K"]},
+    {"situation": "self", "expected": ["self"], "nodes": ["approval:A"]},
+]
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    links = [dict(zip(("child", "parent", "spine", "kind", "method"), row, strict=True)) for row in TRUE]
+    names = ("child", "parent", "spine", "kind", "method")
+    links += [dict(zip(names, row, strict=True)) | {"is_primary": False} for row in ALSO_TRUE]
+    (tmp_path / "links.json").write_text(json.dumps({"links": links}), encoding="utf-8")
+    (tmp_path / "situations.json").write_text(json.dumps({"situations": SITUATIONS}), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def con() -> duckdb.DuckDBPyConnection:
+    """The three published tables that the scorer reads, with the columns it needs."""
+    con = duckdb.connect()
+    con.execute("set timezone = 'UTC'")
+    con.execute(
+        "create table events (event_id varchar, event_at timestamptz, kind varchar, approval_uid varchar, decision_uid "
+        "varchar, tool_call_uid varchar, native_id varchar, issued_credential_uid varchar)"
+    )
+    con.executemany("insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", EVENTS)
+    con.execute(
+        "create table links (child_id varchar, parent_id varchar, kind varchar, spine varchar, method varchar, "
+        "n_candidates bigint, is_primary boolean)"
+    )
+    con.executemany("insert into links values (?, ?, ?, ?, ?, ?, ?)", FOUND)
+    con.execute(
+        "create table findings (finding_id varchar, detector_id varchar, subject_kind varchar, subject_uid varchar, "
+        "evidence_event_ids varchar[], state varchar, message varchar)"
+    )
+    con.executemany("insert into findings values (?, ?, ?, ?, ?, ?, ?)", FINDINGS)
+    return con
+
+
+@pytest.fixture
+def scores(con: duckdb.DuckDBPyConnection, labels: Path) -> Scores:
+    return score(con, labels)
+
+
+def link_score(scores: Scores, kind: str, method: str, *, is_ambiguous: bool = False) -> tuple[int, int, int, int]:
+    row = next(s for s in scores.links if (s.kind, s.method, s.is_ambiguous) == (kind, method, is_ambiguous))
+    return row.n_found, row.n_right, row.n_true, row.n_recalled
+
+
+def test_right_primary_links_count_for_precision_and_recall(scores: Scores) -> None:
+    """One link found, true, and the only one there is."""
+    assert link_score(scores, "decision>approval", "exact_key") == (1, 1, 1, 1)
+
+
+def test_activities_are_compared_by_the_vendors_event_id(scores: Scores) -> None:
+    """The truth knows CloudTrail's eventID, the tables our event_id."""
+    assert link_score(scores, "activity>tool_call", "exact_key") == (1, 1, 1, 1)
+
+
+def test_a_true_link_that_is_not_primary_is_not_recalled(scores: Scores) -> None:
+    """t/2 hangs under t/1, which is true too, so precision holds and recall does not."""
+    assert link_score(scores, "tool_call>decision", "exact_key") == (1, 1, 2, 1)
+    assert link_score(scores, "tool_call>tool_call", "exact_key") == (1, 1, 0, 0)
+
+
+def test_ambiguous_links_are_scored_apart(scores: Scores) -> None:
+    """One of two candidates, and the wrong one."""
+    assert link_score(scores, "activity>tool_call", "caller_chosen", is_ambiguous=True) == (1, 0, 0, 0)
+    assert link_score(scores, "activity>tool_call", "caller_chosen") == (0, 0, 2, 0)
+
+
+def test_a_wrong_link_lowers_precision(scores: Scores) -> None:
+    """K2 is nobody's session; LOST was never found."""
+    assert link_score(scores, "credential>approval", "carried") == (2, 1, 2, 1)
+    row = next(s for s in scores.links if s.kind == "credential>approval")
+    assert (row.precision, row.recall) == (0.5, 0.5)
+
+
+def test_copies_of_one_event_match_in_either_direction(scores: Scores) -> None:
+    """Which copy is called the original is a convention."""
+    assert link_score(scores, "same_event", "exact_key") == (1, 1, 1, 1)
+
+
+def test_kinds_that_the_truth_does_not_know_are_not_judged(scores: Scores) -> None:
+    """issued_by is on neither spine, and no label speaks of it."""
+    assert "issued_by" not in {s.kind for s in scores.links}
+
+
+def test_every_miss_has_its_reason(scores: Scores) -> None:
+    """Not loaded, ambiguous, another preferred, and no candidate at all are told apart."""
+    reasons = {miss.child: miss.reason for miss in scores.misses}
+    assert reasons == {
+        "credential:LOST": "the credential was not loaded",
+        "activity:native-2": "ambiguous: one of several candidates, and another was taken",
+        "activity:native-3": "no candidate",
+        "tool_call:t/2": "a candidate, but tool_call>tool_call by exact_key was preferred",
+    }
+    assert sum(miss.n for miss in scores.misses) == 4
+
+
+def test_a_situation_is_found_when_every_expected_detector_speaks_of_its_nodes(scores: Scores) -> None:
+    """By subject or by evidence; a withdrawn finding says nothing any more."""
+    assert {s.situation: s.missing for s in scores.situations} == {"wide": (), "late": ("too_wide",), "self": ("self",)}
+
+
+def test_findings_that_no_label_explains_are_listed(scores: Scores) -> None:
+    """The detector is expected somewhere, but not on this node."""
+    assert [found.finding_id for found in scores.unexplained] == ["f3"]
+
+
+def test_detectors_get_precision_and_recall(scores: Scores) -> None:
+    """too_wide: one of two expected, one of two explained; rare is only allowed, never expected."""
+    rows = {s.detector: (s.recall, s.precision) for s in scores.detectors}
+    assert rows == {"rare": (None, 1.0), "self": (0.0, None), "too_late": (1.0, 1.0), "too_wide": (0.5, 0.5)}
+
+
+def test_days_are_counted_from_the_first_act_to_the_last(scores: Scores) -> None:
+    """Approvals given long before do not thin out the alerts a day."""
+    assert scores.n_days == 2.0
+    assert scores.findings_a_day == 2.0
+
+
+def test_scores_are_drawn_and_written(scores: Scores) -> None:
+    """The drawing names what is missing; the object survives JSON."""
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render(scores))
+    drawn = capture.get()
+    assert "1 of 3 situations found; 4 findings, 1 of them unexplained" in drawn
+    assert "caller_chosen, ambiguous" in drawn and "nothing says so" in drawn
+    assert json.loads(json.dumps(as_dict(scores)))["n_findings"] == 4
+
+
+def test_text_of_logs_is_drawn_as_it_is(con: duckdb.DuckDBPyConnection, labels: Path) -> None:
+    """Square brackets in a message are no markup."""
+    con.execute("update findings set message = '[bold]not bold[/nothing]' where finding_id = 'f3'")
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render(score(con, labels)))
+    assert "[bold]not bold[/nothing]" in capture.get()
+
+
+@pytest.mark.parametrize("text", [None, "{", '{"links": [{"child": 1}]}', "[]"])
+def test_labels_that_cannot_be_read_are_named(con: duckdb.DuckDBPyConnection, labels: Path, text: str | None) -> None:
+    """A missing or broken file is one line for the user, not a traceback."""
+    path = labels / "links.json"
+    path.unlink()
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"links\.json"):
+        score(con, labels)

@@ -66,9 +66,7 @@ def _assume_role(rng: Random, account: str, _region: str) -> tuple[Json, Json]:
 
 def _describe(rng: Random, _account: str, _region: str) -> tuple[Json, None]:
     items = [{"instanceId": f"i-{rng.getrandbits(68):017x}"} for _ in range(rng.randrange(0, 6))]
-    filters = {
-        "items": [{"name": "tag:service", "valueSet": {"items": [{"value": f"svc-{rng.randrange(60):02d}"}]}}]
-    }
+    filters = {"items": [{"name": "tag:service", "valueSet": {"items": [{"value": f"svc-{rng.randrange(60):02d}"}]}}]}
     return {"instancesSet": {"items": items}, "filterSet": filters, "maxResults": 100}, None
 
 
@@ -111,9 +109,7 @@ def _decrypt(rng: Random, account: str, region: str) -> tuple[Json, None]:
 
 
 def _secret(rng: Random, account: str, region: str) -> tuple[Json, None]:
-    return {
-        "secretId": f"arn:aws:secretsmanager:{region}:{account}:secret:db/{rng.randrange(300)}-Ab3dEf"
-    }, None
+    return {"secretId": f"arn:aws:secretsmanager:{region}:{account}:secret:db/{rng.randrange(300)}-Ab3dEf"}, None
 
 
 def _item(rng: Random, _account: str, _region: str) -> tuple[Json, None]:
@@ -127,9 +123,7 @@ def _item(rng: Random, _account: str, _region: str) -> tuple[Json, None]:
 
 
 def _policy(rng: Random, account: str, _region: str) -> tuple[Json, None]:
-    document = (
-        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],'
-    )
+    document = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],'
     document += f'"Resource":"arn:aws:s3:::acme-exports-{account}/*"}}]}}'
     name = f"svc-{rng.randrange(60):02d}"
     return {"roleName": f"{name}-worker", "policyName": f"{name}-inline", "policyDocument": document}, None

@@ -84,9 +84,7 @@ def _record(rng: Random, at: datetime) -> Json:
         "requestID": uuid(rng),
         "eventID": uuid(rng),
         "readOnly": call.is_read,
-        "resources": [
-            {"accountId": account, "type": call.resource_type, "ARN": call.resource(rng, account, region)}
-        ],
+        "resources": [{"accountId": account, "type": call.resource_type, "ARN": call.resource(rng, account, region)}],
         "eventType": "AwsApiCall",
         "managementEvent": not call.is_data,
         "recipientAccountId": account,

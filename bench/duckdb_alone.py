@@ -121,7 +121,7 @@ select distinct on (v[1])
     {_columns(_CLOUDTRAIL_PATHS, "v")}, v[2]::timestamptz, date_trunc('hour', v[2]::timestamptz),
     json_extract_string(record, '$.resources[*].ARN'), filename, record
 from extracted
-"""  # noqa: S608 - our own words
+"""
 
 _FASTEST_CLOUDTRAIL = """
 create table events as
@@ -142,7 +142,7 @@ select distinct on (v[1])
     {_columns(_DECISION_PATHS, "v")}, v[2]::timestamptz, date_trunc('hour', v[2]::timestamptz),
     [], filename, record
 from extracted
-"""  # noqa: S608 - our own words
+"""
 
 _FASTEST_DECISIONS = """
 create table events as from read_json({files}, format = 'newline_delimited', maximum_depth = 1)
@@ -170,7 +170,7 @@ select distinct on (v[2], v[1])
     {_columns(_SPAN_PATHS, "v")}, {", ".join(f"attributes['{name}']" for name in _SPAN_ATTRIBUTES)},
     event_at, date_trunc('hour', event_at), [], filename, record
 from timed
-"""  # noqa: S608 - our own words
+"""
 
 # Deeper detection was slower, and columns given by hand slower still.
 _FASTEST_SPANS = """

@@ -137,14 +137,10 @@ def _verdicts(ratio: dict[str, float]) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ingest, as ratios to DuckDB alone and to the hardware.")
-    parser.add_argument(
-        "--megabytes", type=float, default=200, help="CloudTrail before compression, in 10^6 bytes"
-    )
+    parser.add_argument("--megabytes", type=float, default=200, help="CloudTrail before compression, in 10^6 bytes")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument(
-        "--workload", choices=["all", *(workload.name for workload in WORKLOADS)], default="all"
-    )
+    parser.add_argument("--workload", choices=["all", *(workload.name for workload in WORKLOADS)], default="all")
     parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
     chosen = parser.parse_args()
     if chosen.megabytes <= 0 or chosen.runs < 1:
@@ -153,9 +149,7 @@ def main() -> None:
     for workload in WORKLOADS:
         if chosen.workload in ("all", workload.name):
             with errors.status("") as status:
-                results[workload.name] = measure(
-                    workload, chosen.megabytes, chosen.runs, chosen.seed, status.update
-                )
+                results[workload.name] = measure(workload, chosen.megabytes, chosen.runs, chosen.seed, status.update)
             if not chosen.json:
                 Console().print(draw(workload, results[workload.name], chosen.runs))
     if chosen.json:

@@ -43,9 +43,7 @@ def write_decisions(folder: Path, megabytes: float, seed: int) -> int:
     return _write(folder, "decisions", megabytes, seed, _decision_line)
 
 
-def _write(
-    folder: Path, name: str, megabytes: float, seed: int, line: Callable[[Random, datetime], Json]
-) -> int:
+def _write(folder: Path, name: str, megabytes: float, seed: int, line: Callable[[Random, datetime], Json]) -> int:
     rng = Random(seed)  # noqa: S311 - measurements, not secrets
     written, number, at, again = 0, 0, START, list[bytes]()
     target = megabytes * 1e6

@@ -36,6 +36,7 @@ class OpenHome:
     run_id: str
     as_of: datetime | None
     counts: dict[str, int] = field(default_factory=dict)
+    n_built: int = 0
 
     @property
     def path(self) -> Path:
@@ -63,23 +64,30 @@ class OpenHome:
 
 
 class HomeResource(dg.ConfigurableResource[OpenHome]):
-    """Where the logs are, where the home is, and how long to wait for another run that holds it."""
+    """Where the logs, the home and the configuration are; opens the home for one run of Dagster's."""
 
     input: str
     home: str
     config: str = ""
-    as_of: str = ""
-    wait_seconds: float = 600
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenHome]:
-        settings = load_settings(Path(self.config) if self.config else None)
-        as_of = datetime.fromisoformat(self.as_of) if self.as_of else None
-        with open_warehouse(Path(self.home), wait_seconds=self.wait_seconds, say=watcher().say) as warehouse:
-            engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
-            home = OpenHome(warehouse, engine, settings, Path(self.input), uuid.uuid4().hex, as_of)
-            prepare(home)
+        config = Path(self.config) if self.config else None
+        with open_home(Path(self.input), Path(self.home), config=config) as home:
             yield home
+
+
+@contextmanager
+def open_home(
+    folder: Path, path: Path, *, config: Path | None, as_of: datetime | None = None, wait_seconds: float = 600
+) -> Iterator[OpenHome]:
+    """The home at `path` for one run over the logs in `folder`; waits for another run that holds it."""
+    settings = load_settings(config)
+    with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
+        engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
+        home = OpenHome(warehouse, engine, settings, folder, uuid.uuid4().hex, as_of)
+        prepare(home)
+        yield home
 
 
 def prepare(home: OpenHome) -> None:

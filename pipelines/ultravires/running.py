@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,38 +43,36 @@ class RunResult:
 def run_once(folder: Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600) -> RunResult:
     """Materialize every asset but the backfill's in this process; raises what went wrong as one of our errors."""
     started = time.monotonic()
-    _check(folder, config, as_of)
+    moment = _moment(as_of)
+    _refuse_missing(folder)
     import dagster as dg
 
     from ultravires.definitions import ASSETS, CHECKS, REQUEUED
-    from ultravires.home import HomeResource
+    from ultravires.home import open_home
 
-    counts: dict[str, int] = {}
-    resource = HomeResource(
-        input=str(folder), home=str(home), config=str(config or ""), as_of=as_of, wait_seconds=wait_seconds
-    )
-    with dg.DagsterInstance.ephemeral() as instance:
+    with (
+        open_home(folder, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
         result = dg.materialize(
             [*ASSETS, *CHECKS],
             selection=dg.AssetSelection.all() - REQUEUED,
-            resources={"home": resource},
+            resources={"home": opened},
             instance=instance,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-    if not result.success:
-        raise _ours(result)
-    for event in result.get_asset_materialization_events():
-        if event.asset_key is not None and event.asset_key.to_user_string() == "report":
-            metadata = event.step_materialization_data.materialization.metadata
-            counts = dict(metadata["counts"].value)  # type: ignore[arg-type]
+        if not result.success:
+            raise _ours(result)
+        counts = opened.counts
     fields = {name: counts.get(name, 0) for name in RunResult.__dataclass_fields__ if name != "seconds"}
     return RunResult(**fields, seconds=round(time.monotonic() - started, 2))
 
 
 def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
     """Run `dagster dev` over this project until it is stopped; returns its exit code."""
-    _check(folder, config, "")
+    _refuse_missing(folder)
+    load_settings(config)
     instance = home.absolute() / "dagster"
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
@@ -103,18 +102,19 @@ def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
         return 0
 
 
-def _check(folder: Path, config: Path | None, as_of: str) -> None:
-    from datetime import datetime
-
+def _refuse_missing(folder: Path) -> None:
     if not folder.exists():
         raise UsageError(f"{folder}: there is no such file or folder; check --input")
-    load_settings(config)
+
+
+def _moment(as_of: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(as_of) if as_of else None
     except ValueError as error:
         raise UsageError(f"--as-of {as_of}: not an ISO 8601 time, such as 2026-10-14T12:00:00Z") from error
     if moment is not None and moment.tzinfo is None:
         raise UsageError(f"--as-of {as_of}: say the time zone, such as {as_of}Z")
+    return moment
 
 
 def _ours(result: Any) -> UltraviresError:

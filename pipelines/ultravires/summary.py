@@ -18,6 +18,8 @@ def print_summary(result: RunResult, home: Path) -> None:
     console = Console()
     table = Table(title="Ultravires", show_header=False, title_justify="left")
     table.add_row("files read now", f"{result.files:,}")
+    if result.files == 0:
+        table.add_row("", "no new files below the input folder")
     table.add_row(
         "records now",
         f"{result.events:,} new events, {result.duplicates:,} duplicates, {result.quarantined:,} quarantined",

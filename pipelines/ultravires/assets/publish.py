@@ -26,7 +26,7 @@ def published(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
     home.warehouse.store_reference("frameworks", frameworks_table())
     rows = publish(home.warehouse, pipeline.published_names(), run_id=home.run_id)
     home.counts |= {name: rows[name] for name in ("links", "chains", "findings")}
-    finish_run(home, {k: v for k, v in home.counts.items() if not k.startswith("rows:")})
+    finish_run(home, home.counts)
     return dg.MaterializeResult(metadata={"tables": len(rows), "rows": sum(rows.values())})
 
 
@@ -35,7 +35,6 @@ def report(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
     path = home.path / "report.html"
     with open_published(home.path) as con:
         write_report(con, path)
-    counts = {name: n for name, n in home.counts.items() if not name.startswith("rows:")}
     return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(path)), "counts": dg.MetadataValue.json(counts)}
+        metadata={"path": dg.MetadataValue.path(str(path))}
     )

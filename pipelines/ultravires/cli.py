@@ -10,6 +10,9 @@ import typer
 from ultravires.errors import UltraviresError, UsageError
 from ultravires.settings import DEFAULT_HOME, find_config
 
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it; Typer leaves with it."""
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -181,8 +184,13 @@ def main() -> None:
     try:
         app()
     except UltraviresError as error:
-        print(f"ultravires: {error}", file=sys.stderr)  # noqa: T201
+        _say(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("ultravires: stopped; run the same command again to go on", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code == STOPPED:
+            _say("stopped; run the same command again to go on")
+        raise
+
+
+def _say(line: str) -> None:
+    print(f"ultravires: {line}", file=sys.stderr)  # noqa: T201 - this is the place that prints errors

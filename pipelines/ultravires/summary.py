@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,9 +27,7 @@ def print_summary(result: RunResult, home: Path) -> None:
     )
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
-        table.add_row(
-            "accounted for", _accounted(ask(con, "select sum(n_accounted), sum(n_activities) from accounted"))
-        )
+        table.add_row("accounted for", _accounted(con))
         for log, state in con.execute(
             "select log, state from sources where state <> 'complete' order by log"
         ).fetchall():
@@ -53,7 +52,10 @@ def print_summary(result: RunResult, home: Path) -> None:
     console.print(Text(f"took    {result.seconds} s"))
 
 
-def _accounted(row: tuple[int | None, ...] | None) -> str:
+def _accounted(con: duckdb.DuckDBPyConnection) -> str:
+    if ask(con, "select 1 from sources where state <> 'absent' and list_contains(evidence_kinds, 'approval')") is None:
+        return "unknown: no log of approvals"
+    row = ask(con, "select sum(n_accounted), sum(n_activities) from accounted")
     if not row or not row[1]:
         return "no activity of non-human identities"
-    return f"{(row[0] or 0) / row[1]:.1%} of {row[1]:,} activities of non-human identities"
+    return f"{row[0] / row[1]:.1%} of {row[1]:,} activities of non-human identities"

@@ -1,0 +1,180 @@
+"""The command line as a person meets it: right input, wrong input, two runs at once, a stop in the middle."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import SAMPLES
+
+COMMAND = [sys.executable, "-m", "ultravires"]
+TRAIL = next((SAMPLES / "aws_cloudtrail").rglob("*.json.gz"))
+
+
+def ultravires(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process, as a person does."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120, cwd=cwd
+    )
+
+
+def run_json(*arguments: str | Path) -> dict[str, float]:
+    result = ultravires("run", "--json", *arguments)
+    assert result.returncode == 0, result.stderr
+    return dict(json.loads(result.stdout.splitlines()[-1]))
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], words: str, *, code: int) -> None:
+    """One line on stderr that says what is wrong; no traceback."""
+    assert result.returncode == code, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("ultravires: ")]
+    assert len(lines) == 1, result.stderr
+    assert words in lines[0]
+    assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_a_first_run_loads_everything_and_a_second_run_nothing(third_party: Path, tmp_path: Path) -> None:
+    """142 real events, none refused, findings with evidence and no accusation from a log that is absent."""
+    attacks = third_party / "stratus_cloudtrail"
+    first = run_json("--input", attacks, "--home", tmp_path)
+    assert (first["files"], first["events"], first["quarantined"]) == (18, 142, 0)
+    assert first["findings"] > 0
+    second = run_json("--input", attacks, "--home", tmp_path)
+    assert (second["events"], second["alerts_sent"], second["findings"]) == (0, 0, first["findings"])
+    query = "select detector_id, n_evidence from findings"
+    found = json.loads(ultravires("query", query, "--home", tmp_path, "--json").stdout)
+    assert all(row["n_evidence"] > 0 for row in found)
+    accusing = {"ultravires_unapproved_privileged_activity", "ultravires_privileged_tool_without_decision"}
+    assert accusing.isdisjoint(row["detector_id"] for row in found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--input", "{tmp}/none"], "there is no such file or folder"),
+        (["run", "--input", "{tmp}", "--home", "{tmp}/a_file"], "the home must be a folder"),
+        (["run", "--input", "{tmp}", "--as-of", "yesterday"], "not an ISO 8601 time"),
+        (["run", "--input", "{tmp}", "--as-of", "2026-01-01T00:00:00"], "say the time zone"),
+        (["run", "--input", "{tmp}", "--config", "{tmp}/none.yaml"], "cannot read the configuration"),
+        (["trace", "APR-1", "--home", "{tmp}/h"], "nothing is published"),
+        (["query", "select 1", "--home", "{tmp}/h"], "nothing is published"),
+        (["simulate", "--out", "{tmp}"], "not an empty folder"),
+        (["dev", "--input", "{tmp}/none"], "there is no such file or folder"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
+    """What is wrong and what to do, for every command."""
+    (tmp_path / "a_file").write_text("x")
+    result = ultravires(*(argument.format(tmp=tmp_path) for argument in arguments), cwd=tmp_path)
+    assert_one_line(result, words, code=2)
+
+
+@pytest.mark.parametrize("statement", ["selec 1", "select * from nothing", "drop view chains"])
+def test_a_wrong_query_is_one_line(statement: str, sample_home: Path) -> None:
+    """A typing error in SQL is no traceback."""
+    assert_one_line(ultravires("query", statement, "--home", sample_home), "query: ", code=2)
+
+
+def test_an_unknown_id_says_which_ids_there_are(sample_home: Path) -> None:
+    """trace and explain name what can be asked."""
+    assert_one_line(ultravires("trace", "no-such-id", "--home", sample_home), "no-such-id", code=2)
+    assert_one_line(ultravires("explain", "fi_nothing", "--home", sample_home), "fi_nothing", code=2)
+
+
+def test_bad_files_are_named_and_the_good_ones_loaded(tmp_path: Path) -> None:
+    """Junk, a cut gzip, a copy, a loop of links, a pipe and a clock a year off, in one folder."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    whole = TRAIL.read_bytes()
+    (logs / "good.json.gz").write_bytes(whole)
+    (logs / "same_again.json.gz").write_bytes(whole)
+    (logs / "cut.json.gz").write_bytes(whole[: len(whole) // 2])
+    (logs / "junk.bin").write_bytes(os.urandom(50_000))
+    (logs / "empty.json").write_bytes(b"")
+    (logs / "loop").symlink_to(logs)
+    os.mkfifo(logs / "pipe")
+    records = len(json.loads(gzip.decompress(whole))["Records"])
+    result = ultravires("run", "--json", "--input", logs, "--home", tmp_path / "home")
+    counts = json.loads(result.stdout)
+    assert counts["events"] == records
+    assert counts["duplicates"] >= records
+    reasons = ultravires("query", "select reason from quarantine", "--home", tmp_path / "home", "--json").stdout
+    assert counts["quarantined"] == len(json.loads(reasons))
+    assert "gzip ends early" in reasons
+    assert "junk.bin" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_changed_after_it_was_loaded_is_named_and_not_read_again(tmp_path: Path) -> None:
+    """A log is read once; who changes it afterwards is told of."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    approvals = sorted((SAMPLES / "approvals").glob("*.jsonl"))[0]
+    (logs / "approvals.jsonl").write_bytes(approvals.read_bytes())
+    first = run_json("--input", logs, "--home", tmp_path / "home")
+    with (logs / "approvals.jsonl").open("ab") as handle:
+        handle.write(b"\n")
+    result = ultravires("run", "--json", "--input", logs, "--home", tmp_path / "home")
+    assert first["events"] > 0
+    assert json.loads(result.stdout)["events"] == 0
+    assert "changed since it was loaded" in result.stderr
+
+
+def test_a_clock_a_year_ahead_does_not_move_time_for_all_others(tmp_path: Path) -> None:
+    """as_of ignores a record dated more than a day after it was read."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    record = {"eventID": "1", "eventTime": "2098-01-01T00:00:00Z", "eventName": "X", "eventSource": "a.amazonaws.com"}
+    ordinary = {**record, "eventID": "2", "eventTime": "2026-01-01T00:00:00Z"}
+    (logs / "a.json").write_text(json.dumps({"Records": [record, ordinary]}))
+    run_json("--input", logs, "--home", tmp_path / "home")
+    answer = ultravires("query", "select as_of from runs", "--home", tmp_path / "home", "--json").stdout
+    assert json.loads(answer)[0]["as_of"].startswith("2026-01-01")
+
+
+def test_a_second_run_beside_the_first_waits_for_it(tmp_path: Path) -> None:
+    """Two runs on one home end one after the other, and the second says that it waits."""
+    arguments = [*COMMAND, "run", "--json", "--input", str(SAMPLES), "--home", str(tmp_path / "home")]
+    first = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lock = tmp_path / "home" / "lock"
+    while first.poll() is None and not (lock.exists() and lock.read_text()):
+        time.sleep(0.02)
+    second = ultravires("run", "--json", "--input", SAMPLES, "--home", tmp_path / "home")
+    loaded, _ = first.communicate(timeout=120)
+    assert json.loads(loaded)["events"] > 0
+    assert json.loads(second.stdout)["events"] == 0
+    assert "another run" in second.stderr
+
+
+def test_ctrl_c_stops_with_one_line_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    """Stopping loses nothing."""
+    arguments = [*COMMAND, "run", "--json", "--input", str(SAMPLES), "--home", str(tmp_path / "home")]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lock = tmp_path / "home" / "lock"
+    while process.poll() is None and not (lock.exists() and lock.read_text()):
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert time.monotonic() - asked < 5
+    assert process.returncode == 130, errors
+    assert "stopped; run the same command again" in errors
+    assert "Traceback" not in errors
+    result = run_json("--input", SAMPLES, "--home", tmp_path / "home")
+    assert result["findings"] > 0
+
+
+def test_every_command_appears_in_the_readme() -> None:
+    """A command that nobody can read about does not exist."""
+    readme = (SAMPLES.parent.parent / "README.md").read_text(encoding="utf-8")
+    from ultravires.cli import app
+
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert f"ultravires {command.callback.__name__}" in readme

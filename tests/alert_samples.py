@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from ultravires.sink import Alert
+from ultravires.alerting.sink import Alert
 
 
 def sample_alert(name: str, *, text: str = "It did it.", chain: str | None = "ch_1") -> Alert:

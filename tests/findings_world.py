@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from ultravires.findings import commit_findings
+from ultravires.alerting.findings import commit_findings
+from ultravires.alerting.sink import ALERTS_FILE
 from ultravires.registry import sql_root
-from ultravires.sink import ALERTS_FILE
 from ultravires.warehouse import open_warehouse
 
 AS_OF = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -143,8 +143,10 @@ def told_alerts(home: Path) -> list[str]:
 
 
 def read_alerts(home: Path) -> list[dict[str, dict[str, object]]]:
-    """Every line of alerts.jsonl; a line that is no JSON fails."""
-    return [json.loads(line) for line in (home / "alerts.jsonl").read_text(encoding="utf-8").splitlines()]
+    """Every line of alerts.jsonl; a line that is no JSON fails. No file is no alert."""
+    path = home / "alerts.jsonl"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def _without_revision(value: object) -> object:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ultravires import registry
-from ultravires.reading import Batch, Quarantined, read
-from ultravires.source import Options, Source
+from ultravires.reading.files import Batch, Quarantined, read
+from ultravires.reading.source import Options, Source
 
 OPTIONS = Options(hash_key=b"a key for the tests")
 TRACE = "0af7651916cd43dd8448eb211c80319c"

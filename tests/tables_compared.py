@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import duckdb
-
 from ultravires.published import open_published
 
 ARRIVAL = {"ingested_at", "file_id", "record_no", "loaded_at", "revision", "run_id"}

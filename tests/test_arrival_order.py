@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLES
 from tables_compared import differences
-
 from ultravires.running import run_once
 
 CONFIG = SAMPLES / "ultravires.yaml"
@@ -26,7 +25,9 @@ def deliver(files: list[Path], inbox: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_shuffled_and_split_arrival_ends_in_the_tables_of_one_load(seed: int, sample_home: Path, tmp_path: Path) -> None:
+def test_shuffled_and_split_arrival_ends_in_the_tables_of_one_load(
+    seed: int, sample_home: Path, tmp_path: Path
+) -> None:
     """The sample world in three random batches gives what one load gives."""
     rng = random.Random(seed)
     files = log_files()

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 from rich.console import Console
-from ultravires.backtest import Scores, as_dict, render, score
+from ultravires.backtest.scores import Scores, as_dict, render, score
 from ultravires.errors import UsageError
 
 Json = dict[str, Any]

@@ -153,9 +153,7 @@ def test_a_missing_input_is_named(detector: Detector) -> None:
 
 def test_an_answer_in_other_columns_is_refused() -> None:
     """What a model returns must be HITS, so that a typo in a column never reaches the findings."""
-    wrong = Detector(
-        **{**RARE_ACTION.__dict__, "inputs": (), "detect": lambda given: pa.table({"detector_id": ["x"]})}
-    )
+    wrong = Detector(**{**RARE_ACTION.__dict__, "inputs": (), "detect": lambda given: pa.table({"detector_id": ["x"]})})
     with pytest.raises(DetectorError, match="other columns than HITS"):
         run_detector(wrong, {})
 

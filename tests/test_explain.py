@@ -10,9 +10,9 @@ from published_fixture import published_world
 from published_putting import CHAIN, FINDING, KEY_FINDING, at, put
 from rich.console import Console
 from ultravires.errors import UsageError
-from ultravires.explain import explain
-from ultravires.explain_drawing import draw
 from ultravires.registry import rules_root
+from ultravires.tracing.explain import explain
+from ultravires.tracing.explain_drawing import draw
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from findings_world import AS_OF, BOTH, LONG_AGO, NOON, World, new_world
-from ultravires.findings import commit_findings, create_findings_tables
-from ultravires.sink import ALERTS_FILE
+from ultravires.alerting.findings import commit_findings, create_findings_tables
+from ultravires.alerting.sink import ALERTS_FILE
 
 
 @pytest.fixture

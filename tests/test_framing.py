@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ultravires.framing import first_keys, json_records
-from ultravires.source import Frame, Options
+from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.source import Frame, Options
 
 OPTIONS = Options(hash_key=b"k")
 RECORDS = [{"id": n, "text": 'a } ] { [ " \\ b', "nested": [{"in": 1}, {"in": 2}]} for n in range(5)]

@@ -10,7 +10,7 @@ import pytest
 from conftest import SAMPLES
 from killing import Moment, Progress, differences, read_alerts, run_and_kill, run_to_end
 
-LAST_DAY_OF_FIRST, LAST_DAY = "20261007", "20261009"
+LAST_DAY_OF_FIRST, LAST_DAY = "20261010", "20261012"
 CONFIG = SAMPLES / "ultravires.yaml"
 
 
@@ -35,7 +35,7 @@ class Scenarios:
 
 @pytest.fixture(scope="module")
 def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Scenarios:
-    """Five days of the samples in two deliveries, each loaded by a run that nobody disturbs."""
+    """Eight days of the samples in two deliveries, each loaded by a run that nobody disturbs."""
     folder = tmp_path_factory.mktemp("kills")
     inbox, before, after = folder / "inbox", folder / "before", folder / "after"
     _deliver(inbox)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from findings_world import AS_OF, BOTH, NOON, World, new_world
+from ultravires.alerting.outbox import Delivery, deliver
+from ultravires.alerting.sink import ALERTS_FILE, Alert, SendResult, Sink, SinkContext, close_sinks, open_sinks
 from ultravires.errors import DeliveryError
-from ultravires.outbox import Delivery, deliver
 from ultravires.registry import sinks as known_sinks
-from ultravires.sink import ALERTS_FILE, Alert, SendResult, Sink, SinkContext, close_sinks, open_sinks
 from ultravires.sinks.alerts_file import FILE_NAME, AlertsFile
 from ultravires.sinks.splunk_hec_double import HecDouble, Token
 from ultravires.warehouse import open_warehouse
@@ -269,9 +269,9 @@ _KILLED = """
 import os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from ultravires.outbox import deliver
+from ultravires.alerting.outbox import deliver
 from ultravires.registry import sinks
-from ultravires.sink import SinkContext, open_sinks
+from ultravires.alerting.sink import SinkContext, open_sinks
 from ultravires.warehouse import open_warehouse
 
 home, url, victim, batch = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-
 import ultravires
 from ultravires.errors import UsageError
 from ultravires.pipeline import published_names, sql_tables

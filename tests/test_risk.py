@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ultravires.risk import SEVERITY_POINTS, RiskFacts, risk_parts, risk_score
+from ultravires.alerting.risk import SEVERITY_POINTS, RiskFacts, risk_parts, risk_score
 
 QUIET = RiskFacts("informational", False, False, 1, 0, None, None, "low", None)
 LOUD = RiskFacts("critical", True, True, 0, 1, 1.0, 0.0, "critical", 1.0)

@@ -68,9 +68,7 @@ def test_a_rule_says_what_it_is_about_and_what_to_do(rule: Rule) -> None:
     assert rule.subject_columns
     assert PLACEHOLDER.search(rule.message)
     assert rule.remediation.endswith(".")
-    assert rule.detector_id.startswith(
-        {"aws": "aws_cloudtrail_", "ultravires": "ultravires_"}[rule.relation.product]
-    )
+    assert rule.detector_id.startswith({"aws": "aws_cloudtrail_", "ultravires": "ultravires_"}[rule.relation.product])
     assert len({load_frameworks()[reference].framework for reference in rule.frameworks}) >= 3
 
 
@@ -116,9 +114,7 @@ def test_recorded_attacks_are_found_by_technique() -> None:
 def test_denied_calls_fire_only_where_a_try_counts() -> None:
     """Of 314 single calls, mostly denied, those against the audit logs fire, and one that succeeded."""
     with gzip.open(DATA / "traildiscover_cloudtrail.jsonl.gz", "rt", encoding="utf-8") as lines:
-        records = [
-            (f"{event['eventName']}", event) for event in (json.loads(line)["event"] for line in lines)
-        ]
+        records = [(f"{event['eventName']}", event) for event in (json.loads(line)["event"] for line in lines)]
     weakened = {"aws_cloudtrail_audit_logging_weakened"}
     assert fired_by_label(records) == {
         **dict.fromkeys(("DeleteTrail", "StopLogging", "DeleteFlowLogs", "DeleteDetector"), weakened),
@@ -195,9 +191,7 @@ def test_frameworks_hold_the_whole_lists() -> None:
     table = frameworks_table()
     references = table.column("reference").to_pylist()
     assert len(references) == len(set(references))
-    counts = {
-        prefix: sum(r.startswith(prefix) for r in references) for prefix in ("owasp-asi.", "owasp-nhi.")
-    }
+    counts = {prefix: sum(r.startswith(prefix) for r in references) for prefix in ("owasp-asi.", "owasp-nhi.")}
     assert counts == {"owasp-asi.": 10, "owasp-nhi.": 10}
     assert sum(reference.startswith("csa-maestro.") for reference in references) == 7
     assert sum(reference.startswith("nist-ai-rmf.") for reference in references) == 4

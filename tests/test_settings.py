@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from ultravires.errors import ConfigError, UsageError
 from ultravires.settings import find_config, load_settings
 
@@ -16,7 +15,7 @@ def write(folder: Path, text: str) -> Path:
 
 def test_an_unknown_key_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     """A typing error must not switch a control off."""
-    with pytest.raises(ConfigError, match="unknown key 'supressions'; known keys there: .*suppressions"):
+    with pytest.raises(ConfigError, match=r"unknown key 'supressions'; known keys there: .*suppressions"):
         load_settings(write(tmp_path, "supressions: []"))
 
 
@@ -72,7 +71,9 @@ def test_a_missing_configuration_is_a_usage_error(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.yaml")
 
 
-def test_a_configuration_beside_the_logs_is_never_used_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_beside_the_logs_is_never_used_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who can write a log must not be able to write a suppression."""
     logs = tmp_path / "logs"
     logs.mkdir()

@@ -237,9 +237,7 @@ def test_hostile_records_do_not_break_the_statement(tmp_path: Path) -> None:
         ({"selection": {"a": "x\x00"}, "condition": "selection"}, "NUL"),
     ],
 )
-def test_what_cannot_be_expressed_is_refused_in_one_line(
-    tmp_path: Path, detection: dict[str, Any], words: str
-) -> None:
+def test_what_cannot_be_expressed_is_refused_in_one_line(tmp_path: Path, detection: dict[str, Any], words: str) -> None:
     """A rule that the compiler cannot do is an error that names the rule, never a rule that stays silent."""
     with pytest.raises(RuleError, match=words) as raised:
         compile_rules([read_rule(write_rule(tmp_path, detection))], AWS_CLOUDTRAIL)
@@ -267,9 +265,7 @@ def test_what_cannot_be_expressed_is_refused_in_one_line(
         ({"step_at|contains": "2026-11-02"}, {}, True),
     ],
 )
-def test_columns_of_every_kind(
-    tmp_path: Path, selection: dict[str, Any], row: dict[str, Any], expected: bool
-) -> None:
+def test_columns_of_every_kind(tmp_path: Path, selection: dict[str, Any], row: dict[str, Any], expected: bool) -> None:
     """Text, boolean, number, time and list columns of our tables take Sigma's values by their kind."""
     rule = read_rule(write_rule(tmp_path, {"selection": selection, "condition": "selection"}, STEP_FACTS))
     with duckdb.connect() as con:
@@ -278,9 +274,7 @@ def test_columns_of_every_kind(
         assert bool(con.execute(compile_rules([rule], STEP_FACTS)).fetchall()) is expected
 
 
-@pytest.mark.parametrize(
-    "detection", [{"s": {"no_such": 1}, "condition": "s"}, {"s": ["word"], "condition": "s"}]
-)
+@pytest.mark.parametrize("detection", [{"s": {"no_such": 1}, "condition": "s"}, {"s": ["word"], "condition": "s"}])
 def test_a_table_has_only_its_columns(tmp_path: Path, detection: dict[str, Any]) -> None:
     """A field that the table has not, and a keyword without a raw record, are refused."""
     with pytest.raises(RuleError, match=r"no column 'no_such'; known: .*action|keywords need a raw record"):

@@ -59,14 +59,10 @@ def test_all_rules_run_in_one_statement(rules: list[Rule], attacks: duckdb.DuckD
 
 
 @needs_data
-def test_together_they_say_what_each_says_alone(
-    rules: list[Rule], attacks: duckdb.DuckDBPyConnection
-) -> None:
+def test_together_they_say_what_each_says_alone(rules: list[Rule], attacks: duckdb.DuckDBPyConnection) -> None:
     """One pass for all rules gives exactly the hits of one pass for each."""
     together = sorted(attacks.execute(compile_rules(rules, AWS_CLOUDTRAIL)).fetchall(), key=repr)
-    alone = [
-        hit for rule in rules for hit in attacks.execute(compile_rules([rule], AWS_CLOUDTRAIL)).fetchall()
-    ]
+    alone = [hit for rule in rules for hit in attacks.execute(compile_rules([rule], AWS_CLOUDTRAIL)).fetchall()]
     assert together == sorted(alone, key=repr)
 
 

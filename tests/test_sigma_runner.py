@@ -147,9 +147,7 @@ def test_each_relation_maps_time_and_actor(tmp_path: Path) -> None:
     (hit,) = run([approval], APPROVAL_FACTS, [row])
     assert (hit["actor_uid"], hit["hit_at"].minute, hit["event_hour"].minute) == ("bot", 30, 0)
     drift = make_rule(tmp_path, "b", DRIFT, {"s": {"kind": "overreach"}, "condition": "s"})
-    (hit,) = run(
-        [drift], DRIFT, [{"drift_id": "dr_1", "kind": "overreach", "first_at": "2026-11-02T10:30:00Z"}]
-    )
+    (hit,) = run([drift], DRIFT, [{"drift_id": "dr_1", "kind": "overreach", "first_at": "2026-11-02T10:30:00Z"}])
     assert (hit["hit_at"].minute, hit["event_hour"].minute, hit["chain_id"]) == (30, 0, None)
     chain_step = make_rule(tmp_path, "c", CHAIN_STEPS, ANY_SELECTION)
     (hit,) = run([chain_step], CHAIN_STEPS, [table_row({"event_id": "e1", "chain_id": "ch_1"}, CHAIN_STEPS)])
@@ -160,9 +158,7 @@ def test_only_touched_hours_of_the_log_are_read(tmp_path: Path) -> None:
     """Over raw CloudTrail a row counts when its hour is touched and its log is CloudTrail."""
     rule = make_rule(tmp_path, "a", AWS_CLOUDTRAIL, {"s": {"eventName": "X"}, "condition": "s"})
     times = {"in": "2026-11-02T10:10:00Z", "out": "2026-11-02T11:10:00Z", "other log": "2026-11-02T10:10:00Z"}
-    rows = [
-        cloudtrail_row({"eventID": name, "eventName": "X", "eventTime": at}) for name, at in times.items()
-    ]
+    rows = [cloudtrail_row({"eventID": name, "eventName": "X", "eventTime": at}) for name, at in times.items()]
     rows[2]["log"] = "otel_genai"
     statement = compile_rules([rule], AWS_CLOUDTRAIL)
     with duckdb.connect() as con:
@@ -186,10 +182,7 @@ def test_messages_bound_and_flatten_log_values(tmp_path: Path) -> None:
 
 def test_compiling_is_pure(tmp_path: Path) -> None:
     """The same rules give the same statement again, also after they were compiled beside others."""
-    rules = [
-        make_rule(tmp_path, name, STEP_FACTS, {"s": {"action": name}, "condition": "s"})
-        for name in ("a", "b")
-    ]
+    rules = [make_rule(tmp_path, name, STEP_FACTS, {"s": {"action": name}, "condition": "s"}) for name in ("a", "b")]
     alone = compile_rules(rules[:1], STEP_FACTS)
     compile_rules(rules, STEP_FACTS)
     assert compile_rules(rules[:1], STEP_FACTS) == alone

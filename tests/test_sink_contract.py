@@ -8,9 +8,9 @@ import pytest
 import ultravires.sinks
 from alert_samples import sample_alerts
 from pydantic import BaseModel, ValidationError
+from ultravires.alerting.sink import ALERTS_FILE, Sink, SinkContext, SinkType, close_sinks, open_sinks
 from ultravires.errors import ConfigError
 from ultravires.registry import discover
-from ultravires.sink import ALERTS_FILE, Sink, SinkContext, SinkType, close_sinks, open_sinks
 from ultravires.sinks.splunk_hec_double import HecDouble, Token
 
 SINKS: dict[str, SinkType] = discover(ultravires.sinks, "SINK")

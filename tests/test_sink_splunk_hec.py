@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 from alert_samples import sample_alert, sample_alerts
+from ultravires.alerting.sink import Sink, SinkContext, open_sinks
 from ultravires.errors import ConfigError, DeliveryError
 from ultravires.registry import sinks
-from ultravires.sink import Sink, SinkContext, open_sinks
 from ultravires.sinks.splunk_hec import in_chunks, open_splunk_hec
 from ultravires.sinks.splunk_hec_double import HecDouble, Token
 from ultravires.sinks.splunk_hec_reply import Verdict, read_reply

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, SAMPLES, batches, quarantined, rows, source
 from ultravires import registry
-from ultravires.reading import read, recognise
+from ultravires.reading.files import read, recognise
+from ultravires.reading.source import SOURCE_COLUMNS, Options
 from ultravires.schema import EVENTS, KEY_ROLES, KINDS, OUTCOMES
-from ultravires.source import SOURCE_COLUMNS, Options
 
 NAMES = sorted(registry.sources())
 each_source = pytest.mark.parametrize("name", NAMES)

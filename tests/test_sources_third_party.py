@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from source_samples import OPTIONS, batches, rows, source
-from ultravires.reading import read, recognise
+from ultravires.reading.files import read, recognise
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the folder of third-party data is absent")

@@ -12,10 +12,10 @@ import pytest
 from published_fixture import empty_world, published_world
 from published_putting import CHAIN, FINDING, KEY_FINDING, TRACE, put, put_link, put_step
 from rich.console import Console
-from ultravires.chain_tree import branches
 from ultravires.errors import UsageError
-from ultravires.trace import Trace, nearest_first, trace
-from ultravires.trace_drawing import draw
+from ultravires.tracing.chain_tree import branches
+from ultravires.tracing.trace import Trace, nearest_first, trace
+from ultravires.tracing.trace_drawing import draw
 
 SECONDS_FOR_A_MILLION_LINKS = 20
 

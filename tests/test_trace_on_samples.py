@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import ultravires
-from ultravires.trace import trace
+from ultravires.tracing.trace import trace
 
 _APPROVAL_OVER_MOST_HOPS = """
 select approval_uid, chain_id from chains

@@ -1,6 +1,6 @@
 """Text from logs, shown."""
 
-from ultravires.visible import visible
+from ultravires.tracing.visible import visible
 
 
 def test_control_and_bidi_characters_are_written_out() -> None:

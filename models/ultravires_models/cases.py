@@ -4,8 +4,6 @@
 table, `{"name", "fires", "event": {CloudTrail record}}` for one over raw CloudTrail.
 """
 
-# ruff: noqa: S608 - the names in this SQL are columns of our relations; the values of cases are bound
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,11 +55,7 @@ def table_row(row: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
     unknown = sorted(set(row) - set(relation.columns))
     if unknown:
         raise KeyError(f"{relation.table} has no column {', '.join(unknown)}")
-    times = {
-        name: _ANY_TIME
-        for name in ("step_at", "event_at", "first_at", "event_hour")
-        if name in relation.columns
-    }
+    times = {name: _ANY_TIME for name in ("step_at", "event_at", "first_at", "event_hour") if name in relation.columns}
     return {**times, **row}
 
 
@@ -80,9 +74,7 @@ def cloudtrail_row(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def create_relation(
-    con: duckdb.DuckDBPyConnection, relation: Relation, rows: Sequence[Mapping[str, Any]]
-) -> None:
+def create_relation(con: duckdb.DuckDBPyConnection, relation: Relation, rows: Sequence[Mapping[str, Any]]) -> None:
     """Create the relation's table with these rows, and `touched_hours` with all their hours."""
     types = {name: _SQL_TYPES[kind] for name, kind in relation.columns.items()}
     if relation.raw_column:
@@ -92,9 +84,7 @@ def create_relation(
     marks = ", ".join("?" for _ in types)
     for row in rows:
         full = {"log": f"{relation.product}_{relation.service}", **row}
-        con.execute(
-            f"INSERT INTO {identifier(relation.table)} VALUES ({marks})", [full.get(name) for name in types]
-        )
+        con.execute(f"INSERT INTO {identifier(relation.table)} VALUES ({marks})", [full.get(name) for name in types])
     if relation.is_by_hour:
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE touched_hours AS "

@@ -117,9 +117,7 @@ def _read_section(section: Mapping[str, Any], relation: Relation, title: str) ->
         "slot": section.get("slot", ""),
         "evidence": section.get("evidence", relation.evidence),
         "message": section.get("message", title),
-        "remediation": section.get(
-            "remediation", "Check with the owner whether this was meant, and undo it if not."
-        ),
+        "remediation": section.get("remediation", "Check with the owner whether this was meant, and undo it if not."),
         "class_uid": section.get("class_uid", DETECTION_FINDING),
     }
     _check_section(fields, relation)

@@ -17,7 +17,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Follows every action of a non-human identity back to the grant that allowed it, and says where it went beyond.",
+    help="Follows every action of a non-human identity back to the grant that allowed it, "
+    "and says where it went beyond.",
 )
 
 Home = Annotated[
@@ -78,8 +79,8 @@ def trace(
 ) -> None:
     """Show the chain above and below any id, with every link's method and confidence, and its gaps."""
     from ultravires.published import open_published
-    from ultravires.trace import trace as find
-    from ultravires.trace_drawing import draw
+    from ultravires.tracing.trace import trace as find
+    from ultravires.tracing.trace_drawing import draw
 
     with open_published(home) as con:
         found = find(con, id)
@@ -93,9 +94,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say why a finding was made, on which evidence, and what to do."""
-    from ultravires.explain import explain as find
-    from ultravires.explain_drawing import draw
     from ultravires.published import open_published
+    from ultravires.tracing.explain import explain as find
+    from ultravires.tracing.explain_drawing import draw
 
     with open_published(home) as con:
         found = find(con, finding)
@@ -148,12 +149,12 @@ def backtest(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Run over labelled history in a fresh home; print recall and precision of links and detectors, and alerts a day."""
+    """Run over labelled history in a fresh home; print recall and precision of links and detectors."""
     import tempfile
 
     from rich.console import Console
 
-    from ultravires.backtest import as_dict, render, score
+    from ultravires.backtest.scores import as_dict, render, score
     from ultravires.progress import watched
     from ultravires.published import open_published
     from ultravires.running import run_once

@@ -13,14 +13,14 @@ from typing import Any
 import dagster as dg
 
 from ultravires import __version__, pipeline, registry
+from ultravires.alerting.findings import create_findings_tables
+from ultravires.alerting.sink import Sink, SinkContext, close_sinks, open_sinks
 from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.findings import create_findings_tables
 from ultravires.progress import watcher
+from ultravires.reading.source import DEFAULT_OPA_INPUTS, DEFAULT_SECRETS, Options
 from ultravires.reference import reference_tables
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.settings import Settings, environment, hash_key, load_settings
-from ultravires.sink import Sink, SinkContext, close_sinks, open_sinks
-from ultravires.source import DEFAULT_OPA_INPUTS, DEFAULT_SECRETS, Options
 from ultravires.storing import rename_networks
 from ultravires.warehouse import Warehouse, open_warehouse
 
@@ -98,7 +98,8 @@ def prepare(home: OpenHome) -> None:
         home.warehouse.bump("address_networks")
     config_hash = hashlib.sha256(home.settings.model_dump_json().encode()).hexdigest()[:16]
     con.execute(
-        "insert into runs(run_id, started_at, software, schema_version, rules_hash, config_hash) values (?, ?, ?, ?, ?, ?)",
+        "insert into runs(run_id, started_at, software, schema_version, rules_hash, config_hash) "
+        "values (?, ?, ?, ?, ?, ?)",
         [
             home.run_id,
             datetime.now(UTC),

@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.errors import UsageError
-from ultravires.reading import Batch, Quarantined, read, recognise
+from ultravires.reading.files import Batch, Quarantined, read, recognise
+from ultravires.reading.source import Options, Source
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
-from ultravires.source import Options, Source
 from ultravires.storing import store_events
 
 FLUSH_ROWS = 100_000

@@ -60,7 +60,8 @@ def _publish_events(
 ) -> dict[str, Any]:
     # A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast.
     days = warehouse.con.execute(
-        "select date_trunc('day', event_hour)::date::varchar as day, count(*), sum(hash(event_id, raw_hash)::hugeint)::varchar "
+        "select date_trunc('day', event_hour)::date::varchar as day, count(*), "
+        "sum(hash(event_id, raw_hash)::hugeint)::varchar "
         "from events group by 1 order by 1"
     ).fetchall()
     known_days = known.get("days", {})

@@ -176,7 +176,7 @@ def _first_problem(error: ValidationError) -> str:
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: type[Strict] = Settings
-    inner = {
+    inner: dict[str, type[Strict]] = {
         "sources": Expectation,
         "identities": Identity,
         "risk_tiers": RiskTier,

@@ -80,8 +80,8 @@ def referenced_tables(name: str, sql: str) -> set[str]:
         raise ConfigError(f"{name}.sql: not a single SELECT: {tree.get('error_message', 'no statement')}")
     nodes = list(_walk(tree["statements"]))
     ctes = {entry["key"] for node in nodes for entry in _cte_entries(node)}
-    ctes |= {node["cte_name"] for node in nodes if "cte_name" in node}
-    tables = {node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"}
+    ctes |= {str(node["cte_name"]) for node in nodes if "cte_name" in node}
+    tables = {str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE"}
     return tables - ctes
 
 

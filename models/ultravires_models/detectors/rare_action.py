@@ -114,9 +114,7 @@ class RareActionModel:
         """The identities that this one is compared with, in a fixed order, itself not among them."""
         profile, actions = self.profiles[identity_id], set(self.counts_.get(identity_id, ()))
         return [
-            other
-            for other in sorted(self.counts_)
-            if other != identity_id and self._is_peer(profile, actions, other)
+            other for other in sorted(self.counts_) if other != identity_id and self._is_peer(profile, actions, other)
         ]
 
     def _is_peer(self, profile: Profile, actions: set[str], other: str) -> bool:
@@ -162,9 +160,7 @@ def _blend(counts: Counter[str], beneath: Mapping[str, float]) -> dict[str, floa
 def detect(tables: Tables) -> pa.Table:
     """HITS of first uses in `usage`, each judged by the days before its own; `identities` gives the peers."""
     identities = {row["identity_id"]: row for row in tables["identities"].to_pylist() if row["is_nonhuman"]}
-    profiles = {
-        key: Profile(row["identity_kind"] or "unknown", row["owner"]) for key, row in identities.items()
-    }
+    profiles = {key: Profile(row["identity_kind"] or "unknown", row["owner"]) for key, row in identities.items()}
     model = RareActionModel(profiles).fit([])
     hits = []
     for _, first_rows in _days(tables["usage"], identities):
@@ -191,9 +187,7 @@ def _earliest(row: Mapping[str, Any]) -> tuple[datetime, str, str]:
     return row["first_at"], row["first_event_id"] or "", row["actor_uid"] or ""
 
 
-def _hit(
-    row: Mapping[str, Any], identity: Mapping[str, Any], score: float, model: RareActionModel
-) -> dict[str, Any]:
+def _hit(row: Mapping[str, Any], identity: Mapping[str, Any], score: float, model: RareActionModel) -> dict[str, Any]:
     return {
         "detector_id": _DETECTOR_ID,
         "subject_kind": "actor_action",

@@ -57,9 +57,7 @@ class DuckDbBackend(TextQueryBackend):
         pattern = like_pattern(cast(SigmaString, cond.value))
         return self._any(cond, lambda text: conditions.is_like(text, pattern, is_cased=False))
 
-    def convert_condition_field_eq_val_str_case_sensitive(
-        self, cond: FieldCondition, state: ConversionState
-    ) -> str:
+    def convert_condition_field_eq_val_str_case_sensitive(self, cond: FieldCondition, state: ConversionState) -> str:
         pattern = like_pattern(cast(SigmaCasedString, cond.value))
         return self._any(cond, lambda text: conditions.is_like(text, pattern, is_cased=True))
 
@@ -87,9 +85,7 @@ class DuckDbBackend(TextQueryBackend):
             return self._any(cond, lambda t: conditions.compares_date_part(t, part, value.op, number.number))
         return self._any(cond, lambda text: conditions.compares(text, value.op, number.number))
 
-    def convert_condition_field_eq_val_timestamp_part(
-        self, cond: FieldCondition, state: ConversionState
-    ) -> str:
+    def convert_condition_field_eq_val_timestamp_part(self, cond: FieldCondition, state: ConversionState) -> str:
         value = cast(SigmaTimestampPart, cond.value)
         return self._any(cond, lambda t: conditions.equals_date_part(t, value.timestamp_part, value.number))
 
@@ -126,15 +122,11 @@ class DuckDbBackend(TextQueryBackend):
 
     def _is_present(self, name: str) -> str:
         field = self.reader.resolve(name)
-        return (
-            f"(coalesce(len({field.sql}), 0) > 0)" if field.kind == "list" else f"({field.sql} IS NOT NULL)"
-        )
+        return f"(coalesce(len({field.sql}), 0) > 0)" if field.kind == "list" else f"({field.sql} IS NOT NULL)"
 
     def _raw(self) -> str:
         if self.reader.relation.raw_column is None:
-            raise RuleError(
-                f"keywords need a raw record, which {self.reader.relation.table} has not; name a column"
-            )
+            raise RuleError(f"keywords need a raw record, which {self.reader.relation.table} has not; name a column")
         return self.reader.relation.raw_column
 
 

@@ -46,9 +46,7 @@ def equals_date_part(text: str, part: TimestampPart, number: int | float, operat
     return f"date_part({literal(_DATE_PARTS[part])}, TRY_CAST({text} AS TIMESTAMPTZ)) {operator} {number!r}"
 
 
-def compares_date_part(
-    text: str, part: TimestampPart, operator: CompareOperators, number: int | float
-) -> str:
+def compares_date_part(text: str, part: TimestampPart, operator: CompareOperators, number: int | float) -> str:
     """A part of the time that the text states, in this order to a number."""
     return equals_date_part(text, part, number, _OPERATORS[operator])
 

@@ -24,10 +24,7 @@ def _is_in_ipv4(text: str, network: IPv4Network) -> str:
     address = f"regexp_replace({text}, '^::[fF]{{4}}:', '')"
     ordered = f"array_to_string(list_transform(string_split({address}, '.'), lambda g: lpad(g, 3, '0')), '')"
     low, high = (_decimal(str(end)) for end in (network.network_address, network.broadcast_address))
-    return (
-        f"(regexp_full_match({address}, {literal(_IPV4)}) "
-        f"AND {ordered} BETWEEN {literal(low)} AND {literal(high)})"
-    )
+    return f"(regexp_full_match({address}, {literal(_IPV4)}) AND {ordered} BETWEEN {literal(low)} AND {literal(high)})"
 
 
 def _decimal(address: str) -> str:
@@ -42,9 +39,7 @@ def _is_in_ipv6(text: str, network: IPv6Network) -> str:
     zeros = f"list_transform(range(8 - len({head}) - len({tail})), lambda n: '0')"
     groups = f"list_concat({head}, list_concat({zeros}, {tail}))"
     ordered = f"array_to_string(list_transform({groups}, lambda g: lpad(g, 4, '0')), '')"
-    low, high = (
-        end.exploded.replace(":", "") for end in (network.network_address, network.broadcast_address)
-    )
+    low, high = (end.exploded.replace(":", "") for end in (network.network_address, network.broadcast_address))
     return (
         f"(regexp_full_match({address}, {literal(_IPV6)}) AND length({ordered}) = 32 "
         f"AND {ordered} BETWEEN {literal(low)} AND {literal(high)})"

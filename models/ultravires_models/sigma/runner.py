@@ -1,7 +1,5 @@
 """All rules of one relation as one SELECT that reads it once and gives HITS rows."""
 
-# ruff: noqa: S608 - compiling SQL is what this file does; every text of a rule goes through sqltext
-
 from collections.abc import Callable, Sequence
 
 from sigma.exceptions import SigmaError
@@ -40,9 +38,7 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
 def compile_condition(rule: Rule, reader: FieldReader) -> str:
     """The rule's detection as one boolean SQL expression. RuleError, naming the rule, where it has none."""
     if rule.relation is not reader.relation:
-        raise RuleError(
-            f"{rule.detector_id}: is not a rule of {reader.relation.product}/{reader.relation.service}"
-        )
+        raise RuleError(f"{rule.detector_id}: is not a rule of {reader.relation.product}/{reader.relation.service}")
     try:
         queries = DuckDbBackend(reader).convert_rule(rule.sigma)
     except (RuleError, SigmaError, NotImplementedError, TypeError, ValueError) as error:
@@ -74,9 +70,7 @@ def _field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
 
 
 def _rule_ctes(conditions: Sequence[str]) -> list[tuple[str, str]]:
-    cases = ",\n    ".join(
-        f"CASE WHEN {condition} THEN {number} END" for number, condition in enumerate(conditions)
-    )
+    cases = ",\n    ".join(f"CASE WHEN {condition} THEN {number} END" for number, condition in enumerate(conditions))
     return [
         (
             "judged",
@@ -137,9 +131,7 @@ def _message(rule: Rule, reader: FieldReader) -> str:
     """The template as a concatenation: placeholders become bounded, printable text."""
     parts = PLACEHOLDER.split(rule.message)
     shown = [
-        _shown(reader.resolve_any(part)) if number % 2 else literal(part)
-        for number, part in enumerate(parts)
-        if part
+        _shown(reader.resolve_any(part)) if number % 2 else literal(part) for number, part in enumerate(parts) if part
     ]
     return " || ".join(shown) or "''"
 

@@ -44,9 +44,7 @@ def like_pattern(value: SigmaString) -> str:
 
 def json_like_pattern(value: SigmaString) -> str:
     """The same for the value as it stands inside JSON text, where quotes and backslashes are escaped."""
-    escaped = (
-        json.dumps(part, ensure_ascii=False)[1:-1] if isinstance(part, str) else part for part in value.s
-    )
+    escaped = (json.dumps(part, ensure_ascii=False)[1:-1] if isinstance(part, str) else part for part in value.s)
     return "".join(_like_part(part) for part in escaped)
 
 
@@ -55,6 +53,4 @@ def _like_part(part: object) -> str:
         return _LIKE_SPECIAL.sub(r"\\\1", part)
     if isinstance(part, SpecialChars):
         return _WILDCARDS[part]
-    raise RuleError(
-        f"placeholder {getattr(part, 'name', part)!r} has no value; write the values into the rule"
-    )
+    raise RuleError(f"placeholder {getattr(part, 'name', part)!r} has no value; write the values into the rule")

@@ -6,11 +6,11 @@ import dagster as dg
 from ultravires_models.describe import describe
 
 from ultravires import pipeline, registry
+from ultravires.alerting.findings import update_findings
+from ultravires.alerting.outbox import deliver
 from ultravires.aliases import follow_chains
 from ultravires.asking import ask
-from ultravires.findings import update_findings
 from ultravires.home import OpenHome
-from ultravires.outbox import deliver
 from ultravires.progress import watcher
 
 
@@ -19,7 +19,7 @@ def finding_assets() -> list[dg.AssetsDefinition]:
 
 
 @dg.asset(group_name="findings", description="One row per rule and model: title, severity, references, remediation.")
-def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
     rows = describe(pipeline.rules(), list(registry.detectors().values()))
     home.warehouse.store_reference("detectors", rows)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows})
@@ -52,13 +52,13 @@ def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
 
 
 @dg.asset(group_name="findings", deps=["alerts"], description="Alerts handed to the sinks and acknowledged by them.")
-def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
     with home.sinks() as sinks:
         delivery = deliver(home.warehouse.con, sinks, now=datetime.now(UTC))
     home.counts["alerts_sent"] = delivery.sent
     for sink, problem in delivery.problems.items():
         watcher().say(f"sink {sink}: {problem}")
-    return dg.MaterializeResult(metadata=delivery.as_dict())
+    return dg.MaterializeResult(metadata={"sent": delivery.sent, "waiting": delivery.waiting, "held": delivery.held})
 
 
 @dg.asset(
@@ -66,6 +66,6 @@ def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
     deps=["chain_steps", "chains"],
     description="Old chain id -> the chain that its steps are in now.",
 )
-def chain_aliases(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+def chain_aliases(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
     rows = follow_chains(home.warehouse, home.run_id)
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})

@@ -102,6 +102,7 @@ def requeued_days(context: dg.AssetExecutionContext, home: dg.ResourceParam[Open
     with home.warehouse.transaction() as con:
         for table in hourly_tables().values():
             con.execute(
-                "insert into touched select distinct ?, event_hour from events where event_hour >= ? and event_hour < ?",
+                "insert into touched select distinct ?, event_hour from events "
+                "where event_hour >= ? and event_hour < ?",
                 [table.name, window.start, window.end],
             )

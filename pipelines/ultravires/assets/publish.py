@@ -22,7 +22,7 @@ def publish_assets() -> list[dg.AssetsDefinition]:
     ],
     description="Every table for readers: immutable Parquet files and one manifest that names them.",
 )
-def published(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+def published(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
     home.warehouse.store_reference("frameworks", frameworks_table())
     rows = publish(home.warehouse, pipeline.published_names(), run_id=home.run_id)
     home.counts |= {name: rows[name] for name in ("links", "chains", "findings")}
@@ -31,10 +31,8 @@ def published(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
 
 
 @dg.asset(group_name="published", deps=["published"], description="HOME/report.html: the run on one offline page.")
-def report(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+def report(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
     path = home.path / "report.html"
     with open_published(home.path) as con:
         write_report(con, path)
-    return dg.MaterializeResult(
-        metadata={"path": dg.MetadataValue.path(str(path))}
-    )
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(path))})

@@ -22,7 +22,7 @@ def _asset(name: str, detector: Any) -> dg.AssetsDefinition:
         code_version=detector.version,
         kinds={"scikitlearn"},
     )
-    def score(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    def score(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
         engine = home.engine
         inputs = engine.versions(frozenset(detector.inputs))
         if engine.is_fresh(name, code_hash=detector.version, inputs=inputs):

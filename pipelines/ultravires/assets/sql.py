@@ -27,7 +27,7 @@ def _asset(table: SqlTable) -> dg.AssetsDefinition:
         code_version=table.code_hash[:16],
         kinds={"duckdb", "sql"},
     )
-    def build(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult:
+    def build(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
         started = time.monotonic()
         watcher().step(table.name, home.n_built, len(sql_tables()))
         built = home.engine.build(table)

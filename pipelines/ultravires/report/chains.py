@@ -7,11 +7,11 @@ from datetime import datetime
 
 import duckdb
 
-from ultravires.finding_marks import Mark, marks_on
 from ultravires.report.drawing import Drawing, draw_chain
-from ultravires.rows import Row, fetch_rows
-from ultravires.trace import Link, primary_links
-from ultravires.trace_nodes import Node, read_nodes
+from ultravires.tracing.finding_marks import Mark, marks_on
+from ultravires.tracing.nodes import Node, read_nodes
+from ultravires.tracing.rows import Row, fetch_rows
+from ultravires.tracing.trace import Link, primary_links
 
 MAX_NODES = 120
 

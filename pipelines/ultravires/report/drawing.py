@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ultravires.finding_marks import Mark
 from ultravires.report.curves import Box, Curve, box_of_node, free_spot
 from ultravires.report.lanes import MARKER, Place, pack
 from ultravires.report.time_scale import TimeScale, scale_of
-from ultravires.trace import Link
-from ultravires.trace_nodes import Node
-from ultravires.visible import visible
+from ultravires.tracing.finding_marks import Mark
+from ultravires.tracing.nodes import Node
+from ultravires.tracing.trace import Link
+from ultravires.tracing.visible import visible
 
 LANES = ("approval", "decision", "tool_call", "credential", "activity")
 WIDTH, LEFT, RIGHT, TOP, ROW = 1120.0, 116.0, 1088.0, 34.0, 23.0

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import duckdb
 
-from ultravires.rows import Row, fetch_rows
+from ultravires.tracing.rows import Row, fetch_rows
 
 SEVERITIES = ("critical", "high", "medium", "low", "informational")
 MAX_FINDINGS, MAX_IDENTITIES, MAX_DAYS, MAX_DRIFT = 25, 15, 31, 20

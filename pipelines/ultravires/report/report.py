@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ultravires.report.chains import read_top_chains
 from ultravires.report.drawing import LEFT, RIGHT, TOP, WIDTH
 from ultravires.report.overview import SEVERITIES, read_overview
-from ultravires.visible import visible
+from ultravires.tracing.visible import visible
 
 
 def write_report(con: duckdb.DuckDBPyConnection, path: Path, *, top_chains: int = 20) -> None:

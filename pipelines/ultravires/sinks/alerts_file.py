@@ -14,8 +14,8 @@ from typing import IO
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.errors import DeliveryError
-from ultravires.sink import Alert, SendResult, SinkContext, SinkType
 
 FILE_NAME = "alerts.jsonl"
 _TAIL = 1 << 16

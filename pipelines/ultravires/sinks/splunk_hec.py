@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.errors import ConfigError, DeliveryError
-from ultravires.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.sinks.splunk_hec_reply import Reply, Verdict, read_reply, unreachable
 from ultravires.sinks.splunk_hec_settings import ACK_PATH, EVENT_PATH, SplunkSettings
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ultravires.sink import one_line
+from ultravires.alerting.sink import one_line
 
 
 class Verdict(enum.Enum):

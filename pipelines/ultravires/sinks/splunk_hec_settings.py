@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 from pydantic import Field, field_validator
 
-from ultravires.sink import SinkSettings
+from ultravires.alerting.sink import SinkSettings
 
 EVENT_PATH = "/services/collector/event"
 ACK_PATH = "/services/collector/ack"

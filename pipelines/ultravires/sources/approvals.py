@@ -7,9 +7,9 @@ roles[], tools[], ticket, risk. Only approval_id, status and one time are needed
 
 from typing import Any
 
-from ultravires.framing import first_keys, json_records
-from ultravires.source import Event, NotParsed, Options, Source, present
-from ultravires.values import iso, label, micros, text, texts
+from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.values import iso, label, micros, text, texts
 
 USER_ACCESS = 3005
 _ACTIVITY = {"approved": 1, "revoked": 2, "requested": 99, "denied": 99}

@@ -11,9 +11,9 @@ import re
 from functools import lru_cache, partial
 from typing import Any
 
-from ultravires.framing import first_keys, json_records
-from ultravires.source import Event, NotParsed, Options, Source, present
-from ultravires.values import mapping, micros, text, truth
+from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.vendors.aws_arns import resource_arns
 from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
 from ultravires.vendors.aws_identities import Actor, actor_of

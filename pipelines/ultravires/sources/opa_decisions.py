@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ultravires.framing import first_keys, json_records
-from ultravires.redaction import Redactor
-from ultravires.source import Event, NotParsed, Options, Source, hash_arguments, present
-from ultravires.values import hex_id, label, mapping, micros, sequence, text, texts
+from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.redaction import Redactor
+from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments, present
+from ultravires.reading.values import hex_id, label, mapping, micros, sequence, text, texts
 
 AUTHORIZE_SESSION = 3003
 _OTHER = 99

@@ -7,9 +7,9 @@ read and left out.
 
 from typing import Any
 
-from ultravires.framing import first_keys
-from ultravires.source import Event, NotParsed, Options, Source
-from ultravires.values import micros, micros_of_nanos
+from ultravires.reading.framing import first_keys
+from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.vendors.coding_agents import coding_agent_event
 from ultravires.vendors.genai_spans import span_event
 from ultravires.vendors.otlp import Record, otlp_records, record_of

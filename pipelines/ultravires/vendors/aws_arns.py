@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ultravires.values import mapping, sequence, text
+from ultravires.reading.values import mapping, sequence, text
 
 ARN_PARTS = 6
 _ASSUMED = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/(.+)")

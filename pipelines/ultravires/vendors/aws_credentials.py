@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from ultravires.redaction import Redactor
-from ultravires.source import Options
-from ultravires.values import integer, mapping, micros_of_expiry, sequence, text, texts
+from ultravires.reading.redaction import Redactor
+from ultravires.reading.source import Options
+from ultravires.reading.values import integer, mapping, micros_of_expiry, sequence, text, texts
 from ultravires.vendors.aws_arns import account_of, role_of_session
 from ultravires.vendors.aws_identities import Actor, credential_id
 

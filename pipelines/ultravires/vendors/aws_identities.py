@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from ultravires.values import label, mapping, text, truth
+from ultravires.reading.values import label, mapping, text, truth
 from ultravires.vendors.aws_arns import role_of_session
 
 _SSO_ROLE = "AWSReservedSSO_"

@@ -7,9 +7,9 @@ api_request; Codex (https://developers.openai.com/codex/config-advanced): the sa
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ultravires.redaction import Redactor
-from ultravires.source import Event, Options, hash_arguments, present
-from ultravires.values import hex_id, iso, label, text, truth
+from ultravires.reading.redaction import Redactor
+from ultravires.reading.source import Event, Options, hash_arguments, present
+from ultravires.reading.values import hex_id, iso, label, text, truth
 from ultravires.vendors.otlp import Record, decoded, first_of
 
 API_ACTIVITY, AUTHORIZE_SESSION, USER_ACCESS, OTHER, ASSIGN = 6003, 3003, 3005, 99, 1

@@ -7,9 +7,9 @@ Attribute names, newest first: OpenTelemetry GenAI and MCP conventions, their ea
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ultravires.redaction import Redactor
-from ultravires.source import Event, Options, hash_arguments, present
-from ultravires.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
+from ultravires.reading.redaction import Redactor
+from ultravires.reading.source import Event, Options, hash_arguments, present
+from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
 from ultravires.vendors.otlp import Record, decoded, first_of
 
 API_ACTIVITY, USER_ACCESS, OTHER, ASSIGN = 6003, 3005, 99, 1

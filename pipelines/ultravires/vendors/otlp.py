@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ultravires.framing import json_records
-from ultravires.source import Frame, Options
-from ultravires.splitting import reason_of
-from ultravires.values import integer, label, mapping, sequence, text
+from ultravires.reading.framing import json_records
+from ultravires.reading.source import Frame, Options
+from ultravires.reading.splitting import reason_of
+from ultravires.reading.values import integer, label, mapping, sequence, text
 
 _MAX_DEPTH = 50
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from ultravires.explain import Evidence, Explanation
-from ultravires.terminal import print_lines
-from ultravires.visible import visible
+from ultravires.tracing.explain import Evidence, Explanation
+from ultravires.tracing.terminal import print_lines
+from ultravires.tracing.visible import visible
 
 SEVERITY_STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
 ACTIVITIES = {1: "create", 2: "update", 3: "close"}

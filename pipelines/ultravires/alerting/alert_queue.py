@@ -22,9 +22,9 @@ import duckdb
 import pyarrow as pa
 from ultravires_models.frameworks import load_frameworks
 
+from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
+from ultravires.alerting.sink import ALERTS_FILE
 from ultravires.asking import ask
-from ultravires.ocsf import Evidence, Finding, finding_as_ocsf
-from ultravires.sink import ALERTS_FILE
 
 _ALERTS_DDL = """
 create table if not exists alerts(

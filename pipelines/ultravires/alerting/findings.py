@@ -12,10 +12,10 @@ from collections.abc import Collection
 import duckdb
 import pyarrow as pa
 
-from ultravires.alert_queue import create_alerts_table, queue_alerts
+from ultravires.alerting.alert_queue import create_alerts_table, queue_alerts
+from ultravires.alerting.risk import RiskFacts, risk_parts, risk_score
+from ultravires.alerting.sink import ALERTS_FILE
 from ultravires.asking import ask
-from ultravires.risk import RiskFacts, risk_parts, risk_score
-from ultravires.sink import ALERTS_FILE
 
 _FINDINGS_DDL = """
 create table if not exists findings(

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ultravires.source import NotParsed, Options, keyed_hash
-from ultravires.values import canonical
+from ultravires.reading.source import NotParsed, Options, keyed_hash
+from ultravires.reading.values import canonical
 
 _ALREADY = re.compile(r"redacted:[0-9a-f]{16}")
 _QUOTED_WORD = re.compile(r'"([\w.-]{1,64})\\*"')

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from ultravires.rows import Row, fetch_rows
+from ultravires.tracing.rows import Row, fetch_rows
 
 
 @dataclass(frozen=True)

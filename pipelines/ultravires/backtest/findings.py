@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from ultravires.backtest_labels import Situation, label_node
+from ultravires.backtest.labels import Situation, label_node
 
 
 @dataclass(frozen=True)

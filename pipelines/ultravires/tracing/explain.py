@@ -11,8 +11,8 @@ import duckdb
 
 from ultravires.errors import UsageError
 from ultravires.registry import rules_root
-from ultravires.rows import Row, fetch_rows, has_table
-from ultravires.visible import visible
+from ultravires.tracing.rows import Row, fetch_rows, has_table
+from ultravires.tracing.visible import visible
 
 _SHORTEST_PREFIX = 6
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ultravires.source import Frame
+from ultravires.reading.source import Frame
 
 KEPT_BYTES = 64 * 1024
 BOM = b"\xef\xbb\xbf"

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from ultravires.decompressing import FileBytes
-from ultravires.framing import peek
-from ultravires.redaction import Redactor
+from ultravires.reading.decompressing import FileBytes
+from ultravires.reading.framing import peek
+from ultravires.reading.redaction import Redactor
+from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id, keyed_hash
+from ultravires.reading.splitting import KEPT_BYTES
+from ultravires.reading.values import canonical
 from ultravires.schema import KEY
-from ultravires.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id, keyed_hash
-from ultravires.splitting import KEPT_BYTES
-from ultravires.values import canonical
 
 MAX_ROWS = 20_000
 MAX_RAW_BYTES = 32 << 20

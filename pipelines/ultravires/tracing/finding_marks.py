@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from ultravires.rows import Row, fetch_rows
+from ultravires.tracing.rows import Row, fetch_rows
 
 _EFFECTS = ("activity:", "tool_call:")
 

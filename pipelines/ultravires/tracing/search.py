@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import duckdb
 
 from ultravires.errors import UsageError
-from ultravires.rows import fetch_rows
-from ultravires.visible import visible
+from ultravires.tracing.rows import fetch_rows
+from ultravires.tracing.visible import visible
 
 KINDS_OF_ID = (
     "an approval or ticket, a decision, a credential, a tool call, a trace, a conversation, an event, "

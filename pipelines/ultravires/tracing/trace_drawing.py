@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
-from ultravires.chain_tree import Branch, branches
-from ultravires.finding_marks import Mark
-from ultravires.terminal import print_lines
-from ultravires.trace import Link, Trace
-from ultravires.trace_nodes import Node
-from ultravires.visible import visible
+from ultravires.tracing.chain_tree import Branch, branches
+from ultravires.tracing.finding_marks import Mark
+from ultravires.tracing.nodes import Node
+from ultravires.tracing.terminal import print_lines
+from ultravires.tracing.trace import Link, Trace
+from ultravires.tracing.visible import visible
 
 SYMBOLS = {"approval": "◉", "decision": "◆", "tool_call": "▣", "credential": "◈", "activity": "●"}
 KIND_STYLES = {

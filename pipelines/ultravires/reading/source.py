@@ -1,9 +1,9 @@
 """What a log source is: a pure function from one file's bytes to events. No clock, no network, no database.
 
 A new source is one file in `ultravires.sources` that defines SOURCE. It says how to recognise the log by its
-content, how the file falls into records (`ultravires.framing`), and what one decoded record means (`events`).
+content, how the file falls into records (`ultravires.reading.framing`), and what one decoded record means (`events`).
 Everything else (decompression, limits, redaction, quarantine, ids, columns) is done once for all sources in
-`ultravires.reading`.
+`ultravires.reading.files`.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ import msgspec
 import pyarrow as pa
 
 from ultravires.errors import ConfigError
+from ultravires.reading.values import canonical, iso
 from ultravires.schema import EVENTS
-from ultravires.values import canonical, iso
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
 """EVENTS without what only the loader knows."""

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from isal import igzip_lib, isal_zlib
 
-from ultravires.source import Options
+from ultravires.reading.source import Options
 
 GZIP = b"\x1f\x8b"
 _IsalError = cast(type[Exception], igzip_lib.IsalError)  # its type stub calls the class an instance

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
+from ultravires.alerting.ocsf import held_notice_as_ocsf
 from ultravires.asking import ask
-from ultravires.ocsf import held_notice_as_ocsf
 
 # The most severe go first, because a bound must not let a flood of small things hide a large one.
 _HOLD = """

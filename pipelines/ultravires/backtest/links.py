@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from ultravires.backtest_labels import TrueLink, label_node
+from ultravires.backtest.labels import TrueLink, label_node
 
 Pair = tuple[str, str]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 
-from ultravires.finding_marks import Mark, marks_on
-from ultravires.rows import fetch_rows
-from ultravires.trace_nodes import Node, read_nodes
-from ultravires.trace_search import Match, find_nodes
+from ultravires.tracing.finding_marks import Mark, marks_on
+from ultravires.tracing.nodes import Node, read_nodes
+from ultravires.tracing.rows import fetch_rows
+from ultravires.tracing.search import Match, find_nodes
 
 MAX_FOCUS = 200
 MAX_BELOW = 500

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from ultravires.backtest import Scores
+    from ultravires.backtest.scores import Scores
 
 
 def render_scores(scores: Scores) -> Group:

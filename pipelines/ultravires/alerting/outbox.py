@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from ultravires.alert_queue import create_alerts_table
+from ultravires.alerting.alert_queue import create_alerts_table
+from ultravires.alerting.hourly_bound import hold_excess
+from ultravires.alerting.sink import Alert, SendResult, Sink, one_line
 from ultravires.errors import DeliveryError
-from ultravires.hourly_bound import hold_excess
-from ultravires.sink import Alert, SendResult, Sink, one_line
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from ultravires.source import Frame, Options
-from ultravires.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
+from ultravires.reading.source import Frame, Options
+from ultravires.reading.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
 
 HEAD_BYTES = 64 * 1024
 _TOKEN = re.compile(rb'"((?:[^"\\\n]|\\.)*+)"(\s*:)?|[{}\[\]]')

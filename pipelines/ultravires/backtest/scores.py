@@ -9,8 +9,8 @@ from typing import Any
 
 import duckdb
 
-from ultravires.backtest_drawing import render_scores
-from ultravires.backtest_findings import (
+from ultravires.backtest.drawing import render_scores
+from ultravires.backtest.findings import (
     DetectorScore,
     OpenFinding,
     SituationScore,
@@ -19,8 +19,8 @@ from ultravires.backtest_findings import (
     score_situations,
     unexplained_findings,
 )
-from ultravires.backtest_labels import nodes_of_events, read_labels
-from ultravires.backtest_links import (
+from ultravires.backtest.labels import nodes_of_events, read_labels
+from ultravires.backtest.links import (
     LinkScore,
     Miss,
     explain_misses,

@@ -1,0 +1,1 @@
+"""From hits to findings to alerts that a sink has acknowledged."""

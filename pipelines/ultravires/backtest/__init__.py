@@ -1,0 +1,1 @@
+"""How well links and detectors do against labelled history."""

@@ -1,0 +1,1 @@
+"""What the terminal shows of one id or one finding: trace and explain."""

@@ -104,8 +104,8 @@ missing as (
         list_filter(
             [
                 case
-                    when sliced.node_kind = 'activity'
-                        and coalesce(sliced.intent_root_kind, '') <> 'approval' and coalesce(sliced.authority_root_kind, '') <> 'approval'
+                    -- A request that nobody granted is no approval, however surely an act names it.
+                    when sliced.node_kind = 'activity' and not sliced.intent_is_granted and not sliced.authority_is_granted
                         then 'no approval' || coalesce(': ' || doubts.approval_doubt, '')
                 end,
                 case

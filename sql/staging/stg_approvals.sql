@@ -50,7 +50,8 @@ merged as (
         max_by(requested_by, place) filter (where requested_by is not null) as requested_by,
         max_by(approved_by, place) filter (where approved_by is not null) as approved_by,
         max_by(requested_at, place) filter (where requested_at is not null) as requested_at,
-        max_by(approved_at, place) filter (where approved_at is not null) as approved_at,
+        -- The time at which somebody denied it is no time of approval.
+        max_by(approved_at, place) filter (where approved_at is not null and status is distinct from 'denied') as approved_at,
         max_by(valid_from, place) filter (where valid_from is not null) as valid_from,
         max_by(valid_until, place) filter (where valid_until is not null) as valid_until,
         max_by(revoked_at, place) filter (where revoked_at is not null) as revoked_at,

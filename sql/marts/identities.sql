@@ -62,7 +62,7 @@ select
     -- The provider's own services act for somebody else and are not judged; a person behind single sign-on is a person.
     case
         when declared.kind is not null then declared.kind <> 'human'
-        when strpos(everyone.identity_id, 'AWSReservedSSO_') > 0 then false
+        when regexp_matches(everyone.identity_id, '^arn:aws[^:]*:iam::[0-9]*:role/(.*/)?AWSReservedSSO_') then false
         when observed.observed_kind = 'human' then false
         when observed.observed_kind in ('agent', 'workload', 'role') then true
         when observed.observed_kind = 'unknown' and observed.has_static_key then true

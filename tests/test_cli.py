@@ -168,13 +168,3 @@ def test_ctrl_c_stops_with_one_line_and_the_next_run_goes_on(tmp_path: Path) -> 
     assert "Traceback" not in errors
     result = run_json("--input", SAMPLES, "--home", tmp_path / "home")
     assert result["findings"] > 0
-
-
-def test_every_command_appears_in_the_readme() -> None:
-    """A command that nobody can read about does not exist."""
-    readme = (SAMPLES.parent.parent / "README.md").read_text(encoding="utf-8")
-    from ultravires.cli import app
-
-    for command in app.registered_commands:
-        assert command.callback is not None
-        assert f"ultravires {command.callback.__name__}" in readme

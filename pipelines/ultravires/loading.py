@@ -24,7 +24,6 @@ from ultravires.storing import store_events
 FLUSH_ROWS = 100_000
 GROUP_BYTES = 16 << 20
 GROUP_FILES = 2_000
-LARGE_FILE = 64 << 20
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""
@@ -79,6 +78,15 @@ class LoadingFile:
         return sum(batch.num_rows for batch in self.pending)
 
 
+class LostFile(Exception):
+    """A file that vanished, cannot be read or grew while it was read; what it had given so far is rolled back."""
+
+    def __init__(self, path: Path, reason: str, *, is_growing: bool = False) -> None:
+        super().__init__(str(path) if is_growing else f"{path}: {reason}")
+        self.path = path
+        self.is_growing = is_growing
+
+
 class Loader:
     """Loads the new files of a folder into an open warehouse."""
 
@@ -125,49 +133,51 @@ class Loader:
         return new
 
     def _load_group(self, paths: list[Path]) -> None:
-        """Read and store a group of files in one transaction; what was still being written waits for the next run."""
+        """Load files that commit together; a file that is lost on the way is named, and the others start over."""
+        while paths:
+            try:
+                self._load_together(paths)
+                return
+            except LostFile as lost:
+                (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
+                paths = [path for path in paths if path != lost.path]
+
+    def _load_together(self, paths: list[Path]) -> None:
         with self.engine.warehouse.transaction():
             files: list[LoadingFile] = []
             for path in paths:
                 file = self._open(path)
-                if file is not None and self._read(file, files):
-                    files.append(file)
+                files.append(file)
+                self._read(file, files)
             self._flush(files)
             self._write_manifest(files)
         for file in files:
             self._count(file)
 
-    def _open(self, path: Path) -> LoadingFile | None:
-        status = stat_or_none(path)
+    def _open(self, path: Path) -> LoadingFile:
         try:
+            status = path.stat()
             sha256 = _sha256(path)
         except OSError as error:
-            self.counts.unreadable.append(f"{path}: {error.strerror or error}")
-            return None
-        assert status is not None
-        path = path.absolute()
-        file_id = hashlib.sha256(f"{path}\x1f{sha256}".encode(errors="surrogateescape")).hexdigest()[:32]
+            raise LostFile(path, error.strerror or str(error)) from error
+        file_id = hashlib.sha256(f"{path.absolute()}\x1f{sha256}".encode(errors="surrogateescape")).hexdigest()[:32]
         return LoadingFile(path, status.st_size, status.st_mtime_ns, file_id, sha256)
 
-    def _read(self, file: LoadingFile, earlier: list[LoadingFile]) -> bool:
-        """Read one file; false when it changed meanwhile and has to wait. Rows are stored as soon as enough wait."""
+    def _read(self, file: LoadingFile, files: list[LoadingFile]) -> None:
+        """Read one file; the rows of all `files` are stored as soon as enough wait, so memory follows the batch."""
         file.source = recognise(file.path, self.sources)
         if file.source is None:
             file.state, file.message = "unrecognised", "no source recognises its content"
-            return True
-        waiting_rows = sum(other.pending_rows() for other in earlier)
-        for batch in read(file.path, file.source, self.options):
-            file.take(batch)
-            is_large = file.size >= LARGE_FILE
-            if is_large and waiting_rows + file.pending_rows() >= FLUSH_ROWS:
-                self._flush([*earlier, file])
-                waiting_rows = 0
-        if file.size < LARGE_FILE and _has_changed(file):
-            self.counts.waiting.append(str(file.path))
-            return False
-        if waiting_rows + file.pending_rows() >= FLUSH_ROWS:
-            self._flush([*earlier, file])
-        return True
+            return
+        try:
+            for batch in read(file.path, file.source, self.options):
+                file.take(batch)
+                if sum(other.pending_rows() for other in files) >= FLUSH_ROWS:
+                    self._flush(files)
+        except OSError as error:
+            raise LostFile(file.path, error.strerror or str(error)) from error
+        if _has_changed(file):
+            raise LostFile(file.path, "still being written", is_growing=True)
 
     def _flush(self, files: list[LoadingFile]) -> None:
         """Store the waiting rows of `files` inside the open transaction."""
@@ -210,7 +220,7 @@ class Loader:
             return
         columns = {
             "file_id": [file.file_id for file in files],
-            "path": [str(file.path) for file in files],
+            "path": [str(file.path.absolute()) for file in files],
             "size": [file.size for file in files],
             "modified_ns": [file.modified_ns for file in files],
             "sha256": [file.sha256 for file in files],

@@ -11,7 +11,8 @@ from typing import Any
 
 from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
-from ultravires.settings import load_settings
+from ultravires.progress import watcher
+from ultravires.settings import CONFIG_NAME, load_settings
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -45,6 +46,8 @@ def run_once(folder: Path, home: Path, *, config: Path | None, as_of: str, wait_
     started = time.monotonic()
     moment = _moment(as_of)
     _refuse_missing(folder)
+    if config is None and (folder / CONFIG_NAME).is_file():
+        watcher().say(f"{folder / CONFIG_NAME} lies beside the logs and is not used; to trust it, pass it as --config")
     import dagster as dg
 
     from ultravires.definitions import ASSETS, CHECKS, REQUEUED

@@ -7,7 +7,7 @@ tables built on an empty warehouse, so that a case breaks when a column is renam
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,13 +78,13 @@ def tables() -> dict[str, SqlTable]:
     return {table.name: table for table in in_build_order(load_tables(registry.sql_root()))}
 
 
-def prepare(warehouse: Warehouse) -> DuckDBEngine:
+def prepare(warehouse: Warehouse, as_of: datetime | None = None) -> DuckDBEngine:
     """Everything that SQL may read besides events, as an unconfigured home has it before the first log."""
     for name, rows in reference_tables(Settings(), registry.sources().values()).items():
         warehouse.store_reference(name, rows)
     warehouse.store_reference("hits", HITS.empty_table())
     warehouse.store_reference("detectors", DETECTORS.empty_table())
-    store_run_context(warehouse, None, timedelta(minutes=2))
+    store_run_context(warehouse, as_of, timedelta(minutes=2))
     return DuckDBEngine(warehouse, {name: table for name, table in tables().items() if table.mode == "by_hour"})
 
 
@@ -107,7 +107,7 @@ def empty_columns() -> Mapping[str, Columns]:
 def unequal(case: Case) -> list[str]:
     """What the case expects and the SQL does not give (-), and the other way round (+); empty when they agree."""
     table = tables()[case.table]
-    with duckdb.connect() as con:
+    with duckdb.connect(config={"threads": 1}) as con:
         con.execute("set timezone = 'UTC'")
         _give(con, table, case.given)
         con.execute(f'create table "{table.name}" as {table.sql}')

@@ -1,0 +1,199 @@
+"""A small random world of events in which ids collide on purpose: circles of credentials, several candidates for
+one parent, states of approvals in any order, copies of shared events. No vendor ever logs this; SQL must bear it.
+"""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from ultravires.schema import EVENTS
+
+MONDAY = datetime(2026, 10, 5, tzinfo=UTC)
+AS_OF = MONDAY + timedelta(days=4)
+N_HOURS = 72
+
+Event = dict[str, Any]
+
+
+def random_events(rng: random.Random, n: int) -> pa.Table:
+    """`n` events in EVENTS columns over three days, of every kind; the same for the same state of `rng`."""
+    makers = (_approval, _decision, _tool_call, _activity, _activity, _issue, _issue, _forgery)
+    return as_events([rng.choice(makers)(rng) for _ in range(n)])
+
+
+def as_events(rows: Sequence[Event]) -> pa.Table:
+    """Rows with the columns that matter as a table of events; ids are numbered in the order given."""
+    return pa.Table.from_pylist([_whole(number, row) for number, row in enumerate(rows)], schema=EVENTS)
+
+
+def _whole(number: int, row: Event) -> Event:
+    at: datetime = row["event_at"]
+    whole = dict.fromkeys(EVENTS.names) | {
+        "event_id": f"e{number:04}",
+        "source": row["log"],
+        "native_id": str(number),
+        "source_version": 1,
+        "event_hour": at.replace(minute=0, second=0, microsecond=0),
+        "ingested_at": at,
+        "file_id": "f",
+        "record_no": number,
+        "class_uid": 6003,
+        "activity_id": 1,
+        "resource_uids": [],
+        "raw": "{}",
+        "raw_hash": "h",
+    }
+    return whole | row | {"detail": json.dumps(row.get("detail", {}))}
+
+
+def _at(rng: random.Random) -> datetime:
+    return MONDAY + timedelta(minutes=rng.randrange(N_HOURS * 60))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+def _keys(*entries: tuple[str, str, str]) -> list[dict[str, str]]:
+    return [{"kind": kind, "value": value, "role": role} for kind, value, role in entries]
+
+
+def _pick(prefix: str, n: int) -> Callable[[random.Random], str]:
+    return lambda rng: f"{prefix}{rng.randrange(n)}"
+
+
+_approval_uid, _decision_uid, _trace = _pick("A", 8), _pick("D", 8), _pick("t", 3)
+_session, _static, _role = _pick("ASIA", 8), _pick("AKIA", 2), _pick("arn:aws:iam::1:role/r", 3)
+_agent, _tool, _call, _request = _pick("bot", 3), _pick("tool", 3), _pick("call", 4), _pick("1/q", 12)
+_span, _resource = _pick("s", 8), _pick("arn:aws:s3:::b/", 4)
+
+
+def _credential(rng: random.Random) -> str:
+    return rng.choice((_session, _session, _session, _static))(rng)
+
+
+def _approval(rng: random.Random) -> Event:
+    uid, at = _approval_uid(rng), _at(rng)
+    detail = {
+        "status": rng.choice(("requested", "approved", "approved", "approved", "denied", "revoked")),
+        "origin": rng.choice(("ticket", "ticket", "human_request")),
+        "subject": rng.choice((_agent, _role))(rng),
+        "requested_by": rng.choice(("ann", "bob")),
+        "approved_by": rng.choice(("ann", "bob@example.org")),
+        "valid_until": _iso(at + timedelta(hours=rng.choice((2, 20, 400)))),
+        "actions": rng.choice(([], ["s3:Get*"], ["iam:*"])),
+        "roles": rng.choice(([], [_role(rng)])),
+        "tools": rng.choice(([], [_tool(rng)])),
+    }
+    keys = _keys(
+        ("approval", uid, "names"), ("ticket", f"T{rng.randrange(3)}", "names"), ("trace", _trace(rng), "carries")
+    )
+    return {
+        "log": "approvals",
+        "kind": "approval",
+        "event_at": at,
+        "approval_uid": uid,
+        "task": "task",
+        "detail": detail,
+        "keys": keys,
+    }
+
+
+def _decision(rng: random.Random) -> Event:
+    uid, trace = _decision_uid(rng), _trace(rng)
+    keys = _keys(
+        ("decision", uid, "names"),
+        rng.choice((("approval", _approval_uid(rng), "uses"), ("ticket", "T1", "uses"), ("ticket", "T9", "uses"))),
+        ("tool_call", f"{trace}/{_call(rng)}", "uses"),
+        ("trace", trace, "carries"),
+    )
+    return {
+        "log": "opa_decisions",
+        "kind": "decision",
+        "event_at": _at(rng),
+        "decision_uid": uid,
+        "actor_uid": _agent(rng),
+        "actor_kind": "agent",
+        "action": _tool(rng),
+        "args_hash": rng.choice(("h1", "h2")),
+        "detail": {"result": rng.choice(("allow", "deny"))},
+        "keys": keys,
+    }
+
+
+def _tool_call(rng: random.Random) -> Event:
+    trace, tool, at = _trace(rng), _tool(rng), _at(rng)
+    uid = f"{trace}/{_span(rng)}"
+    keys = _keys(
+        ("span", uid, "names"),
+        ("span", f"{trace}/{_span(rng)}", "uses"),
+        ("tool_call", f"{trace}/{_call(rng)}", "names"),
+        ("request", _request(rng), "uses"),
+        ("trace", trace, "carries"),
+        rng.choice((("decision", _decision_uid(rng), "uses"), ("approval", _approval_uid(rng), "uses"))),
+    )
+    detail = {"operation": rng.choice(("execute_tool", "execute_tool", "invoke_agent", "rpc")), "tool": tool}
+    return {
+        "log": "otel_genai",
+        "kind": "tool_call",
+        "event_at": at,
+        "tool_call_uid": uid,
+        "actor_uid": _agent(rng),
+        "actor_kind": "agent",
+        "action": f"tool:{tool}",
+        "outcome": "success",
+        "args_hash": rng.choice(("h1", "h2")),
+        "keys": keys,
+        "detail": detail | {"ended_at": _iso(at + timedelta(minutes=rng.randrange(90)))},
+    }
+
+
+def _activity(rng: random.Random) -> Event:
+    role = _role(rng)
+    name = rng.choice((_approval_uid, _trace))(rng)
+    keys = [("request", _request(rng), "names"), ("session_name", f"{role}/{name}", "carries")]
+    if rng.random() < 0.3:
+        keys.append(("source_identity", _approval_uid(rng), "carries"))
+    if rng.random() < 0.3:
+        keys.append(("shared_event", f"x{rng.randrange(4)}", "carries"))
+    return {
+        "log": "aws_cloudtrail",
+        "kind": "activity",
+        "event_at": _at(rng),
+        "actor_uid": role,
+        "actor_kind": "role",
+        "account_uid": rng.choice(("1", "2")),
+        "action": rng.choice(("s3:GetObject", "iam:AttachRolePolicy", "sts:GetCallerIdentity")),
+        "resource_uids": rng.choice(([], [_resource(rng)])),
+        "outcome": rng.choice(("success", "denied")),
+        "credential_uid": _credential(rng) if rng.random() < 0.9 else None,
+        "revoked_credential_uid": _credential(rng) if rng.random() < 0.1 else None,
+        "keys": _keys(*keys),
+        "detail": {"role_arn": role, "session_name": name},
+    }
+
+
+def _issue(rng: random.Random) -> Event:
+    role, name = _role(rng), rng.choice((_approval_uid, _trace))(rng)
+    event = _activity(rng)
+    tag = (rng.choice(("transitive_tag", "session_tag")), f"ticket={_approval_uid(rng)}", "carries")
+    return event | {
+        "action": "sts:AssumeRole",
+        "outcome": "success",
+        "issued_credential_uid": _credential(rng),
+        "issued_expires_at": event["event_at"] + timedelta(hours=rng.choice((1, 12, 36))),
+        "keys": [*event["keys"], *_keys(("session_name", f"{role}/{name}", "carries"), tag)],
+        "detail": event["detail"] | {"issued_role_arn": role, "issued_session_name": name},
+    }
+
+
+def _forgery(rng: random.Random) -> Event:
+    """Credentials that claim to have issued each other, without an approval's id on them."""
+    return _issue(rng) | {
+        "credential_uid": f"ASIAF{rng.randrange(6)}",
+        "issued_credential_uid": f"ASIAF{rng.randrange(6)}",
+        "keys": [],
+    }

@@ -1,0 +1,247 @@
+"""What every SQL table owes, whatever it holds: a header, one SELECT, a grain that is kept, and rows that depend
+on the events and not on how and when they came.
+"""
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from sql_cases import prepare, tables
+from sql_climb import climb, on_spines, primary_parents
+from sql_world import AS_OF, random_events
+from ultravires.assets.checks import UNIQUE_KEYS
+from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.reference import REFERENCE_NAMES
+from ultravires.registry import sql_root
+from ultravires.settings import Settings
+from ultravires.storing import store_events
+from ultravires.tables import LAYERS, TOUCHED_HOURS
+from ultravires.warehouse import open_warehouse
+
+OTHER_KEYS = {
+    "accounted": ("identity_id", "day"),
+    "approvals": ("approval_id",),
+    "credentials": ("credential_id",),
+    "decisions": ("decision_id",),
+    "tool_calls": ("tool_call_id",),
+    "int_approvals__carried": ("node_id", "approval_id", "key_kind", "key_value", "method"),
+    "int_approvals__in_window": ("node_id", "approval_id"),
+    "int_approvals__of_tool_calls": ("tool_call_id", "approval_id"),
+    "int_approvals__tasks": ("approval_id",),
+    "int_controls__of_credentials": ("chain_id",),
+    "int_cycles": ("node_id", "spine"),
+    "int_evidence__by_hour": ("evidence_kind", "event_hour"),
+    "int_findings__grouped": ("finding_id",),
+    "int_identities__resolved": ("alias_uid", "valid_from"),
+    "int_links__by_key": ("child_id", "parent_id"),
+    "int_links__candidates": ("child_id", "parent_id", "kind", "method", "key_kind", "key_value"),
+    "int_paths": ("node_id", "spine"),
+    "int_silences": ("log", "silent_from"),
+    "int_steps__in_scope": ("step_id",),
+    "int_tool_calls__around_activities": ("activity_id", "tool_call_id", "key_kind", "key_value"),
+    "int_tool_calls__privileged": ("tool_call_id",),
+}
+"""The grain of the tables that no asset check watches."""
+
+KEYS = {**OTHER_KEYS, **{name: keys for name, keys in UNIQUE_KEYS.items() if name in tables()}}
+HOURLY = [name for name, table in tables().items() if table.mode == "by_hour"]
+OUT_OF_REACH = {
+    "int_findings__grouped": "no rule speaks in this world",
+    "int_silences": "three days are no silence to any log",
+}
+"""Tables that the random world leaves empty, each with the reason."""
+
+SEEDS = (2, 4, 14)
+FILES = [path for layer in LAYERS for path in sorted((sql_root() / layer).glob("*.sql"))]
+
+
+@contextmanager
+def open_world(home: Path) -> Iterator[DuckDBEngine]:
+    with open_warehouse(home) as warehouse:
+        yield prepare(warehouse, AS_OF)
+
+
+def load(engine: DuckDBEngine, events: pa.Table) -> None:
+    with engine.warehouse.transaction():
+        store_events(engine, Settings(), events)
+
+
+def build_all(engine: DuckDBEngine) -> list[str]:
+    return [engine.build(table).state for table in tables().values()]
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBEngine]:
+    """A random world, loaded at once and built; tests only read it."""
+    with open_world(tmp_path_factory.mktemp("world") / "home") as engine:
+        load(engine, random_events(random.Random(request.param), 160))
+        build_all(engine)
+        yield engine
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_starts_with_its_grain_and_says_build_and_why(path: Path) -> None:
+    """The first three lines are the grain, the build mode and the reason, each with words behind it."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("-- grain: one row per ")
+    assert lines[1] in ("-- build: full", "-- build: by_hour")
+    assert lines[2].startswith("-- why: ") and len(lines[2].split()) > 5
+
+
+@pytest.mark.parametrize("name", tables())
+def test_file_is_one_select(name: str) -> None:
+    """A file holds exactly one statement, and DuckDB's parser calls it a SELECT."""
+    assert len(syntax(tables()[name].sql)["statements"]) == 1
+
+
+@pytest.mark.parametrize("name", tables())
+def test_no_cte_bears_the_name_of_a_table(name: str) -> None:
+    """A CTE that shadowed a table would hide what the file depends on."""
+    known = {*tables(), *REFERENCE_NAMES, "events", "files", "quarantine", "address_networks", "run_context", "hits"}
+    names = set(cte_names(syntax(tables()[name].sql)))
+    assert names & known == set()
+
+
+def test_every_table_builds_on_an_empty_warehouse(tmp_path: Path) -> None:
+    """Without one event all tables stand, and those whose rows come from events are empty."""
+    with open_world(tmp_path / "home") as engine:
+        assert set(build_all(engine)) == {"built"}
+        filled = [name for name in tables() if count(engine.con, name)]
+    assert filled == ["sources"]
+
+
+def test_every_table_has_a_stated_key() -> None:
+    """Each table's grain is a list of columns, watched here and, for the most important, in every run."""
+    assert set(tables()) == set(KEYS)
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_key_stands_once(name: str, world: DuckDBEngine) -> None:
+    """No two rows of a table share its key, and no part of a node's id is missing."""
+    columns = ", ".join(KEYS[name])
+    repeated = world.con.execute(f'select {columns} from "{name}" group by all having count(*) > 1').fetchall()
+    assert repeated == []
+
+
+def test_the_random_world_reaches_every_table(world: DuckDBEngine) -> None:
+    """Were a table empty, the checks over the random world would say nothing about it."""
+    empty = [name for name in tables() if count(world.con, name) == 0]
+    assert set(empty) == set(OUT_OF_REACH)
+
+
+def test_building_again_finds_everything_fresh(world: DuckDBEngine) -> None:
+    """A second build without news does no work."""
+    assert set(build_all(world)) == {"fresh"}
+
+
+@pytest.mark.parametrize("name", HOURLY)
+def test_hours_in_any_order_equal_the_whole(name: str, world: DuckDBEngine) -> None:
+    """An hourly table built hour by hour, in random order and some hours twice, is the table built at once."""
+    con, sql = world.con, tables()[name].sql
+    hours = [row[0] for row in con.execute("select distinct event_hour from events order by 1").fetchall()]
+    again = hours + hours[:9]
+    random.Random(7).shuffle(again)
+    con.execute(f'create or replace temp table by_hours as select * from "{name}" limit 0')
+    for hour in again:
+        con.execute(f"create or replace temp table {TOUCHED_HOURS} as select ?::timestamptz as event_hour", [hour])
+        con.execute(f"delete from by_hours where event_hour in (select event_hour from {TOUCHED_HOURS})")
+        con.execute(f"insert into by_hours by name {sql}")
+    assert rows(con, "by_hours") == rows(con, name)
+
+
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_arrival_in_parts_ends_in_the_tables_of_one_load(seed: int, tmp_path: Path) -> None:
+    """Two batches in random order, with everything built after each, leave what one load leaves."""
+    events = random_events(random.Random(seed), 160)
+    order = list(range(events.num_rows))
+    random.Random(-seed).shuffle(order)
+    with open_world(tmp_path / "whole") as engine:
+        load(engine, events)
+        build_all(engine)
+        whole = {name: rows(engine.con, name) for name in tables()}
+    with open_world(tmp_path / "parts") as engine:
+        for part in (order[:70], order[70:]):
+            load(engine, events.take(part))
+            build_all(engine)
+        different = [name for name in tables() if rows(engine.con, name) != whole[name]]
+    assert different == []
+
+
+def test_no_node_is_ever_dropped(world: DuckDBEngine) -> None:
+    """Every approval, decision, call, credential and activity stands in exactly one chain, circles or not."""
+    con = world.con
+    steps = "select step_id from chain_steps order by 1"
+    assert con.execute(steps).fetchall() == con.execute("select node_id from int_nodes order by 1").fetchall()
+    lengths = con.execute("select chain_id, count(*) from chain_steps group by all order by 1").fetchall()
+    assert lengths == con.execute("select chain_id, n_steps from chains order by 1").fetchall()
+
+
+def test_a_child_has_one_primary_parent_a_spine_and_never_by_a_guess(world: DuckDBEngine) -> None:
+    """One primary link per child and spine; more than one candidate stays below the bar of proof."""
+    con = world.con
+    primary = "select child_id, spine from links where is_primary group by all having count(*) <> 1"
+    assert con.execute(primary).fetchall() == []
+    orphans = """
+        select child_id, spine from links where spine is not null
+        except select child_id, spine from links where is_primary
+    """
+    assert con.execute(orphans).fetchall() == []
+    guesses = "select * from links where n_candidates > 1 and confidence >= 0.5 or confidence not between 0.0001 and 1"
+    assert con.execute(guesses).fetchall() == []
+
+
+def test_paths_are_those_that_climbing_by_hand_finds(world: DuckDBEngine) -> None:
+    """Root, depth and least confidence of every node and spine agree with a climb over the primary links in Python."""
+    con = world.con
+    found = con.execute("select node_id, spine, root_id, depth, confidence, n_credentials from int_paths").fetchall()
+    climbed = {(node, spine): (root, depth, confidence, n) for node, spine, root, depth, confidence, n in found}
+    assert climbed == {key: climb(*key, primary_parents(con)) for key in on_spines(con)}
+
+
+def test_only_a_granted_approval_accounts_for_a_step(world: DuckDBEngine) -> None:
+    """A step is accounted for exactly where the root it was given is a granted approval at 0.5 or more."""
+    wrong = world.con.execute(
+        """
+        select step_id from chain_steps
+        left join stg_approvals on stg_approvals.approval_id = chain_steps.root_id
+        where is_accounted <> (coalesce(is_granted, false) and confidence >= 0.5)
+        """
+    ).fetchall()
+    assert wrong == []
+
+
+def rows(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[Any, ...]]:
+    """The rows of a table as text, in a fixed order."""
+    columns = [row[0] for row in con.execute(f'describe "{table}"').fetchall() if row[0] != "ingested_at"]
+    shown = ", ".join(f'"{column}"::varchar as "{column}"' for column in columns)
+    return con.execute(f'select {shown} from "{table}" order by all').fetchall()
+
+
+def count(con: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(con.execute(f'select count(*) from "{table}"').fetchall()[0][0])
+
+
+def syntax(sql: str) -> dict[str, Any]:
+    with duckdb.connect() as con:
+        tree = json.loads(con.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0][0])
+    assert tree["error"] is False
+    return dict(tree)
+
+
+def cte_names(tree: Any) -> Iterable[str]:
+    """Names of the common table expressions anywhere in a syntax tree."""
+    if isinstance(tree, dict):
+        found = tree.get("cte_map")
+        if isinstance(found, dict):
+            yield from (entry["key"] for entry in found.get("map", []))
+        for child in tree.values():
+            yield from cte_names(child)
+    elif isinstance(tree, list):
+        for child in tree:
+            yield from cte_names(child)

@@ -74,6 +74,13 @@ def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str,
     assert_one_line(result, words, code=2)
 
 
+def test_a_query_prints_a_table(sample_home: Path) -> None:
+    """Without --json the answer is drawn for people."""
+    result = ultravires("query", "select count(*) as n_chains from chains", "--home", sample_home)
+    assert result.returncode == 0, result.stderr
+    assert "n_chains" in result.stdout
+
+
 @pytest.mark.parametrize("statement", ["selec 1", "select * from nothing", "drop view chains"])
 def test_a_wrong_query_is_one_line(statement: str, sample_home: Path) -> None:
     """A typing error in SQL is no traceback."""

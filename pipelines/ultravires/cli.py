@@ -116,8 +116,8 @@ def query(
 
     with open_published(home) as con:
         try:
-            rows = con.execute(sql)
             if as_json:
+                rows = con.execute(sql)
                 names = [column[0] for column in rows.description or []]
                 records = [dict(zip(names, values, strict=True)) for values in rows.fetchall()]
                 typer.echo(json.dumps(records, default=str))

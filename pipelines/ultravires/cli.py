@@ -116,6 +116,9 @@ def query(
 
     with open_published(home) as con:
         try:
+            kinds = [statement.type for statement in con.extract_statements(sql)]
+            if kinds not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
+                raise UsageError("query: give one SELECT; the published tables are for reading")
             if as_json:
                 rows = con.execute(sql)
                 names = [column[0] for column in rows.description or []]

@@ -41,6 +41,7 @@ stress: install ## the long randomised runs
 
 bench: install ## the ratios of docs/performance.md
 	@$(BIN)/python bench/ingest.py
+	@$(BIN)/python bench/new_hour.py
 
 constraints: install ## resolve constraints.txt anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt

@@ -51,6 +51,27 @@ def test_every_source_and_sink_is_in_the_readme() -> None:
         assert f"`{name}`" in readme, name
 
 
+def test_the_figures_of_the_demo_are_those_of_the_samples(sample_home: Path) -> None:
+    """What the README shows of `make demo` is what it prints."""
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    figures = {
+        "{:,} new events": "select count(*) from events",
+        "│ {:,} over": "select count(*) from chains",
+        "over {:,} links": "select count(*) from links",
+        "{} critical": "select count(*) from findings where severity = 'critical' and state = 'open'",
+        "{} high": "select count(*) from findings where severity = 'high' and state = 'open'",
+        "{} medium": "select count(*) from findings where severity = 'medium' and state = 'open'",
+    }
+    with ultravires.open(sample_home) as con:
+        for words, query in figures.items():
+            assert words.format(*con.execute(query).fetchall()[0]) in readme, words
+        named = re.findall(r"`ultravires trace (APR-\d+)`", readme)
+        hops = con.execute(
+            "select max_hops, len(account_uids) from chains where approval_uid = ?", [named[0]]
+        ).fetchall()
+    assert hops == [(3, 3)]
+
+
 def test_links_inside_the_docs_lead_somewhere() -> None:
     """No page points at a file that is not there."""
     for page in [*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]:

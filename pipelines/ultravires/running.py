@@ -1,6 +1,5 @@
 """One run in this process, over the same assets that Dagster shows; and Dagster's page itself."""
 
-import os
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from typing import Any
 from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
 from ultravires.progress import watcher
-from ultravires.settings import CONFIG_NAME, load_settings
+from ultravires.settings import CONFIG_NAME, environment, load_settings
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -79,14 +78,15 @@ def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
     instance = home.absolute() / "dagster"
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
-    environment = {
-        **os.environ,
+    variables = {
+        **environment(),
+        "PYTHONWARNINGS": "ignore",  # Dagster's advice to its developers is nothing for people who watch logs
         "DAGSTER_HOME": str(instance),
         "ULTRAVIRES_INPUT": str(folder.absolute()),
         "ULTRAVIRES_HOME": str(home.absolute()),
     }
     if config is not None:
-        environment["ULTRAVIRES_CONFIG"] = str(config.absolute())
+        variables["ULTRAVIRES_CONFIG"] = str(config.absolute())
     command = [
         sys.executable,
         "-m",
@@ -100,7 +100,7 @@ def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
         str(port),
     ]
     try:
-        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - no shell, our own words
+        return subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - no shell, our own words
     except KeyboardInterrupt:
         return 0
 

@@ -5,10 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
-from ultravires import pipeline, registry
+from ultravires import pipeline
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.home import OpenHome, prepare, store_configuration
 from ultravires.loading import LoadCounts, Loader
+from ultravires.reading.pool import file_reader
 from ultravires.settings import Settings
 from ultravires.warehouse import open_warehouse
 
@@ -24,9 +25,8 @@ def load(folder: Path, home: Path) -> tuple[float, int]:
         opened = OpenHome(warehouse, engine, Settings(), folder, uuid4().hex, None)
         prepare(opened)
         store_configuration(opened)
-        sources = tuple(registry.sources().values())
-        loader = Loader(engine, opened.settings, sources, opened.options(), lambda *_: None)
         started = time.perf_counter()
+        loader = Loader(engine, opened.settings, stack.enter_context(file_reader(opened.options())), lambda *_: None)
         counts = loader.load(folder)
         _refuse_losses(counts)
         row = warehouse.con.execute("select count(*) from events").fetchone()

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
-from ultravires import loading, registry
+from ultravires import loading
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.loading import Loader, list_files
 from ultravires.pipeline import hourly_tables
+from ultravires.reading import input_file
+from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
 from ultravires.settings import Settings
 from ultravires.warehouse import open_warehouse
@@ -20,8 +22,8 @@ APPROVALS = sorted((SAMPLES / "approvals").glob("*.jsonl"))
 def loader(tmp_path: Path) -> Iterator[Loader]:
     with open_warehouse(tmp_path / "home") as warehouse:
         engine = DuckDBEngine(warehouse, hourly_tables())
-        sources = tuple(registry.sources().values())
-        yield Loader(engine, Settings(), sources, Options(hash_key=b"key"), lambda what, done, total: None)
+        with file_reader(Options(hash_key=b"key")) as read:
+            yield Loader(engine, Settings(), read, lambda what, done, total: None)
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
 ) -> None:
     """It is named, and the other files of its transaction are loaded, also when some rows were stored already."""
     lost = APPROVALS[1].name
-    whole = loading.read
+    whole = input_file.read
     monkeypatch.setattr(loading, "FLUSH_ROWS", rows_before_loss)
 
     def vanishing(path: Path, *rest: object) -> Iterator[object]:
@@ -64,7 +66,7 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
         if path.name == lost:
             raise FileNotFoundError(2, "No such file or directory", str(path))
 
-    monkeypatch.setattr(loading, "read", vanishing)
+    monkeypatch.setattr(input_file, "read", vanishing)
     counts = loader.load(logs)
     assert counts.files == 2
     assert len(counts.unreadable) == 1
@@ -77,7 +79,7 @@ def test_a_file_that_is_still_being_written_waits_for_the_next_run(
 ) -> None:
     """Half a file is not loaded; the whole one is, later."""
     growing = logs / APPROVALS[2].name
-    whole = loading.read
+    whole = input_file.read
 
     def growing_read(path: Path, *rest: object) -> Iterator[object]:
         yield from whole(path, *rest)
@@ -85,10 +87,10 @@ def test_a_file_that_is_still_being_written_waits_for_the_next_run(
             with growing.open("ab") as handle:
                 handle.write(b"\n")
 
-    monkeypatch.setattr(loading, "read", growing_read)
+    monkeypatch.setattr(input_file, "read", growing_read)
     first = loader.load(logs)
     assert (first.files, len(first.waiting)) == (2, 1)
-    monkeypatch.setattr(loading, "read", whole)
+    monkeypatch.setattr(input_file, "read", whole)
     second = loader.load(logs)
     assert second.files == 3
     assert conserved(loader)

@@ -4,7 +4,6 @@ A file's rows, its line in the manifest and the hours it touches commit together
 nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +14,14 @@ import pyarrow as pa
 
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.errors import UsageError
-from ultravires.reading.files import Batch, Quarantined, read, recognise
-from ultravires.reading.source import Options, Source
+from ultravires.reading.input_file import InputFile, LostFile, stat_or_none
+from ultravires.reading.pool import ReadFiles
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
 
-FLUSH_ROWS = 100_000
+FLUSH_ROWS = 25_000
+"""Rows stored at once: storing goes on while other processes read."""
 GROUP_BYTES = 16 << 20
 GROUP_FILES = 2_000
 
@@ -46,63 +46,15 @@ class LoadCounts:
     unreadable: list[str] = field(default_factory=list)
 
 
-@dataclass
-class LoadingFile:
-    """One file while it is read, and then its line in the manifest."""
-
-    path: Path
-    size: int
-    modified_ns: int
-    file_id: str = ""
-    sha256: str = ""
-    source: Source | None = None
-    state: str = "loaded"
-    message: str | None = None
-    records: int = 0
-    emitted: int = 0
-    events: int = 0
-    quarantined: int = 0
-    ignored: int = 0
-    pending: list[pa.RecordBatch] = field(default_factory=list)
-    refused: list[Quarantined] = field(default_factory=list)
-
-    def take(self, batch: Batch) -> None:
-        self.records += batch.n_records
-        self.ignored += batch.n_ignored
-        self.quarantined += len(batch.quarantined)
-        self.emitted += batch.events.num_rows
-        self.pending.append(batch.events)
-        self.refused += batch.quarantined
-
-    def pending_rows(self) -> int:
-        return sum(batch.num_rows for batch in self.pending)
-
-
-class LostFile(Exception):
-    """A file that vanished, cannot be read or grew while it was read; what it had given so far is rolled back."""
-
-    def __init__(self, path: Path, reason: str, *, is_growing: bool = False) -> None:
-        super().__init__(str(path) if is_growing else f"{path}: {reason}")
-        self.path = path
-        self.is_growing = is_growing
-
-
 class Loader:
     """Loads the new files of a folder into an open warehouse."""
 
-    def __init__(
-        self,
-        engine: DuckDBEngine,
-        settings: Settings,
-        sources: Sequence[Source],
-        options: Options,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, engine: DuckDBEngine, settings: Settings, read: ReadFiles, progress: Progress) -> None:
+        """`read` gives the files of some paths in their order, each again after every batch (`reading.pool`)."""
         self.engine = engine
         self.con = engine.con
         self.settings = settings
-        self.sources = sources
-        self.options = options
+        self.read = read
         self.progress = progress
         self.ingested_at = datetime.now(UTC)
         self.counts = LoadCounts()
@@ -144,42 +96,18 @@ class Loader:
 
     def _load_together(self, paths: list[Path]) -> None:
         with self.engine.warehouse.transaction():
-            files: list[LoadingFile] = []
-            for path in paths:
-                file = self._open(path)
-                files.append(file)
-                self._read(file, files)
+            files: list[InputFile] = []
+            for file in self.read(paths):
+                if not files or files[-1] is not file:
+                    files.append(file)
+                if sum(other.pending_rows() for other in files) >= FLUSH_ROWS:
+                    self._flush(files)
             self._flush(files)
             self._write_manifest(files)
         for file in files:
             self._count(file)
 
-    def _open(self, path: Path) -> LoadingFile:
-        try:
-            status = path.stat()
-            sha256 = _sha256(path)
-        except OSError as error:
-            raise LostFile(path, error.strerror or str(error)) from error
-        file_id = hashlib.sha256(f"{path.absolute()}\x1f{sha256}".encode(errors="surrogateescape")).hexdigest()[:32]
-        return LoadingFile(path, status.st_size, status.st_mtime_ns, file_id, sha256)
-
-    def _read(self, file: LoadingFile, files: list[LoadingFile]) -> None:
-        """Read one file; the rows of all `files` are stored as soon as enough wait, so memory follows the batch."""
-        file.source = recognise(file.path, self.sources)
-        if file.source is None:
-            file.state, file.message = "unrecognised", "no source recognises its content"
-            return
-        try:
-            for batch in read(file.path, file.source, self.options):
-                file.take(batch)
-                if sum(other.pending_rows() for other in files) >= FLUSH_ROWS:
-                    self._flush(files)
-        except OSError as error:
-            raise LostFile(file.path, error.strerror or str(error)) from error
-        if _has_changed(file):
-            raise LostFile(file.path, "still being written", is_growing=True)
-
-    def _flush(self, files: list[LoadingFile]) -> None:
+    def _flush(self, files: list[InputFile]) -> None:
         """Store the waiting rows of `files` inside the open transaction."""
         self._store_quarantine(files)
         tables = [self._with_provenance(file) for file in files if file.pending]
@@ -191,31 +119,30 @@ class Loader:
             for file_id, n in store_events(self.engine, self.settings, incoming).items():
                 by_id[file_id].events += n
 
-    def _with_provenance(self, file: LoadingFile) -> pa.Table:
+    def _with_provenance(self, file: InputFile) -> pa.Table:
         table = pa.Table.from_batches(file.pending)
         table = table.append_column("file_id", pa.array([file.file_id] * table.num_rows, pa.string()))
         stamp = pa.array([self.ingested_at] * table.num_rows, UTC_MICROS)
         return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
 
-    def _store_quarantine(self, files: list[LoadingFile]) -> None:
+    def _store_quarantine(self, files: list[InputFile]) -> None:
         rows = [
             (
                 file.file_id,
-                file.source.log,
+                file.log,
                 refused.record_no,
                 refused.byte_offset,
                 refused.reason,
                 refused.raw,
             )
             for file in files
-            if file.source is not None
             for refused in file.refused
         ]
         if rows:
             self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
             self.engine.warehouse.bump("quarantine")
 
-    def _write_manifest(self, files: list[LoadingFile]) -> None:
+    def _write_manifest(self, files: list[InputFile]) -> None:
         if not files:
             return
         columns = {
@@ -224,7 +151,7 @@ class Loader:
             "size": [file.size for file in files],
             "modified_ns": [file.modified_ns for file in files],
             "sha256": [file.sha256 for file in files],
-            "source": [file.source.name if file.source else None for file in files],
+            "source": [file.source for file in files],
             "state": [file.state for file in files],
             "n_records": [file.records for file in files],
             "n_events": [file.events for file in files],
@@ -239,7 +166,7 @@ class Loader:
         self.con.unregister("manifest_rows")
         self.engine.warehouse.bump("files")
 
-    def _count(self, file: LoadingFile) -> None:
+    def _count(self, file: InputFile) -> None:
         self.counts.files += 1
         self.counts.records += file.records
         self.counts.emitted += file.emitted
@@ -283,20 +210,3 @@ def list_files(folder: Path) -> Iterator[Path]:
             path = Path(root) / name
             if path.is_file() and not name.startswith("."):
                 yield path
-
-
-def stat_or_none(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
-
-
-def _has_changed(file: LoadingFile) -> bool:
-    now = stat_or_none(file.path)
-    return now is None or (now.st_size, now.st_mtime_ns) != (file.size, file.modified_ns)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

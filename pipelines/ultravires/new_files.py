@@ -4,7 +4,8 @@ import hashlib
 
 import dagster as dg
 
-from ultravires.loading import list_files, stat_or_none
+from ultravires.loading import list_files
+from ultravires.reading.input_file import stat_or_none
 from ultravires.settings import configured_run
 
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from ultravires.asking import ask
 from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.reference import network_of
+from ultravires.reference import network_namer
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
 
@@ -83,10 +83,11 @@ def _name_networks(engine: DuckDBEngine, settings: Settings) -> None:
 def _insert_networks(engine: DuckDBEngine, settings: Settings, addresses: list[str]) -> None:
     if not addresses:
         return
+    name = network_namer(settings.networks)
     named = pa.table(
         {
             "src_ip": pa.array(addresses, pa.string()),
-            "network": pa.array([network_of(ip, settings.networks) for ip in addresses], pa.string()),
+            "network": pa.array([name(ip) for ip in addresses], pa.string()),
         }
     )
     engine.con.register("named_networks", named)

@@ -2,12 +2,12 @@
 
 import dagster as dg
 
-from ultravires import registry
 from ultravires.asking import ask
 from ultravires.home import OpenHome, store_configuration
 from ultravires.loading import Loader
 from ultravires.pipeline import hourly_tables
 from ultravires.progress import watcher
+from ultravires.reading.pool import file_reader
 from ultravires.reference import REFERENCE_NAMES, store_run_context
 
 FIRST_DAY = "2020-01-01"
@@ -52,9 +52,8 @@ _LOADED = {
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Read the new files below the input folder."""
-    sources = tuple(registry.sources().values())
-    loader = Loader(home.engine, home.settings, sources, home.options(), watcher().step)
-    counts = loader.load(home.input)
+    with file_reader(home.options()) as read:
+        counts = Loader(home.engine, home.settings, read, watcher().step).load(home.input)
     for what, paths in (
         ("no source recognises", counts.unrecognised),
         ("changed since it was loaded, not read again:", counts.changed),

@@ -7,6 +7,7 @@ string, and JSON inside a string that was cut off; the last cannot be taken apar
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -36,6 +37,12 @@ class _SecretNames(dict[str, bool]):
         return answer
 
 
+@lru_cache(maxsize=8)
+def _secret_names(names: frozenset[str]) -> _SecretNames:
+    """One memory for all records that are redacted under the same names."""
+    return _SecretNames(names)
+
+
 class Redactor:
     """Redacts decoded JSON under one set of options. Never changes its input: shared parts may be in other
     records.
@@ -43,7 +50,7 @@ class Redactor:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._secret = _SecretNames(options.redact)
+        self._secret = _secret_names(options.redact)
 
     def redact(self, value: Any) -> Any:
         """The same value, or a copy with its secrets replaced. Raises NotParsed beyond `max_depth`."""

@@ -20,6 +20,7 @@ def open_published(home: Path | str = DEFAULT_HOME) -> duckdb.DuckDBPyConnection
         raise UsageError(f"{home}: nothing is published in this home yet; start with: ultravires run --input DIR")
     con = duckdb.connect()
     con.execute("set timezone = 'UTC'")
+    con.execute("set temp_directory = ''")  # a reader leaves no files behind where it happens to stand
     for table, entry in manifest["tables"].items():
         files = ", ".join("'" + str(folder / file).replace("'", "''") + "'" for file in entry["files"])
         con.execute(f'create view "{table}" as select * from read_parquet([{files}])')

@@ -131,6 +131,49 @@ def query(
 
 
 @app.command()
+def quarantine(
+    home: Home = DEFAULT_HOME,
+    config: Config = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Read the records again with this version, then run.")] = False,
+    examples: Annotated[int, typer.Option("--examples", min=0, help="Records shown of each reason.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Show the records that could not be read, by log and reason; or read them again."""
+    from rich.console import Console
+
+    from ultravires.published import open_published
+    from ultravires.quarantine import draw, look
+
+    if retry:
+        _retry_quarantine(home, config, as_json)
+        return
+    with open_published(home) as con:
+        found = look(con, examples=examples)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict()))
+    else:
+        draw(found, Console())
+
+
+def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
+    from ultravires.progress import watched
+    from ultravires.retrying import retry_and_run
+    from ultravires.summary import print_summary
+
+    with watched():
+        retried, result = retry_and_run(home, config=find_config(config, home))
+    if as_json:
+        typer.echo(json.dumps({"retried": retried.as_dict(), "run": result.as_dict()}))
+        return
+    print_summary(result, home)
+    typer.echo(
+        f"quarantine: {retried.n_events:,} new events, {retried.n_duplicates:,} duplicates, "
+        f"{retried.n_ignored:,} without an event; {retried.n_staying:,} records stay, "
+        f"{retried.n_cut_off:,} of them too long: only their beginning was kept, load their file into a new home"
+    )
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Empty or new folder for the world.")],
     events: Annotated[int, typer.Option("--events", min=100, help="About how many records.")] = 5_000,

@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
 from ultravires.errors import RunError
 from ultravires.reading import pool
-from ultravires.reading.input_file import LostFile
+from ultravires.reading.input_file import InputFile, LostFile, read_file
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Options
+from ultravires.reading.source import Options, Source
 
 OPTIONS = Options(hash_key=b"key")
 FILES = [*sorted((SAMPLES / "aws_cloudtrail").rglob("*.gz"))[:12], SAMPLES / "README.md"]
@@ -51,6 +52,28 @@ def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch)
     assert order == FILES
 
 
+def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process gives it up; it comes in its place with all that it holds, the others still from processes."""
+    with file_reader(OPTIONS, workers=1) as here:
+        in_one = {file.path: file for file in here(FILES)}
+    sizes = {path: sum(batch.nbytes for batch in file.pending) for path, file in in_one.items()}
+    largest = max(sizes, key=lambda path: sizes[path])
+    monkeypatch.setattr(pool, "MOST_HANDED_OVER", sizes[largest] - 1)
+    read_here: list[Path] = []
+
+    def noted(path: Path, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
+        read_here.append(path)
+        return read_file(path, sources, options)
+
+    monkeypatch.setattr(pool, "read_file", noted)
+    with file_reader(OPTIONS, workers=2) as read:
+        in_two = {file.path: file for file in read(FILES)}
+    assert read_here == [path for path in FILES if sizes[path] == sizes[largest]]
+    assert list(in_two) == FILES
+    for path, file in in_two.items():
+        assert [batch.to_pydict() for batch in file.pending] == [b.to_pydict() for b in in_one[path].pending]
+
+
 def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
     """The path and the reason survive the way."""
     with file_reader(OPTIONS, workers=2) as read, pytest.raises(LostFile, match=r"gone\.json: No such file") as lost:
@@ -80,7 +103,7 @@ _PARENT = """
 import sys
 from pathlib import Path
 from ultravires.reading import pool
-from ultravires.reading.source import Options
+from ultravires.reading.source import Options, Source
 import multiprocessing
 if __name__ == "__main__":
     pool.WORTH_PROCESSES = 0

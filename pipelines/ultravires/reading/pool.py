@@ -1,7 +1,8 @@
 """Files read by as many processes as there are cores, handed over as Arrow in the order they were asked for.
 
 Small inputs are read here: starting processes costs more than they save. Large files are read here too, batch by
-batch, because a process hands over a file whole.
+batch, because a process hands over a file whole. A small file may unpack to much: a process that finds more in it
+than it may hold gives it up, and it is read here like a large one.
 """
 
 import multiprocessing
@@ -25,6 +26,8 @@ from ultravires.reading.source import Options
 WORTH_PROCESSES = 8 << 20
 """Bytes to read below which one process is done before others have started."""
 LARGE_FILE = 64 << 20
+MOST_HANDED_OVER = 64 << 20
+"""Bytes of Arrow and of quarantined records that one process hands over for one file."""
 AHEAD = 2
 """Files in flight for each process: enough to keep it busy, few enough to hold in memory."""
 
@@ -72,24 +75,25 @@ class _Pool:
 
     def _read_in_processes(self, files: list[tuple[Path, int]]) -> Iterator[InputFile]:
         waiting = deque(files)
-        flying: deque[tuple[Path, Future[InputFile] | None]] = deque()
+        flying: deque[tuple[Path, Future[InputFile | None] | None]] = deque()
         while waiting or flying:
             while waiting and len(flying) < AHEAD * self._workers:
                 path, size = waiting.popleft()
                 flying.append((path, None if size >= LARGE_FILE else self._submit(path)))
             path, future = flying.popleft()
-            if future is None:
+            file = None if future is None else self._result(future)
+            if file is None:
                 yield from self._read_here(path)
             else:
-                yield self._result(future)
+                yield file
 
-    def _submit(self, path: Path) -> "Future[InputFile]":
+    def _submit(self, path: Path) -> "Future[InputFile | None]":
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
-        return self._executor.submit(_read_whole, path, self._options)
+        return self._executor.submit(_read_whole, path, self._options, MOST_HANDED_OVER)
 
-    def _result(self, future: "Future[InputFile]") -> InputFile:
+    def _result(self, future: "Future[InputFile | None]") -> InputFile | None:
         try:
             return future.result()
         except BrokenProcessPool as error:
@@ -111,6 +115,10 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _read_whole(path: Path, options: Options) -> InputFile:
-    *_, file = read_file(path, tuple(registry.sources().values()), options)
+def _read_whole(path: Path, options: Options, most: int) -> InputFile | None:
+    """The file with all that it holds; None as soon as that is more than `most` bytes."""
+    for file in read_file(path, tuple(registry.sources().values()), options):
+        held = sum(batch.nbytes for batch in file.pending) + sum(len(refused.raw) for refused in file.refused)
+        if held > most:
+            return None
     return file

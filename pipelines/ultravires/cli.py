@@ -1,5 +1,7 @@
 """The command line. Heavy libraries are imported by the command that needs them, so that `trace` answers at once."""
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from ultravires.errors import UltraviresError, UsageError
+from ultravires.progress import LONGEST_LINE
 from ultravires.settings import DEFAULT_HOME, find_config
+from ultravires.tracing.visible import visible
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it; Typer leaves with it."""
@@ -125,7 +129,11 @@ def query(
                 records = [dict(zip(names, values, strict=True)) for values in rows.fetchall()]
                 typer.echo(json.dumps(records, default=str))
             else:
-                con.sql(sql).show(max_width=200, max_rows=1000)
+                drawn = io.StringIO()
+                with contextlib.redirect_stdout(drawn):
+                    con.sql(sql).show(max_width=200, max_rows=1000)
+                for line in drawn.getvalue().splitlines():
+                    typer.echo(visible(line, LONGEST_LINE))
         except duckdb.Error as error:
             raise UsageError(f"query: {str(error).splitlines()[0]}") from error
 
@@ -240,4 +248,4 @@ def main() -> None:
 
 
 def _say(line: str) -> None:
-    print(f"ultravires: {line}", file=sys.stderr)  # noqa: T201 - this is the place that prints errors
+    print(f"ultravires: {visible(line, LONGEST_LINE)}", file=sys.stderr)  # noqa: T201 - this is the place that prints errors

@@ -77,7 +77,7 @@ class Loader:
         new = []
         for path in list_files(folder):
             status = stat_or_none(path)
-            before = known.get(str(path.absolute()))
+            before = known.get(stored_path(path))
             if before is None:
                 new.append(path)
             elif status is not None and before != (status.st_size, status.st_mtime_ns):
@@ -147,7 +147,7 @@ class Loader:
             return
         columns = {
             "file_id": [file.file_id for file in files],
-            "path": [str(file.path.absolute()) for file in files],
+            "path": [stored_path(file.path) for file in files],
             "size": [file.size for file in files],
             "modified_ns": [file.modified_ns for file in files],
             "sha256": [file.sha256 for file in files],
@@ -176,6 +176,18 @@ class Loader:
         self.counts.ignored += file.ignored
         if file.state == "unrecognised":
             self.counts.unrecognised.append(str(file.path))
+
+
+def stored_path(path: Path) -> str:
+    """The path as the manifest knows it. A name that is not UTF-8 cannot be stored as it is: its bytes are escaped
+    behind `bytes:`, with which no absolute path begins, so that two files never share a line.
+    """
+    name = str(path.absolute())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "bytes:" + os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return name
 
 
 def grouped(paths: Sequence[Path]) -> Iterator[list[Path]]:

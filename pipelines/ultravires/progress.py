@@ -9,7 +9,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ultravires.tracing.visible import visible
+
 SLOW_SECONDS = 5.0
+LONGEST_LINE = 5_000
+"""Lines name files, and a file's name is input: nothing in it may steer the terminal or forge a line."""
 
 
 class Watcher(Protocol):
@@ -39,7 +43,7 @@ class PlainLines:
             self.say(f"{what}: {done} of {total}")
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints
+        print(visible(line, LONGEST_LINE), file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints
 
 
 class Bar:
@@ -53,7 +57,7 @@ class Bar:
         self._progress.update(self._task, description=what, completed=done, total=total)
 
     def say(self, line: str) -> None:
-        self._progress.console.print(line, markup=False, highlight=False)
+        self._progress.console.print(visible(line, LONGEST_LINE), markup=False, highlight=False)
 
 
 _watcher: Watcher = Silent()

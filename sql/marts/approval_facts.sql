@@ -8,9 +8,17 @@ with judged as (
         coalesce(resolved.identity_id, stg_approvals.subject_uid) as identity_id,
         epoch(stg_approvals.approved_at) - epoch(stg_approvals.requested_at) as answer_seconds,
         coalesce(risk_tiers.human_approval, false) as is_high_risk,
-        coalesce(risk_tiers.least_answer_seconds, 0) as least_answer_seconds
+        coalesce(risk_tiers.least_answer_seconds, 0) as least_answer_seconds,
+        lower(coalesce(requester.identity_id, stg_approvals.requested_by)) as requester,
+        lower(coalesce(approver.identity_id, stg_approvals.approved_by)) as approver
     from stg_approvals
     left join risk_tiers on risk_tiers.tier = lower(stg_approvals.risk)
+    left join int_identities__resolved as requester
+        on requester.alias_uid = stg_approvals.requested_by
+        and requester.valid_from <= stg_approvals.event_at and requester.valid_until > stg_approvals.event_at
+    left join int_identities__resolved as approver
+        on approver.alias_uid = stg_approvals.approved_by
+        and approver.valid_from <= stg_approvals.event_at and approver.valid_until > stg_approvals.event_at
     left join int_identities__resolved as resolved
         on resolved.alias_uid = stg_approvals.subject_uid
         and resolved.valid_from <= stg_approvals.event_at and resolved.valid_until > stg_approvals.event_at
@@ -32,11 +40,11 @@ select
     judged.risk,
     judged.task,
     judged.answer_seconds,
-    -- A person who asks an agent for something approves the asking by asking; only tickets have two sides.
+    -- Two names of one identity are one. A person who asks an agent for something approves the asking by asking; only tickets have two sides.
     case
         when judged.origin = 'ticket' and judged.is_granted and judged.approved_by is not null
-            then coalesce(lower(judged.approved_by) = lower(judged.requested_by), false)
-                or coalesce(lower(judged.approved_by) = lower(judged.subject_uid), false)
+            then coalesce(judged.approver = judged.requester, false)
+                or coalesce(judged.approver = lower(judged.identity_id), false)
     end as is_self_approved,
     judged.is_high_risk,
     case

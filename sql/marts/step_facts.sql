@@ -18,10 +18,17 @@ decisions_of_calls as (
         stg_decisions.decided_at,
         row_number() over (
             partition by links.child_id
-            order by links.confidence desc, stg_decisions.decided_at desc, links.parent_id
+            -- The answer that stood when the call was made; an allow that came afterwards excuses nothing.
+            order by
+                links.confidence desc,
+                stg_decisions.decided_at <= acts.step_at + run_context.clock_tolerance desc,
+                stg_decisions.decided_at desc,
+                links.parent_id
         ) as nth
     from links
     join stg_decisions on stg_decisions.decision_id = links.parent_id
+    join acts on acts.step_id = links.child_id
+    cross join run_context
     where links.kind = 'tool_call>decision' and links.method = 'exact_key'
 ),
 

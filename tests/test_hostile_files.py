@@ -1,0 +1,175 @@
+"""Hostile files through `ultravires run`: a clear line or a count each, and the good file beside them is loaded."""
+
+import gzip
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from source_samples import SAMPLES, approval, decision
+
+COMMAND = [sys.executable, "-m", "ultravires"]
+LONGEST_SECONDS = 120
+MEMORY = 6 << 30
+"""Bytes of address space, far above what is resident: threads reserve much that they never use."""
+UNSEEN = ("\x1b", "\x07", "\u202e", "\x9b")
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def ultravires(*arguments: str | Path, seconds: float = LONGEST_SECONDS) -> subprocess.CompletedProcess[str]:
+    """The command as a process of limited memory and time, which never shows a traceback."""
+    result = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
+        timeout=seconds,
+        preexec_fn=_limit_memory,
+    )
+    assert "Traceback" not in result.stdout + result.stderr, result.stderr
+    return result
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A folder with one good file of three decisions."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "good.jsonl").write_bytes(SAMPLES["opa_decisions"])
+    return folder
+
+
+def load(logs: Path, seconds: float = LONGEST_SECONDS) -> tuple[dict[str, int], list[str]]:
+    """Runs over the folder; returns the counts and the lines on stderr."""
+    result = ultravires("run", "--json", "--input", logs, "--home", logs.parent / "home", seconds=seconds)
+    assert result.returncode == 0, result.stderr
+    assert not [mark for mark in UNSEEN if mark in result.stderr], result.stderr
+    return json.loads(result.stdout.splitlines()[-1]), result.stderr.splitlines()
+
+
+def reasons(logs: Path) -> list[str]:
+    answer = ultravires("query", "select reason from quarantine", "--home", logs.parent / "home", "--json")
+    return [row["reason"] for row in json.loads(answer.stdout)]
+
+
+def test_a_gzip_bomb_is_stopped_with_one_row_and_the_good_file_loaded(logs: Path) -> None:
+    """10 MB that would unpack to 10 GB: given up early, told once."""
+    head = gzip.compress(SAMPLES["opa_decisions"] + b"\n")
+    zeros = gzip.compress(bytes(64 << 20), 9, mtime=0)
+    (logs / "bomb.jsonl.gz").write_bytes(head + zeros * 160)
+    started = time.monotonic()
+    counts, _ = load(logs)
+    assert time.monotonic() - started < LONGEST_SECONDS
+    assert counts["events"] == 3
+    assert counts["duplicates"] == 3
+    assert "gzip expands more than 1000 times" in reasons(logs)
+
+
+def _sparse_line(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.write(SAMPLES["opa_decisions"] + b'\n{"decision_id": "')
+        file.truncate(size)
+        file.seek(size)
+        file.write(b"\n" + json.dumps(decision(decision_id="behind")).encode())
+
+
+@pytest.mark.parametrize("size", [200 << 20, pytest.param(2 << 30, marks=pytest.mark.stress)])
+def test_one_line_beyond_the_limit_is_one_row_and_what_follows_is_read(logs: Path, size: int) -> None:
+    """A line of 200 MB, and of 2 GB, is put aside without being held in memory whole."""
+    _sparse_line(logs / "long.jsonl", size)
+    counts, _ = load(logs, seconds=300)
+    assert (counts["events"], counts["duplicates"], counts["quarantined"]) == (4, 3, 1)
+    assert reasons(logs) == [f"record is longer than {128 << 20} bytes"]
+
+
+def test_what_is_no_log_is_named_or_skipped(logs: Path) -> None:
+    """Loops of links, links to nothing, a folder named as a log, pictures, archives, nothing and NUL bytes."""
+    (logs / "loop").symlink_to(logs)
+    (logs / "deeper").mkdir()
+    (logs / "deeper" / "up").symlink_to(logs, target_is_directory=True)
+    (logs / "dangling.json").symlink_to(logs / "nowhere.json")
+    (logs / "itself.json").symlink_to(logs / "itself.json")
+    (logs / "folder.json").mkdir()
+    (logs / "empty.json").touch()
+    (logs / "nul.json").write_bytes(bytes(5000))
+    (logs / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    with zipfile.ZipFile(logs / "archive.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("opa.jsonl", SAMPLES["opa_decisions"])
+    counts, lines = load(logs)
+    assert counts["events"] == 3
+    assert counts["unrecognised"] == 4
+    for name in ("empty.json", "nul.json", "picture.png", "archive.zip"):
+        assert len([line for line in lines if name in line]) == 1, name
+
+
+def test_other_line_ends_and_encodings_are_read_or_named(logs: Path) -> None:
+    """Lines that end in CRLF are read; UTF-16 is read or named, never silently lost."""
+    crlf = b"\r\n".join(json.dumps(approval(approval_id=f"A-{n}")).encode() for n in range(3)) + b"\r\n"
+    (logs / "crlf.jsonl").write_bytes(crlf)
+    (logs / "wide.jsonl").write_bytes(SAMPLES["approvals"].decode().encode("utf-16"))
+    counts, lines = load(logs)
+    assert counts["events"] == 6
+    assert counts["unrecognised"] == 1
+    assert [line for line in lines if "wide.jsonl" in line]
+
+
+NAMES = {
+    "newline": b"a\nultravires: all is well.json",
+    "escape": b"\x1b[2J\x1b]0;owned\x07.json",
+    "bidi": "\u202enosj.exe".encode(),
+    "quotes": b"a'b\"c`$(id).json",
+    "sql": b"x'); drop table events; --.json",
+    "glob": b"*[a-z]?{x}.json",
+    "not_utf8": b"\xff\xfe\x80.json",
+    "long": b"n" * 250 + b".json",
+}
+
+
+@pytest.mark.parametrize("kind", ["log", "junk"])
+def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(logs: Path, kind: str) -> None:
+    """Each is loaded as any other, or named in one line; a second run reads none of them again."""
+    for number, name in enumerate(NAMES.values()):
+        line = json.dumps(decision(decision_id=f"d-{number}")).encode() if kind == "log" else b"junk"
+        Path(os.fsdecode(os.fsencode(logs) + b"/" + name)).write_bytes(line)
+    counts, lines = load(logs)
+    assert counts["files"] == len(NAMES) + 1
+    assert counts["events"] == (len(NAMES) + 3 if kind == "log" else 3)
+    named = [line for line in lines if not line.startswith("reading files: ")]  # what a slow machine is told
+    assert len(named) == (0 if kind == "log" else len(NAMES)), lines
+    again, _ = load(logs)
+    assert (again["files"], again["events"]) == (0, 0)
+
+
+def test_ten_thousand_tiny_files_are_loaded(logs: Path) -> None:
+    """Each with one record; a second run finds nothing new."""
+    for number in range(10_000):
+        line = json.dumps(decision(decision_id=f"d-{number}"))
+        (logs / f"{number:05}.jsonl").write_text(line)
+    counts, _ = load(logs, seconds=300)
+    assert (counts["files"], counts["events"]) == (10_001, 10_003)
+    again, _ = load(logs)
+    assert (again["files"], again["events"]) == (0, 0)
+
+
+def test_values_of_a_log_reach_the_terminal_made_visible(logs: Path) -> None:
+    """Escape codes in ids, tasks and names are not sent to a terminal by run, trace or explain."""
+    evil = "\x1b[2J\x1b]0;owned\x07\u202e[red]x[/red]"
+    (logs / "a.jsonl").write_text(json.dumps(approval(task=evil, subject=evil, requested_by=evil, ticket=evil)))
+    (logs / "o.jsonl").write_text(json.dumps(decision(decision_id="d", input={"agent": evil, "tool": evil})))
+    home = logs.parent / "home"
+    shown = [ultravires("run", "--input", logs, "--home", home)]
+    shown += [ultravires("trace", an_id, "--home", home) for an_id in ("APR-1", "d")]
+    found = ultravires("query", "select finding_id from findings", "--home", home, "--json")
+    shown += [ultravires("explain", row["finding_id"], "--home", home) for row in json.loads(found.stdout)[:5]]
+    for result in shown:
+        assert result.returncode == 0, result.stderr
+        assert not [mark for mark in UNSEEN if mark in result.stdout + result.stderr], result.args

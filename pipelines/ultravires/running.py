@@ -122,6 +122,9 @@ def _moment(as_of: str) -> datetime | None:
 
 def _ours(result: Any) -> UltraviresError:
     """The error of ours that stopped the run, or one line that names the step and the first cause."""
+    for evaluation in result.get_asset_check_evaluations():
+        if evaluation.blocking and not evaluation.passed:
+            return RunError(evaluation.description or f"the check {evaluation.check_name} failed")
     failure = result.get_step_failure_events()[0]
     causes = [failure.step_failure_data.error]
     while causes[-1].cause is not None:

@@ -27,6 +27,7 @@ def print_summary(result: RunResult, home: Path) -> None:
     )
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
+        table.add_row("records in all", _records(con))
         table.add_row("accounted for", _accounted(con))
         for log, state in con.execute(
             "select log, state from sources where state <> 'complete' order by log"
@@ -50,6 +51,18 @@ def print_summary(result: RunResult, home: Path) -> None:
     console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
     console.print(Text(f"took    {result.seconds} s"))
+
+
+def _records(con: duckdb.DuckDBPyConnection) -> str:
+    """The conservation law over everything ever loaded; a run whose counts break it has failed before this."""
+    row = ask(
+        con,
+        "select coalesce(sum(n_records), 0), coalesce(sum(n_events), 0), coalesce(sum(n_duplicates), 0), "
+        "coalesce(sum(n_quarantined), 0), coalesce(sum(n_ignored), 0) from files",
+    )
+    read, events, duplicates, quarantined, ignored = row or (0, 0, 0, 0, 0)
+    kinds = f"{events:,} events, {duplicates:,} duplicates, {quarantined:,} quarantined"
+    return f"{read:,} read: {kinds}" + (f", {ignored:,} without an event" if ignored else "")
 
 
 def _accounted(con: duckdb.DuckDBPyConnection) -> str:

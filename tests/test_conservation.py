@@ -1,0 +1,51 @@
+"""A run whose counts do not add up fails before anything is built on it."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from small_logs import approval, write_lines
+from ultravires.conservation import broken_law, count_conserved
+from ultravires.errors import RunError
+from ultravires.running import run_once
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with two events and one record in quarantine."""
+    records = [approval("APR-1", 0), approval("APR-2", 1), approval("APR-3", 2, status="escalated")]
+    write_lines(tmp_path / "logs" / "approvals.jsonl", records)
+    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("delete from events where approval_uid = 'APR-2'", "2 events are stored and the manifest says 3"),
+        ("insert into events select * from events limit 1", "4 events are stored and the manifest says 3"),
+        ("delete from quarantine", "0 records are in quarantine and the manifest says 1"),
+        ("update files set n_records = 5", "2 records were read and became nothing"),
+    ],
+)
+def test_a_run_over_counts_that_do_not_add_up_fails_and_builds_nothing(home: Path, damage: str, words: str) -> None:
+    """One line that says which count is off; readers keep the snapshot from before."""
+    published = (home / "published" / "CURRENT").read_bytes()
+    write_lines(home.parent / "logs" / "more.jsonl", [approval("APR-9", 5)])
+    with duckdb.connect(str(home / "warehouse.duckdb")) as con:
+        con.execute(damage)
+    with pytest.raises(RunError, match=words) as caught:
+        run_once(home.parent / "logs", home, config=None, as_of="")
+    assert "\n" not in str(caught.value)
+    assert (home / "published" / "CURRENT").read_bytes() == published
+    with duckdb.connect(str(home / "warehouse.duckdb")) as con:
+        built = con.execute("select approval_uid from stg_approvals order by all").fetchall()
+    assert built == [("APR-1",), ("APR-2",)]
+
+
+def test_the_law_holds_after_a_run(home: Path) -> None:
+    """Two stored, one in quarantine, none lost."""
+    with duckdb.connect(str(home / "warehouse.duckdb")) as con:
+        counts = count_conserved(con)
+    assert counts == {"stored": 2, "noted": 2, "in_quarantine": 1, "noted_in_quarantine": 1, "lost": 0}
+    assert broken_law(counts) is None

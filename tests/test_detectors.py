@@ -258,3 +258,14 @@ def test_log_text_in_a_message_stays_on_one_line() -> None:
     (hit,) = run_detector(RARE_ACTION, tables(usage, TEAM)).to_pylist()
     assert hit["message"].isprintable()
     assert len(hit["message"]) < 350
+
+
+def test_the_model_is_cloned_as_scikit_learn_clones() -> None:
+    """The constructor only stores, so that a clone has the same parameters and none of what was learned."""
+    from sklearn.base import clone
+
+    model = RareActionModel({}, budget_days=30)
+    model.fit([])
+    copy = clone(model)
+    assert copy.get_params() == model.get_params()
+    assert not hasattr(copy, "counts_")

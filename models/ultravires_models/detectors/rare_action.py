@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from sklearn.base import BaseEstimator
 
 from ultravires_models.detector import Detector, Tables, file_version
 from ultravires_models.hits import HITS
@@ -45,7 +46,7 @@ class Profile(NamedTuple):
     owner: str | None
 
 
-class RareActionModel:
+class RareActionModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """How unexpected an action is of an identity, by what it, its peers and everybody did on earlier days.
 
     `profiles` holds every identity. Peers are identities of the same kind with the same owner, or with a set

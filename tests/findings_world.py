@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from ultravires.alerting.findings import commit_findings
+from ultravires.alerting.findings import update_findings
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.asking import transaction
 from ultravires.registry import sql_root
 from ultravires.warehouse import open_warehouse
 
@@ -131,7 +132,8 @@ class World:
     def update(self, sinks: Sequence[str] = BOTH) -> dict[str, int]:
         self.group()
         self.runs += 1
-        return commit_findings(self.con, f"run {self.runs}", sinks=sinks)
+        with transaction(self.con):
+            return update_findings(self.con, f"run {self.runs}", sinks=sinks)
 
     def rows(self, sql: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
         found = self.con.execute(sql, parameters or [])

@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from findings_world import AS_OF, BOTH, LONG_AGO, NOON, World, new_world
-from ultravires.alerting.findings import commit_findings, create_findings_tables
+from ultravires.alerting.findings import create_findings_tables, update_findings
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.asking import transaction
 
 
 @pytest.fixture
@@ -294,8 +295,8 @@ def test_a_failure_between_findings_and_alerts_leaves_neither(world: World) -> N
     create_findings_tables(world.con)
     world.group()
     world.con.execute("alter table events rename to out_of_reach")
-    with pytest.raises(duckdb.CatalogException, match="events"):
-        commit_findings(world.con, "run", sinks=BOTH)
+    with pytest.raises(duckdb.CatalogException, match="events"), transaction(world.con):
+        update_findings(world.con, "run", sinks=BOTH)
     assert world.rows("from findings") == []
     assert world.rows("from alerts") == []
 

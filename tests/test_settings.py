@@ -80,3 +80,18 @@ def test_a_configuration_beside_the_logs_is_never_used_by_itself(
     write(logs, "suppressions: []")
     monkeypatch.chdir(tmp_path)
     assert find_config(None, tmp_path / "home") is None
+
+
+def test_naming_one_tier_or_action_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    """A setting for one tier must not switch human approval off for another."""
+    settings = load_settings(write(tmp_path, "risk_tiers: {high: {least_answer: 5m}}\nprivileged_actions: [tool:x]\n"))
+    assert settings.risk_tiers["critical"].human_approval
+    assert not settings.risk_tiers["high"].human_approval
+    assert settings.privileged_actions == ("iam:PassRole", "tool:x")
+
+
+def test_the_configuration_shown_in_the_readme_is_understood(tmp_path: Path) -> None:
+    """Who copies it from there gets no error."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    shown = readme.split("```yaml\n")[1].split("```")[0]
+    assert "splunk_hec" in load_settings(write(tmp_path, shown)).sinks

@@ -1,6 +1,7 @@
-"""One answer from DuckDB, fetched to the end: a connection with an unfinished result refuses all other work."""
+"""The small things every user of a DuckDB connection needs: one answer, a count, all or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -9,7 +10,7 @@ import duckdb
 def ask(
     con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
 ) -> tuple[Any, ...] | None:
-    """The first row of `query`, or None."""
+    """The first row of `query`, or None; fetched to the end, since an unfinished result blocks the connection."""
     rows: list[tuple[Any, ...]] = con.execute(query, parameters or None).fetchall()
     return rows[0] if rows else None
 
@@ -17,3 +18,15 @@ def ask(
 def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
     row = ask(con, f'select count(*) from "{table}"')
     return int(row[0]) if row else 0
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """All or nothing: whatever ends the block early, Ctrl-C too, rolls it back. DuckDB refuses one inside another."""
+    con.execute("begin")
+    try:
+        yield con
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ultravires.errors import ConfigError, UsageError
 
@@ -88,13 +88,25 @@ DEFAULT_EXPECTATIONS = {"approvals": Expectation(max_silence=timedelta(days=7))}
 DEFAULT_PRIVILEGED = ("iam:PassRole",)
 
 
+def with_default_tiers(tiers: dict[str, RiskTier]) -> dict[str, RiskTier]:
+    """Naming one tier changes that tier; it does not switch the demands of the others off."""
+    return {**DEFAULT_TIERS, **tiers}
+
+
+def with_default_privileged(actions: tuple[str, ...]) -> tuple[str, ...]:
+    """What the configuration names comes on top of what is privileged anyway."""
+    return tuple(dict.fromkeys((*DEFAULT_PRIVILEGED, *actions)))
+
+
 class Settings(Strict):
     sources: dict[str, Expectation] = Field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
-    risk_tiers: dict[str, RiskTier] = Field(default_factory=lambda: dict(DEFAULT_TIERS))
+    risk_tiers: Annotated[dict[str, RiskTier], AfterValidator(with_default_tiers)] = Field(
+        default_factory=lambda: dict(DEFAULT_TIERS)
+    )
     networks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     crown_jewels: tuple[str, ...] = ()
-    privileged_actions: tuple[str, ...] = DEFAULT_PRIVILEGED
+    privileged_actions: Annotated[tuple[str, ...], AfterValidator(with_default_privileged)] = DEFAULT_PRIVILEGED
     opa_inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
     redact: tuple[str, ...] = ()
     clock_tolerance: Duration = timedelta(minutes=2)

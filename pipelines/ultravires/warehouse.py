@@ -9,14 +9,14 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
 import duckdb
 import pyarrow as pa
 
-from ultravires.asking import ask
+from ultravires.asking import ask, transaction
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 
@@ -51,24 +51,13 @@ class Warehouse:
         self.home = home
         self.con = con
 
-    @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """All or nothing; nested use joins the outer transaction's fate by being refused by DuckDB."""
-        self.con.execute("begin")
-        try:
-            yield self.con
-        except BaseException:
-            self.con.execute("rollback")
-            raise
-        self.con.execute("commit")
+    def transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A transaction on the warehouse's connection."""
+        return transaction(self.con)
 
     def version(self, table: str) -> int:
         row = ask(self.con, "select version from table_state where table_name = ?", [table])
         return int(row[0]) if row else 0
-
-    def has_table(self, table: str) -> bool:
-        found = ask(self.con, "select 1 from duckdb_tables() where table_name = ?", [table])
-        return found is not None
 
     def store_reference(self, table: str, rows: pa.Table) -> bool:
         """Replace a small table by `rows` if its content differs; true when it did."""

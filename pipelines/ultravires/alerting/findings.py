@@ -98,7 +98,7 @@ def update_findings(
 ) -> dict[str, int]:
     """Bring `findings` up to the candidates of today and queue the alerts of what changed, for `sinks`.
 
-    Runs inside the caller's transaction (`commit_findings` brings its own). Returns the counts: open
+    Runs inside the caller's transaction. Returns the counts: open
     (findings open now), opened, updated, withdrawn, reopened, and alerts (queued).
     """
     create_findings_tables(con)
@@ -112,20 +112,6 @@ def update_findings(
     con.execute("drop table next_findings")
     names = ("open", "opened", "updated", "withdrawn", "reopened", "alerts")
     return dict(zip(names, (*counts, n_alerts), strict=True))
-
-
-def commit_findings(
-    con: duckdb.DuckDBPyConnection, run_id: str, *, sinks: Collection[str] = (ALERTS_FILE,)
-) -> dict[str, int]:
-    """`update_findings` in a transaction of its own."""
-    con.execute("begin")
-    try:
-        counts = update_findings(con, run_id, sinks=sinks)
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
-    return counts
 
 
 def _score(con: duckdb.DuckDBPyConnection) -> None:

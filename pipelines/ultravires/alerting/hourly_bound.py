@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from ultravires.alerting.ocsf import held_notice_as_ocsf
-from ultravires.asking import ask
+from ultravires.asking import ask, transaction
 
 # The most severe go first, because a bound must not let a flood of small things hide a large one.
 _HOLD = """
@@ -45,17 +45,12 @@ def hold_excess(con: duckdb.DuckDBPyConnection, sink: str, max_per_hour: int, *,
     When more are held than before, a notice is queued for the sink, at most one for each hour of the
     clock; it does not count against the bound.
     """
-    con.execute("begin")
-    try:
+    with transaction(con):
         n_sent, n_before = _counts(con, sink, now)
         con.execute(_HOLD, {"sink": sink, "now": now, "room": max_per_hour - n_sent})
         n_held = _counts(con, sink, now)[1]
         if n_held > n_before:
             _queue_notice(con, sink, n_held, max_per_hour, now)
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
     return n_held
 
 

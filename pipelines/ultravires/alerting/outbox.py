@@ -19,6 +19,7 @@ import duckdb
 from ultravires.alerting.alert_queue import create_alerts_table
 from ultravires.alerting.hourly_bound import hold_excess
 from ultravires.alerting.sink import Alert, SendResult, Sink, one_line
+from ultravires.asking import transaction
 from ultravires.errors import DeliveryError
 
 FIRST_WAIT = timedelta(minutes=1)
@@ -147,15 +148,10 @@ def _settled(result: SendResult, batch: list[Alert]) -> SendResult:
 
 
 def _keep(con: duckdb.DuckDBPyConnection, name: str, result: SendResult, now: datetime) -> None:
-    con.execute("begin")
-    try:
+    with transaction(con):
         con.execute(_MARK_SENT, {"sink": name, "now": now, "ids": sorted(result.acknowledged)})
         _mark_troubled(con, name, result.failed, now, is_final=True)
         _mark_troubled(con, name, result.retryable, now, is_final=False)
-    except BaseException:
-        con.execute("rollback")
-        raise
-    con.execute("commit")
 
 
 def _mark_troubled(

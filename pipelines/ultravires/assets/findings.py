@@ -9,7 +9,7 @@ from ultravires import pipeline, registry
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.outbox import deliver
 from ultravires.aliases import follow_chains
-from ultravires.asking import ask
+from ultravires.asking import count_rows
 from ultravires.home import OpenHome
 from ultravires.progress import watcher
 
@@ -46,8 +46,7 @@ def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     with home.sinks() as sinks, home.warehouse.transaction() as con:
         counts = update_findings(con, home.run_id, sinks=sorted(sinks))
     for name in ("findings", "alerts"):
-        row = ask(home.warehouse.con, f'select count(*) from "{name}"')
-        metadata = {"dagster/row_count": int(row[0]) if row else 0, **counts}
+        metadata = {"dagster/row_count": count_rows(home.warehouse.con, name), **counts}
         yield dg.MaterializeResult(asset_key=name, metadata=metadata)
 
 

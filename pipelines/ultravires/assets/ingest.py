@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ultravires.asking import ask
+from ultravires.asking import ask, count_rows
 from ultravires.home import OpenHome, store_configuration
 from ultravires.loading import Loader
 from ultravires.pipeline import hourly_tables
@@ -69,8 +69,7 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
     }
     home.counts["unrecognised"] = len(counts.unrecognised)
     for name in _LOADED:
-        row = ask(home.warehouse.con, f'select count(*) from "{name}"')
-        rows = int(row[0]) if row else 0
+        rows = count_rows(home.warehouse.con, name)
         yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows, "new events": counts.events})
 
 

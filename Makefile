@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := .ultravires
 
-.PHONY: help install demo dev test lint types stress bench constraints clean
+.PHONY: help install demo dev test lint types stress bench docs constraints clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -42,6 +42,9 @@ stress: install ## the long randomised runs
 bench: install ## the ratios of docs/performance.md
 	@$(BIN)/python bench/ingest.py
 	@$(BIN)/python bench/new_hour.py
+
+docs: install ## write docs/sources.md from what the sources say of themselves
+	@$(BIN)/python -c 'from pathlib import Path; from ultravires.source_catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'
 
 constraints: install ## resolve constraints.txt anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt

@@ -1,14 +1,19 @@
-"""One small valid file for each source, written by hand, and ways to read bytes."""
+"""One small valid file for each source (data/sources), records to build others from, and ways to read bytes."""
 
 import json
+import sys
+import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ultravires import registry
 from ultravires.reading.files import Batch, Quarantined, read
+from ultravires.reading.head import Head
 from ultravires.reading.source import Options, Source
 
 OPTIONS = Options(hash_key=b"a key for the tests")
+SOURCE_SAMPLES = Path(__file__).parent.parent / "data" / "sources"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -137,25 +142,20 @@ def tool_span(**named: Any) -> dict[str, Any]:
     return span(2, {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read_object", **named}, parent=1)
 
 
+def sample_file(name: str) -> Path:
+    """The small valid file of the source `name`: data/sources/<name>/sample.*"""
+    (found,) = (SOURCE_SAMPLES / name).glob("sample.*")
+    return found
+
+
+def expected_events(name: str) -> list[dict[str, Any]]:
+    """The events that the sample holds, as data/sources/<name>/expected.jsonl says."""
+    lines = (SOURCE_SAMPLES / name / "expected.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 SAMPLES: dict[str, bytes] = {
-    "aws_cloudtrail": json.dumps(
-        {"Records": [cloudtrail(), cloudtrail(eventID="2"), cloudtrail(eventName="ListBuckets", eventID="3")]}
-    ).encode(),
-    "otel_genai": "\n".join(
-        json.dumps(line)
-        for line in (
-            export(span(1, {"gen_ai.operation.name": "invoke_agent", "user.id": "mira"}), tool_span()),
-            export(span(3, {"http.request.method": "GET"})),
-            log_export(
-                log_record({"event.name": "claude_code.tool_decision", "session.id": "s", "decision": "accept"})
-            ),
-        )
-    ).encode(),
-    "opa_decisions": b"\n".join(json.dumps(decision(decision_id=f"dec-{n}")).encode() for n in range(3)),
-    "approvals": b"\n".join(
-        json.dumps(approval(status=status, updated_at="2026-10-05T10:00:00Z")).encode()
-        for status in ("requested", "approved", "revoked")
-    ),
+    folder.name: sample_file(folder.name).read_bytes() for folder in sorted(SOURCE_SAMPLES.iterdir())
 }
 
 
@@ -163,6 +163,12 @@ def source(name: str) -> Source:
     found = registry.sources()[name]
     assert isinstance(found, Source)
     return found
+
+
+def claimed_by(data: bytes) -> list[str]:
+    """The names of all sources that recognise a file that begins so."""
+    head = Head(data)
+    return [name for name, found in registry.sources().items() if found.recognise(head)]
 
 
 def batches(name: str, data: bytes, folder: Path, options: Options = OPTIONS) -> list[Batch]:
@@ -191,3 +197,26 @@ def only(name: str, record: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def keys(row: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {(key["kind"], key["value"], key["role"]) for key in row["keys"]}
+
+
+def written(row: dict[str, Any]) -> dict[str, Any]:
+    """An event as expected.jsonl has it: without what is empty, what only the loader knows, and the record itself."""
+    keys_ = [[key["kind"], key["value"], key["role"]] for key in row["keys"]]
+    left_out = ("raw", "raw_hash", "source_version", "log", "source", "event_hour", "keys")
+    kept = {name: value for name, value in row.items() if name not in left_out and value not in (None, [], {})}
+    for name, value in kept.items():
+        if isinstance(value, datetime):
+            kept[name] = value.isoformat().replace("+00:00", "Z")
+    return {**kept, "keys": keys_} if keys_ else kept
+
+
+def main(names: list[str]) -> None:
+    """Write expected.jsonl of these sources anew, `python tests/source_samples.py NAME ...`; then read what it says."""
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            lines = [json.dumps(written(row), ensure_ascii=False) for row in rows(name, SAMPLES[name], Path(folder))]
+        (SOURCE_SAMPLES / name / "expected.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

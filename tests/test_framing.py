@@ -6,21 +6,24 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.framing import json_records
+from ultravires.reading.head import Head
 from ultravires.reading.source import Frame, Options
 
 OPTIONS = Options(hash_key=b"k")
 RECORDS = [{"id": n, "text": 'a } ] { [ " \\ b', "nested": [{"in": 1}, {"in": 2}]} for n in range(5)]
 
 
-def split(data: bytes, *, size: int = 1 << 20, array: str | None = "Records", limit: int = 1 << 20) -> list[Frame]:
+def split(
+    data: bytes, *, size: int = 1 << 20, arrays: tuple[str, ...] = ("Records",), limit: int = 1 << 20
+) -> list[Frame]:
     """Frames of the bytes, given to the splitter in chunks of `size`."""
 
     def chunks() -> Iterator[bytes]:
         yield from (data[at : at + size] for at in range(0, len(data), size))
 
     options = Options(hash_key=b"k", max_record_bytes=limit)
-    return list(json_records(chunks(), options, array=array))
+    return list(json_records(chunks(), options, arrays=arrays))
 
 
 def values(frames: list[Frame]) -> list[object]:
@@ -149,4 +152,4 @@ def test_every_byte_is_in_a_frame_or_between_records(data: bytes, size: int) -> 
 def test_first_keys_sees_only_the_members_of_the_object_itself() -> None:
     """Recognition by content must not be led by what a record carries inside."""
     head = b'{"log": "x", "event": {"eventName": "y"}, "list": [{"z": 1}], "cut": "of'
-    assert list(first_keys(head)) == [frozenset({"log", "event", "list", "cut"})]
+    assert list(Head(head).first_keys()) == [frozenset({"log", "event", "list", "cut"})]

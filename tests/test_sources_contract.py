@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from source_samples import OPTIONS, SAMPLES, batches, quarantined, rows, source
+from source_samples import OPTIONS, SAMPLES, batches, claimed_by, expected_events, quarantined, rows, source, written
 from ultravires import registry
 from ultravires.reading.files import read, recognise
 from ultravires.reading.source import SOURCE_COLUMNS, Options
@@ -48,8 +48,34 @@ ODD: list[Any] = [
 
 
 def test_every_source_has_a_sample() -> None:
-    """A new source needs a small valid file here, or nothing of the contract is tested on it."""
+    """A new source needs a small valid file in data/sources, or nothing of the contract is tested on it."""
     assert set(SAMPLES) == set(NAMES)
+
+
+def n_events(name: str) -> int:
+    return len(expected_events(name))
+
+
+def is_lines(name: str) -> bool:
+    """Whether the sample is one JSON document a line, so that it can be taken apart and put together here."""
+    return SAMPLES[name][:1] in (b"{", b"[") and all(_is_json(line) for line in SAMPLES[name].splitlines())
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+each_of_lines = pytest.mark.parametrize("name", [name for name in NAMES if is_lines(name)])
+
+
+@each_source
+def test_the_sample_says_what_it_is_expected_to_say(name: str, tmp_path: Path) -> None:
+    """Every column of every event of the sample stands in expected.jsonl; a hand wrote or checked it."""
+    assert [written(row) for row in rows(name, SAMPLES[name], tmp_path)] == expected_events(name)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +101,9 @@ def check(name: str, data: bytes, folder: Path) -> list[Any]:
 def test_the_sample_is_read_whole_and_recognised_by_its_source_alone(name: str, tmp_path: Path) -> None:
     """A valid file has no quarantine, and its content tells whose it is."""
     read = check(name, SAMPLES[name], tmp_path)
-    assert read and sum(len(events) for events, *_ in read) == 3
+    assert sum(len(events) for events, *_ in read) == n_events(name) >= 3
     assert quarantined(name, SAMPLES[name], tmp_path) == []
-    assert [s for s in NAMES if source(s).recognise(SAMPLES[name])] == [name]
+    assert claimed_by(SAMPLES[name]) == [name]
     found = recognise(tmp_path / "a-file", list(registry.sources().values()))
     assert found is not None and found.name == name
 
@@ -131,7 +157,7 @@ def _replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@each_source
+@each_of_lines
 def test_a_value_of_any_other_type_anywhere_is_no_exception(name: str, tmp_path: Path) -> None:
     """Each value of the sample in turn becomes each kind of odd value: an event without it, or quarantine."""
     for line in SAMPLES[name].splitlines():
@@ -140,7 +166,7 @@ def test_a_value_of_any_other_type_anywhere_is_no_exception(name: str, tmp_path:
         check(name, "\n".join(changed).encode(), tmp_path)
 
 
-@each_source
+@each_of_lines
 def test_gzip_cut_at_every_50th_byte_gives_what_was_whole(name: str, tmp_path: Path) -> None:
     """A truncated gzip ends in one row that says so; the events before it are those of the whole file."""
     noise = random.Random(1)
@@ -161,19 +187,19 @@ def test_a_damaged_gzip_keeps_what_comes_before_the_damage(name: str, tmp_path: 
     """A wrong checksum at the end costs no event."""
     packed = bytearray(gzip.compress(SAMPLES[name], mtime=0))
     packed[-6] ^= 0xFF
-    assert len(rows(name, bytes(packed), tmp_path)) == 3
+    assert len(rows(name, bytes(packed), tmp_path)) == n_events(name)
     assert [row.reason for row in quarantined(name, bytes(packed), tmp_path)] == ["gzip is damaged"]
 
 
-@each_source
+@each_of_lines
 def test_concatenated_gzip_members_are_one_file(name: str, tmp_path: Path) -> None:
     """Log shippers append members; zero padding behind them is no data."""
     packed = gzip.compress(SAMPLES[name] + b"\n", mtime=0)
-    assert len(rows(name, packed + packed + bytes(512), tmp_path)) == 6
+    assert len(rows(name, packed + packed + bytes(512), tmp_path)) == 2 * n_events(name)
     assert quarantined(name, packed + packed + bytes(512), tmp_path) == []
 
 
-@each_source
+@each_of_lines
 def test_limits_stop_a_file_with_a_reason(name: str, tmp_path: Path) -> None:
     """A file beyond the size limit is read up to it."""
     options = Options(hash_key=b"k", max_file_bytes=500)
@@ -190,16 +216,18 @@ def test_a_gzip_bomb_is_stopped(tmp_path: Path) -> None:
     assert [row.reason for row in found] == ["gzip expands more than 500 times"]
 
 
-@each_source
+@each_of_lines
 @pytest.mark.parametrize("depth", [250, 100_000])
 def test_deep_nesting_is_put_aside(name: str, depth: int, tmp_path: Path) -> None:
     """Nesting beyond the limit never reaches the columns, whether the parser minds it or not."""
-    line = SAMPLES[name].splitlines()[0]
-    start = {"aws_cloudtrail": b'{"Records": [{', "otel_genai": b'"spans": [{'}.get(name, b"{")
-    deep = b'"deep": ' + b'{"a":' * depth + b"1" + b"}" * depth + b","
-    found = quarantined(name, line.replace(start, start + deep, 1), tmp_path)
+    first = next(iter(source(name).records(iter([SAMPLES[name]]), OPTIONS))).data
+    deep = b'{"deep": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"," + first[1:]
+    nested = SAMPLES[name].replace(first, deep, 1)
+    if nested == SAMPLES[name]:
+        pytest.skip("this log writes its records inside strings")
+    found = quarantined(name, nested, tmp_path)
     assert [row.reason for row in found] == ["nested too deeply"]
-    check(name, line.replace(start, start + deep, 1), tmp_path)
+    check(name, nested, tmp_path)
 
 
 @each_source
@@ -207,15 +235,15 @@ def test_the_same_bytes_give_the_same_event_ids_whatever_the_container(name: str
     """Compressed or not, the ids are the same: a second delivery is recognised."""
     plain = [row["event_id"] for row in rows(name, SAMPLES[name], tmp_path)]
     assert [row["event_id"] for row in rows(name, gzip.compress(SAMPLES[name]), tmp_path)] == plain
-    assert len(set(plain)) == 3
+    assert len(set(plain)) == n_events(name)
 
 
 @each_source
 def test_raw_read_again_gives_the_same_event(name: str, tmp_path: Path) -> None:
     """An older row can be read again from its `raw`, by a newer version of the source."""
     for row in rows(name, SAMPLES[name], tmp_path):
-        (again,) = rows(name, row["raw"].encode(), tmp_path)
-        assert {**again, "record_no": 0, "raw_hash": ""} == {**row, "record_no": 0, "raw_hash": ""}
+        again = {found["event_id"]: found for found in rows(name, row["raw"].encode(), tmp_path)}
+        assert {**again[row["event_id"]], "record_no": 0, "raw_hash": ""} == {**row, "record_no": 0, "raw_hash": ""}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from source_samples import (
     TRACE,
     attributes,
+    claimed_by,
     export,
     keys,
     log_export,
@@ -15,7 +16,6 @@ from source_samples import (
     only,
     quarantined,
     rows,
-    source,
 )
 from source_samples import batches as read_batches
 from source_samples import span as make_span
@@ -368,4 +368,4 @@ def test_spans_of_one_export_keep_their_own_raw(tmp_path: Path) -> None:
     assert [json.loads(row["raw"])["resourceSpans"][0]["scopeSpans"][0]["spans"] for row in found] == [
         [s] for s in spans
     ]
-    assert all(source("otel_genai").recognise(row["raw"].encode()) for row in found)
+    assert all(claimed_by(row["raw"].encode()) == ["otel_genai"] for row in found)

@@ -139,6 +139,19 @@ def query(
 
 
 @app.command()
+def sources(as_json: Json = False) -> None:
+    """Show every log that can be read: how it is recognised, its join keys, how well it is known, and its page."""
+    from rich.console import Console
+
+    from ultravires.source_catalog import as_rows, draw
+
+    if as_json:
+        typer.echo(json.dumps(as_rows()))
+    else:
+        draw(as_rows(), Console())
+
+
+@app.command()
 def quarantine(
     home: Home = DEFAULT_HOME,
     config: Config = None,

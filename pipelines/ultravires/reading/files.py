@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.framing import peek
+from ultravires.reading.head import Head
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id, keyed_hash
 from ultravires.reading.splitting import KEPT_BYTES
@@ -85,7 +86,8 @@ def recognise(path: Path, sources: Sequence[Source]) -> Source | None:
         head, _ = peek(FileBytes(path, _RECOGNISING).chunks())
     except OSError:
         return None
-    return next((source for source in sources if source.recognise(head)), None)
+    beginning = Head(head)
+    return next((source for source in sources if source.recognise(beginning)), None)
 
 
 def read(path: Path, source: Source, options: Options) -> Iterator[Batch]:

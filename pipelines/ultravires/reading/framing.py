@@ -5,27 +5,23 @@ Every byte ends in a record or in a Frame with a reason, except white space and 
 records.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import chain
 
+from ultravires.reading.head import HEAD_BYTES
 from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
 
-HEAD_BYTES = 64 * 1024
-_TOKEN = re.compile(rb'"((?:[^"\\\n]|\\.)*+)"(\s*:)?|[{}\[\]]')
-_TRIED_STARTS = 50
-
 
 def json_records(
-    chunks: Iterator[bytes], options: Options, array: str | None = None, decode: Decode = decode_object
+    chunks: Iterator[bytes], options: Options, arrays: tuple[str, ...] = (), decode: Decode = decode_object
 ) -> Iterator[Frame]:
     """Decompressed chunks of a file to its records in order.
 
-    A record is a line, an element of a top-level array, an element of the array named `array` of a top-level
+    A record is a line, an element of a top-level array, an element of an array named in `arrays` of a top-level
     object, or a pretty-printed object. `decode` turns a record's bytes into its value.
     """
-    splitter = Splitter(array, decode, options.max_record_bytes)
+    splitter = Splitter(arrays, decode, options.max_record_bytes)
     head, chunks = peek(chunks)
     if is_spread_over_lines(head):
         yield from splitter.stream(chunks, 0)
@@ -93,34 +89,3 @@ def skip_line(offset: int, chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes
             return offset + end + 1, chain([chunk[end + 1 :]], chunks)
         offset += len(chunk)
     return offset, iter(())
-
-
-def first_keys(head: bytes, array: str | None = None) -> Iterator[frozenset[str]]:
-    """The member names of the first objects of a file's head, whole or cut off, for recognising a log by
-    content.
-
-    Looks at objects that start a line or the file, and at the first element of the array named `array`, if
-    they have one.
-    """
-    head = head.removeprefix(BOM)
-    opening = re.compile(rb'\{\s*"%s"\s*:\s*\[\s*' % re.escape(array or "").encode())
-    for count, start in enumerate(re.finditer(rb"(?:^|\n)[ \t\r\[]*+(?=\{)", head)):
-        if count >= _TRIED_STARTS:
-            return
-        yield frozenset(_member_names(head, start.end()))
-        if array and (wrapper := opening.match(head, start.end())):
-            yield frozenset(_member_names(head, wrapper.end()))
-
-
-def _member_names(head: bytes, start: int) -> Iterator[str]:
-    depth = 0
-    for token in _TOKEN.finditer(head, start):
-        mark = token.group()
-        if mark in (b"{", b"["):
-            depth += 1
-        elif mark in (b"}", b"]"):
-            depth -= 1
-            if depth <= 0:
-                return
-        elif depth == 1 and token.group(2):
-            yield token.group(1).decode("utf-8", "replace")

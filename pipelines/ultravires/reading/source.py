@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -18,6 +18,9 @@ import pyarrow as pa
 from ultravires.errors import ConfigError
 from ultravires.reading.values import canonical, iso
 from ultravires.schema import EVENTS
+
+if TYPE_CHECKING:
+    from ultravires.reading.head import Head
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
 """EVENTS without what only the loader knows."""
@@ -163,16 +166,26 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
 
 @dataclass(frozen=True)
 class Source:
-    """A log source. `evidence_kinds` are the kinds whose absence from this log means something."""
+    """A log source.
+
+    `reads` says in one line which files it takes, `recognised_by` by what it knows them. `grade` is `verified` where it
+    was read against real records, else `documentation`, and then `documented_at` is the day (ISO) on which its page was
+    read. `evidence_kinds` are the kinds whose absence from this log means something; `join_keys` the kinds of keys that
+    its events may hold.
+    """
 
     name: str
     log: str
     version: int
     title: str
+    reads: str
+    recognised_by: str
+    grade: Literal["verified", "documentation"]
     documentation: str
+    documented_at: str
     evidence_kinds: tuple[str, ...]
     join_keys: tuple[str, ...]
-    recognise: Callable[[bytes], bool]
+    recognise: Callable[["Head"], bool]
     records: Callable[[Iterator[bytes], Options], Iterator[Frame]]
     events: Callable[[dict[str, Any], Options], Iterable[Event]]
 

@@ -22,6 +22,10 @@ _AROUND = re.compile(rb"[^\[{]{0,1000}")
 # possessive repeats: a megabyte of blanks must not be tried in every split
 _OBJECT_FOLLOWS = re.compile(r'[}\]]\s*+,?\s*+(?=\{\s*")|\n(?=\{)')
 _FIRST_KEY = re.compile(r'\{\s*"(?:[^"\\]|\\.){1,200}"\s*:')
+_STRING = rb'"(?:[^"\\]|\\.){0,1000}+"'
+_PLAIN = _STRING + rb"|[\w.+-]{1,40}+|\[(?:\s|,|" + _STRING + rb")*+\]"
+_PLAIN_MEMBER = _STRING + rb"\s*+:\s*+(?:" + _PLAIN + rb")\s*+,\s*+"
+_MOST_BEFORE_ARRAY = 12
 _WHITE = b" \t\r\n\x0b\x0c"
 _MAX_PUNCTUATION = 8
 _NEAR_END = 16
@@ -61,18 +65,21 @@ def broken(offset: int, data: bytes, reason: str) -> Frame:
     return Frame(offset, data[:KEPT_BYTES], None, reason)
 
 
-class Splitter:
-    """Splits one file's lines and documents into frames. `array` names the wrapping array, as in `{"Records":
-    [`.
-    """
+def opening_of(arrays: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Matches `{ ... "name": [` for one of the names (group 1), behind at most a few plain members."""
+    names = b"|".join(re.escape(name).encode() for name in arrays)
+    return re.compile(rb'\{\s*+(?:%s){0,%d}?"(%s)"\s*:\s*\[' % (_PLAIN_MEMBER, _MOST_BEFORE_ARRAY, names))
 
-    def __init__(self, array: str | None, decode: Decode, limit: int) -> None:
-        self.array = array or ""
+
+class Splitter:
+    """Splits one file's lines and documents into frames. `arrays` names the wrapping arrays, as in `{"Records": [`."""
+
+    def __init__(self, arrays: tuple[str, ...], decode: Decode, limit: int) -> None:
         self.decode = decode
         self.limit = limit
         self._openings: set[str] = set()
         self.too_long = f"record is longer than {limit} bytes"
-        self._wrapper = re.compile(rb'\{\s*"%s"\s*:\s*\[' % re.escape(self.array).encode()) if array else None
+        self._wrapper = opening_of(arrays) if arrays else None
 
     def frame(self, offset: int, data: bytes) -> Frame:
         """Decodes one record; what fails becomes a frame with the reason."""
@@ -113,7 +120,7 @@ class Splitter:
         """The elements of a whole array in memory; a broken one is searched for whole records."""
         opening = self._opening(data)
         try:
-            elements = _ELEMENTS.decode(_MEMBERS.decode(data)[self.array] if opening else data)
+            elements = _ELEMENTS.decode(_MEMBERS.decode(data)[opening[1].decode()] if opening else data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             found = self.scan(data, offset, is_end=True)[0]
             yield from found or [broken(offset, data, "not JSON")]

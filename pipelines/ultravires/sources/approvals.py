@@ -7,7 +7,8 @@ roles[], tools[], ticket, risk. Only approval_id, status and one time are needed
 
 from typing import Any
 
-from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.framing import json_records
+from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import iso, label, micros, text, texts
 
@@ -24,9 +25,9 @@ _TIMES = ("requested_at", "approved_at", "valid_from", "valid_until", "revoked_a
 _NEEDED = frozenset({"approval_id", "status"})
 
 
-def recognise(head: bytes) -> bool:
+def recognise(head: Head) -> bool:
     """One of the first objects has both an approval_id and a status."""
-    return any(keys >= _NEEDED for keys in first_keys(head))
+    return any(keys >= _NEEDED for keys in head.first_keys())
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
@@ -82,7 +83,11 @@ SOURCE = Source(
     log="approvals",
     version=1,
     title="Approvals (JSON lines)",
+    reads="approvals.jsonl, one state of one approval a line",
+    recognised_by="the members approval_id and status",
+    grade="documentation",
     documentation="docs/sources/approvals.md",
+    documented_at="2026-11-24",
     evidence_kinds=("approval",),
     join_keys=("approval", "ticket"),
     recognise=recognise,

@@ -11,7 +11,8 @@ import re
 from functools import lru_cache, partial
 from typing import Any
 
-from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.framing import json_records
+from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.vendors.aws_arns import resource_arns
@@ -30,14 +31,14 @@ _EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
 
-def recognise(head: bytes) -> bool:
+def recognise(head: Head) -> bool:
     """Events have at least three of CloudTrail's own members; an S3 notification, which has too, says
     `aws:s3`.
     """
-    if _EMPTY_FILE.fullmatch(head):
+    if _EMPTY_FILE.fullmatch(head.data):
         return True
-    is_like = any(len(keys & _TYPICAL) >= _ENOUGH for keys in first_keys(head, "Records"))
-    return is_like and not _NOTIFICATION.search(head)
+    is_like = any(len(keys & _TYPICAL) >= _ENOUGH for keys in head.first_keys("Records"))
+    return is_like and not _NOTIFICATION.search(head.data)
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
@@ -155,7 +156,11 @@ SOURCE = Source(
     log="aws_cloudtrail",
     version=1,
     title="AWS CloudTrail",
+    reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON',
+    recognised_by="three of eventVersion, eventTime, eventSource, eventName, eventID, userIdentity, awsRegion",
+    grade="verified",
     documentation="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html",
+    documented_at="2026-11-24",
     evidence_kinds=("activity", "credential"),
     join_keys=(
         "request",
@@ -167,6 +172,6 @@ SOURCE = Source(
         "federated_subject",
     ),
     recognise=recognise,
-    records=partial(json_records, array="Records"),
+    records=partial(json_records, arrays=("Records",)),
     events=events,
 )

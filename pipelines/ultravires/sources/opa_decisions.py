@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ultravires.reading.framing import first_keys, json_records
+from ultravires.reading.framing import json_records
+from ultravires.reading.head import Head
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments, present
 from ultravires.reading.values import hex_id, label, mapping, micros, sequence, text, texts
@@ -23,9 +24,9 @@ _YES = frozenset({"allow", "allowed", "permit", "permitted", "approve", "approve
 _NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", "block", "blocked", "false", "no"})
 
 
-def recognise(head: bytes) -> bool:
+def recognise(head: Head) -> bool:
     """One of the first objects has a decision_id and at least two more of OPA's own members."""
-    return any("decision_id" in keys and len(keys & _TYPICAL) >= _ENOUGH for keys in first_keys(head))
+    return any("decision_id" in keys and len(keys & _TYPICAL) >= _ENOUGH for keys in head.first_keys())
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
@@ -149,7 +150,11 @@ SOURCE = Source(
     log="opa_decisions",
     version=1,
     title="Open Policy Agent decision logs",
+    reads="decision logs, as lines or as the arrays that OPA posts",
+    recognised_by="the member decision_id and at least two more of OPA's own",
+    grade="documentation",
     documentation="https://www.openpolicyagent.org/docs/management-decision-logs",
+    documented_at="2026-11-24",
     evidence_kinds=("decision",),
     join_keys=("decision", "approval", "ticket", "tool_call", "span", "trace"),
     recognise=recognise,

@@ -7,7 +7,7 @@ read and left out.
 
 from typing import Any
 
-from ultravires.reading.framing import first_keys
+from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.vendors.coding_agents import coding_agent_event
@@ -17,9 +17,9 @@ from ultravires.vendors.otlp import Record, otlp_records, record_of
 _EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
 
 
-def recognise(head: bytes) -> bool:
+def recognise(head: Head) -> bool:
     """One of the first objects has resourceSpans or resourceLogs."""
-    return any(keys & _EXPORTS for keys in first_keys(head))
+    return any(keys & _EXPORTS for keys in head.first_keys())
 
 
 def events(value: dict[str, Any], options: Options) -> list[Event]:
@@ -55,7 +55,11 @@ SOURCE = Source(
     log="otel_genai",
     version=1,
     title="OpenTelemetry traces and logs of AI agents",
+    reads="OTLP JSON lines: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
+    recognised_by="the member resourceSpans or resourceLogs",
+    grade="documentation",
     documentation="https://github.com/open-telemetry/semantic-conventions-genai",
+    documented_at="2026-11-24",
     evidence_kinds=("tool_call",),
     join_keys=(
         "trace",

@@ -1,0 +1,80 @@
+"""Every log that can be read, for people: what is read, how it is recognised, join keys, grade and page.
+
+`verified` means read against real records of the vendor; `from documentation` means written after the named page, as it
+stood on the day given.
+"""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ultravires import registry
+from ultravires.reading.source import Source
+
+_GRADES = {"verified": "verified", "documentation": "from documentation"}
+
+
+def as_rows() -> list[dict[str, Any]]:
+    """One mapping a source, by name."""
+    return [_row(source) for _, source in sorted(registry.sources().items())]
+
+
+def _row(source: Source) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "title": source.title,
+        "reads": source.reads,
+        "recognised_by": source.recognised_by,
+        "evidence_of": list(source.evidence_kinds),
+        "join_keys": list(source.join_keys),
+        "grade": _GRADES[source.grade],
+        "documentation": source.documentation,
+        "documented_at": source.documented_at,
+    }
+
+
+def draw(rows: list[dict[str, Any]], console: Console) -> None:
+    """One paragraph a source; a table of so much text would be cut off on a terminal."""
+    for row in rows:
+        heading = Text(row["source"], style="bold")
+        heading.append(f"  {row['title']}, {row['grade']}", style="not bold")
+        console.print(heading)
+        for label, value in (
+            ("reads", row["reads"]),
+            ("recognised by", row["recognised_by"]),
+            ("evidence of", ", ".join(row["evidence_of"])),
+            ("join keys", ", ".join(row["join_keys"]) or "none"),
+            ("page", f"{row['documentation']} ({row['documented_at']})"),
+        ):
+            console.print(Text(f"  {label}: {value}"), soft_wrap=True)
+
+
+def as_markdown() -> str:
+    """docs/sources.md, which a test holds to the sources there are."""
+    lines = [
+        "# Sources",
+        "",
+        "Every log that can be read; `ultravires sources` prints the same. *Verified* means read against real records of",
+        "the vendor; *from documentation* means written after the named page as it stood on the day given.",
+        "",
+        "| source | reads | recognised by | evidence of | join keys | grade | page |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in as_rows():
+        page = f"[{row['documented_at']}]({_from_docs(row['documentation'])})"
+        cells = (
+            f"`{row['source']}`<br>{row['title']}",
+            row["reads"],
+            row["recognised_by"],
+            ", ".join(row["evidence_of"]),
+            ", ".join(row["join_keys"]),
+            row["grade"],
+            page,
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _from_docs(page: str) -> str:
+    return page.removeprefix("docs/")

@@ -71,8 +71,8 @@ def test_each_state_is_an_event_of_its_time_and_its_actor(
     ("change", "reason"),
     [
         ({"approval_id": None}, "no approval_id"),
-        ({"status": "pending"}, "status is none of requested, approved, denied, revoked"),
-        ({"status": None}, "status is none of requested, approved, denied, revoked"),
+        ({"status": "pending"}, "status is none of requested, approved, denied, revoked, expired"),
+        ({"status": None}, "status is none of requested, approved, denied, revoked, expired"),
         ({"approved_at": None}, "no time"),
         ({"status": "revoked"}, "no time"),
     ],

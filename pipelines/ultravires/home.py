@@ -60,6 +60,10 @@ class OpenHome:
             opa_inputs={**self.settings.opa_inputs, **DEFAULT_OPA_INPUTS}
             if "*" not in self.settings.opa_inputs
             else self.settings.opa_inputs,
+            approval_scopes={
+                source: {words: scope.model_dump() for words, scope in scopes.items()}
+                for source, scopes in self.settings.approval_scopes.items()
+            },
         )
 
 

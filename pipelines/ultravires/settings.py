@@ -98,6 +98,15 @@ def with_default_privileged(actions: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*DEFAULT_PRIVILEGED, *actions)))
 
 
+class Scope(Strict):
+    """What the words of an approval system mean in the words of the logs where the work is done."""
+
+    actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+
 class Settings(Strict):
     sources: dict[str, Expectation] = Field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
@@ -108,6 +117,7 @@ class Settings(Strict):
     crown_jewels: tuple[str, ...] = ()
     privileged_actions: Annotated[tuple[str, ...], AfterValidator(with_default_privileged)] = DEFAULT_PRIVILEGED
     opa_inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
+    approval_scopes: dict[str, dict[str, Scope]] = Field(default_factory=dict)
     redact: tuple[str, ...] = ()
     clock_tolerance: Duration = timedelta(minutes=2)
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -193,6 +203,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "identities": Identity,
         "risk_tiers": RiskTier,
         "suppressions": Suppression,
+        "approval_scopes": Scope,
     }
     if len(location) > 1:
         model = Alias if "aliases" in location else inner.get(str(location[0]), Settings)

@@ -55,8 +55,8 @@ def as_markdown() -> str:
     lines = [
         "# Sources",
         "",
-        "Every log that can be read; `ultravires sources` prints the same. *Verified* means read against real records of",
-        "the vendor; *from documentation* means written after the named page as it stood on the day given.",
+        "Every log that can be read; `ultravires sources` prints the same. *Verified* means read against real records",
+        "of the vendor; *from documentation* means written after the named page as it stood on the day given.",
         "",
         "| source | reads | recognised by | evidence of | join keys | grade | page |",
         "|---|---|---|---|---|---|---|",

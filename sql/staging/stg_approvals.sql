@@ -32,7 +32,7 @@ with states as (
 ordered as (
     select
         *,
-        case status when 'requested' then 1 when 'approved' then 2 when 'denied' then 3 when 'revoked' then 4 else 0 end as stage
+        case status when 'requested' then 1 when 'approved' then 2 when 'denied' then 3 when 'revoked' then 4 when 'expired' then 5 else 0 end as stage
     from states
 ),
 
@@ -63,6 +63,7 @@ merged as (
         max_by(risk, place) filter (where risk is not null) as risk,
         max_by(task, place) filter (where task is not null) as task,
         min(event_at) filter (where status = 'revoked') as first_revoked_at,
+        min(event_at) filter (where status = 'expired') as first_expired_at,
         min(event_at) filter (where status = 'approved') as first_approved_at,
         min_by(event_id, place) filter (where status = 'approved') as approving_event_id,
         max_by(event_id, place) as last_event_id,
@@ -86,7 +87,7 @@ select
     coalesce(valid_from, approved_at, first_approved_at) as valid_from,
     valid_until,
     coalesce(revoked_at, first_revoked_at) as revoked_at,
-    least(valid_until, coalesce(revoked_at, first_revoked_at)) as ends_at,
+    least(valid_until, coalesce(revoked_at, first_revoked_at), first_expired_at) as ends_at,
     coalesce(actions, []) as actions,
     coalesce(resources, []) as resources,
     coalesce(roles, []) as roles,
@@ -94,7 +95,7 @@ select
     ticket,
     risk,
     task,
-    coalesce(status = 'approved' or (status = 'revoked' and coalesce(approved_at, first_approved_at) is not null), false) as is_granted,
+    coalesce(status = 'approved' or (status in ('revoked', 'expired') and coalesce(approved_at, first_approved_at) is not null), false) as is_granted,
     coalesce(approving_event_id, last_event_id) as event_id,
     event_ids,
     coalesce(first_approved_at, last_event_at) as event_at,

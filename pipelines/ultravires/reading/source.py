@@ -107,6 +107,8 @@ class Options:
     max_ratio: int = 1000
     redact: frozenset[str] = DEFAULT_SECRETS
     opa_inputs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: DEFAULT_OPA_INPUTS)
+    approval_scopes: Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]] = field(default_factory=dict)
+    """Source -> glob of the system's own words -> actions, resources, roles, tools -> what they mean."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.hash_key) <= hashlib.blake2b.MAX_KEY_SIZE:

@@ -1,7 +1,7 @@
 """Approvals as `approvals.jsonl`, for grants without a vendor's format: a line is one state of one.
 
 Members: approval_id, task, subject, requested_by, approved_by, requested_at, approved_at, valid_from,
-valid_until, revoked_at, updated_at, status (requested, approved, denied, revoked), actions[], resources[],
+valid_until, revoked_at, updated_at, status (requested, approved, denied, revoked, expired), actions[], resources[],
 roles[], tools[], ticket, risk. Only approval_id, status and one time are needed.
 """
 
@@ -9,25 +9,22 @@ from typing import Any
 
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
-from ultravires.reading.values import iso, label, micros, text, texts
+from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.values import label, micros, text, texts
+from ultravires.vendors.approval_states import STATUSES, ApprovalState, approval_event
 
-USER_ACCESS = 3005
-_ACTIVITY = {"approved": 1, "revoked": 2, "requested": 99, "denied": 99}
-_OUTCOME = {"approved": "success", "revoked": "success", "requested": "unknown", "denied": "denied"}
 _OWN_TIME = {
     "requested": "requested_at",
     "approved": "approved_at",
     "revoked": "revoked_at",
     "denied": "approved_at",
+    "expired": "valid_until",
 }
-_TIMES = ("requested_at", "approved_at", "valid_from", "valid_until", "revoked_at")
-_NEEDED = frozenset({"approval_id", "status"})
 
 
 def recognise(head: Head) -> bool:
     """One of the first objects has both an approval_id and a status."""
-    return any(keys >= _NEEDED for keys in head.first_keys())
+    return head.holds("approval_id", "status")
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
@@ -37,45 +34,32 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     uid, status = label(record.get("approval_id")), text(record.get("status"))
     if uid is None:
         raise NotParsed("no approval_id")
-    if status not in _ACTIVITY:
-        raise NotParsed("status is none of requested, approved, denied, revoked")
+    if status not in STATUSES:
+        raise NotParsed(f"status is none of {', '.join(STATUSES)}")
     event_at = micros(record.get("updated_at")) or micros(record.get(_OWN_TIME[status]))
     if event_at is None:
         raise NotParsed("no time")
-    acted = "requested_by" if status == "requested" else "approved_by"
-    ticket = label(record.get("ticket"))
-    event = Event(
-        native_id=f"{uid}/{status}",
-        event_at=event_at,
-        kind="approval",
-        class_uid=USER_ACCESS,
-        activity_id=_ACTIVITY[status],
-        actor_uid=label(record.get(acted)),
-        action=f"approval:{status}",
-        resource_uids=texts(record.get("resources")),
-        outcome=_OUTCOME[status],
-        approval_uid=uid,
-        task=text(record.get("task")),
-        keys=[("approval", uid, "names"), *([("ticket", ticket, "names")] if ticket else [])],
-        detail=_detail(record, status, ticket),
-    )
-    return (event,)
-
-
-def _detail(record: dict[str, Any], status: str, ticket: str | None) -> dict[str, Any]:
-    times = {name: micros(record.get(name)) for name in _TIMES}
-    lists = {name: texts(record.get(name)) for name in ("actions", "resources", "roles", "tools") if name in record}
-    return present(
+    state = ApprovalState(
+        uid=uid,
         status=status,
-        origin="ticket",
+        at=event_at,
         subject=label(record.get("subject")),
         requested_by=label(record.get("requested_by")),
         approved_by=label(record.get("approved_by")),
-        ticket=ticket,
+        requested_at=micros(record.get("requested_at")),
+        approved_at=micros(record.get("approved_at")),
+        valid_from=micros(record.get("valid_from")),
+        valid_until=micros(record.get("valid_until")),
+        revoked_at=micros(record.get("revoked_at")),
+        ticket=label(record.get("ticket")),
+        task=text(record.get("task")),
         risk=text(record.get("risk")),
-        **lists,
-        **{name: iso(moment) for name, moment in times.items() if moment is not None},
+        actions=texts(record["actions"]) if "actions" in record else None,
+        resources=texts(record["resources"]) if "resources" in record else None,
+        roles=texts(record["roles"]) if "roles" in record else None,
+        tools=texts(record["tools"]) if "tools" in record else None,
     )
+    return (approval_event(state, "approvals", options),)
 
 
 SOURCE = Source(

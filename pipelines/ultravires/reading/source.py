@@ -164,6 +164,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     args_hash: str | None = None
     keys: list[tuple[str, str, str]] = []
     detail: dict[str, Any] = {}
+    log: str | None = None
+    """The log that made the record, where the reader reads copies of several; None for the source's own log."""
 
 
 @dataclass(frozen=True)

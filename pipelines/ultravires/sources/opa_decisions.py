@@ -11,7 +11,6 @@ from typing import Any
 
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments, present
 from ultravires.reading.values import hex_id, label, mapping, micros, sequence, text, texts
 
@@ -62,7 +61,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
             result={"success": "allow", "denied": "deny"}.get(outcome),
             is_human=False,
             tool=tool,
-            arguments=Redactor(options).redact(arguments),
+            arguments=arguments,
         ),
     )
     return (event,)

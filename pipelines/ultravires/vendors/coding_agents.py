@@ -7,7 +7,6 @@ api_request; Codex (https://developers.openai.com/codex/config-advanced): the sa
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, text, truth
 from ultravires.vendors.otlp import Record, decoded, first_of
@@ -175,7 +174,7 @@ def _tool_call(h: Happening, options: Options) -> Event:
         detail=present(
             operation="execute_tool" if is_tool else "chat",
             tool=tool,
-            arguments=Redactor(options).redact(arguments),
+            arguments=arguments,
             result_status={"success": "ok", "failure": "error"}.get(outcome),
             ended_at=iso(h.event_at),
             conversation=h.conversation,

@@ -7,7 +7,6 @@ Attribute names, newest first: OpenTelemetry GenAI and MCP conventions, their ea
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
 from ultravires.vendors.otlp import Record, decoded, first_of
@@ -156,7 +155,7 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
         detail=present(
             operation=operation,
             tool=tool,
-            arguments=Redactor(options).redact(arguments),
+            arguments=arguments,
             result_status="error" if is_failed else "ok",
             ended_at=iso(span.ended_at) if span.ended_at else None,
             conversation=conversation_of(attributes),

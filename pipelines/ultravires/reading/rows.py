@@ -1,0 +1,260 @@
+"""What the records of a file became, gathered row by row and turned into Arrow a batch at a time.
+
+Each record is written back as JSON once, into one growing buffer, and its decoded value is let go at once: holding
+thousands of decoded records costs more time than decoding them. What names a secret is then looked for in all rows
+with one vectorised search, and only those rows are taken apart again.
+"""
+
+import hashlib
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires.reading.redaction import Redactor
+from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
+from ultravires.reading.splitting import KEPT_BYTES
+from ultravires.reading.values import canonical
+from ultravires.schema import KEY
+
+_HOUR = 3_600_000_000
+_NO_KEYS: list[tuple[str, str, str]] = []
+_NO_DETAIL: dict[str, Any] = {}
+_encoder = msgspec.json.Encoder()
+_encode = _encoder.encode
+_encode_into = _encoder.encode_into
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A record that was not read: which, where its decompressed bytes start, why, and its first 64 KB.
+
+    `raw` is redacted where the record decoded; undecodable bytes cannot be, and stay as they are.
+    """
+
+    record_no: int
+    byte_offset: int
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events as SOURCE_COLUMNS, and the count of records read for them: evented, ignored (not ours) or
+    quarantined.
+    """
+
+    events: pa.RecordBatch
+    quarantined: list[Quarantined]
+    n_records: int
+    n_ignored: int = 0
+
+
+class Texts:
+    """Strings in one buffer, as Arrow lays them out."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.ends = array("q", [0])
+
+    def add_json(self, value: Any) -> None:
+        """Append `value` as JSON; leaves nothing behind where it cannot be written."""
+        try:
+            _encode_into(value, self.data, -1)
+        except BaseException:
+            del self.data[self.ends[-1] :]
+            raise
+        self.ends.append(len(self.data))
+
+    def to_arrow(self) -> pa.LargeStringArray:
+        count = len(self.ends) - 1
+        return pa.LargeStringArray.from_buffers(count, pa.py_buffer(self.ends), pa.py_buffer(self.data))
+
+
+@dataclass
+class Rows:
+    """The records of one batch. Kept flat: few objects that Python has to make and visit."""
+
+    events: list[tuple[Any, ...]] = field(default_factory=list)
+    records: "array[int]" = field(default_factory=lambda: array("q"))
+    """Of each event the place of its record among those kept."""
+    key_offsets: "array[int]" = field(default_factory=lambda: array("i", [0]))
+    key_kinds: list[str] = field(default_factory=list)
+    key_values: list[str] = field(default_factory=list)
+    key_roles: list[str] = field(default_factory=list)
+    details: Texts = field(default_factory=Texts)
+    record_nos: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    raws: Texts = field(default_factory=Texts)
+    raw_hashes: list[str] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+    n_raw_bytes: int = 0
+    n_records: int = 0
+    n_ignored: int = 0
+
+
+class RowBuilder:
+    """Turns the frames of one file into batches; remembers how often a record without an id occurred."""
+
+    def __init__(self, source: Source, options: Options) -> None:
+        self.source = source
+        self.options = options
+        self.redactor = Redactor(options)
+        self.occurrences: Counter[str] = Counter()
+        self.rows = Rows()
+        self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
+
+    def add(self, record_no: int, frame: Frame) -> None:
+        """Adds one record's events, or counts it as ignored, or puts it into quarantine. Raises nothing."""
+        rows = self.rows
+        rows.n_records += 1
+        rows.n_raw_bytes += len(frame.data)
+        if frame.reason is not None:
+            self._quarantine(record_no, frame.offset, frame.reason, frame.data)
+            return
+        n_details = len(rows.details.ends)
+        try:
+            events = list(self.source.events(frame.value, self.options))
+            if not events:
+                rows.n_ignored += 1
+                return
+            for event in events:
+                rows.details.add_json(event.detail)
+            rows.raws.add_json(frame.value)
+        except NotParsed as error:
+            self._refuse(record_no, frame, str(error))
+        except RecursionError:
+            self._quarantine(record_no, frame.offset, "nested too deeply", frame.data)
+        except Exception as error:  # one strange record must not stop a file; tests hold that this stays unused
+            self._quarantine(record_no, frame.offset, f"reader failed: {type(error).__name__}", frame.data)
+        else:
+            self._keep(record_no, frame, events)
+            return
+        _cut_back(rows.details, n_details)
+
+    def _keep(self, record_no: int, frame: Frame, events: list[Event]) -> None:
+        rows = self.rows
+        for event in events:
+            for kind, value, role in event.keys:
+                rows.key_kinds.append(kind)
+                rows.key_values.append(value)
+                rows.key_roles.append(role)
+            rows.key_offsets.append(len(rows.key_kinds))
+            event.keys, event.detail = _NO_KEYS, _NO_DETAIL  # stored flat, above and as text
+            rows.events.append(msgspec.structs.astuple(event))
+            rows.records.append(len(rows.record_nos))
+        keyed = self._keyed.copy()
+        keyed.update(frame.data)
+        rows.raw_hashes.append(keyed.hexdigest())
+        rows.record_nos.append(record_no)
+        rows.offsets.append(frame.offset)
+
+    def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
+        """Into quarantine with its secrets taken out, as a record that decoded."""
+        try:
+            raw = _encode(self.redactor.redact(frame.value))
+        except (NotParsed, RecursionError):
+            reason, raw = "nested too deeply", frame.data
+        self._quarantine(record_no, frame.offset, reason, raw)
+
+    def _quarantine(self, record_no: int, offset: int, reason: str, raw: bytes) -> None:
+        self.rows.quarantined.append(Quarantined(record_no, offset, reason, raw[:KEPT_BYTES]))
+
+    def batch(self) -> Batch:
+        """The rows so far as a batch; starts anew."""
+        rows = self.rows
+        raws, too_deep = self._redacted(rows.raws.to_arrow())
+        for place in too_deep:
+            self._quarantine(
+                rows.record_nos[place], rows.offsets[place], "nested too deeply", raws[place].as_py().encode()
+            )
+        details, _ = self._redacted(rows.details.to_arrow())
+        table = self._table(rows, raws, details)
+        if too_deep:
+            is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
+            table = table.filter(is_kept)
+        self.rows = Rows()
+        quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
+        return Batch(table, quarantined, rows.n_records, rows.n_ignored)
+
+    def _redacted(self, texts: pa.LargeStringArray) -> tuple[pa.LargeStringArray, list[int]]:
+        """The same JSON texts without secrets, and the places of those that are nested too deeply to tell."""
+        too_deep: list[int] = []
+        places, clean = [], []
+        for place in self.redactor.suspects(texts):
+            try:
+                value = _decode(texts[place].as_py())
+                redacted = self.redactor.redact(value)
+            except (NotParsed, RecursionError, msgspec.DecodeError):
+                too_deep.append(place)
+                continue
+            if redacted is not value:
+                places.append(place)
+                clean.append(_encode(redacted).decode())
+        if not places:
+            return texts, too_deep
+        mask = pc.is_in(pa.array(range(len(texts)), pa.int64()), pa.array(places, pa.int64()))
+        return pc.replace_with_mask(texts, mask, pa.array(clean, texts.type)), too_deep
+
+    def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
+        count = len(rows.events)
+        columns: dict[str, Any] = dict(zip(Event.__struct_fields__, zip(*rows.events, strict=True), strict=False))
+        records = pa.array(rows.records, pa.int64())
+        is_one_each = count == len(rows.record_nos)
+        native_ids = self._native_ids(rows, columns, raws)
+        moments, actions, outcomes = (columns.get(name, ()) for name in ("event_at", "action", "outcome"))
+        logs = [log or self.source.log for log in columns.get("log", ())]
+        ids = map(event_id, logs, native_ids, moments, actions, outcomes)
+        columns |= {
+            "event_id": list(ids),
+            "log": logs,
+            "source": pa.repeat(self.source.name, count),
+            "native_id": native_ids,
+            "source_version": pa.repeat(pa.scalar(self.source.version, pa.int32()), count),
+            "event_hour": [moment // _HOUR * _HOUR for moment in moments],
+            "record_no": _taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
+            "keys": _keys(rows),
+            "detail": details.cast(pa.string()),
+            "raw": _taken(raws, records, is_one_each),
+            "raw_hash": _taken(pa.array(rows.raw_hashes, pa.string()), records, is_one_each),
+        }
+        arrays = [_array(columns.get(column.name, ()), column.type) for column in SOURCE_COLUMNS]
+        return pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
+
+    def _native_ids(self, rows: Rows, columns: dict[str, Any], raws: pa.LargeStringArray) -> list[str]:
+        """The vendor's ids; where there is none, the content's hash with its how-manieth occurrence in the file."""
+        return [
+            native_id or self._content_id(_decode(raws[record].as_py()))
+            for native_id, record in zip(columns.get("native_id", ()), rows.records, strict=True)
+        ]
+
+    def _content_id(self, clean: Any) -> str:
+        content = hashlib.sha256(canonical(clean)).hexdigest()[:32]
+        self.occurrences[content] += 1
+        return f"{content}:{self.occurrences[content]}"
+
+
+def _cut_back(texts: Texts, n_ends: int) -> None:
+    """Forget the texts behind the first `n_ends - 1`."""
+    del texts.ends[n_ends:]
+    del texts.data[texts.ends[-1] :]
+
+
+def _taken(values: pa.Array, records: pa.Array, is_one_each: bool) -> pa.Array:
+    return values if is_one_each else values.take(records)
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)
+
+
+def _keys(rows: Rows) -> pa.Array:
+    """list<struct> from three flat columns: pyarrow takes three times as long for a list of dicts."""
+    parts = [pa.array(part, pa.string()) for part in (rows.key_kinds, rows.key_values, rows.key_roles)]
+    structs = pa.StructArray.from_arrays(parts, fields=list(KEY))
+    return pa.ListArray.from_arrays(pa.array(rows.key_offsets, pa.int32()), structs)

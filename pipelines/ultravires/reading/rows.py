@@ -8,6 +8,7 @@ with one vectorised search, and only those rows are taken apart again.
 import hashlib
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +93,8 @@ class Rows:
     offsets: list[int] = field(default_factory=list)
     raws: Texts = field(default_factory=Texts)
     raw_hashes: list[str] = field(default_factory=list)
+    bracketed: list[int] = field(default_factory=list)
+    """Places of the kept records with so many brackets that they may be nested too deeply."""
     quarantined: list[Quarantined] = field(default_factory=list)
     n_raw_bytes: int = 0
     n_records: int = 0
@@ -117,7 +120,7 @@ class RowBuilder:
         if frame.reason is not None:
             self._quarantine(record_no, frame.offset, frame.reason, frame.data)
             return
-        n_details = len(rows.details.ends)
+        n_details, at = len(rows.details.ends), len(rows.raws.data)
         try:
             events = list(self.source.events(frame.value, self.options))
             if not events:
@@ -126,6 +129,8 @@ class RowBuilder:
             for event in events:
                 rows.details.add_json(event.detail)
             rows.raws.add_json(frame.value)
+            if rows.raws.data.count(b"{", at) + rows.raws.data.count(b"[", at) > self.options.max_depth:
+                rows.bracketed.append(len(rows.record_nos))
         except NotParsed as error:
             self._refuse(record_no, frame, str(error))
         except RecursionError:
@@ -168,12 +173,12 @@ class RowBuilder:
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
         rows = self.rows
-        raws, too_deep = self._redacted(rows.raws.to_arrow())
+        raws, too_deep = self._redacted(rows.raws.to_arrow(), rows.bracketed)
         for place in too_deep:
             self._quarantine(
                 rows.record_nos[place], rows.offsets[place], "nested too deeply", raws[place].as_py().encode()
             )
-        details, _ = self._redacted(rows.details.to_arrow())
+        details, _ = self._redacted(rows.details.to_arrow(), ())
         table = self._table(rows, raws, details)
         if too_deep:
             is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
@@ -182,11 +187,13 @@ class RowBuilder:
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
         return Batch(table, quarantined, rows.n_records, rows.n_ignored)
 
-    def _redacted(self, texts: pa.LargeStringArray) -> tuple[pa.LargeStringArray, list[int]]:
-        """The same JSON texts without secrets, and the places of those that are nested too deeply to tell."""
+    def _redacted(self, texts: pa.LargeStringArray, also: Sequence[int]) -> tuple[pa.LargeStringArray, list[int]]:
+        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
+        nested too deeply.
+        """
         too_deep: list[int] = []
         places, clean = [], []
-        for place in self.redactor.suspects(texts):
+        for place in sorted({*self.redactor.suspects(texts), *also}):
             try:
                 value = _decode(texts[place].as_py())
                 redacted = self.redactor.redact(value)

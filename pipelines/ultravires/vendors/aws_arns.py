@@ -78,6 +78,8 @@ _NAMED: dict[str, dict[str, str]] = {
     "athena": {"workGroup": "workgroup/{v}"},
     "redshift": {"clusterIdentifier": "cluster:{v}"},
 }
+_NO_NAMES: dict[str, str] = {}
+_LISTS = frozenset({name for name, _ in _LISTED} | {"instanceIds"})
 _GLOBAL = frozenset({"iam"})
 _ARN_SERVICE = {"ec2-instance-connect": "ec2"}
 _SSM_INSTANCE = frozenset({"instanceId", "target"})
@@ -106,30 +108,35 @@ def account_of(arn: str | None) -> str | None:
 
 def resource_arns(record: dict[str, Any], service: str, account: str | None) -> list[str]:
     """ARNs of a CloudTrail event in its order: those it lists, then those its request names. Each once."""
-    listed = (text(mapping(item).get("ARN")) for item in sequence(record.get("resources")))
+    found = []
+    for item in sequence(record.get("resources")):
+        if type(item) is dict and (arn := text(item.get("ARN"))):
+            found.append(arn)
     request = record.get("requestParameters")
-    found = [arn for arn in listed if arn]
     if type(request) is dict and request:
-        found += _of_request(request, service, text(record.get("awsRegion")), account)
-    return list(dict.fromkeys(found))
+        _add_requested(found, request, service, text(record.get("awsRegion")), account)
+    return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
-def _of_request(request: dict[str, Any], service: str, region: str | None, account: str | None) -> Iterator[str]:
-    names = _NAMED.get(service, {})
+def _add_requested(
+    found: list[str], request: dict[str, Any], service: str, region: str | None, account: str | None
+) -> None:
+    names = _NAMED.get(service, _NO_NAMES)
+    is_placed = account is not None and (region is not None or service in _GLOBAL)
     for name, value in request.items():
         if type(value) is not str or not value:
             continue
         if value.startswith("arn:"):
             if name in names or name[-3:].lower() == "arn" or name in ("bucketName", "modelId"):
-                yield value
-        elif name in names and account and (region or service in _GLOBAL):
-            yield _arn(service, name, value, region, account)
+                found.append(value)
+        elif is_placed and account and name in names:
+            found.append(_arn(service, name, value, region, account))
     if service == "s3" or "bucketName" in request:
-        yield from _of_bucket(request, region)
+        found += _of_bucket(request, region)
     if service == "sqs" and (queue := text(request.get("queueUrl"))):
-        yield from _of_queue(queue, region)
-    if account and region:
-        yield from _of_lists(request, region, account)
+        found += _of_queue(queue, region)
+    if account and region and not _LISTS.isdisjoint(request):
+        found += _of_lists(request, region, account)
 
 
 def _arn(service: str, name: str, value: str, region: str | None, account: str) -> str:

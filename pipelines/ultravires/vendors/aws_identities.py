@@ -1,6 +1,7 @@
 """Who a CloudTrail event says it was: its `userIdentity`, of whatever type, as one Actor."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,34 +31,85 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
 def actor_of(identity: dict[str, Any], event_name: str) -> Actor:
     """`userIdentity` to an Actor; an assumed-role session is its role, and all members may be missing."""
-    kind = text(identity.get("type"))
-    context = mapping(identity.get("sessionContext"))
+    of = identity.get
+    context = mapping(of("sessionContext"))
     issuer = mapping(context.get("sessionIssuer"))
+    said = _Said(
+        of("type"),
+        of("arn"),
+        of("principalId"),
+        of("userName"),
+        label(of("accountId")),
+        of("accessKeyId"),
+        of("invokedBy"),
+        mapping(of("inScopeOf")).get("credentialsIssuedTo"),
+        mapping(of("onBehalfOf")).get("userId"),
+        issuer.get("arn"),
+        issuer.get("userName"),
+        context.get("sourceIdentity"),
+        truth(mapping(context.get("attributes")).get("mfaAuthenticated")),
+        truth(of("sessionCredentialFromConsole")) or truth(context.get("sessionCredentialFromConsole")),
+        event_name == _SIGN_IN,
+    )
+    try:
+        return _actor(said)
+    except TypeError:  # a list or an object where a name should be
+        return _actor(_Said._make(value if type(value) in (str, bool) else None for value in said))
+
+
+class _Said(NamedTuple):
+    """What an identity says of itself; unchecked where the type is Any. Equal values must mean the same."""
+
+    kind: Any
+    arn: Any
+    principal: Any
+    user_name: Any
+    account: str | None
+    access_key: Any
+    invoked_by: Any
+    issued_to: Any
+    behalf: Any
+    issuer_arn: Any
+    issuer_name: Any
+    source_identity: Any
+    has_mfa: bool | None
+    is_console: bool | None
+    is_sign_in: bool
+
+
+# One credential makes many calls, so most identities were seen before.
+@lru_cache(maxsize=16_384)
+def _actor(said: _Said) -> Actor:
+    kind, arn, principal, user_name = (text(value) for value in said[:4])
+    via_service, has_mfa = text(said.invoked_by), said.has_mfa
     is_session = kind == "AssumedRole"
-    role, session_name = role_of_session(text(identity.get("arn"))) if is_session else (None, None)
-    uid = (text(issuer.get("arn")) or role) if is_session else None
-    via_service = text(identity.get("invokedBy"))
-    has_mfa = truth(mapping(context.get("attributes")).get("mfaAuthenticated"))
+    role, session_name = role_of_session(arn) if is_session else (None, None)
+    role = (text(said.issuer_arn) or role) if is_session else None
+    if kind == "AWSService":
+        uid = via_service or arn or principal
+    elif kind in ("WebIdentityUser", "SAMLUser"):
+        uid = user_name or principal
+    elif kind == "IdentityCenterUser":
+        uid = text(said.behalf) or user_name or principal
+    else:
+        uid = arn or (principal.partition(":")[0] if principal else None) or user_name or said.account or via_service
     return Actor(
-        uid=uid or _uid(identity, kind, via_service),
+        uid=role or uid,
         kind=_kind(
-            identity=identity,
-            kind=kind,
-            context=context,
-            via_service=via_service,
-            event_name=event_name,
-            has_mfa=has_mfa,
-            role=uid,
+            kind,
+            role,
+            via_service,
+            is_human=bool(said.is_sign_in or said.is_console or (kind == "IAMUser" and has_mfa)),
         ),
-        name=text(identity.get("userName")) or text(issuer.get("userName")) or session_name,
+        name=user_name or text(said.issuer_name) or session_name,
         via_service=via_service,
-        credential_uid=credential_id(identity.get("accessKeyId")),
+        credential_uid=credential_id(said.access_key),
         is_session=is_session,
-        session_name=session_name or (_session_of_principal(identity) if is_session else None),
-        source_identity=text(context.get("sourceIdentity")),
-        issued_to=text(mapping(identity.get("inScopeOf")).get("credentialsIssuedTo")),
+        session_name=session_name or (_session_of_principal(principal) if is_session else None),
+        source_identity=text(said.source_identity),
+        issued_to=text(said.issued_to),
         has_mfa=has_mfa,
-        federated_subject=text(identity.get("userName")) if kind in ("WebIdentityUser", "SAMLUser") else None,
+        federated_subject=user_name if kind in ("WebIdentityUser", "SAMLUser") else None,
     )
 
 
@@ -67,41 +119,11 @@ def credential_id(value: Any) -> str | None:
     return key if key and "*" not in key else None
 
 
-def _uid(identity: dict[str, Any], kind: str | None, via_service: str | None) -> str | None:
-    if kind == "AWSService":
-        return via_service or text(identity.get("arn")) or text(identity.get("principalId"))
-    if kind in ("WebIdentityUser", "SAMLUser"):
-        return text(identity.get("userName")) or text(identity.get("principalId"))
-    if kind == "IdentityCenterUser":
-        behalf = mapping(identity.get("onBehalfOf"))
-        return text(behalf.get("userId")) or text(identity.get("userName")) or text(identity.get("principalId"))
-    principal = text(identity.get("principalId"))
-    return (
-        text(identity.get("arn"))
-        or (principal.partition(":")[0] if principal else None)
-        or text(identity.get("userName"))
-        or label(identity.get("accountId"))
-        or via_service
-    )
-
-
-def _kind(
-    *,
-    identity: dict[str, Any],
-    kind: str | None,
-    context: dict[str, Any],
-    via_service: str | None,
-    event_name: str,
-    has_mfa: bool | None,
-    role: str | None,
-) -> str:
+def _kind(kind: str | None, role: str | None, via_service: str | None, *, is_human: bool) -> str:
     """A key of an IAM user may be in anybody's hands: only sign-in, console or MFA shows a human."""
     if kind == "AWSService" or via_service:
         return "service"
-    is_console = truth(identity.get("sessionCredentialFromConsole")) or truth(
-        context.get("sessionCredentialFromConsole")
-    )
-    if kind in _HUMAN_TYPES or event_name == _SIGN_IN or is_console or (kind == "IAMUser" and has_mfa):
+    if kind in _HUMAN_TYPES or is_human:
         return "human"
     if kind == "AssumedRole":
         # IAM Identity Center alone can assume its reserved roles, and only for a person
@@ -109,6 +131,5 @@ def _kind(
     return "workload" if kind == "WebIdentityUser" else "unknown"
 
 
-def _session_of_principal(identity: dict[str, Any]) -> str | None:
-    principal = text(identity.get("principalId"))
+def _session_of_principal(principal: str | None) -> str | None:
     return (principal.partition(":")[2] or None) if principal else None

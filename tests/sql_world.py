@@ -68,6 +68,7 @@ def _pick(prefix: str, n: int) -> Callable[[random.Random], str]:
 _approval_uid, _decision_uid, _trace = _pick("A", 8), _pick("D", 8), _pick("t", 3)
 _session, _static, _role = _pick("ASIA", 8), _pick("AKIA", 2), _pick("arn:aws:iam::1:role/r", 3)
 _agent, _tool, _call, _request = _pick("bot", 3), _pick("tool", 3), _pick("call", 4), _pick("1/q", 12)
+_bearer = _pick("sa", 2)
 _span, _resource = _pick("s", 8), _pick("arn:aws:s3:::b/", 4)
 
 
@@ -159,6 +160,9 @@ def _activity(rng: random.Random) -> Event:
         keys.append(("source_identity", _approval_uid(rng), "carries"))
     if rng.random() < 0.3:
         keys.append(("shared_event", f"x{rng.randrange(4)}", "carries"))
+    is_bearer = rng.random() < 0.2
+    if is_bearer:
+        keys.append(("bearer", _bearer(rng), "uses"))
     return {
         "log": "aws_cloudtrail",
         "kind": "activity",
@@ -169,7 +173,7 @@ def _activity(rng: random.Random) -> Event:
         "action": rng.choice(("s3:GetObject", "iam:AttachRolePolicy", "sts:GetCallerIdentity")),
         "resource_uids": rng.choice(([], [_resource(rng)])),
         "outcome": rng.choice(("success", "denied")),
-        "credential_uid": _credential(rng) if rng.random() < 0.9 else None,
+        "credential_uid": None if is_bearer or rng.random() < 0.1 else _credential(rng),
         "revoked_credential_uid": _credential(rng) if rng.random() < 0.1 else None,
         "keys": _keys(*keys),
         "detail": {"role_arn": role, "session_name": name},
@@ -179,13 +183,14 @@ def _activity(rng: random.Random) -> Event:
 def _issue(rng: random.Random) -> Event:
     role, name = _role(rng), rng.choice((_approval_uid, _trace))(rng)
     event = _activity(rng)
+    bearer = ("bearer", _bearer(rng), "names")
     tag = (rng.choice(("transitive_tag", "session_tag")), f"ticket={_approval_uid(rng)}", "carries")
     return event | {
         "action": "sts:AssumeRole",
         "outcome": "success",
         "issued_credential_uid": _credential(rng),
         "issued_expires_at": event["event_at"] + timedelta(hours=rng.choice((1, 12, 36))),
-        "keys": [*event["keys"], *_keys(("session_name", f"{role}/{name}", "carries"), tag)],
+        "keys": [*event["keys"], *_keys(("session_name", f"{role}/{name}", "carries"), tag, bearer)],
         "detail": event["detail"] | {"issued_role_arn": role, "issued_session_name": name},
     }
 

@@ -113,6 +113,20 @@ used as (
     where credential_uid is not null
 ),
 
+-- Which token was shown is not logged, so one that fits is a candidate like an approval that fits.
+presented as (
+    select
+        node_id as child_id,
+        credential_id as parent_id,
+        split_part(node_id, ':', 1) || '>credential' as kind,
+        'authority' as spine,
+        'attribute_window' as method,
+        key_kind,
+        key_value,
+        array_length(list(distinct credential_id) over (partition by node_id)) as n_candidates
+    from int_credentials__presented
+),
+
 carried as (
     select
         node_id as child_id,
@@ -193,6 +207,8 @@ union all by name
 select * from issued
 union all by name
 select * from used
+union all by name
+select * from presented
 union all by name
 select * from carried
 union all by name

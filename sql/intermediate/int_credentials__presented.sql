@@ -1,0 +1,45 @@
+-- grain: one row per credential or activity, and credential that its holder may have shown
+-- build: full
+-- why: some logs say whom a caller appeared as and not with which token; the tokens alive then that let one appear so are candidates, never proof
+
+with bearers as (
+    select distinct
+        stg_keys.key_value,
+        stg_credentials.credential_id,
+        stg_credentials.issued_at,
+        coalesce(least(stg_credentials.expires_at, stg_credentials.revoked_at), '9999-12-31 00:00:00+00'::timestamptz) as ends_at
+    from stg_keys
+    join stg_activities on stg_activities.event_id = stg_keys.event_id
+    join stg_credentials on stg_credentials.credential_uid = stg_activities.issued_credential_uid
+    where stg_keys.key_kind = 'bearer' and stg_keys.role = 'names' and stg_activities.outcome = 'success'
+),
+
+-- The subject of a web identity was shown in a token of its own, whose id the cloud that took it does not log.
+shown as (
+    select
+        stg_activities.activity_id, stg_activities.issued_credential_uid, stg_activities.event_at,
+        stg_keys.key_kind, stg_keys.key_value
+    from stg_keys
+    join stg_activities on stg_activities.event_id = stg_keys.event_id
+    where stg_activities.credential_uid is null
+        and (
+            (stg_keys.key_kind = 'bearer' and stg_keys.role = 'uses')
+            or (stg_keys.key_kind = 'federated_subject' and stg_keys.role = 'carries')
+        )
+),
+
+nodes as (
+    select activity_id as node_id, event_at, key_kind, key_value from shown
+    union
+    select 'credential:' || issued_credential_uid, event_at, key_kind, key_value
+    from shown
+    where issued_credential_uid is not null
+)
+
+select distinct nodes.node_id, bearers.credential_id, nodes.key_kind, nodes.key_value
+from nodes
+join bearers on bearers.key_value = nodes.key_value
+cross join run_context
+where nodes.node_id <> bearers.credential_id
+    and nodes.event_at >= bearers.issued_at - run_context.clock_tolerance
+    and nodes.event_at <= bearers.ends_at + run_context.clock_tolerance

@@ -170,7 +170,7 @@ SOURCE = Source(
     documentation="https://docs.github.com/en/enterprise-cloud@latest/admin/monitoring-activity-in-your-enterprise/"
     "reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise",
     documented_at="2026-11-25",
-    evidence_kinds=("activity", "approval"),
+    evidence_kinds=("activity",),
     join_keys=("request", "approval", "bearer", "conversation"),
     recognise=recognise,
     records=json_records,

@@ -34,6 +34,7 @@ _MAX_OPENINGS = 16
 _KEY_BYTES = 400
 _FIRST_SCAN_BYTES = 1 << 16
 _SCAN_BYTES = 1 << 20
+_BRACKET = ord("[")
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -79,7 +80,8 @@ class Splitter:
         self.limit = limit
         self._openings: set[str] = set()
         self.too_long = f"record is longer than {limit} bytes"
-        self._wrapper = opening_of(arrays) if arrays else None
+        self._wrapper = opening_of(arrays)
+        self._names = [b'"' + name.encode() + b'"' for name in arrays]
 
     def frame(self, offset: int, data: bytes) -> Frame:
         """Decodes one record; what fails becomes a frame with the reason."""
@@ -96,7 +98,10 @@ class Splitter:
         return start[:1] == b"[" or self._opening(start) is not None
 
     def _opening(self, data: bytes, at: int = 0) -> re.Match[bytes] | None:
-        return self._wrapper.match(data, at) if self._wrapper else None
+        """The beginning of a wrapping array; most records hold no such name, which is soon seen."""
+        end = at + _FIRST_SCAN_BYTES
+        is_named = any(data.find(name, at, end) >= 0 for name in self._names)
+        return self._wrapper.match(data, at) if is_named else None
 
     def line(self, offset: int, line: bytes) -> Iterator[Frame]:
         """The records of one whole line."""
@@ -105,7 +110,7 @@ class Splitter:
         data = data.rstrip(BLANK)
         if not data:
             return
-        if self.is_document(data):
+        if data[0] == _BRACKET or (self._names and self._opening(data) is not None):
             yield from self.document(offset, data)
             return
         whole = self.frame(offset, data)

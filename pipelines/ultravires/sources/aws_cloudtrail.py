@@ -49,7 +49,8 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One CloudTrail event to one activity. Raises NotParsed without a time, or without source and name.
 
     What CloudTrail itself concluded from many calls (an insight, an aggregate) is an activity of CloudTrail, and
-    accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no events.
+    accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no
+    events.
     """
     if text(record.get("eventType")) in _CONCLUSIONS or record.get("eventCategory") == "Insight":
         return (_conclusion(record),)

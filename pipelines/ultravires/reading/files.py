@@ -169,8 +169,8 @@ class _Reader:
             rows.n_ignored += 1
             return
         raw_hash = keyed_hash(frame.data, self.options)
-        log = self.source.log
         for event, detail in zip(events, details, strict=True):
+            log = event.log = event.log or self.source.log
             native_id = event.native_id or self._content_id(clean)
             for kind, value, role in event.keys:
                 rows.key_kinds.append(kind)
@@ -206,7 +206,6 @@ def _table(rows: _Rows, source: Source) -> pa.RecordBatch:
     columns: dict[str, Any] = dict(zip(Event.__struct_fields__, zip(*rows.events, strict=True), strict=False))
     columns |= {
         "event_id": rows.event_ids,
-        "log": pa.repeat(source.log, count),
         "source": pa.repeat(source.name, count),
         "native_id": rows.native_ids,
         "source_version": pa.repeat(pa.scalar(source.version, pa.int32()), count),

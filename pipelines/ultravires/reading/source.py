@@ -132,7 +132,7 @@ class Frame(NamedTuple):
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
     """One row of EVENTS without provenance. Times are microseconds since 1970 UTC; keys are (kind, value,
-    role).
+    role). `log` is the log that made the record where that is not the source's: a copy that somebody normalised.
     """
 
     native_id: str | None
@@ -164,6 +164,7 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     args_hash: str | None = None
     keys: list[tuple[str, str, str]] = []
     detail: dict[str, Any] = {}
+    log: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ https://github.com/ocsf/examples/tree/main/mappings/markdown/AWS
 from typing import Any
 
 from ultravires.reading.source import present
-from ultravires.reading.values import iso, mapping, sequence, text
-from ultravires.vendors.ocsf_fields import arn_in, at, decoded, moment_of, restore
+from ultravires.reading.values import mapping, sequence, text
+from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
 
 _PRODUCTS = frozenset({"cloudtrail", "aws cloudtrail", "amazon cloudtrail"})
 _IDENTITY_CENTER = "IdentityCenterUser"
@@ -25,11 +25,10 @@ def cloudtrail_record(record: dict[str, Any]) -> dict[str, Any]:
     """The CloudTrail event that an OCSF record tells of, as far as the mapping kept it."""
     api, metadata = mapping(record.get("api")), mapping(record.get("metadata"))
     response, origin = mapping(api.get("response")), mapping(record.get("src_endpoint"))
-    moment = moment_of(record)
     native = present(
         eventVersion=text(at(metadata, "product", "version")),
         eventID=text(metadata.get("uid")),
-        eventTime=None if moment is None else iso(moment),
+        eventTime=time_text(record),
         eventType=text(metadata.get("event_code")),
         eventSource=text(at(api, "service", "name")),
         eventName=text(api.get("operation")),
@@ -78,8 +77,8 @@ def _answered(record: dict[str, Any], response: dict[str, Any]) -> dict[str, Any
     session = mapping(record.get("session"))
     if key := text(session.get("credential_uid")):
         made = found.setdefault("credentials", {"accessKeyId": key})
-        if type(made) is dict and "expiration" not in made and (end := moment_of(session, "expiration_time")):
-            found["credentials"] = {**made, "expiration": iso(end)}
+        if type(made) is dict and "expiration" not in made and (end := time_text(session, "expiration_time")):
+            found["credentials"] = {**made, "expiration": end}
     if arn := arn_in(session.get("uid")):
         found.setdefault("assumedRoleUser", {"arn": arn})
     if at(record, "api", "operation") == "ConsoleLogin" and text(record.get("status")) in ("Success", "Failure"):
@@ -108,9 +107,10 @@ def _identity(actor: dict[str, Any]) -> dict[str, Any]:
     is_user_of_store = kind == _IDENTITY_CENTER or store is not None
     issuer = text(session.get("issuer"))
     is_mfa = session.get("is_mfa", session.get("mfa"))
-    created = moment_of(session, "created_time")
-    attributes = present(mfaAuthenticated=is_mfa, creationDate=None if created is None else iso(created))
-    context = present(attributes=attributes or None, sessionIssuer={"type": "Role", "arn": issuer} if issuer else None)
+    context = present(
+        attributes=None if is_mfa is None else {"mfaAuthenticated": is_mfa},
+        sessionIssuer={"type": "Role", "arn": issuer} if issuer else None,
+    )
     return present(
         type=kind,
         arn=arn,

@@ -1,11 +1,12 @@
 """What the readers of OCSF share: its times, its JSON inside strings, and what a mapping left in `unmapped`."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from ultravires.reading.values import checked_micros, mapping, micros, text
+from ultravires.reading.values import checked_micros, iso, mapping, micros, text
 
 _PER_MILLI = 1_000
 _LONGEST_PATH = 8
@@ -31,6 +32,17 @@ def moment_of(record: dict[str, Any], name: str = "time") -> int | None:
     if exact is None or coarse is None:
         return coarse if exact is None else exact
     return exact if 0 <= exact - coarse < _PER_MILLI else coarse
+
+
+def time_text(record: dict[str, Any], name: str = "time") -> str | None:
+    """`moment_of` as a text that native readers read; their own, where the record kept it."""
+    moment, written = moment_of(record, name), record.get(f"{name}_dt")
+    if moment is None:
+        return None
+    return written if type(written) is str and micros(written) == moment else _iso(moment)
+
+
+_iso = lru_cache(maxsize=65536)(iso)
 
 
 def _of_millis(value: Any) -> int | None:
@@ -60,14 +72,21 @@ def restore(native: dict[str, Any], unmapped: Any, whole: tuple[str, ...] = ()) 
     for name, value in mapping(unmapped).items():
         if value is None or value == "":
             continue
-        prefix = next((prefix for prefix in whole if name.startswith(prefix)), None)
-        path = [*prefix[:-1].split("."), name[len(prefix) :]] if prefix else name.split(".")
-        if len(path) <= _LONGEST_PATH:
-            _put(native, path, value)
+        way, last = _path(name, whole)
+        if len(way) < _LONGEST_PATH:
+            _put(native, way, last, value)
 
 
-def _put(target: dict[str, Any], path: list[str], value: Any) -> None:
-    *way, last = path
+@lru_cache(maxsize=8192)
+def _path(name: str, whole: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    for prefix in whole:
+        if name.startswith(prefix):
+            return tuple(prefix[:-1].split(".")), name[len(prefix) :]
+    *way, last = name.split(".")
+    return tuple(way), last
+
+
+def _put(target: dict[str, Any], way: tuple[str, ...], last: str, value: Any) -> None:
     for name in way:
         inner = target.setdefault(name, {})
         if type(inner) is not dict:

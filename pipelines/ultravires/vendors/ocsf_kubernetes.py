@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.source import present
-from ultravires.reading.values import integer, iso, mapping, sequence, text, texts
-from ultravires.vendors.ocsf_fields import arn_in, at, decoded, moment_of, restore
+from ultravires.reading.values import integer, mapping, sequence, text, texts
+from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
 
 _AUDIT = "audit.k8s.io/"
 _PRODUCTS = frozenset({"amazon eks", "eks", "kubernetes"})
@@ -33,7 +33,6 @@ def kubernetes_record(record: dict[str, Any]) -> dict[str, Any]:
     api, metadata = mapping(record.get("api")), mapping(record.get("metadata"))
     url = mapping(at(record, "http_request", "url"))
     path, query = text(url.get("path")), text(url.get("query_string"))
-    moment, began = moment_of(record), moment_of(record, "start_time")
     native = present(
         kind="Event",
         apiVersion=text(at(metadata, "product", "version")) or f"{_AUDIT}v1",
@@ -49,8 +48,8 @@ def kubernetes_record(record: dict[str, Any]) -> dict[str, Any]:
         responseStatus=_status(mapping(api.get("response"))) or None,
         requestObject=_whole(at(api, "request", "data")),
         responseObject=_whole(at(api, "response", "data")),
-        requestReceivedTimestamp=None if began is None else iso(began),
-        stageTimestamp=None if moment is None else iso(moment),
+        requestReceivedTimestamp=time_text(record, "start_time"),
+        stageTimestamp=time_text(record),
         annotations=_annotations(record) or None,
     )
     restore(native, record.get("unmapped"), whole=_DOTTED_NAMES)

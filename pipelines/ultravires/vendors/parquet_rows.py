@@ -44,7 +44,8 @@ _encode_any = msgspec.json.Encoder(enc_hook=lambda _: None).encode
 def parquet_frames(data: bytes, options: Options, needed: Sequence[str], reason: str) -> Iterator[Frame]:
     """A frame for each row, in order. A file without the columns `needed` is one frame with `reason`.
 
-    `offset` of a frame is where its row group starts.
+    A row lies in pieces all over the file, so `offset` is 0. What the footer says of a column is never asked for:
+    pyarrow 26 ends the process where its sizes contradict each other.
     """
     try:
         file = _opened(data)
@@ -71,26 +72,22 @@ def _opened(data: bytes) -> pq.ParquetFile:
 
 
 def _rows_of(file: pq.ParquetFile, packed: int, options: Options) -> Iterator[Frame]:
-    size = 0
+    size, was_damaged = 0, False
     for group in range(file.num_row_groups):
-        offset = 0
         try:
-            offset = _start_of(file, group)
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, row_groups=[group]):
                 for row in _objects(batch):
-                    frame = _frame(offset, row, options)
+                    frame = _frame(row, options)
                     size += max(len(frame.data), _LEAST_ROW_BYTES)
                     if excess := _excess(size, packed, options):
-                        yield broken(offset, b"", excess)
+                        yield broken(0, b"", excess)
                         return
                     yield frame
+                    was_damaged = False
         except _ERRORS:
-            yield broken(offset, b"", _DAMAGED)
-
-
-def _start_of(file: pq.ParquetFile, group: int) -> int:
-    described = file.metadata.row_group(group)
-    return max(0, described.column(0).data_page_offset) if described.num_columns else 0
+            if not was_damaged:
+                yield broken(0, b"", _DAMAGED)
+            was_damaged = True  # groups that are damaged one after the other are one damage: a file may claim many
 
 
 def _excess(size: int, packed: int, options: Options) -> str | None:
@@ -101,16 +98,16 @@ def _excess(size: int, packed: int, options: Options) -> str | None:
     return None
 
 
-def _frame(offset: int, row: dict[str, Any], options: Options) -> Frame:
+def _frame(row: dict[str, Any], options: Options) -> Frame:
     try:
         data = _encode(row)
     except (TypeError, UnicodeEncodeError):
-        return broken(offset, _encode_any(row), "invalid UTF-8")
+        return broken(0, _encode_any(row), "invalid UTF-8")
     except RecursionError:
-        return broken(offset, b"", "nested too deeply")
+        return broken(0, b"", "nested too deeply")
     if len(data) > options.max_record_bytes:
-        return broken(offset, data, f"record is longer than {options.max_record_bytes} bytes")
-    return Frame(offset, data, row)
+        return broken(0, data, f"record is longer than {options.max_record_bytes} bytes")
+    return Frame(0, data, row)
 
 
 def _objects(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
@@ -129,9 +126,15 @@ def _values(array: pa.Array) -> list[Any]:
     if isinstance(array, pa.ListArray | pa.LargeListArray):
         return _lists(array, _values(array.values))
     if isinstance(array, pa.DictionaryArray):
-        known = _values(array.dictionary)
-        return [None if index is None else known[index] for index in array.indices.to_pylist()]
+        return _looked_up(_values(array.dictionary), array.indices.to_pylist())
     return _leaves(array, array.type)
+
+
+def _looked_up(known: list[Any], indices: list[int | None]) -> list[Any]:
+    """Pages hold the indices, and pyarrow hands them over as they are."""
+    if any(index is not None and not 0 <= index < len(known) for index in indices):
+        raise ValueError("an index beyond its dictionary")
+    return [None if index is None else known[index] for index in indices]
 
 
 def _leaves(array: pa.Array, kind: pa.DataType) -> list[Any]:

@@ -64,7 +64,7 @@ def _speed(path: Path, source: Source, options: Options, n_events: int) -> float
     return done / (time.process_time() - started)
 
 
-def main(names: Sequence[str], n_events: int, runs: int, say: Callable[[str], None]) -> dict[str, float]:
+def main(names: Sequence[str], n_events: int, runs: int, say: Callable[[str], None]) -> dict[str, int]:
     found = registry.sources()
     speeds = {}
     gc.freeze()
@@ -76,7 +76,7 @@ def main(names: Sequence[str], n_events: int, runs: int, say: Callable[[str], No
     return speeds
 
 
-def draw(speeds: dict[str, float]) -> Table:
+def draw(speeds: dict[str, int]) -> Table:
     table = Table(title="events a second on one core, from bytes to Arrow")
     table.add_column("source")
     table.add_column("events/s", justify="right")

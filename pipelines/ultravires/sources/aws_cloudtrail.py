@@ -1,4 +1,4 @@
-"""AWS CloudTrail: management and data events, as delivered to S3 (`{"Records": [...]}`) or one event a line.
+"""AWS CloudTrail: management, data, network activity, insight and aggregated events, however they were delivered.
 
 Record contents:
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
@@ -8,17 +8,18 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 import ipaddress
 import re
-from functools import lru_cache, partial
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.vendors.aws_arns import resource_arns
+from ultravires.vendors.aws_cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
 from ultravires.vendors.aws_identities import Actor, actor_of
-from ultravires.vendors.aws_ocsf import ocsf_class
+from ultravires.vendors.aws_ocsf import API_ACTIVITY, ocsf_class
 
 _SUFFIX = ".amazonaws.com"
 _TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
@@ -28,6 +29,9 @@ _DENIED = re.compile(
     r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
 )
 _EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
+_CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
+_OWN_NAME = "cloudtrail.amazonaws.com"
+_OTHER = 99
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
 
@@ -38,11 +42,61 @@ def recognise(head: Head) -> bool:
     if _EMPTY_FILE.fullmatch(head.data):
         return True
     is_like = any(len(keys & _TYPICAL) >= _ENOUGH for keys in head.first_keys("Records"))
-    return is_like and not _NOTIFICATION.search(head.data)
+    return (is_like and not _NOTIFICATION.search(head.data)) or is_delivery(head)
 
 
-def events(record: dict[str, Any], options: Options) -> tuple[Event]:
-    """One CloudTrail event to one activity. Raises NotParsed without a time, or without source and name."""
+def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
+    """One CloudTrail event to one activity. Raises NotParsed without a time, or without source and name.
+
+    What CloudTrail itself concluded from many calls (an insight, an aggregate) is an activity of CloudTrail, and
+    accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no
+    events.
+    """
+    if text(record.get("eventType")) in _CONCLUSIONS or record.get("eventCategory") == "Insight":
+        return (_conclusion(record),)
+    if "eventName" not in record:
+        if type(record.get("eventData")) is dict:
+            return _of_integration(record, options)
+        if is_control_message(record):
+            return ()
+    return (_call(record, options),)
+
+
+def _conclusion(record: dict[str, Any]) -> Event:
+    """An insight holds the time at which it began or ended; an aggregate is known when its window is over."""
+    event_at = micros(record.get("eventTime")) or micros(mapping(record.get("timeWindow")).get("windowEnd"))
+    if event_at is None:
+        raise NotParsed("no time")
+    event_type = text(record.get("eventType")) or "AwsCloudTrailInsight"
+    shared = text(record.get("sharedEventID"))
+    return Event(
+        native_id=text(record.get("eventID")) or text(record.get("eventId")),
+        event_at=event_at,
+        kind="activity",
+        class_uid=API_ACTIVITY,
+        activity_id=_OTHER,
+        actor_uid=_OWN_NAME,
+        actor_kind="service",
+        account_uid=text(record.get("recipientAccountId")) or text(record.get("accountId")),
+        action=f"cloudtrail:{event_type}",
+        outcome="unknown",
+        keys=[("shared_event", shared, "carries")] if shared else [],
+        detail={"event_type": event_type},
+    )
+
+
+def _of_integration(record: dict[str, Any], options: Options) -> Iterable[Event]:
+    """What another product put into CloudTrail Lake: its own event stands in `eventData`."""
+    if record.get("eventCategory") == "ConfigurationItem":
+        return ()
+    own: dict[str, Any] = record["eventData"]
+    kept: dict[str, Any] = {
+        name: record[name] for name in ("eventID", "eventType", "recipientAccountId") if name in record
+    }
+    return (_call({"eventTime": record.get("eventTime"), **own, **kept}, options),)
+
+
+def _call(record: dict[str, Any], options: Options) -> Event:
     event_at = micros(record.get("eventTime"))
     if event_at is None:
         raise NotParsed("no time")
@@ -58,7 +112,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     address = text(record.get("sourceIPAddress"))
     is_address = address is not None and _is_address(address)
     class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))
-    event = Event(
+    return Event(
         native_id=text(record.get("eventID")),
         event_at=event_at,
         kind="activity",
@@ -84,7 +138,6 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         keys=_keys(record, account, actor, issued, options),
         detail=_detail(record, actor, issued),
     )
-    return (event,)
 
 
 def _service(record: dict[str, Any]) -> str | None:
@@ -154,10 +207,13 @@ def _detail(record: dict[str, Any], actor: Actor, issued: Issued) -> dict[str, A
 SOURCE = Source(
     name="aws_cloudtrail",
     log="aws_cloudtrail",
-    version=1,
+    version=2,
     title="AWS CloudTrail",
-    reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON',
-    recognised_by="three of eventVersion, eventTime, eventSource, eventName, eventID, userIdentity, awsRegion",
+    reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
+    "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "
+    "`aws cloudtrail lookup-events`, and query results of CloudTrail Lake as JSON",
+    recognised_by="three of eventVersion, eventTime, eventSource, eventName, eventID, userIdentity, awsRegion; in a "
+    "wrapping: logEvents, CloudTrailEvent, QueryResultRows or a detail-type `... via CloudTrail` around them",
     grade="verified",
     documentation="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html",
     documented_at="2026-11-24",
@@ -172,6 +228,6 @@ SOURCE = Source(
         "federated_subject",
     ),
     recognise=recognise,
-    records=partial(json_records, arrays=("Records",)),
+    records=delivered_records,
     events=events,
 )

@@ -1,0 +1,106 @@
+"""What the readers of OCSF share: its times, its JSON inside strings, and what a mapping left in `unmapped`."""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ultravires.reading.values import checked_micros, iso, mapping, micros, text
+
+_PER_MILLI = 1_000
+_LONGEST_PATH = 8
+
+
+def at(value: Any, *names: str) -> Any:
+    """The member at this path; None where something on the way is no object."""
+    for name in names:
+        if type(value) is not dict:
+            return None
+        value = value.get(name)
+    return value
+
+
+def moment_of(record: dict[str, Any], name: str = "time") -> int | None:
+    """Microseconds since 1970 of `<name>` (milliseconds) and `<name>_dt` (RFC 3339).
+
+    The second one may be finer and is taken where it is the same millisecond; where they differ, `<name>` counts: it is
+    the required one and has no zone to be mistaken in.
+    """
+    exact = micros(record.get(f"{name}_dt"))
+    coarse = _of_millis(record.get(name))
+    if exact is None or coarse is None:
+        return coarse if exact is None else exact
+    return exact if 0 <= exact - coarse < _PER_MILLI else coarse
+
+
+def time_text(record: dict[str, Any], name: str = "time") -> str | None:
+    """`moment_of` as a text that native readers read; their own, where the record kept it."""
+    moment, written = moment_of(record, name), record.get(f"{name}_dt")
+    if moment is None:
+        return None
+    return written if type(written) is str and micros(written) == moment else _iso(moment)
+
+
+_iso = lru_cache(maxsize=65536)(iso)
+
+
+def _of_millis(value: Any) -> int | None:
+    if type(value) is float and math.isfinite(value):
+        value = int(value)
+    return checked_micros(value * _PER_MILLI) if type(value) is int else micros(value)
+
+
+def decoded(value: Any) -> Any:
+    """What OCSF calls JSON data: an object, or the text of one; other text stays as it is."""
+    if type(value) is not str:
+        return value
+    if value[:1] not in ("{", "["):
+        return value or None
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return value
+
+
+def restore(native: dict[str, Any], unmapped: Any, whole: tuple[str, ...] = ()) -> None:
+    """Put what a mapping left over back into the vendor's record, where nothing stands yet.
+
+    Names are paths with dots (`userIdentity.inScopeOf.credentialsIssuedTo`); behind a prefix in `whole` the rest is one
+    name, dots and all. `[]` at the end is an array with this one value.
+    """
+    for name, value in mapping(unmapped).items():
+        if value is None or value == "":
+            continue
+        way, last = _path(name, whole)
+        if len(way) < _LONGEST_PATH:
+            _put(native, way, last, value)
+
+
+@lru_cache(maxsize=8192)
+def _path(name: str, whole: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    for prefix in whole:
+        if name.startswith(prefix):
+            return tuple(prefix[:-1].split(".")), name[len(prefix) :]
+    *way, last = name.split(".")
+    return tuple(way), last
+
+
+def _put(target: dict[str, Any], way: tuple[str, ...], last: str, value: Any) -> None:
+    for name in way:
+        inner = target.setdefault(name, {})
+        if type(inner) is not dict:
+            return
+        target = inner
+    if last.endswith("[]"):
+        target.setdefault(last[:-2], [value])
+    elif type(value) is dict and type(target.get(last)) is dict:
+        for name, member in value.items():
+            target[last].setdefault(name, member)
+    else:
+        target.setdefault(last, decoded(value))
+
+
+def arn_in(*values: Any) -> str | None:
+    """The first of these that is an ARN."""
+    return next((found for value in values if (found := text(value)) and found.startswith("arn:")), None)

@@ -133,14 +133,17 @@ _ENDING = frozenset({"adminremove", "selfdeactivate"})
 _BY_ADMIN = "admin"
 
 
-def states_of_request(request: dict[str, Any]) -> tuple[ApprovalState, ...]:
+def states_of_request(request: dict[str, Any]) -> tuple[ApprovalState, ...] | None:
     """A request of Graph, as it stands now, to its states: that it was asked for, and what became of it.
 
-    Empty where it has neither a time nor an id. A request to end an assignment is the end of the one that it names.
+    None where it has no time. A request to end an assignment is the end of the one that it names, and nothing while it
+    waits; so it is with a request that only tried whether it would be allowed.
     """
     uid, created = filled(request.get("id")), micros(request.get("createdDateTime"))
     completed = micros(request.get("completedDateTime"))
-    if uid is None or (created is None and completed is None):
+    if created is None and completed is None:
+        return None
+    if uid is None or request.get("isValidationOnly") is True:
         return ()
     action = (text(request.get("action")) or "").lower()
     status = _STATUS.get((text(request.get("status")) or "").lower(), "requested")
@@ -154,8 +157,9 @@ def states_of_request(request: dict[str, Any]) -> tuple[ApprovalState, ...]:
     asked = _state(request, uid, "requested", asked_at, by)
     if status == "requested":
         return (asked,)
+    # The request does not say who answered; only an administrator who assigns needs nobody else.
     approver = by if status == "approved" and action.startswith(_BY_ADMIN) else None
-    return asked, _state(request, uid, status, answered_at, by, approver=approver, asked_at=asked_at)
+    return asked, _state(request, uid, status, answered_at, approver, requester=by, asked_at=asked_at)
 
 
 def _state(
@@ -165,7 +169,7 @@ def _state(
     at: int,
     by: str | None,
     *,
-    approver: str | None = None,
+    requester: str | None = None,
     asked_at: int | None = None,
     native_id: str | None = None,
 ) -> ApprovalState:
@@ -174,7 +178,7 @@ def _state(
     is_end = native_id is not None
     role = filled(request.get("roleDefinitionId"))
     group = filled(request.get("groupId"))
-    place = filled(request.get("directoryScopeId"))
+    place = filled(request.get("directoryScopeId")) or "/"
     return ApprovalState(
         uid=uid,
         status=status,
@@ -183,26 +187,30 @@ def _state(
         by=by,
         by_kind="human" if by else None,
         subject=filled(request.get("principalId")),
-        requested_by=None if is_end else by,
-        approved_by=approver,
+        requested_by=by if status == "requested" else requester,
+        approved_by=by if status == "approved" else None,
         requested_at=at if status == "requested" else asked_at,
-        approved_at=at if status == "approved" else None,
+        approved_at=at if status == "approved" and by else None,
         valid_from=None if is_end else start,
         valid_until=None if is_end else _end_of(plan, start),
         revoked_at=at if status == "revoked" else None,
         ticket=None if is_end else filled(mapping(request.get("ticketInfo")).get("ticketNumber")),
         task=None if is_end else filled(request.get("justification")),
-        scope=_words(mapping(request.get("roleDefinition")).get("displayName"), role, group, request.get("accessId")),
-        resources=_covered(place) if place and place != "/" else None,
+        scope=_words(
+            mapping(request.get("roleDefinition")).get("displayName"),
+            role,
+            group,
+            request.get("accessId"),
+            place.strip("/") and place,
+        ),
+        resources=_covered(place),
         roles=[last_part(role)] if role else None,
     )
 
 
-def _covered(place: str) -> list[str]:
-    """An Azure scope covers itself and what lies below; a directory object covers itself."""
-    return (
-        [place, f"{place.rstrip('/')}/*"] if place.lower().startswith(("/subscriptions/", "/providers/")) else [place]
-    )
+def _covered(place: str) -> list[str] | None:
+    """A subscription, group or resource covers itself and what lies below; of other places the name does not say."""
+    return [place, f"{place.rstrip('/')}/*"] if place.lower().startswith("/subscriptions/") else None
 
 
 def _creator(created_by: Any) -> str | None:

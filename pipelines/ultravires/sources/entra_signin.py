@@ -1,7 +1,8 @@
 """Microsoft Entra sign-ins: of people, service principals, managed identities and agents. A sign-in issues a token.
 
-Records of the diagnostic settings SignInLogs, NonInteractiveUserSignInLogs, ServicePrincipalSignInLogs and
-ManagedIdentitySignInLogs, and Microsoft Graph's `signIn` objects, which are the `properties` of the former.
+Records of the diagnostic settings SignInLogs, NonInteractiveUserSignInLogs, ServicePrincipalSignInLogs,
+MicrosoftServicePrincipalSignInLogs and ManagedIdentitySignInLogs, and Microsoft Graph's `signIn` objects, which are the
+`properties` of the former.
 https://learn.microsoft.com/en-us/graph/api/resources/signin?view=graph-rest-beta
 """
 

@@ -21,6 +21,7 @@ SIGN_INS = {
     "SignInLogs": "interactiveUser",
     "NonInteractiveUserSignInLogs": "nonInteractiveUser",
     "ServicePrincipalSignInLogs": "servicePrincipal",
+    "MicrosoftServicePrincipalSignInLogs": "servicePrincipal",
     "ManagedIdentitySignInLogs": "managedIdentity",
 }
 """Category of a sign-in log to the event type that Microsoft Graph gives the same sign-in."""

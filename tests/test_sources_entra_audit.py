@@ -44,6 +44,27 @@ def test_a_new_key_is_a_credential_issued_and_a_dropped_one_revoked(tmp_path: Pa
     assert failed["issued_credential_uid"] is None
 
 
+def test_keys_added_together_are_all_seen(tmp_path: Path) -> None:
+    """One column holds one credential, so the second key is an event of its own."""
+    change = {
+        "displayName": "KeyDescription",
+        "oldValue": json.dumps(["[KeyIdentifier=old,KeyType=Password]"]),
+        "newValue": json.dumps(["[KeyIdentifier=one,KeyType=Password]", "[KeyIdentifier=two,KeyType=Password]"]),
+    }
+    first, second = read(changed(KEY_ADDED, targetResources=[{"id": "a", "modifiedProperties": [change]}]), tmp_path)
+    assert (first["kind"], first["issued_credential_uid"], first["revoked_credential_uid"]) == (
+        "activity",
+        "one",
+        "old",
+    )
+    assert (second["kind"], second["issued_credential_uid"], second["revoked_credential_uid"]) == (
+        "credential",
+        "two",
+        None,
+    )
+    assert first["event_id"] != second["event_id"]
+
+
 def test_a_person_made_a_service_principal(tmp_path: Path) -> None:
     """Who, from where, what on what."""
     row = only("entra_audit", CREATED, tmp_path)

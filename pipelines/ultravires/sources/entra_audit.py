@@ -6,7 +6,10 @@ https://learn.microsoft.com/en-us/graph/api/resources/directoryaudit
 """
 
 from functools import partial
+from itertools import zip_longest
 from typing import Any
+
+from msgspec.structs import replace
 
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
@@ -61,7 +64,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         initiator = Subject(shown, "unknown", shown)
     activity = _activity(record, audit, name, details, initiator=initiator, at=at, tenant=tenant)
     if audit.get("loggedByService") != "PIM":
-        return (activity,)
+        return (activity, *_further_keys(activity, audit))
     if request := request_of(details):
         activity.keys.append(("approval", request, "carries"))
     if activity.outcome != "success":
@@ -108,6 +111,24 @@ def _activity(
         keys=request_keys(tenant, audit.get("correlationId"), outer(record, "correlationId")),
         detail=present(event_type=operation_type),
     )
+
+
+def _further_keys(activity: Event, audit: dict[str, Any]) -> list[Event]:
+    """An event for each key beyond the first that one record adds or removes, so that none comes or goes unseen."""
+    if activity.issued_credential_uid is None and activity.revoked_credential_uid is None:
+        return []
+    added, removed = key_changes(sequence(audit.get("targetResources")))
+    pairs = zip_longest(added[1:], removed[1:])
+    return [
+        replace(
+            activity,
+            kind="credential",
+            native_id=f"{activity.native_id}/{new or old}" if activity.native_id else None,
+            issued_credential_uid=new,
+            revoked_credential_uid=old,
+        )
+        for new, old in pairs
+    ]
 
 
 def _result(record: dict[str, Any], audit: dict[str, Any]) -> tuple[str, str | None]:

@@ -1,0 +1,144 @@
+"""What Azure's logs share, however they were exported: the envelope of a diagnostic setting, results, ids, addresses.
+
+A diagnostic setting writes `{"records": [{"time", "resourceId", "operationName", "category", "properties", ...}]}`, or
+one such record a line; the REST APIs answer `{"value": [...]}` with the inner object alone. Some shippers write the
+members of the envelope in lower case.
+https://learn.microsoft.com/en-us/azure/azure-monitor/platform/resource-logs-schema
+"""
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import Any
+
+from ultravires.reading.head import Head, values_at
+from ultravires.reading.values import label, text
+
+ARRAYS = ("records", "value")
+"""The arrays that wrap records: `records` in exports, `value` in answers of the REST APIs."""
+
+SIGN_INS = {
+    "SignInLogs": "interactiveUser",
+    "NonInteractiveUserSignInLogs": "nonInteractiveUser",
+    "ServicePrincipalSignInLogs": "servicePrincipal",
+    "MicrosoftServicePrincipalSignInLogs": "servicePrincipal",
+    "ManagedIdentitySignInLogs": "managedIdentity",
+}
+"""Category of a sign-in log to the event type that Microsoft Graph gives the same sign-in."""
+
+GRAPH_CALLS = "MicrosoftGraphActivityLogs"
+ACTS = frozenset({"Administrative", "Policy", "Autoscale", "Write", "Delete", "Action"})
+"""Categories of the activity log that say what somebody did; the others say how a resource is."""
+
+_STATES = frozenset({"Security", "ServiceHealth", "ResourceHealth", "Alert", "Recommendation"})
+_OTHER_FAMILIES = dict.fromkeys(SIGN_INS, "sign-in") | {GRAPH_CALLS: "graph"}
+_CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z]{1,40})"')
+_AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
+_SUBSCRIPTION = "/subscriptions/"
+_GUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_PORT = re.compile(r"\[(?P<six>[0-9a-fA-F:.]+)\](?::\d+)?|(?P<four>\d+\.\d+\.\d+\.\d+):\d+")
+
+
+def family_of(head: Head) -> str | None:
+    """Which of these logs the file holds: `sign-in`, `graph`, `audit`, `activity`, or None.
+
+    A file is read by one source, so in a file that mixes them the first record decides. Directory audits are known by
+    `loggedByService`, for their own categories (Policy) are names of the activity log too.
+    """
+    for match in _CATEGORY.finditer(head.data):
+        category = match[1].decode()
+        if category in _OTHER_FAMILIES:
+            return _OTHER_FAMILIES[category]
+        if _AUDIT_MARK.search(head.data):
+            return "audit"
+        if category in ACTS or category in _STATES:
+            return "activity"
+    return None
+
+
+def is_export(head: Head, *members: str) -> bool:
+    """Whether one of the first objects is the envelope of a diagnostic setting with these members, in any case."""
+    wanted = {"time", "category", "operationname", "resourceid", *members}
+    return any(wanted <= {key.lower() for key in keys} for keys in head.first_keys(*ARRAYS))
+
+
+def names_any(head: Head, member: str, *words: str) -> bool:
+    """Whether a value of this member anywhere in the beginning holds one of the words."""
+    return any(word in value for value in values_at(head, member) for word in words)
+
+
+def outer(record: dict[str, Any], name: str) -> Any:
+    """A member of the envelope, also where a shipper wrote its name in lower case."""
+    value = record.get(name)
+    return record.get(name.lower()) if value is None else value
+
+
+def tenant_of(record: dict[str, Any]) -> str | None:
+    """The tenant that the envelope names."""
+    return text(outer(record, "tenantId"))
+
+
+def filled(value: Any) -> str | None:
+    """A text that says something: Microsoft also writes `None`, blanks and a GUID of zeros for nothing."""
+    found = text(value)
+    if found is None or found in ("None", "none", "-"):
+        return None
+    return found.strip() if found.strip(" 0-") else None
+
+
+def request_keys(account: str | None, *ids: Any) -> list[tuple[str, str, str]]:
+    """Each id once as the name of a request, bare and in its account."""
+    keys: list[tuple[str, str, str]] = []
+    for request in dict.fromkeys(map(filled, ids)):
+        if request:
+            keys.append(("request", request, "names"))
+            if account:
+                keys.append(("request", f"{account}/{request}", "names"))
+    return keys
+
+
+@lru_cache(maxsize=65536)
+def _address(value: str) -> str | None:
+    if match := _PORT.fullmatch(value):
+        value = match["six"] or match["four"]
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return None
+    return value
+
+
+def address(*values: Any) -> str | None:
+    """The first value that is an IP address, without the port that some services append."""
+    return next((found for value in values if type(value) is str and (found := _address(value))), None)
+
+
+@lru_cache(maxsize=65536)
+def subscription_of(resource: str) -> str | None:
+    """The subscription in a resource id, which is written in upper case by exports and in mixed case by REST."""
+    lowered = resource.lower()
+    return lowered.split("/")[2] or None if lowered.startswith(_SUBSCRIPTION) else None
+
+
+@lru_cache(maxsize=65536)
+def last_part(identifier: str) -> str:
+    """The last part of a resource id; a GUID comes in lower case with its dashes, however it was written."""
+    part = identifier.rstrip("/").rpartition("/")[2]
+    lowered = part.lower()
+    if not _GUID.fullmatch(lowered):
+        return part
+    digits = lowered.replace("-", "")
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def status_outcome(status: Any) -> tuple[str, str | None]:
+    """(outcome, error code) of an HTTP status, written as a number or a text."""
+    code = label(status)
+    if code is None or not code.isascii() or not code.isdigit() or len(code) > len("999"):
+        return "unknown", None
+    if code in ("401", "403"):
+        return "denied", code
+    return ("failure", code) if int(code) >= _FIRST_ERROR else ("success", None)
+
+
+_FIRST_ERROR = 400

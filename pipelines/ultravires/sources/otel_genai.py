@@ -54,7 +54,7 @@ def _time_of(record: Record) -> int | None:
 SOURCE = Source(
     name="otel_genai",
     log="otel_genai",
-    version=1,
+    version=2,
     title="OpenTelemetry traces and logs of AI agents",
     reads="OTLP, JSON lines or protobuf: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
     recognised_by="a member resourceSpans or resourceLogs; in protobuf, the first span's ids or the first log's time",

@@ -19,6 +19,7 @@ from ultravires.vendors.aws_arns import resource_arns
 from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
 from ultravires.vendors.aws_identities import Actor, actor_of
 from ultravires.vendors.aws_ocsf import ocsf_class
+from ultravires.vendors.aws_verified_permissions import decisions_of
 
 _SUFFIX = ".amazonaws.com"
 _TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
@@ -41,8 +42,11 @@ def recognise(head: Head) -> bool:
     return is_like and not _NOTIFICATION.search(head.data)
 
 
-def events(record: dict[str, Any], options: Options) -> tuple[Event]:
-    """One CloudTrail event to one activity. Raises NotParsed without a time, or without source and name."""
+def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
+    """One CloudTrail event to one activity, and to the decision of Verified Permissions in it.
+
+    Raises NotParsed without a time, or without source and name.
+    """
     event_at = micros(record.get("eventTime"))
     if event_at is None:
         raise NotParsed("no time")
@@ -84,7 +88,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         keys=_keys(record, account, actor, issued, options),
         detail=_detail(record, actor, issued),
     )
-    return (event,)
+    return (event, *decisions_of(record, event, options)) if service == "verifiedpermissions" else (event,)
 
 
 def _service(record: dict[str, Any]) -> str | None:
@@ -170,6 +174,7 @@ SOURCE = Source(
         "session_tag",
         "transitive_tag",
         "federated_subject",
+        "decision",
     ),
     recognise=recognise,
     records=partial(json_records, arrays=("Records",)),

@@ -166,7 +166,7 @@ def _change(h: Happening) -> Event:
     human = h.human if by_person else None
     is_logout = h.attributes.get("action") == "logout"
     return Event(
-        native_id=h.native_id,
+        native_id=h.native_id or f"{h.conversation}/{h.name}/{h.event_at}",
         event_at=h.event_at,
         kind="activity",
         class_uid=AUTHENTICATION if is_auth else API_ACTIVITY,
@@ -178,7 +178,7 @@ def _change(h: Happening) -> Event:
         resource_uids=[f"{name}:{value}" for name in _MODES if (value := label(h.attributes.get(name)))],
         outcome="failure" if succeeded is False else "success",
         error_code=label(h.attributes.get("status_code")) if succeeded is False else None,
-        detail=present(session_name=h.conversation, event_type=h.name),
+        detail={"event_type": h.name},
     )
 
 

@@ -71,7 +71,7 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
     if response and not request and (answered := mapping(record.get(ANSWERED))):
         request = {"id": response.get("id"), "method": answered.get("method"), "params": answered.get("params")}
     headers = mapping(record.get("headers"))
-    layers = (record, *(mapping(record.get(name)) for name in _INNER))
+    layers = (record, *(inner for name in _INNER if (inner := mapping(record.get(name)))))
     return Exchange(
         at=_time_of(record),
         request=request,

@@ -18,6 +18,9 @@ _DOUBLE, _U64 = Struct("<d"), Struct("<Q")
 _MOST_NESTED = 50
 _TRACE_ID, _SPAN_ID = 16, 8
 _OF, _INNER = 1, 2
+_KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A
+"""The tags of a KeyValue's two fields, and of a text in its value."""
+_SHORT, _LEAST = 0x7F, 6
 _EARLIEST = 10**18
 """Nanoseconds in September 2001: a time below is none."""
 _SPANS = ("resourceSpans", "scopeSpans", "spans")
@@ -141,6 +144,22 @@ def _status(data: bytes, at: int, end: int) -> dict[str, Any]:
 
 
 def _key_value(data: bytes, at: int, end: int, depth: int = _MOST_NESTED) -> dict[str, Any]:
+    return _short_text(data, at, end) or _any_key_value(data, at, end, depth)
+
+
+def _short_text(data: bytes, at: int, end: int) -> dict[str, Any] | None:
+    """A key and a text of less than 128 bytes each and nothing else, which most attributes are; None for others."""
+    if end - at < _LEAST or data[at] != _KEY or (key_size := data[at + 1]) > _SHORT:
+        return None
+    value = at + 2 + key_size
+    if value + 4 > end or data[value] != _VALUE or data[value + 1] != end - value - 2 or data[value + 1] > _SHORT:
+        return None
+    if data[value + 2] != _STRING or data[value + 3] != end - value - 4:
+        return None
+    return {"key": _text(data, at + 2, value), "value": {"stringValue": _text(data, value + 4, end)}}
+
+
+def _any_key_value(data: bytes, at: int, end: int, depth: int) -> dict[str, Any]:
     found: dict[str, Any] = {"key": "", "value": {}}
     for number, wire, start, stop in fields(data, at, end):
         if wire == BYTES and number == 1:

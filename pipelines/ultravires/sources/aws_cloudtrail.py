@@ -20,6 +20,7 @@ from ultravires.vendors.aws_cloudtrail_deliveries import delivered_records, is_c
 from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
 from ultravires.vendors.aws_identities import Actor, actor_of
 from ultravires.vendors.aws_ocsf import API_ACTIVITY, ocsf_class
+from ultravires.vendors.aws_verified_permissions import decisions_of
 
 _SUFFIX = ".amazonaws.com"
 _TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
@@ -46,7 +47,8 @@ def recognise(head: Head) -> bool:
 
 
 def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
-    """One CloudTrail event to one activity. Raises NotParsed without a time, or without source and name.
+    """One CloudTrail event to one activity, and to the decision of Verified Permissions in it. Raises NotParsed without
+    a time, or without source and name.
 
     What CloudTrail itself concluded from many calls (an insight, an aggregate) is an activity of CloudTrail, and
     accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no
@@ -59,7 +61,9 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
             return _of_integration(record, options)
         if is_control_message(record):
             return ()
-    return (_call(record, options),)
+    event = _call(record, options)
+    is_decided = event.action is not None and event.action.startswith("verifiedpermissions:")
+    return (event, *decisions_of(record, event, options)) if is_decided else (event,)
 
 
 def _conclusion(record: dict[str, Any]) -> Event:
@@ -226,6 +230,7 @@ SOURCE = Source(
         "session_tag",
         "transitive_tag",
         "federated_subject",
+        "decision",
     ),
     recognise=recognise,
     records=delivered_records,

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces and logs of AI agents: OTLP JSON lines as the Collector's file exporter writes them.
+"""OpenTelemetry traces and logs of AI agents: OTLP as JSON lines or protobuf, as the Collector's file exporter writes.
 
 Spans by the GenAI and MCP conventions (https://github.com/open-telemetry/semantic-conventions-genai), their
 older names, OpenLLMetry's and OpenInference's; AWS SDK client spans; log events of coding agents. Others are
@@ -13,13 +13,14 @@ from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.vendors.coding_agents import coding_agent_event
 from ultravires.vendors.genai_spans import span_event
 from ultravires.vendors.otlp import Record, otlp_records, record_of
+from ultravires.vendors.otlp_protobuf_files import is_protobuf
 
 _EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
 
 
 def recognise(head: Head) -> bool:
-    """One of the first objects has resourceSpans or resourceLogs."""
-    return any(keys & _EXPORTS for keys in head.first_keys())
+    """One of the first objects has resourceSpans or resourceLogs, or the file begins with OTLP's protobuf messages."""
+    return any(keys & _EXPORTS for keys in head.first_keys()) or is_protobuf(head.data)
 
 
 def events(value: dict[str, Any], options: Options) -> list[Event]:
@@ -53,10 +54,10 @@ def _time_of(record: Record) -> int | None:
 SOURCE = Source(
     name="otel_genai",
     log="otel_genai",
-    version=1,
+    version=2,
     title="OpenTelemetry traces and logs of AI agents",
-    reads="OTLP JSON lines: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
-    recognised_by="the member resourceSpans or resourceLogs",
+    reads="OTLP, JSON lines or protobuf: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
+    recognised_by="a member resourceSpans or resourceLogs; in protobuf, the first span's ids or the first log's time",
     grade="documentation",
     documentation="https://github.com/open-telemetry/semantic-conventions-genai",
     documented_at="2026-11-24",

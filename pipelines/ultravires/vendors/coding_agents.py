@@ -1,22 +1,29 @@
 """Log events of coding agents: what a person asked for, what they permitted, what the agent then did.
 
-Claude Code (https://code.claude.com/docs/en/monitoring-usage): tool_decision, tool_result, user_prompt and
-api_request; Codex (https://developers.openai.com/codex/config-advanced): the same with `codex.` before them.
+Claude Code (https://code.claude.com/docs/en/monitoring-usage): user_prompt, tool_decision, tool_result, api_request,
+api_error, permission_mode_changed, auth. Codex (https://developers.openai.com/codex/config-advanced): the same of them
+with `codex.` before them, and conversation_starts, which says under which approval policy and sandbox it runs.
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ultravires.reading.source import Event, Options, hash_arguments, present
-from ultravires.reading.values import hex_id, iso, label, text, truth
+from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
 from ultravires.vendors.otlp import Record, decoded, first_of
 
-API_ACTIVITY, AUTHORIZE_SESSION, USER_ACCESS, OTHER, ASSIGN = 6003, 3003, 3005, 99, 1
+API_ACTIVITY, AUTHORIZE_SESSION, USER_ACCESS, AUTHENTICATION = 6003, 3003, 3005, 3002
+OTHER, ASSIGN, UPDATE, LOGON, LOGOFF = 99, 1, 3, 1, 2
 _PREFIXES = ("claude_code.", "codex.")
-_KNOWN = frozenset({"tool_decision", "tool_result", "user_prompt", "api_request"})
+_CALLS = frozenset({"tool_result", "api_request", "api_error"})
+_CHANGES = frozenset({"permission_mode_changed", "auth", "conversation_starts"})
+_KNOWN = _CALLS | _CHANGES | {"tool_decision", "user_prompt"}
 _HUMAN = ("user.email", "user.account_uuid", "user.account_id", "user.id")
 _ASKED_A_HUMAN = ("user",)
-_ALLOWED, _DENIED = ("accept", "approved"), ("reject", "denied", "abort")
+_ALLOWED, _DENIED = ("accept", "approved"), ("reject", "denied", "abort", "timed_out")
+_MODES = ("to_mode", "approval_policy", "sandbox_policy")
+_ARGUMENTS = ("arguments", "tool_input", "tool_parameters")
+_HIDDEN = ("<REDACTED>", "[REDACTED]")
 
 
 class Happening(NamedTuple):
@@ -46,6 +53,8 @@ def coding_agent_event(record: Record, event_at: int, options: Options) -> Event
         return _request(happening)
     if happening.name == "tool_decision":
         return _decision(happening)
+    if happening.name in _CHANGES:
+        return _change(happening)
     return _tool_call(happening, options)
 
 
@@ -101,7 +110,7 @@ def _request(h: Happening) -> Event:
         action="approval:approved",
         outcome="success",
         approval_uid=uid,
-        task=None if said in ("<REDACTED>", "[REDACTED]") else said,
+        task=None if said in _HIDDEN else said,
         keys=[("prompt", uid, "names"), ("conversation", h.conversation, "carries")],
         detail=present(
             status="approved",
@@ -144,17 +153,40 @@ def _decision(h: Happening) -> Event:
             approver=h.human if is_human else None,
             is_human=is_human,
             tool=tool,
+            arguments=decoded(h.attributes.get("tool_parameters")),
         ),
+    )
+
+
+def _change(h: Happening) -> Event:
+    """What the agent may do from now on, and who signed in or out: made by the person, or by the agent itself."""
+    is_auth = h.name == "auth"
+    succeeded = truth(h.attributes.get("success"))
+    by_person = is_auth or h.name == "conversation_starts" or label(h.attributes.get("trigger")) != "auto_gate_denied"
+    human = h.human if by_person else None
+    is_logout = h.attributes.get("action") == "logout"
+    return Event(
+        native_id=h.native_id or f"{h.conversation}/{h.name}/{h.event_at}",
+        event_at=h.event_at,
+        kind="activity",
+        class_uid=AUTHENTICATION if is_auth else API_ACTIVITY,
+        activity_id=(LOGOFF if is_logout else LOGON) if is_auth else UPDATE,
+        actor_uid=human or h.agent,
+        actor_kind="human" if human else "agent",
+        account_uid=label(h.attributes.get("organization.id")),
+        action=f"{h.agent.removeprefix('agent:')}:{h.name}",
+        resource_uids=[f"{name}:{value}" for name in _MODES if (value := label(h.attributes.get(name)))],
+        outcome="failure" if succeeded is False else "success",
+        error_code=label(h.attributes.get("status_code")) if succeeded is False else None,
+        detail={"event_type": h.name},
     )
 
 
 def _tool_call(h: Happening, options: Options) -> Event:
     is_tool = h.name == "tool_result"
     tool = text(h.attributes.get("tool_name")) if is_tool else None
-    given = next((h.attributes[n] for n in ("arguments", "tool_input", "tool_parameters") if n in h.attributes), None)
-    arguments = decoded(given) if is_tool else None
-    succeeded = truth(h.attributes.get("success"))
-    outcome = ("unknown" if succeeded is None else "success" if succeeded else "failure") if is_tool else "success"
+    arguments = _arguments(h) if is_tool else None
+    outcome, error = _outcome(h)
     uid = h.call_uid or f"{h.conversation}/{h.name}/{h.event_at}"
     return Event(
         native_id=h.call_uid if is_tool else h.native_id,
@@ -167,7 +199,7 @@ def _tool_call(h: Happening, options: Options) -> Event:
         on_behalf_of_uid=h.human,
         action=(f"tool:{tool}" if tool else None) if is_tool else "model:chat",
         outcome=outcome,
-        error_code=text(h.attributes.get("error_type")),
+        error_code=error,
         tool_call_uid=uid,
         args_hash=hash_arguments(arguments, options),
         keys=[*([("tool_call", uid, "names")] if is_tool and h.call else []), *_shared(h)],
@@ -179,8 +211,34 @@ def _tool_call(h: Happening, options: Options) -> Event:
             ended_at=iso(h.event_at),
             conversation=h.conversation,
             model=text(h.attributes.get("model")),
+            server=_server(h) if is_tool else None,
         ),
     )
+
+
+def _arguments(h: Happening) -> Any:
+    """What the tool was called with; the parameters that Claude Code logs apart are less than its whole input."""
+    return next(
+        (decoded(h.attributes[n]) for n in ("arguments", "tool_input", "tool_parameters") if n in h.attributes), None
+    )
+
+
+def _server(h: Happening) -> str | None:
+    """The MCP server that has the tool."""
+    said = text(h.attributes.get("mcp_server")) or text(h.attributes.get("mcp_server.name"))
+    return said or text(mapping(decoded(h.attributes.get("tool_parameters"))).get("mcp_server_name"))
+
+
+def _outcome(h: Happening) -> tuple[str, str | None]:
+    """Of a tool what it says; a request of the model failed where it says an error or a status of one."""
+    attributes = h.attributes
+    if h.name == "tool_result":
+        succeeded = truth(attributes.get("success"))
+        outcome = "unknown" if succeeded is None else "success" if succeeded else "failure"
+        return outcome, text(attributes.get("error_type"))
+    status = label(attributes.get("status_code")) or label(attributes.get("http.response.status_code"))
+    is_failed = h.name == "api_error" or text(attributes.get("error.message")) or (status or "2")[:1] in "45"
+    return ("failure", status) if is_failed else ("success", None)
 
 
 def _shared(h: Happening) -> Iterator[tuple[str, str, str]]:

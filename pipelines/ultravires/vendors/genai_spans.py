@@ -23,6 +23,7 @@ _OPERATIONS = {
 }
 _SPAN_KINDS = {"tool": "execute_tool", "agent": "invoke_agent", "workflow": "invoke_agent", "llm": "chat"}
 _ERROR = (2, "2", "STATUS_CODE_ERROR", "ERROR", "Error")
+_AGENT_NAMES = ("gen_ai.agent.name", "agent.name", "gen_ai.handoff.from_agent")
 _HUMAN = ("user.email", "enduser.id", "user.id")
 _APPROVAL = ("approval.id", "ultravires.approval.id", "approval_id")
 _ARGUMENTS = (
@@ -32,15 +33,18 @@ _ARGUMENTS = (
     "mcp.request.argument",
     "params",
     "tool.parameters",
+    "gcp.vertex.agent.tool_call_args",
     "traceloop.entity.input",
     "input.value",
 )
 _TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
+_HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
 _CONVERSATION = (
     "gen_ai.conversation.id",
     "mcp.session.id",
     "session.id",
     "traceloop.association.properties.session_id",
+    "gcp.vertex.agent.session_id",
 )
 
 
@@ -60,7 +64,7 @@ class Span(NamedTuple):
 
 def span_event(record: Record, started_at: int, options: Options) -> Event | None:
     """An event, or None where the span is not an agent's or has no ids."""
-    operation = operation_of(record.attributes)
+    operation = "invoke_agent" if handed_to(record) else operation_of(record.attributes)
     trace, span_id = hex_id(record.body.get("traceId")), hex_id(record.body.get("spanId"))
     if operation is None or trace is None or span_id is None:
         return None
@@ -130,7 +134,7 @@ def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
 
 def _tool_call(record: Record, span: Span, operation: str, options: Options) -> Event:
     attributes = record.attributes
-    tool = first_of(attributes, *_TOOL) if operation == "execute_tool" else None
+    tool = _tool_of(record) if operation == "execute_tool" else None
     arguments = _arguments(attributes) if operation == "execute_tool" else None
     is_failed = mapping(record.body.get("status")).get("code") in _ERROR or text(attributes.get("error.type"))
     return Event(
@@ -141,7 +145,7 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
         activity_id=OTHER,
         actor_uid=agent_of(attributes),
         actor_kind="agent",
-        actor_name=text(attributes.get("gen_ai.agent.name")),
+        actor_name=first_of(attributes, *_AGENT_NAMES),
         on_behalf_of_uid=first_of(attributes, *_HUMAN),
         account_uid=label(attributes.get("cloud.account.id")),
         workload_uid=first_of(attributes, "k8s.pod.uid", "container.id", "host.id", "service.instance.id"),
@@ -159,11 +163,31 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
             result_status="error" if is_failed else "ok",
             ended_at=iso(span.ended_at) if span.ended_at else None,
             conversation=conversation_of(attributes),
-            agent_id=text(attributes.get("gen_ai.agent.id")),
+            agent_id=handed_to(record) or text(attributes.get("gen_ai.agent.id")),
             model=first_of(attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name"),
             server=first_of(attributes, "mcp.server.name", "server.address"),
         ),
     )
+
+
+def _tool_of(record: Record) -> str | None:
+    """The tool's name; where no attribute has it, OpenInference names the span after it, the conventions end in it."""
+    if named := first_of(record.attributes, *_TOOL):
+        return named
+    name = text(record.body.get("name")) or ""
+    if "openinference.span.kind" in record.attributes:
+        return name or None
+    return name.removeprefix(_EXECUTE) if name.startswith(_EXECUTE) else None
+
+
+def handed_to(record: Record) -> str | None:
+    """The agent that a handoff passes the work to: a delegation, however the instrumentation says so."""
+    attributes = record.attributes
+    if agent := first_of(attributes, "gen_ai.handoff.to_agent"):
+        return agent
+    name = text(record.body.get("name")) or ""
+    is_handoff = name.startswith(_HANDOFF) and "openinference.span.kind" in attributes
+    return name.removeprefix(_HANDOFF) if is_handoff else None
 
 
 def action_of(attributes: dict[str, Any], operation: str, tool: str | None) -> str | None:
@@ -182,7 +206,7 @@ def agent_of(attributes: dict[str, Any]) -> str | None:
     """The agent's id, else its name, else the service it runs in, told apart by a prefix."""
     if agent := label(attributes.get("gen_ai.agent.id")):
         return agent
-    if name := text(attributes.get("gen_ai.agent.name")):
+    if name := first_of(attributes, *_AGENT_NAMES):
         return f"agent:{name}"
     service = text(attributes.get("service.name"))
     return f"service:{service}" if service else None

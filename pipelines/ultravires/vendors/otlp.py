@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ultravires.reading.framing import json_records
+from ultravires.reading.framing import json_records, peek
 from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import reason_of
 from ultravires.reading.values import integer, label, mapping, sequence, text
+from ultravires.vendors.otlp_protobuf_files import is_protobuf, protobuf_records
 
 _MAX_DEPTH = 50
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -50,7 +51,11 @@ _EXPORT = msgspec.json.Decoder(Export)
 
 
 def otlp_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
-    """A file of OTLP exports to one frame a span or log record."""
+    """A file of OTLP exports, as JSON or as protobuf, to one frame a span or log record."""
+    head, chunks = peek(chunks)
+    if is_protobuf(head):
+        yield from protobuf_records(chunks, options, head)
+        return
     for frame in json_records(chunks, options, decode=_EXPORT.decode):
         if frame.reason is None:
             yield from _of_export(frame)

@@ -1,0 +1,25 @@
+"""A record that CloudWatch Logs delivers inside an envelope: `{"timestamp": ..., "message": "<the record>"}`.
+
+Subscriptions wrap such envelopes once more, in `{"messageType": "DATA_MESSAGE", "logEvents": [...]}`.
+"""
+
+from typing import Any
+
+import msgspec
+
+from ultravires.reading.splitting import decode_object
+
+ENVELOPES = ("logEvents", "events")
+"""The names of arrays of envelopes: in subscriptions, and in what the command line writes."""
+
+
+def decode_message(data: bytes) -> Any:
+    """The record in the envelope's `message` where that is a JSON object, else the object itself."""
+    record = decode_object(data)
+    message = record.get("message")
+    if type(message) is str and message.lstrip()[:1] == "{":
+        try:
+            return decode_object(message.encode())
+        except msgspec.DecodeError:
+            return record
+    return record

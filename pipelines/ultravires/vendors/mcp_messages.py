@@ -1,0 +1,128 @@
+"""JSON-RPC messages of the Model Context Protocol, in the envelopes that gateways log them in.
+
+The envelope's names differ (gh-aw-mcpg writes `payload` and `server_id`, others `message` and `metadata.sessionId`), so
+the usual ones are all known. Protocol: https://modelcontextprotocol.io/specification.
+"""
+
+from typing import Any, NamedTuple
+
+from ultravires.reading.values import checked_micros, hex_id, integer, label, mapping, micros, text
+
+TIMES = ("timestamp", "time", "ts", "@timestamp", "event_time", "logged_at")
+MESSAGES = ("message", "payload", "rpc", "request", "response")
+ANSWERED = "answers"
+"""What the reader adds to a response: the method, parameters and time of the request that it answers."""
+CALL, ELICITATION = "tools/call", "elicitation/create"
+ELICITED = frozenset({"accept", "decline", "cancel"})
+_SESSION = ("session_id", "sessionId", "mcp_session_id", "mcp-session-id", "session")
+_CONNECTION = ("connection_id", "connectionId", "conn_id")
+_SERVER = ("server", "server_id", "server_name", "serverName", "mcp_server", "upstream")
+_AGENT = ("agent_id", "agentId", "agent", "client_id", "clientId")
+_CLIENT = ("client", "client_name", "clientName", "clientInfo")
+_USER = ("user_email", "user", "user_id", "userId", "username", "subject", "principal")
+_INNER = ("metadata", "context", "identity")
+_PARTS_OF_TRACEPARENT = 4
+
+
+class Exchange(NamedTuple):
+    """One record: the message in it, whether it asks or answers, and between whom."""
+
+    at: int | None
+    request: dict[str, Any]
+    response: dict[str, Any]
+    session: str | None
+    connection: str | None
+    server: str | None
+    agent: str | None
+    client: str | None
+    user: str | None
+    headers: dict[str, Any]
+
+    @property
+    def method(self) -> str | None:
+        return text(self.request.get("method"))
+
+    @property
+    def call_id(self) -> str | None:
+        return label(self.request.get("id")) or label(self.response.get("id"))
+
+    @property
+    def parties(self) -> str:
+        """Within what a message's id is unique: the session, else the connection, else (weakly) who talks to whom."""
+        return self.session or self.connection or f"{self.agent or self.client or ''}>{self.server or ''}"
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether an id is never used twice between these parties."""
+        return (self.session or self.connection) is not None
+
+
+def exchange_of(record: dict[str, Any]) -> Exchange:
+    """The message in an envelope, with what the envelope says of it; both sides empty where there is none."""
+    request: dict[str, Any] = {}
+    response: dict[str, Any] = {}
+    for name in MESSAGES:
+        message = record.get(name)
+        if type(message) is dict and "jsonrpc" in message:
+            if "method" in message:
+                request = request or message
+            elif "result" in message or "error" in message:
+                response = response or message
+    if response and not request and (answered := mapping(record.get(ANSWERED))):
+        request = {"id": response.get("id"), "method": answered.get("method"), "params": answered.get("params")}
+    headers = mapping(record.get("headers"))
+    layers = (record, *(inner for name in _INNER if (inner := mapping(record.get(name)))))
+    return Exchange(
+        at=_time_of(record),
+        request=request,
+        response=response,
+        session=_named(layers, _SESSION) or _header(headers, "mcp-session-id"),
+        connection=_named(layers, _CONNECTION),
+        server=_named(layers, _SERVER),
+        agent=_named(layers, _AGENT),
+        client=_named(layers, _CLIENT),
+        user=_named(layers, _USER),
+        headers=headers,
+    )
+
+
+def _time_of(record: dict[str, Any]) -> int | None:
+    return next((moment for name in TIMES if (moment := moment_of(record.get(name))) is not None), None)
+
+
+def moment_of(value: Any) -> int | None:
+    """ISO text, or seconds or milliseconds since 1970, to microseconds."""
+    if type(value) is str and (moment := micros(value)) is not None:
+        return moment
+    if type(value) is float:
+        return checked_micros(int(value * (1000 if value > 1e11 else 1_000_000))) if 0 < value < 1e15 else None
+    number = integer(value)
+    return None if number is None else checked_micros(number * (1000 if number > 100_000_000_000 else 1_000_000))
+
+
+def _named(layers: tuple[dict[str, Any], ...], names: tuple[str, ...]) -> str | None:
+    for layer in layers:
+        for name in names:
+            value = layer.get(name)
+            if type(value) is dict:
+                value = value.get("id") or value.get("email") or value.get("name")
+            if found := label(value):
+                return found
+    return None
+
+
+def _header(headers: dict[str, Any], wanted: str) -> str | None:
+    if not headers:
+        return None
+    return next((label(value) for name, value in headers.items() if name.lower() == wanted), None)
+
+
+def trace_of(exchange: Exchange) -> tuple[str, str] | None:
+    """(trace id, span id) of the caller, from the parameters' `_meta.traceparent` or the header."""
+    params = mapping(exchange.request.get("params"))
+    said = text(mapping(params.get("_meta")).get("traceparent")) or _header(exchange.headers, "traceparent")
+    parts = said.split("-") if said else []
+    if len(parts) < _PARTS_OF_TRACEPARENT:
+        return None
+    trace, span = hex_id(parts[1]), hex_id(parts[2])
+    return (trace, span) if trace and span else None

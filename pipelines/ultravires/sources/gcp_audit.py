@@ -25,6 +25,8 @@ from ultravires.vendors.gcp_principals import Caller, caller_of, federated_subje
 
 _TYPES = (b"google.cloud.audit.AuditLog", b"cloudaudit.googleapis.com")
 _ENTRY = frozenset({"insertId", "logName", "resource", "severity", "timestamp", "receiveTimestamp"})
+_PAYLOADS = frozenset({"protoPayload", "protopayload"})  # some forwarders write the entry's names in lower case
+_OWN = frozenset({"methodName", "authorizationInfo", "authenticationInfo"})
 _OTHER_PAYLOADS = ("jsonPayload", "textPayload")
 _ARRAYS = ("entries", "receivedMessages")
 _PERMISSION_DENIED, _UNAUTHENTICATED = 7, 16
@@ -71,7 +73,7 @@ _CLASSES = {
 def recognise(head: Head) -> bool:
     """Log entries with a protoPayload that is an AuditLog, also inside the messages of a Pub/Sub subscription."""
     keys = head.first_keys(*_ARRAYS)
-    if any("protoPayload" in names and names & _ENTRY for names in keys):
+    if any(names & _PAYLOADS and names & _ENTRY for names in keys):
         return any(kind in head.data for kind in _TYPES)
     if any("message" in names for names in keys) and head.holds("message", arrays=_ARRAYS):
         return any(kind in _plain(data) for data in values_at(head, "data") for kind in _TYPES)
@@ -96,7 +98,7 @@ def _plain(packed: str) -> bytes:
 
 def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One audit entry to one activity, no event for entries of other logs. Raises NotParsed without a time."""
-    payload = record.get("protoPayload")
+    payload = record.get("protoPayload") or record.get("protopayload")
     if type(payload) is not dict or not _is_audit(payload):
         if type(payload) is dict or any(name in record for name in _OTHER_PAYLOADS):
             return ()
@@ -108,9 +110,9 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
 
 
 def _is_audit(payload: dict[str, Any]) -> bool:
-    """Some forwarders rename `@type`, so an entry may do without it where it names a method."""
+    """Some forwarders drop `@type`, so an entry may do without it where it has members that only an AuditLog has."""
     kind = payload.get("@type") or payload.get("at_sign_type")
-    return kind.endswith("AuditLog") if type(kind) is str else "methodName" in payload
+    return kind.endswith("AuditLog") if type(kind) is str else not _OWN.isdisjoint(payload)
 
 
 def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Event:

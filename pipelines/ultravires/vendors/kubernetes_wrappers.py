@@ -14,7 +14,7 @@ from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
 
-_LISTS = {"items": b'"items"', "logEvents": b'"logEvents"'}
+_LISTS = {"items": b'"items"', "logEvents": b'"logEvents"', "records": b'"records"'}
 _START_BYTES = 2048
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -33,7 +33,7 @@ class Unwrapped(NamedTuple):
 
 def audit_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     """A file to one frame an audit event, in whatever wrapper: the frame's value is the wrapper around that event."""
-    for frame in json_records(chunks, options, arrays=("records",), decode=_decode):
+    for frame in json_records(chunks, options, decode=_decode):
         if frame.reason is None and type(frame.value) is _Wrapper:
             yield from frame.value.frames(frame.offset)
         else:
@@ -63,11 +63,15 @@ def _decode(data: bytes) -> Any:
     for name, mark in _LISTS.items():
         if mark in start:
             members = _MEMBERS.decode(data)
-            if name in members and (name == "logEvents" or b"EventList" in bytes(members.get("kind", b""))):
+            if name in members and (name != "items" or b"EventList" in bytes(members.get("kind", b""))):
                 around = {k: msgspec.json.decode(v) for k, v in members.items() if k != name}
                 return _Wrapper(name, around, _ELEMENTS.decode(members[name]))
-    value = decode_object(data)
-    if type(properties := value.get("properties")) is dict and type(properties.get("log")) is str:
+    return _without_secrets(decode_object(data))
+
+
+def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
+    """A freshly decoded event or AKS record, its event decoded too, without the contents of secrets."""
+    if type(properties := value.get("properties")) is dict and "log" in properties:
         properties["log"] = _decoded(properties["log"])
     else:
         hide_secrets(value)
@@ -89,12 +93,11 @@ class _Wrapper(NamedTuple):
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 yield Frame(offset, data, None, reason_of(error, data))
                 continue
-            if self.name == "items":
-                hide_secrets(value)
-                yield Frame(offset, data, value)
-            else:
+            if self.name == "logEvents":
                 entry = {**value, "message": _decoded(value.get("message"))}
                 yield Frame(offset, data, {**self.around, self.name: [entry]})
+            else:
+                yield Frame(offset, data, _without_secrets(value))
 
 
 def _decoded(message: Any) -> Any:

@@ -75,7 +75,7 @@ def recognise(head: Head) -> bool:
     keys = head.first_keys(*_ARRAYS)
     if any(names & _PAYLOADS and names & _ENTRY for names in keys):
         return any(kind in head.data for kind in _TYPES)
-    if any("message" in names for names in keys) and head.holds("message", arrays=_ARRAYS):
+    if any("message" in names for names in keys):
         return any(kind in _plain(data) for data in values_at(head, "data") for kind in _TYPES)
     return False
 

@@ -288,6 +288,14 @@ def test_aks_events_come_out_of_their_records(tmp_path: Path) -> None:
         assert quarantined("kubernetes_audit", data.encode(), tmp_path) == []
 
 
+def test_an_event_that_was_cut_off_in_its_wrapper_is_put_aside(tmp_path: Path) -> None:
+    """Deliveries limit the length of a message; what they cut off must not vanish."""
+    cut = json.dumps(event())[:-9]
+    for record in (eks(cut), aks(cut)):
+        reasons = [row.reason for row in quarantined("kubernetes_audit", json.dumps(record).encode(), tmp_path)]
+        assert reasons == ["the event inside is not JSON"]
+
+
 @pytest.mark.parametrize("indent", [None, 1])
 def test_a_list_of_the_webhook_holds_its_events(indent: int | None, tmp_path: Path) -> None:
     """EventList, as the API server posts it, also where it is pretty-printed."""

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ultravires.reading.framing import json_records
-from ultravires.reading.source import Frame, Options
+from ultravires.reading.source import Frame, NotParsed, Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
 
 _LISTS = {"items": b'"items"', "logEvents": b'"logEvents"', "records": b'"records"'}
+_API = '"audit.k8s.io/'
 _START_BYTES = 2048
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -41,20 +42,29 @@ def audit_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
 
 
 def unwrap(record: dict[str, Any]) -> Unwrapped | None:
-    """The audit event in a record made by `audit_records`; None where it holds a record of another log."""
+    """The audit event in a record made by `audit_records`; None where it holds a record of another log.
+
+    Raises NotParsed for an event that was cut off inside its wrapper: deliveries limit the length of a message.
+    """
     if "logEvents" in record:
         entries = sequence(record["logEvents"])
         message = mapping(entries[0]).get("message") if entries else None
         group = text(record.get("logGroup"))
         parts = group.split("/") if group else []
         cluster = parts[3] if len(parts) > 3 and parts[2] == "eks" else None
-        return Unwrapped(message, text(record.get("owner")), cluster) if type(message) is dict else None
+        return _unwrapped(message, text(record.get("owner")), cluster)
     if "properties" in record:
         message = mapping(record["properties"]).get("log")
         parts = (text(record.get("resourceId")) or "").lower().split("/")
         account = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
-        return Unwrapped(message, account, parts[-1] or None) if type(message) is dict else None
+        return _unwrapped(message, account, parts[-1] or None)
     return Unwrapped(record, None, None)
+
+
+def _unwrapped(message: Any, account: str | None, cluster: str | None) -> Unwrapped | None:
+    if type(message) is str and message.startswith("{") and _API in message:
+        raise NotParsed("the event inside is not JSON")
+    return Unwrapped(message, account, cluster) if type(message) is dict else None
 
 
 def _decode(data: bytes) -> Any:

@@ -21,7 +21,7 @@ Event = dict[str, Any]
 def random_events(rng: random.Random, n: int) -> pa.Table:
     """`n` events in EVENTS columns over three days, of every kind; the same for the same state of `rng`."""
     makers = (_approval, _decision, _tool_call, _activity, _activity, _issue, _issue, _forgery)
-    return as_events([rng.choice(makers)(rng) for _ in range(n)])
+    return as_events([rng.choice(makers)(rng) for _ in range(n)] + [_stage(rng) for _ in range(n // 10)])
 
 
 def as_events(rows: Sequence[Event]) -> pa.Table:
@@ -201,4 +201,20 @@ def _forgery(rng: random.Random) -> Event:
         "credential_uid": f"ASIAF{rng.randrange(6)}",
         "issued_credential_uid": f"ASIAF{rng.randrange(6)}",
         "keys": [],
+    }
+
+
+def _stage(rng: random.Random) -> Event:
+    """One of three stages of one of four requests, near the end of an hour; most arrive more than once."""
+    number, stage = rng.randrange(4), rng.randrange(1, 4)
+    return {
+        "log": "kubernetes_audit",
+        "kind": "activity",
+        "event_at": MONDAY + timedelta(hours=23 * number, minutes=59, seconds=59),
+        "actor_uid": "system:serviceaccount:pay:agent",
+        "actor_kind": "workload",
+        "action": "k8s:secrets:get",
+        "outcome": "unknown" if stage == 1 else "success",
+        "keys": _keys(("request", f"1/q{number}", "names")),
+        "detail": {"request": f"q{number}", "stage_number": stage},
     }

@@ -47,6 +47,7 @@ OTHER_KEYS = {
     "int_steps__in_scope": ("step_id",),
     "int_tool_calls__around_activities": ("activity_id", "tool_call_id", "key_kind", "key_value"),
     "int_tool_calls__privileged": ("tool_call_id",),
+    "stg_superseded_stages": ("event_id",),
 }
 """The grain of the tables that no asset check watches."""
 

@@ -1,4 +1,4 @@
--- grain: one row per activity event (what a cloud or SaaS API recorded)
+-- grain: one row per activity event (what a cloud or SaaS API recorded), of the stages of one request the last
 -- build: by_hour
 -- why: says once what is privileged and which network a call came from: permissions management, issuing credentials, or what the configuration names
 
@@ -31,6 +31,7 @@ recent as (
         json_extract_string(e.detail, '$.issued_session_name') as issued_session_name
     from events as e
     join hours on hours.event_hour = e.event_hour
+    anti join stg_superseded_stages as superseded on superseded.event_id = e.event_id and superseded.event_hour = e.event_hour
     where e.kind in ('activity', 'credential')
 ),
 
@@ -50,8 +51,10 @@ select
         or privileged_names.action is not null,
         false
     ) as is_privileged,
-    -- Taking a role is how work is done; a new long-lived credential is a way to stay.
+    -- Taking a role, or a token that soon ends, is how work is done; a new long-lived credential is a way to stay.
     recent.issued_credential_uid is not null
+    and recent.issued_role_arn is null
+    and not coalesce(epoch(recent.issued_expires_at) - epoch(recent.event_at) <= 7 * 86400, false)
     and not regexp_matches(recent.action, ':(AssumeRole|GetSessionToken|GetFederationToken)') as mints_credential
 from recent
 left join iam_actions on iam_actions.action_lower = lower(recent.action)

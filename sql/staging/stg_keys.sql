@@ -1,4 +1,4 @@
--- grain: one row per event and key
+-- grain: one row per event and key, of the stages of one request those of the last
 -- build: by_hour
 -- why: the link SQL joins these rows and never looks into a vendor's record; a new source only adds rows
 
@@ -8,6 +8,7 @@ recent as (
     select e.event_id, e.log, e.event_at, e.event_hour, e.kind, e.approval_uid, e.decision_uid, e.tool_call_uid, e.keys
     from events as e
     join hours on hours.event_hour = e.event_hour
+    anti join stg_superseded_stages as superseded on superseded.event_id = e.event_id and superseded.event_hour = e.event_hour
 ),
 
 unnested as (

@@ -50,9 +50,10 @@ select
         or privileged_names.action is not null,
         false
     ) as is_privileged,
-    -- Taking a role is how work is done; a new long-lived credential is a way to stay.
+    -- Taking a role is how work is done, and so is what ends within twelve hours; a new long-lived credential is a way to stay.
     recent.issued_credential_uid is not null
-    and not regexp_matches(recent.action, ':(AssumeRole|GetSessionToken|GetFederationToken)') as mints_credential
+    and not regexp_matches(recent.action, ':(AssumeRole|GetSessionToken|GetFederationToken)|^teleport:(bot\.join|spiffe\.svid\.issued)$')
+    and coalesce(recent.issued_expires_at > recent.event_at + interval 12 hour, true) as mints_credential
 from recent
 left join iam_actions on iam_actions.action_lower = lower(recent.action)
 left join privileged_names on privileged_names.action = recent.action

@@ -67,7 +67,7 @@ select
     known.credential_uid,
     case
         when issued.expires_at is not null or issued.role_arn is not null then 'session'
-        when starts_with(known.credential_uid, 'ASIA') then 'session'
+        when starts_with(known.credential_uid, 'ASIA') or used.session_name is not null then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,

@@ -157,7 +157,8 @@ def _activity(rng: random.Random) -> Event:
     name = rng.choice((_approval_uid, _trace))(rng)
     keys = [("request", _request(rng), "names"), ("session_name", f"{role}/{name}", "carries")]
     if rng.random() < 0.3:
-        keys.append(("source_identity", _approval_uid(rng), "carries"))
+        uid = _approval_uid(rng)
+        keys.append(("approval" if uid in ("A1", "A2") else "source_identity", uid, "carries"))
     if rng.random() < 0.3:
         keys.append(("shared_event", f"x{rng.randrange(4)}", "carries"))
     is_bearer = rng.random() < 0.2

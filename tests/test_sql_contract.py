@@ -34,6 +34,7 @@ OTHER_KEYS = {
     "int_approvals__in_window": ("node_id", "approval_id"),
     "int_credentials__presented": ("node_id", "credential_id", "key_kind", "key_value"),
     "int_approvals__of_tool_calls": ("tool_call_id", "approval_id"),
+    "int_approvals__roles": ("approval_id", "role_arn"),
     "int_approvals__tasks": ("approval_id",),
     "int_controls__of_credentials": ("chain_id",),
     "int_cycles": ("node_id", "spine"),

@@ -59,7 +59,9 @@ select distinct
     identified.identity_id as key_value
 from identified
 join windows on windows.identity_id = identified.identity_id
+left join int_approvals__roles as approved_roles
+    on approved_roles.approval_id = windows.approval_id and approved_roles.role_arn = identified.role_arn
 cross join run_context
 where identified.until_at >= windows.valid_from - run_context.clock_tolerance
     and identified.from_at <= windows.ends_at + run_context.clock_tolerance
-    and (identified.role_arn is null or array_length(windows.roles) = 0 or list_contains(windows.roles, identified.role_arn))
+    and (identified.role_arn is null or array_length(windows.roles) = 0 or approved_roles.role_arn is not null)

@@ -129,7 +129,7 @@ select
         when array_length(acts.resources) > 0 and array_length(acts.resource_uids) > 0 then outside_resources.step_id is not null
     end as is_outside_resources,
     case
-        when acts.role_arn is not null and array_length(acts.roles) > 0 then not list_contains(acts.roles, acts.role_arn)
+        when acts.role_arn is not null and array_length(acts.roles) > 0 then approved_roles.role_arn is null
     end as is_outside_roles
 from acts
 left join approved_values
@@ -137,3 +137,5 @@ left join approved_values
     and approved_values.pattern_kind = case acts.node_kind when 'activity' then 'action' else 'tool' end
     and approved_values.value = case acts.node_kind when 'activity' then acts.action else substr(acts.action, 6) end
 left join outside_resources on outside_resources.step_id = acts.step_id
+left join int_approvals__roles as approved_roles
+    on approved_roles.approval_id = acts.approval_id and approved_roles.role_arn = acts.role_arn

@@ -44,13 +44,15 @@ session_approvals as (
         by_session.activity_id,
         by_session.tool_call_id,
         bool_or(
-            list_contains(stg_approvals.roles, by_session.role_arn)
+            approved_roles.role_arn is not null
             and by_session.event_at >= stg_approvals.valid_from - run_context.clock_tolerance
             and (stg_approvals.ends_at is null or by_session.event_at <= stg_approvals.ends_at + run_context.clock_tolerance)
         ) as is_inside
     from by_session
     join int_approvals__of_tool_calls as of_call on of_call.tool_call_id = by_session.tool_call_id
     join stg_approvals on stg_approvals.approval_id = of_call.approval_id
+    left join int_approvals__roles as approved_roles
+        on approved_roles.approval_id = of_call.approval_id and approved_roles.role_arn = by_session.role_arn
     cross join run_context
     group by by_session.activity_id, by_session.tool_call_id
 ),

@@ -28,7 +28,14 @@ recent as (
         json_extract_string(e.detail, '$.role_arn') as role_arn,
         json_extract_string(e.detail, '$.session_name') as session_name,
         json_extract_string(e.detail, '$.issued_role_arn') as issued_role_arn,
-        json_extract_string(e.detail, '$.issued_session_name') as issued_session_name
+        json_extract_string(e.detail, '$.issued_session_name') as issued_session_name,
+        e.issued_credential_uid is not null
+        and (
+            e.class_uid = 3002
+            or json_extract_string(e.detail, '$.issued_role_arn') is not null
+            or json_extract_string(e.detail, '$.issued_kind') is not distinct from 'session'
+            or coalesce(epoch(e.issued_expires_at) - epoch(e.event_at) <= 7 * 86400, false)
+        ) as issues_session
     from events as e
     join hours on hours.event_hour = e.event_hour
     anti join stg_superseded_stages as superseded on superseded.event_id = e.event_id and superseded.event_hour = e.event_hour
@@ -51,11 +58,8 @@ select
         or privileged_names.action is not null,
         false
     ) as is_privileged,
-    -- Taking a role, or a token that soon ends, is how work is done; a new long-lived credential is a way to stay.
-    recent.issued_credential_uid is not null
-    and recent.issued_role_arn is null
-    and not coalesce(epoch(recent.issued_expires_at) - epoch(recent.event_at) <= 7 * 86400, false)
-    and not regexp_matches(recent.action, ':(AssumeRole|GetSessionToken|GetFederationToken)') as mints_credential
+    -- Signing in, taking a role and a token that soon ends are how work is done; a new long-lived credential is a way to stay.
+    recent.issued_credential_uid is not null and not recent.issues_session as mints_credential
 from recent
 left join iam_actions on iam_actions.action_lower = lower(recent.action)
 left join privileged_names on privileged_names.action = recent.action

@@ -62,6 +62,8 @@ merged as (
         max_by(ticket, place) filter (where ticket is not null) as ticket,
         max_by(risk, place) filter (where risk is not null) as risk,
         max_by(task, place) filter (where task is not null) as task,
+        -- A system that keeps only the last state says of an ended grant who gave it, and no longer when.
+        coalesce(bool_or(status in ('approved', 'revoked', 'expired') and approved_by is not null), false) as has_approver,
         min(event_at) filter (where status = 'revoked') as first_revoked_at,
         min(event_at) filter (where status = 'expired') as first_expired_at,
         min(event_at) filter (where status = 'approved') as first_approved_at,
@@ -95,7 +97,11 @@ select
     ticket,
     risk,
     task,
-    coalesce(status = 'approved' or (status in ('revoked', 'expired') and coalesce(approved_at, first_approved_at) is not null), false) as is_granted,
+    coalesce(
+        status = 'approved'
+        or (status in ('revoked', 'expired') and (coalesce(approved_at, first_approved_at) is not null or has_approver)),
+        false
+    ) as is_granted,
     coalesce(approving_event_id, last_event_id) as event_id,
     event_ids,
     coalesce(first_approved_at, last_event_at) as event_at,

@@ -13,6 +13,7 @@ with issues as (
         issued_role_arn as role_arn,
         issued_session_name as session_name,
         issued_expires_at as expires_at,
+        issues_session,
         src_ip,
         network,
         account_uid,
@@ -66,15 +67,16 @@ select
     'credential:' || known.credential_uid as credential_id,
     known.credential_uid,
     case
-        when issued.expires_at is not null or issued.role_arn is not null then 'session'
-        when starts_with(known.credential_uid, 'ASIA') then 'session'
+        when issued.issues_session or issued.expires_at is not null or issued.role_arn is not null then 'session'
+        when starts_with(known.credential_uid, 'ASIA') or used.session_name is not null then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,
     issued.event_at as issued_at,
     issued.actor_uid as issued_by_uid,
     issued.issuer_credential_uid,
-    coalesce(used.actor_uid, issued.holder_uid) as holder_uid,
+    -- Who signs in holds the session; of a key made for somebody else only its use says whose it is.
+    coalesce(case when issued.issues_session then issued.holder_uid end, used.actor_uid, issued.holder_uid) as holder_uid,
     coalesce(issued.role_arn, used.role_arn) as role_arn,
     coalesce(issued.session_name, used.session_name) as session_name,
     issued.expires_at,

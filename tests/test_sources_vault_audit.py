@@ -29,7 +29,7 @@ def test_both_stages_name_one_request(tmp_path: Path) -> None:
     assert [row["detail"]["stage"] for row in stages] == ["request", "response"]
     assert [row["outcome"] for row in stages] == ["unknown", "success"]
     assert keys(stages[0]) == keys(stages[1])
-    assert keys(stages[0]) == {("request", "r-1", "names"), ("request_stage", "vault_audit:r-1", "names")}
+    assert keys(stages[0]) == {("request", "r-1", "names")}
 
 
 def test_a_sign_in_issues_a_token_and_uses_none(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ staged as (
     where e.kind in ('activity', 'credential')
 ),
 
--- Sources give all stages of a request the time of its arrival, so that they stand in one hour. A caller may choose the
--- request's id, but not the moment of its arrival too: nobody can hide a request behind another one.
+-- Where a caller may choose the request's id, sources add what it cannot choose: nobody can hide a request behind
+-- another one. Stages that lie in two hours both stand.
 compared as (
-    select *, max(stage_number) over (partition by log, request, event_at, action) as last_stage_number
+    select *, max(stage_number) over (partition by log, event_hour, request, action) as last_stage_number
     from staged
     where request is not null and stage_number is not null
 )

@@ -106,7 +106,8 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
         issued_expires_at=expires_at or (checked_micros(event_at + seconds * _SECOND) if seconds else None),
         keys=_keys(caller, request, account, subject),
         detail=present(
-            request=request,
+            # a caller may choose the id, but not the moment at which its request arrives too
+            request=f"{request}@{event_at}" if request else None,
             stage=stage,
             stage_number=_STAGES.get(stage) if stage else None,
             stage_at=_iso(micros(event.get("stageTimestamp"))),

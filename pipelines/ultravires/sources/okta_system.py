@@ -100,7 +100,10 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         issued_expires_at=used.expires_at,
         revoked_credential_uid=used.revoked,
         keys=keys,
-        detail=present(event_type=text(transaction.get("type"))),
+        detail=present(
+            event_type=text(transaction.get("type")),
+            issued_kind="session" if used.issued and event_type != "system.api_token.create" else None,
+        ),
     )
     return (event,)
 

@@ -97,6 +97,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
             mfa=_has_mfa(record, event),
             read_only=text(record.get("verb")) in _READS if event == "kube.request" else None,
             event_type=code or None,
+            issued_kind="session" if issued and event != "cert.create" else None,
         ),
     )
 

@@ -17,7 +17,7 @@ from ultravires.vendors.vault_paths import operation_of
 from ultravires.vendors.vault_tokens import NOTHING, issue_of, kind_of, token_of, workload_of
 
 _LOG = "vault_audit"
-_STAGES = frozenset({"request", "response"})
+_STAGES = {"request": 1, "response": 2}
 _MARKS = (b'"mount_type"', b'"mount_point"', b'"client_token"', b"hmac-sha256:")
 _DENIED = "permission denied"
 _ERRORS = (_DENIED, "invalid request", "unsupported path", "unsupported operation", "no handler", "internal error")
@@ -26,7 +26,7 @@ _HASHED = "hmac-sha256:"
 
 def recognise(head: Head) -> bool:
     """Objects with time, type and request, where the request has an operation and Vault's own members."""
-    is_like = head.holds("time", "type", "request") and bool(values_at(head, "type") & _STAGES)
+    is_like = head.holds("time", "type", "request") and bool(values_at(head, "type") & _STAGES.keys())
     return is_like and b'"operation"' in head.data and sum(mark in head.data for mark in _MARKS) > 1
 
 
@@ -59,7 +59,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     is_done = stage == "response" and outcome == "success"
     issue = issue_of(operation, request, response, used, event_at) if is_done else NOTHING
     namespace = text(mapping(request.get("namespace")).get("path")) or ""
-    keys = [("request", request_id, "names"), ("request_stage", f"{_LOG}:{request_id}", "names")]
+    keys = [("request", request_id, "names")]
     if issue.subject:
         keys.append(("federated_subject", issue.subject, "carries"))
     event = Event(
@@ -84,7 +84,13 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         issued_expires_at=issue.expires_at if issue.expires_at and issue.expires_at <= LAST_MICROS else None,
         revoked_credential_uid=issue.revoked,
         keys=keys,
-        detail=present(stage=stage, read_only=True if operation.is_read_only and issue.issued is None else None),
+        detail=present(
+            request=request_id,
+            stage=stage,
+            stage_number=_STAGES[stage],
+            issued_kind="session" if issue.issued and operation.is_read_only else None,
+            read_only=True if operation.is_read_only and issue.issued is None else None,
+        ),
     )
     return (event,)
 
@@ -125,7 +131,7 @@ SOURCE = Source(
     documentation="https://developer.hashicorp.com/vault/docs/audit/schema",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
-    join_keys=("request", "request_stage", "federated_subject"),
+    join_keys=("request", "federated_subject"),
     recognise=recognise,
     records=partial(json_records, decode=decode),
     events=events,

@@ -75,7 +75,7 @@ def test_a_request_is_an_activity_in_the_words_of_rbac(tmp_path: Path) -> None:
     assert row["event_at"].isoformat() == "2026-10-05T10:59:59.900000+00:00"
     assert keys(row) == {("request", "aud-1", "names")}
     assert row["detail"] == {
-        "request": "aud-1",
+        "request": "aud-1@1791197999900000",
         "stage": "ResponseComplete",
         "stage_number": 3,
         "stage_at": "2026-10-05T11:00:00.100000Z",

@@ -31,7 +31,7 @@ recent as (
         json_extract_string(e.detail, '$.issued_session_name') as issued_session_name,
         e.issued_credential_uid is not null
         and (
-            e.class_uid = 3002
+            coalesce(e.class_uid = 3002, false)
             or json_extract_string(e.detail, '$.issued_role_arn') is not null
             or json_extract_string(e.detail, '$.issued_kind') is not distinct from 'session'
             or coalesce(epoch(e.issued_expires_at) - epoch(e.event_at) <= 7 * 86400, false)

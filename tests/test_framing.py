@@ -49,6 +49,15 @@ FORMS = {
 }
 
 
+AROUND = {"object": "list", "Records": RECORDS, "has_more": False, "last_id": 'e-"4', "streams": [], "names": ["a"]}
+IN_PIECES = [AROUND | {"Records": [record]} for record in RECORDS]
+FORMS |= {
+    "wrapped, with members around": json.dumps(AROUND),
+    "wrapped and pretty-printed, with members around": json.dumps(AROUND, indent=2),
+    "wrapped documents over lines, with members around": "\n".join(json.dumps(piece, indent=1) for piece in IN_PIECES),
+}
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("size", [7, 100, 1 << 20])
 def test_every_form_of_json_gives_the_same_records(form: str, size: int) -> None:

@@ -2,8 +2,9 @@
 
 The value of a field with a secret's name becomes `redacted:<keyed hash>`, so that equal secrets stay
 comparable and none can be read. Names are compared without case and by the last part of a dotted name. Three
-places hide fields: `{"key": name, "value": ...}` pairs (OTLP attributes, AWS tags), JSON written inside a
-string, and JSON inside a string that was cut off; the last cannot be taken apart, so the whole string goes.
+places hide fields: `{"key": name, "value": ...}` pairs (OTLP attributes, AWS tags; `name` in HTTP headers), JSON
+written inside a string, and JSON inside a string that was cut off; the last cannot be taken apart, so the whole
+string goes.
 """
 
 import re
@@ -111,7 +112,7 @@ class Redactor:
             if new is not member:
                 changed = changed or dict(value)
                 changed[name] = new
-        pair = value.get("key")
+        pair = value.get("key") or value.get("name")
         if type(pair) is str and "value" in value and secret[pair]:
             changed = changed or dict(value)
             changed["value"] = self._hide_any(value["value"])

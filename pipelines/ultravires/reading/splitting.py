@@ -26,6 +26,9 @@ _STRING = rb'"(?:[^"\\]|\\.){0,1000}+"'
 _PLAIN = _STRING + rb"|[\w.+-]{1,40}+|\[(?:\s|,|" + _STRING + rb")*+\]"
 _PLAIN_MEMBER = _STRING + rb"\s*+:\s*+(?:" + _PLAIN + rb")\s*+,\s*+"
 _MOST_BEFORE_ARRAY = 12
+_MEMBER_AFTER = rb"\s*+,\s*+" + _STRING + rb"\s*+:\s*+(?:" + _PLAIN + rb")"
+_AFTER = re.compile(rb"\s*+\](?:" + _MEMBER_AFTER + rb"){0,%d}+\s*+\}[\s,]*+" % _MOST_BEFORE_ARRAY)
+_MOST_BYTES_AFTER = 4000
 _WHITE = b" \t\r\n\x0b\x0c"
 _MAX_PUNCTUATION = 8
 _NEAR_END = 16
@@ -226,7 +229,8 @@ def _outside(offset: int, data: bytes) -> list[Frame]:
     """What surrounds the records: more than a few plain members (a second array of that name!) must not
     vanish.
     """
-    return [] if _AROUND.fullmatch(data) else [broken(offset, data, "bytes outside the records")]
+    is_plain = _AROUND.fullmatch(data) or _is_after(data)
+    return [] if is_plain else [broken(offset, data, "bytes outside the records")]
 
 
 def _is_between(data: bytes) -> bool:
@@ -234,9 +238,14 @@ def _is_between(data: bytes) -> bool:
     return bool(_BETWEEN.fullmatch(data)) and len(data.translate(None, _WHITE)) <= _MAX_PUNCTUATION
 
 
+def _is_after(data: bytes) -> bool:
+    """The end of a wrapping array, with a few plain members behind it (`"has_more": false`)."""
+    return len(data) <= _MOST_BYTES_AFTER and bool(_AFTER.fullmatch(data))
+
+
 def _remainder(data: bytes, offset: int, start: int, end: int) -> list[Frame]:
     rest = data[start:end]
-    if _is_between(rest) or rest.strip(BLANK) == BOM:
+    if _is_between(rest) or rest.strip(BLANK) == BOM or _is_after(rest):
         return []
     return [broken(offset + start, rest, "NUL bytes" if b"\x00" in rest else "not JSON")]
 

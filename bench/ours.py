@@ -9,6 +9,7 @@ from ultravires import pipeline
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.home import OpenHome, prepare, store_configuration
 from ultravires.loading import LoadCounts, Loader
+from ultravires.reading.locations import LocalPlace
 from ultravires.reading.pool import file_reader
 from ultravires.settings import Settings
 from ultravires.warehouse import open_warehouse
@@ -22,12 +23,12 @@ def load(folder: Path, home: Path) -> tuple[float, int]:
     with ExitStack() as stack:
         warehouse = stack.enter_context(open_warehouse(home))
         engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
-        opened = OpenHome(warehouse, engine, Settings(), folder, uuid4().hex, None)
+        opened = OpenHome(warehouse, engine, Settings(), LocalPlace(folder), uuid4().hex, None)
         prepare(opened)
         store_configuration(opened)
         started = time.perf_counter()
         loader = Loader(engine, opened.settings, stack.enter_context(file_reader(opened.options())), lambda *_: None)
-        counts = loader.load(folder)
+        counts = loader.load(opened.input)
         _refuse_losses(counts)
         row = warehouse.con.execute("select count(*) from events").fetchone()
     return time.perf_counter() - started, int(row[0]) if row else 0

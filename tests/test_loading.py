@@ -7,9 +7,11 @@ import pytest
 from conftest import SAMPLES
 from ultravires import loading
 from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.loading import Loader, list_files
+from ultravires.loading import LoadCounts, Loader
 from ultravires.pipeline import hourly_tables
-from ultravires.reading import input_file
+from ultravires.reading import input_file, pool
+from ultravires.reading.decompressing import FileBytes
+from ultravires.reading.locations import LocalFile, LocalPlace, Skipped
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
 from ultravires.settings import Settings
@@ -35,6 +37,17 @@ def logs(tmp_path: Path) -> Path:
     return folder
 
 
+class ListedPlace(LocalPlace):
+    """A place as it was listed some time ago."""
+
+    def __init__(self, listed: list[object]) -> None:
+        super().__init__(Path("listed"))
+        object.__setattr__(self, "listed", listed)
+
+    def files(self) -> Iterator[object]:
+        return iter(self.listed)
+
+
 def conserved(loader: Loader) -> bool:
     """What the manifest says was stored is what stands in events."""
     (row,) = loader.con.execute(
@@ -45,7 +58,7 @@ def conserved(loader: Loader) -> bool:
 
 def test_every_file_is_in_the_manifest_with_what_became_of_its_records(loader: Loader, logs: Path) -> None:
     """Records emitted are events, duplicates or quarantined."""
-    counts = loader.load(logs)
+    counts = loader.load(LocalPlace(logs))
     assert counts.files == 3
     assert counts.emitted == counts.events + counts.duplicates
     assert counts.records == counts.emitted + counts.quarantined + counts.ignored
@@ -56,54 +69,86 @@ def test_every_file_is_in_the_manifest_with_what_became_of_its_records(loader: L
 def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch, rows_before_loss: int
 ) -> None:
-    """It is named, and the other files of its transaction are loaded, also when some rows were stored already."""
-    lost = APPROVALS[1].name
-    whole = input_file.read
+    """It is named, and the other files are loaded, also when some of its rows were stored already."""
+    lost = logs / APPROVALS[1].name
+    beginning = lost.read_bytes()[:1000]
+    whole = input_file.read_bytes
     monkeypatch.setattr(loading, "FLUSH_ROWS", rows_before_loss)
+    monkeypatch.setattr(pool, "STREAMED_BYTES", 1 if rows_before_loss else pool.STREAMED_BYTES)
+    monkeypatch.setattr(input_file, "HELD_BYTES", 0)
 
-    def vanishing(path: Path, *rest: object) -> Iterator[object]:
-        yield from whole(path, *rest)
-        if path.name == lost:
-            raise FileNotFoundError(2, "No such file or directory", str(path))
+    def vanishing(file: FileBytes, *rest: object) -> Iterator[object]:
+        is_lost = file.head(1000) == beginning
+        yield from whole(file, *rest)
+        if is_lost:
+            lost.unlink()
 
-    monkeypatch.setattr(input_file, "read", vanishing)
-    counts = loader.load(logs)
+    monkeypatch.setattr(input_file, "read_bytes", vanishing)
+    counts = loader.load(LocalPlace(logs))
     assert counts.files == 2
-    assert len(counts.unreadable) == 1
-    assert lost in counts.unreadable[0]
+    assert counts.unreadable == [f"{lost}: No such file or directory"]
     assert conserved(loader)
 
 
+def test_files_that_vanish_before_they_are_read_are_named_once_each(loader: Loader, logs: Path) -> None:
+    """What was listed and then deleted is one line; nothing is read twice for it."""
+    listed = list(LocalPlace(logs).files())
+    for path in sorted(logs.iterdir())[:2]:
+        path.unlink()
+    counts = loader.load(ListedPlace(listed))
+    assert (counts.files, len(counts.unreadable)) == (1, 2)
+    assert conserved(loader)
+
+
+@pytest.mark.parametrize("held", [0, input_file.HELD_BYTES])
 def test_a_file_that_is_still_being_written_waits_for_the_next_run(
-    loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch
+    loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch, held: int
 ) -> None:
     """Half a file is not loaded; the whole one is, later."""
     growing = logs / APPROVALS[2].name
-    whole = input_file.read
+    monkeypatch.setattr(input_file, "HELD_BYTES", held)
+    stat = LocalFile.stat
 
-    def growing_read(path: Path, *rest: object) -> Iterator[object]:
-        yield from whole(path, *rest)
-        if path.name == growing.name:
+    def growing_stat(self: LocalFile) -> object:
+        if self.path == str(growing):
             with growing.open("ab") as handle:
                 handle.write(b"\n")
+        return stat(self)
 
-    monkeypatch.setattr(input_file, "read", growing_read)
-    first = loader.load(logs)
-    assert (first.files, len(first.waiting)) == (2, 1)
-    monkeypatch.setattr(input_file, "read", whole)
-    second = loader.load(logs)
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalFile, "stat", growing_stat)
+        first = loader.load(LocalPlace(logs))
+        assert (first.files, len(first.waiting)) == (2, 1)
+    second = loader.load(LocalPlace(logs))
     assert second.files == 3
     assert conserved(loader)
 
 
-def test_a_loop_of_links_ends_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_changed_after_it_was_loaded_is_told_of_in_every_run(loader: Loader, logs: Path) -> None:
+    """It is named, and not read again."""
+    loader.load(LocalPlace(logs))
+    changed = logs / APPROVALS[0].name
+    changed.write_bytes(changed.read_bytes() * 2)
+    for _ in range(2):
+        loader.counts = LoadCounts()
+        counts = loader.load(LocalPlace(logs))
+        assert (counts.files, counts.changed) == (0, [str(changed)])
+
+
+def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
     """Each folder is entered once, however links point to it."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "log.json").touch()
     (tmp_path / "a" / ".hidden").touch()
     (tmp_path / "a" / "back").symlink_to(tmp_path)
     (tmp_path / "again").symlink_to(tmp_path / "a")
-    assert [path.name for path in list_files(tmp_path)] == ["log.json"]
+    found = list(LocalPlace(tmp_path).files())
+    assert [Path(str(file)).name for file in found if not isinstance(file, Skipped)] == ["log.json"]
+    skipped = [str(folder) for folder in found if isinstance(folder, Skipped)]
+    assert skipped == [
+        f"{tmp_path / 'a' / 'back'}: leads to a folder that is read already",
+        f"{tmp_path / 'again'}: leads to a folder that is read already",
+    ]
 
 
 def test_a_batch_of_rows_larger_than_the_memory_for_it_is_stored_in_parts(
@@ -111,6 +156,6 @@ def test_a_batch_of_rows_larger_than_the_memory_for_it_is_stored_in_parts(
 ) -> None:
     """The number of rows that wait does not change what is stored."""
     monkeypatch.setattr(loading, "FLUSH_ROWS", 1)
-    loader.load(logs)
+    loader.load(LocalPlace(logs))
     assert conserved(loader)
     assert loader.counts.events > 3

@@ -13,12 +13,24 @@ import pytest
 from conftest import SAMPLES
 from ultravires.errors import RunError
 from ultravires.reading import pool
-from ultravires.reading.input_file import InputFile, LostFile, read_file
-from ultravires.reading.pool import file_reader
+from ultravires.reading.input_file import InputFile, read_file
+from ultravires.reading.locations import Location, local_file
+from ultravires.reading.pool import Part, file_reader
 from ultravires.reading.source import Options, Source
 
 OPTIONS = Options(hash_key=b"key")
-FILES = [*sorted((SAMPLES / "aws_cloudtrail").rglob("*.gz"))[:12], SAMPLES / "README.md"]
+PATHS = [*sorted((SAMPLES / "aws_cloudtrail").rglob("*.gz"))[:12], SAMPLES / "README.md"]
+FILES = [local_file(path) for path in PATHS]
+
+
+def names(parts: list[Part]) -> list[str]:
+    """The files of some parts, each once."""
+    return list(dict.fromkeys(file.path for part in parts for file in part.files))
+
+
+def rows(parts: list[Part]) -> list[dict[str, object]]:
+    """The events of some parts in their order."""
+    return [row for part in parts for batch in part.events for row in batch.to_pylist()]
 
 
 @pytest.fixture(autouse=True)
@@ -27,58 +39,59 @@ def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "WORTH_PROCESSES", 0)
 
 
-def test_processes_give_what_one_process_gives_in_the_same_order() -> None:
-    """Batches, counts, ids and unrecognised files are equal."""
+@pytest.mark.parametrize("task_files", [1, 5, 100])
+def test_processes_give_what_one_process_gives_in_the_same_order(
+    monkeypatch: pytest.MonkeyPatch, task_files: int
+) -> None:
+    """Events, counts, ids and unrecognised files are equal, however many files a process is sent at once."""
+    monkeypatch.setattr(pool, "TASK_FILES", task_files)
     with file_reader(OPTIONS, workers=1) as here, file_reader(OPTIONS, workers=2) as there:
-        in_one = {file.path: file for file in here(FILES)}
-        in_two = list(there(FILES))
-    assert [file.path for file in in_two] == FILES
-    for file in in_two:
-        other = in_one[file.path]
-        assert (file.file_id, file.source, file.records, file.state) == (
-            other.file_id,
-            other.source,
-            other.records,
-            other.state,
-        )
-        assert [batch.to_pydict() for batch in file.pending] == [batch.to_pydict() for batch in other.pending]
+        in_one, in_two = list(here(FILES)), list(there(FILES))
+    assert names(in_two) == list(map(str, PATHS))
+    assert sum(part.n_locations for part in in_two) == len(FILES)
+    assert [file for part in in_two for file in part.files] == [file for part in in_one for file in part.files]
+    assert rows(in_two) == rows(in_one)
 
 
 def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes in batches and between the files it was asked for between."""
-    monkeypatch.setattr(pool, "LARGE_FILE", sorted(path.stat().st_size for path in FILES)[-2])
+    """It comes between the files it was asked for between."""
+    monkeypatch.setattr(pool, "LARGE_FILE", sorted(file.listed.size for file in FILES)[-2])
+    monkeypatch.setattr(pool, "STREAMED_BYTES", 1)
     with file_reader(OPTIONS, workers=2) as read:
-        order = list(dict.fromkeys(file.path for file in read(FILES)))
-    assert order == FILES
+        parts = list(read(FILES))
+    assert names(parts) == list(map(str, PATHS))
+    assert [part.n_locations for part in parts if part.streamed] == [0, 1, 0, 1]
 
 
 def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process gives it up; it comes in its place with all that it holds, the others still from processes."""
     with file_reader(OPTIONS, workers=1) as here:
-        in_one = {file.path: file for file in here(FILES)}
-    sizes = {path: sum(batch.nbytes for batch in file.pending) for path, file in in_one.items()}
-    largest = max(sizes, key=lambda path: sizes[path])
-    monkeypatch.setattr(pool, "MOST_HANDED_OVER", sizes[largest] - 1)
-    read_here: list[Path] = []
+        in_one = list(here(FILES))
+    sizes = {part.files[0].path: sum(batch.nbytes for batch in part.events) for part in in_one}
+    monkeypatch.setattr(pool, "MOST_HANDED_OVER", max(sizes.values()) - 1)
+    read_here: list[str] = []
 
-    def noted(path: Path, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
-        read_here.append(path)
-        return read_file(path, sources, options)
+    def noted(location: Location, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
+        read_here.append(str(location))
+        return read_file(location, sources, options)
 
     monkeypatch.setattr(pool, "read_file", noted)
     with file_reader(OPTIONS, workers=2) as read:
-        in_two = {file.path: file for file in read(FILES)}
-    assert read_here == [path for path in FILES if sizes[path] == sizes[largest]]
-    assert list(in_two) == FILES
-    for path, file in in_two.items():
-        assert [batch.to_pydict() for batch in file.pending] == [b.to_pydict() for b in in_one[path].pending]
+        in_two = list(read(FILES))
+    assert read_here == [name for name in sizes if sizes[name] == max(sizes.values())]
+    assert names(in_two) == list(map(str, PATHS))
+    assert rows(in_two) == rows(in_one)
 
 
 def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
-    """The path and the reason survive the way."""
-    with file_reader(OPTIONS, workers=2) as read, pytest.raises(LostFile, match=r"gone\.json: No such file") as lost:
-        list(read([FILES[0], tmp_path / "gone.json"]))
-    assert lost.value.path == tmp_path / "gone.json"
+    """The path and the reason survive the way, and the files beside it are read."""
+    gone = local_file(tmp_path / "gone.json")
+    with file_reader(OPTIONS, workers=2) as read:
+        parts = list(read([FILES[0], gone, FILES[1]]))
+    assert names(parts) == list(map(str, PATHS[:2]))
+    (lost,) = [lost for part in parts for lost in part.lost]
+    assert lost.location == gone
+    assert str(lost) == f"{gone}: No such file or directory"
 
 
 def test_no_process_is_left_after_the_block() -> None:
@@ -88,8 +101,9 @@ def test_no_process_is_left_after_the_block() -> None:
     assert multiprocessing.active_children() == []
 
 
-def test_a_process_that_dies_is_one_line() -> None:
+def test_a_process_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the system ended for want of memory is said, not shown as a traceback."""
+    monkeypatch.setattr(pool, "TASK_FILES", 1)
     with file_reader(OPTIONS, workers=2) as read:
         files = read(FILES)
         next(files)
@@ -103,12 +117,13 @@ _PARENT = """
 import sys
 from pathlib import Path
 from ultravires.reading import pool
-from ultravires.reading.source import Options, Source
+from ultravires.reading.locations import local_file
+from ultravires.reading.source import Options
 import multiprocessing
 if __name__ == "__main__":
-    pool.WORTH_PROCESSES = 0
+    pool.WORTH_PROCESSES, pool.TASK_FILES = 0, 1
     with pool.file_reader(Options(hash_key=b"key"), workers=2) as read:
-        next(iter(read([Path(name) for name in sys.argv[1:]])))
+        next(iter(read([local_file(Path(name)) for name in sys.argv[1:]])))
         print(*[process.pid for process in multiprocessing.active_children()], flush=True)
         sys.stdin.read()
 """
@@ -118,7 +133,7 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     """kill -9 leaves no process behind."""
     script = tmp_path / "parent.py"
     script.write_text(_PARENT)
-    arguments = [sys.executable, str(script), *map(str, FILES[:4])]
+    arguments = [sys.executable, str(script), *map(str, PATHS[:4])]
     parent = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None and parent.stdin is not None
     workers = [int(pid) for pid in parent.stdout.readline().split()]

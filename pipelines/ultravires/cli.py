@@ -14,6 +14,7 @@ from ultravires.progress import LONGEST_LINE
 from ultravires.settings import DEFAULT_HOME, find_config
 from ultravires.tracing.visible import visible
 
+REMOTE = "s3://, gs:// or az:// prefix"
 STOPPED = 130
 """Exit code after Ctrl-C, as shells have it; Typer leaves with it."""
 
@@ -36,7 +37,9 @@ Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on 
 
 @app.command()
 def run(
-    input: Annotated[Path, typer.Option("--input", help="Folder (or file) of logs; sources are found by content.")],
+    input: Annotated[
+        str, typer.Option("--input", help=f"Folder, file or {REMOTE} of logs; sources are found by content.")
+    ],
     home: Home = DEFAULT_HOME,
     config: Config = None,
     as_of: Annotated[
@@ -60,9 +63,9 @@ def run(
 
 @app.command()
 def dev(
-    input: Annotated[Path, typer.Option("--input", help="Folder of logs that the sensor watches.")] = Path(
-        "data/samples"
-    ),
+    input: Annotated[
+        str, typer.Option("--input", help=f"Folder or {REMOTE} of logs that the sensor watches.")
+    ] = "data/samples",
     home: Home = DEFAULT_HOME,
     config: Config = None,
     port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 3000,
@@ -211,7 +214,7 @@ def simulate(
 
 @app.command()
 def backtest(
-    input: Annotated[Path, typer.Option("--input", help="Folder of logs.")],
+    input: Annotated[str, typer.Option("--input", help=f"Folder or {REMOTE} of logs.")],
     labels: Annotated[Path, typer.Option("--labels", help="Folder with situations.json and links.json.")],
     config: Config = None,
     as_json: Json = False,

@@ -17,6 +17,7 @@ from ultravires.alerting.findings import create_findings_tables
 from ultravires.alerting.sink import Sink, SinkContext, close_sinks, open_sinks
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.progress import watcher
+from ultravires.reading.locations import Place, place
 from ultravires.reading.source import DEFAULT_OPA_INPUTS, DEFAULT_SECRETS, Options
 from ultravires.reference import reference_tables
 from ultravires.schema import SCHEMA_VERSION
@@ -32,7 +33,7 @@ class OpenHome:
     warehouse: Warehouse
     engine: DuckDBEngine
     settings: Settings
-    input: Path
+    input: Place
     run_id: str
     as_of: datetime | None
     counts: dict[str, int] = field(default_factory=dict)
@@ -77,19 +78,19 @@ class HomeResource(dg.ConfigurableResource[OpenHome]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenHome]:
         config = Path(self.config) if self.config else None
-        with open_home(Path(self.input), Path(self.home), config=config) as home:
+        with open_home(place(self.input), Path(self.home), config=config) as home:
             yield home
 
 
 @contextmanager
 def open_home(
-    folder: Path, path: Path, *, config: Path | None, as_of: datetime | None = None, wait_seconds: float = 600
+    where: Place, path: Path, *, config: Path | None, as_of: datetime | None = None, wait_seconds: float = 600
 ) -> Iterator[OpenHome]:
-    """The home at `path` for one run over the logs in `folder`; waits for another run that holds it."""
+    """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
     settings = load_settings(config)
     with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
         engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
-        home = OpenHome(warehouse, engine, settings, folder, uuid.uuid4().hex, as_of)
+        home = OpenHome(warehouse, engine, settings, where, uuid.uuid4().hex, as_of)
         prepare(home)
         yield home
 

@@ -1,29 +1,31 @@
-"""From a folder of files to `events`, `files`, `quarantine` and `touched`, one transaction a batch of files.
+"""From files to `events`, `files`, `quarantine` and `touched`, one transaction a group of files.
 
 A file's rows, its line in the manifest and the hours it touches commit together, so a crash or a repeat loads
 nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 
 from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.errors import UsageError
-from ultravires.reading.input_file import InputFile, LostFile, stat_or_none
-from ultravires.reading.pool import ReadFiles
+from ultravires.reading.files import Quarantined
+from ultravires.reading.input_file import InputFile, LostFile
+from ultravires.reading.locations import Location, Place, Skipped
+from ultravires.reading.pool import Part, ReadFiles
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
 
 FLUSH_ROWS = 60_000
 """Rows stored at once: storing goes on while other processes read."""
+FLUSH_REFUSED = 500
+"""Records in quarantine of up to 64 KB each that are stored at once."""
 GROUP_BYTES = 16 << 20
 GROUP_FILES = 2_000
+"""Where a transaction ends; a file that comes in several parts has one of its own."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""
@@ -42,15 +44,17 @@ class LoadCounts:
     ignored: int = 0
     unrecognised: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
 class Loader:
-    """Loads the new files of a folder into an open warehouse."""
+    """Loads the new files of a place into an open warehouse."""
 
     def __init__(self, engine: DuckDBEngine, settings: Settings, read: ReadFiles, progress: Progress) -> None:
-        """`read` gives the files of some paths in their order, each again after every batch (`reading.pool`)."""
+        """`read` gives what some files hold, in their order (`reading.pool`)."""
         self.engine = engine
         self.con = engine.con
         self.settings = settings
@@ -59,84 +63,77 @@ class Loader:
         self.ingested_at = datetime.now(UTC)
         self.counts = LoadCounts()
 
-    def load(self, folder: Path) -> LoadCounts:
-        """Load what is new under `folder` (or the one file it names); UsageError when there is no such thing."""
-        if not folder.exists():
-            raise UsageError(f"{folder}: there is no such file or folder; check --input")
-        new = self._new_files(folder)
-        done = 0
-        for group in grouped(new):
-            self._load_group(group)
-            done += len(group)
+    def load(self, where: Place) -> LoadCounts:
+        """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
+        new = self._new_files(where)
+        parts = self.read(new)
+        part, done = next(parts, None), 0
+        while part is not None:
+            group = _Group()
+            part = self._load_group(group, part, parts)
+            done += group.n_locations
             self.progress("reading files", done, len(new))
         return self.counts
 
-    def _new_files(self, folder: Path) -> list[Path]:
+    def _new_files(self, where: Place) -> list[Location]:
         rows = self.con.execute("select path, size, modified_ns from files").fetchall()
         known = {path: (size, modified) for path, size, modified in rows}
         new = []
-        for path in list_files(folder):
-            status = stat_or_none(path)
-            before = known.get(stored_path(path))
+        for location in where.files():
+            if isinstance(location, Skipped):
+                self.counts.skipped.append(str(location))
+                continue
+            before = known.get(location.stored_path)
             if before is None:
-                new.append(path)
-            elif status is not None and before != (status.st_size, status.st_mtime_ns):
-                self.counts.changed.append(str(path))
+                new.append(location)
+            elif before != location.listed:
+                self.counts.changed.append(str(location))
         return new
 
-    def _load_group(self, paths: list[Path]) -> None:
-        """Load files that commit together; a file that is lost on the way is named, and the others start over."""
-        while paths:
-            try:
-                self._load_together(paths)
-                return
-            except LostFile as lost:
-                (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
-                paths = [path for path in paths if path != lost.path]
+    def _load_group(self, group: "_Group", part: Part | None, parts: Iterator[Part]) -> Part | None:
+        """Load parts that commit together, the first of them `part`; returns the first that does not belong to them.
 
-    def _load_together(self, paths: list[Path]) -> None:
-        with self.engine.warehouse.transaction():
-            files: list[InputFile] = []
-            for file in self.read(paths):
-                if not files or files[-1] is not file:
-                    files.append(file)
-                if sum(other.pending_rows() for other in files) >= FLUSH_ROWS:
-                    self._flush(files)
-            self._flush(files)
-            self._write_manifest(files)
-        for file in files:
-            self._count(file)
+        A file that is lost after some of its rows were stored has a transaction of its own, which is rolled back.
+        """
+        try:
+            with self.engine.warehouse.transaction():
+                while part is not None and group.takes(part):
+                    group.add(part)
+                    if group.is_lost:
+                        raise _Lost
+                    if group.n_rows >= FLUSH_ROWS or len(group.refused) >= FLUSH_REFUSED:
+                        self._flush(group)
+                    part = next(parts, None)
+                self._flush(group)
+                self._write_manifest(group.files)
+        except _Lost:
+            part = next(parts, None)
+        else:
+            for file in group.files:
+                self._count(file)
+        for lost in group.lost:
+            (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
+        return part
 
-    def _flush(self, files: list[InputFile]) -> None:
-        """Store the waiting rows of `files` inside the open transaction."""
-        self._store_quarantine(files)
-        tables = [self._with_provenance(file) for file in files if file.pending]
-        by_id = {file.file_id: file for file in files}
-        for file in files:
-            file.pending, file.refused = [], []
-        incoming = pa.concat_tables(tables).combine_chunks() if tables else None
-        if incoming is not None and incoming.num_rows:
-            for file_id, n in store_events(self.engine, self.settings, incoming).items():
+    def _flush(self, group: "_Group") -> None:
+        """Store the waiting rows of `group` inside the open transaction."""
+        self._store_quarantine(group)
+        if group.n_rows:
+            stored = store_events(self.engine, self.settings, self._with_provenance(group.events))
+            by_id = {file.file_id: file for file in group.files}
+            for file_id, n in stored.items():
                 by_id[file_id].events += n
+        group.events, group.refused, group.n_rows = [], [], 0
 
-    def _with_provenance(self, file: InputFile) -> pa.Table:
-        table = pa.Table.from_batches(file.pending)
-        table = table.append_column("file_id", pa.repeat(file.file_id, table.num_rows))
+    def _with_provenance(self, batches: list[pa.RecordBatch]) -> pa.Table:
+        table = pa.Table.from_batches(batches)
         stamp = pa.repeat(pa.scalar(self.ingested_at, UTC_MICROS), table.num_rows)
-        return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
+        return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS).combine_chunks()
 
-    def _store_quarantine(self, files: list[InputFile]) -> None:
+    def _store_quarantine(self, group: "_Group") -> None:
         rows = [
-            (
-                file.file_id,
-                file.log,
-                refused.record_no,
-                refused.byte_offset,
-                refused.reason,
-                refused.raw,
-            )
-            for file in files
-            for refused in file.refused
+            (file.file_id, file.log, record.record_no, record.byte_offset, record.reason, record.raw)
+            for file, record in group.refused
         ]
         if rows:
             self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
@@ -147,9 +144,9 @@ class Loader:
             return
         columns = {
             "file_id": [file.file_id for file in files],
-            "path": [stored_path(file.path) for file in files],
-            "size": [file.size for file in files],
-            "modified_ns": [file.modified_ns for file in files],
+            "path": [file.stored_path for file in files],
+            "size": [file.standing.size for file in files],
+            "modified_ns": [file.standing.modified_ns for file in files],
             "sha256": [file.sha256 for file in files],
             "source": [file.source for file in files],
             "state": [file.state for file in files],
@@ -175,50 +172,48 @@ class Loader:
         self.counts.quarantined += file.quarantined
         self.counts.ignored += file.ignored
         if file.state == "unrecognised":
-            self.counts.unrecognised.append(str(file.path))
+            self.counts.unrecognised.append(file.path)
+        if file.is_damaged:
+            self.counts.damaged.append(f"{file.path}: {file.message}")
 
 
-def stored_path(path: Path) -> str:
-    """The path as the manifest knows it. A name that is not UTF-8 cannot be stored as it is: its bytes are escaped
-    behind `bytes:`, with which no absolute path begins, so that two files never share a line.
-    """
-    name = str(path.absolute())
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "bytes:" + os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-    return name
+class _Lost(Exception):
+    """Rolls the transaction of a streamed file back."""
 
 
-def grouped(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """Files that commit together: small ones by the batch, a large one alone."""
-    group: list[Path] = []
-    size = 0
-    for path in paths:
-        status = stat_or_none(path)
-        group.append(path)
-        size += status.st_size if status else 0
-        if size >= GROUP_BYTES or len(group) >= GROUP_FILES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+@dataclass
+class _Group:
+    """Files that commit together: small ones by the batch, one that comes in several parts alone."""
 
+    n_locations: int = 0
+    n_bytes: int = 0
+    n_rows: int = 0
+    files: list[InputFile] = field(default_factory=list)
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
+    lost: list[LostFile] = field(default_factory=list)
+    streamed: Location | None = None
+    is_begun: bool = False
 
-def list_files(folder: Path) -> Iterator[Path]:
-    """Regular files under `folder` in a fixed order; a folder that links lead back to is entered once."""
-    if folder.is_file():
-        yield folder
-        return
-    seen: set[str] = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        real = str(Path(root).resolve())
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(root) / name
-            if path.is_file() and not name.startswith("."):
-                yield path
+    @property
+    def is_lost(self) -> bool:
+        return self.streamed is not None and bool(self.lost)
+
+    def takes(self, part: Part) -> bool:
+        if not self.is_begun:
+            return True
+        if part.streamed is not self.streamed or (self.streamed is not None and self.n_locations):
+            return False
+        return self.streamed is not None or (self.n_bytes < GROUP_BYTES and self.n_locations < GROUP_FILES)
+
+    def add(self, part: Part) -> None:
+        self.is_begun, self.streamed = True, part.streamed
+        self.n_locations += part.n_locations
+        self.lost += part.lost
+        for file in part.files:
+            if not self.files or self.files[-1] is not file:
+                self.files.append(file)
+                self.n_bytes += file.standing.size
+        self.events += part.events
+        self.n_rows += sum(batch.num_rows for batch in part.events)
+        self.refused += part.refused

@@ -19,6 +19,7 @@ from ultravires.home import OpenHome
 from ultravires.progress import watcher
 from ultravires.published import open_published
 from ultravires.reading.files import Batch, batches
+from ultravires.reading.locations import LocalPlace
 from ultravires.reading.source import Frame, Options, Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.running import RunResult, run_once
@@ -66,7 +67,7 @@ def retry_and_run(home: Path, *, config: Path | None) -> tuple[Retried, RunResul
     settings = load_settings(config)
     with open_warehouse(home, say=watcher().say) as warehouse:
         engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
-        retried = retry(OpenHome(warehouse, engine, settings, home, "", None))
+        retried = retry(OpenHome(warehouse, engine, settings, LocalPlace(home), "", None))
     with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as nothing_new:
         return retried, run_once(Path(nothing_new), home, config=config, as_of="")
 

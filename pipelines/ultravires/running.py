@@ -11,6 +11,7 @@ from typing import Any
 from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
 from ultravires.progress import watcher
+from ultravires.reading.locations import LocalPlace, place
 from ultravires.settings import CONFIG_NAME, environment, load_settings
 
 DAGSTER_YAML = """\
@@ -40,20 +41,28 @@ class RunResult:
         return asdict(self)
 
 
-def run_once(folder: Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600) -> RunResult:
-    """Materialize every asset but the backfill's in this process; raises what went wrong as one of our errors."""
+def run_once(
+    folder: str | Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600
+) -> RunResult:
+    """Materialize every asset but the backfill's in this process; raises what went wrong as one of our errors.
+
+    `folder` is a path, or a URL as `ultravires.reading.locations` knows them.
+    """
     started = time.monotonic()
     moment = _moment(as_of)
-    _refuse_missing(folder)
-    if config is None and (folder / CONFIG_NAME).is_file():
-        watcher().say(f"{folder / CONFIG_NAME} lies beside the logs and is not used; to trust it, pass it as --config")
+    where = place(folder)
+    where.refuse_missing()
+    if config is None and isinstance(where, LocalPlace) and (where.path / CONFIG_NAME).is_file():
+        watcher().say(
+            f"{where.path / CONFIG_NAME} lies beside the logs and is not used; to trust it, pass it as --config"
+        )
     import dagster as dg
 
     from ultravires.definitions import ASSETS, CHECKS, REQUEUED
     from ultravires.home import open_home
 
     with (
-        open_home(folder, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened,
+        open_home(where, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened,
         dg.DagsterInstance.ephemeral() as instance,
     ):
         result = dg.materialize(
@@ -71,9 +80,10 @@ def run_once(folder: Path, home: Path, *, config: Path | None, as_of: str, wait_
     return RunResult(**fields, seconds=round(time.monotonic() - started, 2))
 
 
-def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
+def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> int:
     """Run `dagster dev` over this project until it is stopped; returns its exit code."""
-    _refuse_missing(folder)
+    where = place(folder)
+    where.refuse_missing()
     load_settings(config)
     instance = home.absolute() / "dagster"
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,7 +92,7 @@ def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
         **environment(),
         "PYTHONWARNINGS": "ignore",  # Dagster's advice to its developers is nothing for people who watch logs
         "DAGSTER_HOME": str(instance),
-        "ULTRAVIRES_INPUT": str(folder.absolute()),
+        "ULTRAVIRES_INPUT": where.absolute(),
         "ULTRAVIRES_HOME": str(home.absolute()),
     }
     if config is not None:
@@ -103,11 +113,6 @@ def serve(folder: Path, home: Path, *, config: Path | None, port: int) -> int:
         return subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - no shell, our own words
     except KeyboardInterrupt:
         return 0
-
-
-def _refuse_missing(folder: Path) -> None:
-    if not folder.exists():
-        raise UsageError(f"{folder}: there is no such file or folder; check --input")
 
 
 def _moment(as_of: str) -> datetime | None:

@@ -178,11 +178,33 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
-def configured_run() -> tuple[Path, Path, Path | None]:
+def has_s3_region() -> bool:
+    """Whether the environment names a region or a server of its own for S3, so that none has to be looked up."""
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
+    return any(os.environ.get(name) for name in names)
+
+
+def azure_storage() -> dict[str, str] | None:
+    """The storage account that the environment names, as Azure's own tools have it; None where it names none.
+
+    Without a key or a signature of its own the SDK looks for an identity.
+    """
+    account = os.environ.get("AZURE_STORAGE_ACCOUNT")
+    if not account:
+        return None
+    given = {
+        "account_name": account,
+        "account_key": os.environ.get("AZURE_STORAGE_KEY"),
+        "sas_token": os.environ.get("AZURE_STORAGE_SAS_TOKEN"),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def configured_run() -> tuple[str, Path, Path | None]:
     """(input, home, config) for Dagster's own processes, as `ultravires dev` leaves them in the environment."""
     config = os.environ.get("ULTRAVIRES_CONFIG")
     return (
-        Path(os.environ.get("ULTRAVIRES_INPUT", "data/samples")),
+        os.environ.get("ULTRAVIRES_INPUT", "data/samples"),
         Path(os.environ.get("ULTRAVIRES_HOME", str(DEFAULT_HOME))),
         Path(config) if config else None,
     )

@@ -51,7 +51,7 @@ _LOADED = {
     ],
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
-    """Read the new files below the input folder."""
+    """Read the new files of the input."""
     with file_reader(home.options()) as read:
         counts = Loader(home.engine, home.settings, read, watcher().step).load(home.input)
     for what, paths in (
@@ -59,6 +59,8 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
         ("changed since it was loaded, not read again:", counts.changed),
         ("still being written, left for the next run:", counts.waiting),
         ("cannot be read:", counts.unreadable),
+        ("read up to its damage:", counts.damaged),
+        ("not entered:", counts.skipped),
     ):
         for path in paths[:20]:
             watcher().say(f"{what} {path}")

@@ -35,7 +35,11 @@ def read(path: Path, source: Source, options: Options) -> Iterator[Batch]:
     """Batches of at most 20,000 events or about 32 MB of records. Raises OSError where the file cannot be
     read.
     """
-    file = FileBytes(path, options)
+    yield from read_bytes(FileBytes(path, options), source, options)
+
+
+def read_bytes(file: FileBytes, source: Source, options: Options) -> Iterator[Batch]:
+    """As `read`, of a file whose beginning may have been looked at already."""
     frames = source.records(file.chunks(), options)
     yield from batches(chain(frames, _damage(file)), source, options)
 

@@ -1,43 +1,58 @@
-"""One file of the input folder, read: what it holds as batches, and how it stood when it was read."""
+"""One file of the input, read: what it holds as batches, and how it stood when it was read.
+
+A small file is read into memory once, where it is hashed, recognised and read; a large one is hashed as it streams by.
+Each member of a tar archive is a file of its own.
+"""
 
 import hashlib
-import os
+import io
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from ultravires.reading.files import Batch, Quarantined, read, recognise
+from ultravires.reading.decompressing import Damage, FileBytes, Openable, Stream
+from ultravires.reading.files import Batch, Quarantined, read_bytes
+from ultravires.reading.head import HEAD_BYTES, Head
+from ultravires.reading.locations import Location, Standing
 from ultravires.reading.source import Options, Source
+from ultravires.reading.tar_members import Archive, Member, is_tar
+
+HELD_BYTES = 8 << 20
+"""A file up to this size is held in memory."""
 
 
 class LostFile(Exception):
-    """A file that vanished, cannot be read or grew while it was read; what it had given so far is rolled back."""
+    """A file that vanished, cannot be read or grew while it was read."""
 
-    def __init__(self, path: Path, reason: str, is_growing: bool = False) -> None:
-        super().__init__(path, reason, is_growing)
-        self.path = path
+    def __init__(self, location: Location, reason: str, is_growing: bool = False) -> None:
+        super().__init__(location, reason, is_growing)
+        self.location = location
         self.reason = reason
         self.is_growing = is_growing
 
     def __str__(self) -> str:
-        return str(self.path) if self.is_growing else f"{self.path}: {self.reason}"
+        return str(self.location) if self.is_growing else f"{self.location}: {self.reason}"
 
 
 @dataclass
 class InputFile:
-    """One file while it is read, and then its line in the manifest."""
+    """One file while it is read, and then its line in the manifest.
 
-    path: Path
-    size: int
-    modified_ns: int
+    `path` is the name for people. `pending` has the events that nobody has taken yet, as SOURCE_COLUMNS and file_id.
+    """
+
+    path: str
+    stored_path: str
+    standing: Standing
     file_id: str
-    sha256: str
+    sha256: str | None = None
     source: str | None = None
     log: str | None = None
     state: str = "loaded"
     message: str | None = None
+    is_damaged: bool = False
     records: int = 0
     emitted: int = 0
     events: int = 0
@@ -51,55 +66,157 @@ class InputFile:
         self.ignored += batch.n_ignored
         self.quarantined += len(batch.quarantined)
         self.emitted += batch.events.num_rows
-        self.pending.append(batch.events)
+        if batch.events.num_rows:
+            file_id = pa.repeat(self.file_id, batch.events.num_rows)
+            self.pending.append(batch.events.append_column("file_id", file_id))
         self.refused += batch.quarantined
 
-    def pending_rows(self) -> int:
-        return sum(batch.num_rows for batch in self.pending)
 
-
-def read_file(path: Path, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
+def read_file(location: Location, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
     """The file after each of its batches, so that a large one can be stored in parts; always at least once.
 
-    Raises LostFile when it cannot be read, or stands otherwise at the end than at the beginning.
+    An archive gives its members so, one after another, and at last itself. Raises LostFile when the file cannot be
+    read, or stands otherwise at the end than it was listed.
     """
-    file = open_file(path)
-    source = recognise(path, sources)
-    if source is None:
-        file.state, file.message = "unrecognised", "no source recognises its content"
-        yield file
-        return
-    file.source, file.log = source.name, source.log
     try:
-        for batch in read(path, source, options):
-            file.take(batch)
-            yield file
+        with location.open() as stream:
+            content = _content(location, stream)
+            file = _input_file(str(location), location.stored_path, location.listed)
+            bytes_ = FileBytes(content, options)
+            if is_tar(bytes_.head(HEAD_BYTES)):
+                yield from _read_archive(file, bytes_, sources, options)
+            else:
+                yield from _read_log(file, bytes_, sources, options)
+            file.sha256 = content.sha256()
+        if not isinstance(content, _Held):
+            _refuse_changed(location)
+        yield file
     except OSError as error:
-        raise LostFile(path, error.strerror or str(error)) from error
-    if _has_changed(file):
-        raise LostFile(path, "still being written", is_growing=True)
+        raise LostFile(location, error.strerror or str(error)) from error
+
+
+def _read_archive(
+    archive_file: InputFile, bytes_: FileBytes, sources: Sequence[Source], options: Options
+) -> Iterator[InputFile]:
+    # A log may be large, an archive of many logs larger; how much it may expand stays limited.
+    bytes_.options = replace(options, max_file_bytes=sys.maxsize)
+    archive_file.state = "archive"
+    archive = Archive(bytes_)
+    for member in archive.members():
+        name = f"{archive_file.path}!{member.name}"
+        stored = f"{archive_file.stored_path}!{member.name}"
+        file = _input_file(name, stored, Standing(member.size, member.modified_ns))
+        yield from _read_member(file, member, sources, options)
+    archive_file.message = archive.damage or f"{archive.n_members} files"
+    archive_file.is_damaged = archive.damage is not None
+
+
+def _read_member(file: InputFile, member: Member, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
+    bytes_ = FileBytes(member, options)
+    if member.reason is not None:
+        file.state, file.message = "unrecognised", member.reason
+    elif is_tar(bytes_.head(HEAD_BYTES)):
+        file.state, file.message = "unrecognised", "an archive inside of an archive is not opened"
+    else:
+        yield from _read_log(file, bytes_, sources, options)
+    try:
+        file.sha256 = member.sha256()
+    except Damage:
+        file.sha256 = None
     yield file
 
 
-def open_file(path: Path) -> InputFile:
-    """How the file stands now; its id depends on its path and its content."""
-    try:
-        status = path.stat()
-        with path.open("rb") as handle:
-            sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise LostFile(path, error.strerror or str(error)) from error
-    file_id = hashlib.sha256(f"{path.absolute()}\x1f{sha256}".encode(errors="surrogateescape")).hexdigest()[:32]
-    return InputFile(path, status.st_size, status.st_mtime_ns, file_id, sha256)
+def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
+    head = Head(bytes_.head(HEAD_BYTES))
+    source = next((source for source in sources if source.recognise(head)), None)
+    if source is None:
+        file.state = "unrecognised"
+        file.message = bytes_.damage or "no source recognises its content"
+        return
+    file.source, file.log = source.name, source.log
+    for batch in read_bytes(bytes_, source, options):
+        file.take(batch)
+        yield file
 
 
-def stat_or_none(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None
+def _input_file(path: str, stored_path: str, standing: Standing) -> InputFile:
+    identity = f"{stored_path}\x1f{standing.size}\x1f{standing.modified_ns}"
+    file_id = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+    return InputFile(path, stored_path, standing, file_id)
 
 
-def _has_changed(file: InputFile) -> bool:
-    now = stat_or_none(file.path)
-    return now is None or (now.st_size, now.st_mtime_ns) != (file.size, file.modified_ns)
+def _content(location: Location, stream: Stream) -> "_Held | _Hashed":
+    if location.listed.size > HELD_BYTES:
+        return _Hashed(stream)
+    data = _read_whole(stream, location.listed.size + 1)
+    _refuse_changed(location)
+    if len(data) != location.listed.size:
+        raise LostFile(location, "still being written", is_growing=True)
+    return _Held(data)
+
+
+def _read_whole(stream: Stream, most: int) -> bytes:
+    data = stream.read(most)
+    while len(data) < most and (more := stream.read(most - len(data))):
+        data += more
+    return data
+
+
+def _refuse_changed(location: Location) -> None:
+    if location.stat() != location.listed:
+        raise LostFile(location, "still being written", is_growing=True)
+
+
+class _Held(Openable):
+    """A whole file in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(self._data)
+
+    def sha256(self) -> str:
+        return hashlib.sha256(self._data).hexdigest()
+
+
+class _Hashed(Openable):
+    """An open file that is hashed on the way; what is read again after a damage is not hashed again."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._hashed = 0
+
+    def open(self) -> Stream:
+        return self
+
+    def read(self, size: int = -1, /) -> bytes:
+        at = self._stream.tell()
+        data = self._stream.read(size)
+        if at + len(data) > self._hashed:
+            self._digest.update(memoryview(data)[self._hashed - at :])
+            self._hashed = at + len(data)
+        return data
+
+    def seek(self, offset: int, /) -> int:
+        return self._stream.seek(offset)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def __enter__(self) -> "_Hashed":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Who opened the stream closes it."""
+
+    def sha256(self) -> str:
+        """Of the whole file, whose end nobody may have read."""
+        self.seek(self._hashed)
+        while self.read(1 << 20):
+            pass
+        return self._digest.hexdigest()

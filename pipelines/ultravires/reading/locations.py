@@ -1,0 +1,173 @@
+"""Where log files lie: a local folder or file, or a prefix of an object store.
+
+A Place is what `--input` names; it lists Locations, one a file, each with its size and time as they were listed. All
+that reads files sees Locations only, so local and remote logs are read alike. Both can be sent to another process.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol, cast
+
+from ultravires.errors import UsageError
+from ultravires.reading.decompressing import Stream
+
+
+class Standing(NamedTuple):
+    """How a file stands: when one of these changes, the file has changed."""
+
+    size: int
+    modified_ns: int
+
+
+class Location(Protocol):
+    """One file as it was listed."""
+
+    @property
+    def listed(self) -> Standing: ...
+
+    @property
+    def stored_path(self) -> str:
+        """The file as the manifest knows it."""
+
+    def open(self) -> Stream:
+        """Raises OSError with a short reason where that fails."""
+
+    def stat(self) -> Standing:
+        """How the file stands now; raises OSError."""
+
+    def __str__(self) -> str:
+        """The file as it is named to people."""
+
+
+class Skipped(NamedTuple):
+    """A folder that was not entered, or a name that was passed over, and why."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Place(Protocol):
+    """What `--input` names."""
+
+    def refuse_missing(self) -> None:
+        """Raises UsageError where that can be told without a network."""
+
+    def files(self) -> Iterator[Location | Skipped]:
+        """Every file in a fixed order; UsageError or RunError when the place is missing, closed or out of reach."""
+
+    def absolute(self) -> str:
+        """The place as another process finds it."""
+
+    def __str__(self) -> str: ...
+
+
+def place(text: str | Path) -> Place:
+    """The place that `text` names: a path, or a URL of an object store. Raises UsageError for other URLs."""
+    if isinstance(text, str) and "://" in text:
+        from ultravires.reading.object_stores import object_prefix
+
+        return object_prefix(text)
+    return LocalPlace(Path(text))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    path: str
+    listed: Standing
+
+    @property
+    def stored_path(self) -> str:
+        """The absolute path. A name that is not UTF-8 cannot be stored as it is: its bytes are escaped behind
+        `bytes:`, with which no absolute path begins, so that two files never share a line.
+        """
+        path = self.path if self.path.startswith("/") else str(Path(self.path).absolute())
+        if path.isascii():
+            return path
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            return "bytes:" + os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+        return path
+
+    def open(self) -> BinaryIO:
+        return cast(BinaryIO, open(self.path, "rb", buffering=0))  # noqa: PTH123 - no Path per small file
+
+    def stat(self) -> Standing:
+        return _standing(os.stat(self.path))  # noqa: PTH116 - no Path per small file
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def local_file(path: Path) -> LocalFile:
+    """The file at `path` as it stands now; one that is missing has size 0 and is told of when it is opened."""
+    try:
+        return LocalFile(str(path), _standing(path.stat()))
+    except OSError:
+        return LocalFile(str(path), Standing(0, 0))
+
+
+def _standing(status: os.stat_result) -> Standing:
+    return Standing(status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class LocalPlace:
+    """A folder with all below it, or one file."""
+
+    path: Path
+
+    def refuse_missing(self) -> None:
+        if not self.path.exists():
+            raise UsageError(f"{self.path}: there is no such file or folder; check --input")
+
+    def files(self) -> Iterator[Location | Skipped]:
+        """Regular files in a fixed order, hidden ones left out; a folder that links lead back to is entered once."""
+        self.refuse_missing()
+        if self.path.is_file():
+            yield local_file(self.path)
+        else:
+            yield from _below(str(self.path), set())
+
+    def absolute(self) -> str:
+        return str(self.path.absolute())
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skipped]:
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = os.stat(folder)  # noqa: PTH116 - no Path per entry, here and below
+            identity = (status.st_dev, status.st_ino)
+            if identity in entered:
+                yield Skipped(folder, "leads to a folder that is read already")
+                continue
+            entered.add(identity)
+            with os.scandir(folder) as entries:
+                visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=_name)
+        except OSError as error:
+            yield Skipped(folder, error.strerror or str(error))
+            continue
+        folders = []
+        for entry in visible:
+            try:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    yield LocalFile(entry.path, _standing(entry.stat()))
+            except OSError as error:  # it vanished between the two looks, or is a link in a circle
+                yield Skipped(entry.path, error.strerror or str(error))
+        waiting += reversed(folders)
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name

@@ -27,7 +27,12 @@ def load(folder: Path, home: Path) -> tuple[float, int]:
         prepare(opened)
         store_configuration(opened)
         started = time.perf_counter()
-        loader = Loader(engine, opened.settings, stack.enter_context(file_reader(opened.options())), lambda *_: None)
+        loader = Loader(
+            engine,
+            opened.settings,
+            stack.enter_context(file_reader(opened.options(), home / "reading")),
+            lambda *_: None,
+        )
         counts = loader.load(opened.input)
         _refuse_losses(counts)
         row = warehouse.con.execute("select count(*) from events").fetchone()

@@ -24,7 +24,7 @@ APPROVALS = sorted((SAMPLES / "approvals").glob("*.jsonl"))
 def loader(tmp_path: Path) -> Iterator[Loader]:
     with open_warehouse(tmp_path / "home") as warehouse:
         engine = DuckDBEngine(warehouse, hourly_tables())
-        with file_reader(Options(hash_key=b"key")) as read:
+        with file_reader(Options(hash_key=b"key"), tmp_path / "reading") as read:
             yield Loader(engine, Settings(), read, lambda what, done, total: None)
 
 

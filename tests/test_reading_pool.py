@@ -13,6 +13,7 @@ import pytest
 from conftest import SAMPLES
 from ultravires.errors import RunError
 from ultravires.reading import pool
+from ultravires.reading.handing_over import take_batches, write_batches
 from ultravires.reading.input_file import InputFile, read_file
 from ultravires.reading.locations import Location, local_file
 from ultravires.reading.pool import Part, file_reader
@@ -34,18 +35,19 @@ def rows(parts: list[Part]) -> list[dict[str, object]]:
 
 
 @pytest.fixture(autouse=True)
-def always_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def always_worth_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Processes start for the smallest input too."""
     monkeypatch.setattr(pool, "WORTH_PROCESSES", 0)
 
 
 @pytest.mark.parametrize("task_files", [1, 5, 100])
 def test_processes_give_what_one_process_gives_in_the_same_order(
-    monkeypatch: pytest.MonkeyPatch, task_files: int
+    monkeypatch: pytest.MonkeyPatch, task_files: int, tmp_path: Path
 ) -> None:
     """Events, counts, ids and unrecognised files are equal, however many files a process is sent at once."""
     monkeypatch.setattr(pool, "TASK_FILES", task_files)
-    with file_reader(OPTIONS, workers=1) as here, file_reader(OPTIONS, workers=2) as there:
+    one, two = tmp_path / "one", tmp_path / "two"
+    with file_reader(OPTIONS, one, workers=1) as here, file_reader(OPTIONS, two, workers=2) as there:
         in_one, in_two = list(here(FILES)), list(there(FILES))
     assert names(in_two) == list(map(str, PATHS))
     assert sum(part.n_locations for part in in_two) == len(FILES)
@@ -53,19 +55,40 @@ def test_processes_give_what_one_process_gives_in_the_same_order(
     assert rows(in_two) == rows(in_one)
 
 
-def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_process_hands_over_by_a_file_is_what_it_read(tmp_path: Path) -> None:
+    """Taken once, the file is gone and its rows stay."""
+    with file_reader(OPTIONS, tmp_path / "reading", workers=1) as here:
+        batches = [batch for part in here(FILES) for batch in part.events]
+    path = write_batches(batches, tmp_path)
+    assert path.stat().st_mode & 0o077 == 0
+    taken = take_batches(path)
+    assert not path.exists()
+    assert rows([pool.Part(events=taken)]) == rows([pool.Part(events=batches)])
+
+
+def test_nothing_is_left_where_processes_hand_over(tmp_path: Path) -> None:
+    """Neither of this run nor of one that was killed before."""
+    (tmp_path / "reading").mkdir()
+    (tmp_path / "reading" / "left.arrow").write_bytes(b"of a run that was killed")
+    with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
+        assert list((tmp_path / "reading").iterdir()) == []
+        next(iter(read(FILES)))
+    assert not (tmp_path / "reading").exists()
+
+
+def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It comes between the files it was asked for between."""
     monkeypatch.setattr(pool, "LARGE_FILE", sorted(file.listed.size for file in FILES)[-2])
     monkeypatch.setattr(pool, "STREAMED_BYTES", 1)
-    with file_reader(OPTIONS, workers=2) as read:
+    with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         parts = list(read(FILES))
     assert names(parts) == list(map(str, PATHS))
     assert [part.n_locations for part in parts if part.streamed] == [0, 1, 0, 1]
 
 
-def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A process gives it up; it comes in its place with all that it holds, the others still from processes."""
-    with file_reader(OPTIONS, workers=1) as here:
+    with file_reader(OPTIONS, tmp_path / "reading", workers=1) as here:
         in_one = list(here(FILES))
     sizes = {part.files[0].path: sum(batch.nbytes for batch in part.events) for part in in_one}
     monkeypatch.setattr(pool, "MOST_HANDED_OVER", max(sizes.values()) - 1)
@@ -76,7 +99,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.Monk
         return read_file(location, sources, options)
 
     monkeypatch.setattr(pool, "read_file", noted)
-    with file_reader(OPTIONS, workers=2) as read:
+    with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         in_two = list(read(FILES))
     assert read_here == [name for name in sizes if sizes[name] == max(sizes.values())]
     assert names(in_two) == list(map(str, PATHS))
@@ -86,7 +109,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.Monk
 def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
     """The path and the reason survive the way, and the files beside it are read."""
     gone = local_file(tmp_path / "gone.json")
-    with file_reader(OPTIONS, workers=2) as read:
+    with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         parts = list(read([FILES[0], gone, FILES[1]]))
     assert names(parts) == list(map(str, PATHS[:2]))
     (lost,) = [lost for part in parts for lost in part.lost]
@@ -94,17 +117,17 @@ def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
     assert str(lost) == f"{gone}: No such file or directory"
 
 
-def test_no_process_is_left_after_the_block() -> None:
+def test_no_process_is_left_after_the_block(tmp_path: Path) -> None:
     """Also when the block is left in the middle of the work."""
-    with file_reader(OPTIONS, workers=2) as read:
+    with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         next(iter(read(FILES)))
     assert multiprocessing.active_children() == []
 
 
-def test_a_process_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the system ended for want of memory is said, not shown as a traceback."""
     monkeypatch.setattr(pool, "TASK_FILES", 1)
-    with file_reader(OPTIONS, workers=2) as read:
+    with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         files = read(FILES)
         next(files)
         for process in multiprocessing.active_children():
@@ -122,7 +145,7 @@ from ultravires.reading.source import Options
 import multiprocessing
 if __name__ == "__main__":
     pool.WORTH_PROCESSES, pool.TASK_FILES = 0, 1
-    with pool.file_reader(Options(hash_key=b"key"), workers=2) as read:
+    with pool.file_reader(Options(hash_key=b"key"), Path(__file__).parent / "reading", workers=2) as read:
         next(iter(read([local_file(Path(name)) for name in sys.argv[1:]])))
         print(*[process.pid for process in multiprocessing.active_children()], flush=True)
         sys.stdin.read()

@@ -52,7 +52,7 @@ _LOADED = {
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Read the new files of the input."""
-    with file_reader(home.options()) as read:
+    with file_reader(home.options(), home.path / "reading") as read:
         counts = Loader(home.engine, home.settings, read, watcher().step).load(home.input)
     for what, paths in (
         ("no source recognises", counts.unrecognised),

@@ -6,8 +6,10 @@ over what it read whole. A small file may unpack to much: a process that finds m
 and it is read here like a large one.
 """
 
+import gc
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections import deque
@@ -18,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -25,6 +28,7 @@ import pyarrow as pa
 from ultravires import registry
 from ultravires.errors import RunError
 from ultravires.reading.files import Quarantined
+from ultravires.reading.handing_over import WORTH_A_FILE, take_batches, write_batches
 from ultravires.reading.input_file import InputFile, LostFile, read_file
 from ultravires.reading.locations import Location
 from ultravires.reading.source import Options, Source
@@ -57,6 +61,8 @@ class Part:
     refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     streamed: Location | None = None
+    handed_over: Path | None = None
+    """Where `events` lie while they are on the way from one process to another."""
 
     def add(self, file: InputFile) -> None:
         """Takes what is pending of `file`."""
@@ -79,18 +85,38 @@ class ReadFiles(Protocol):
 
 
 @contextmanager
-def file_reader(options: Options, *, workers: int | None = None) -> Iterator[ReadFiles]:
-    """Something that reads files; processes start when there is enough to read, and are gone after the block."""
-    pool = _Pool(options, workers or os.cpu_count() or 1)
+def file_reader(options: Options, folder: Path, *, workers: int | None = None) -> Iterator[ReadFiles]:
+    """Something that reads files; processes start when there is enough to read, and are gone after the block.
+
+    They hand over what they read in `folder`, which is made for it and removed.
+    """
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    folder.mkdir(mode=0o700, parents=True)
+    pool = _Pool(options, folder, workers or os.cpu_count() or 1)
     try:
-        yield pool.read
+        with without_collector():
+            yield pool.read
     finally:
         pool.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Rows and decoded records hold no circles, and looking for some in them takes a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Pool:
-    def __init__(self, options: Options, workers: int) -> None:
+    def __init__(self, options: Options, folder: Path, workers: int) -> None:
         self._options = options
+        self._folder = folder
         self._workers = workers
         self._executor: ProcessPoolExecutor | None = None
 
@@ -153,11 +179,14 @@ class _Pool:
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
-        return self._executor.submit(_read_many, task, self._options, MOST_HANDED_OVER)
+        return self._executor.submit(_read_many, task, self._options, MOST_HANDED_OVER, self._folder)
 
     def _result(self, future: "Future[Part]") -> Part:
         try:
-            return future.result()
+            part = future.result()
+            if part.handed_over is not None:
+                part.events, part.handed_over = take_batches(part.handed_over), None
+            return part
         except BrokenProcessPool as error:
             raise RunError(
                 "a process that reads files was ended from outside (perhaps for want of memory); run again to go on"
@@ -189,6 +218,8 @@ def _tasks(locations: Iterable[Location]) -> Iterator[list[Location]]:
 def _begin_work() -> None:
     """Ctrl-C is the parent's to answer; and a worker without a parent has nobody to work for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.disable()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -199,7 +230,7 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _read_many(task: list[Location], options: Options, most: int) -> Part:
+def _read_many(task: list[Location], options: Options, most: int, folder: Path) -> Part:
     """What the first locations of `task` hold, up to the one with which it would be more than `most` bytes."""
     part, held = Part(), 0
     for location in task:
@@ -209,12 +240,13 @@ def _read_many(task: list[Location], options: Options, most: int) -> Part:
                 held += _held(file)
                 one.add(file)
                 if held > most:
-                    return _together(part)
+                    return _handed_over(part, folder)
         except LostFile as lost:
             one = Part(lost=[lost])
         one.n_locations = 1
         part.extend(one)
-    return _together(part)
+    gc.collect(0)  # what little went in circles on the way
+    return _handed_over(part, folder)
 
 
 def _held(file: InputFile) -> int:
@@ -222,8 +254,10 @@ def _held(file: InputFile) -> int:
     return n_bytes + sum(len(refused.raw) for refused in file.refused)
 
 
-def _together(part: Part) -> Part:
-    """One batch costs a fraction of many on the way to another process."""
-    if len(part.events) > 1:
+def _handed_over(part: Part, folder: Path) -> Part:
+    """Much goes by a file, little in one piece: one batch costs a fraction of many on the way to another process."""
+    if sum(batch.nbytes for batch in part.events) >= WORTH_A_FILE:
+        part.handed_over, part.events = write_batches(part.events, folder), []
+    elif len(part.events) > 1:
         part.events = pa.Table.from_batches(part.events).combine_chunks().to_batches()
     return part

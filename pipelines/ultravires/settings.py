@@ -178,10 +178,14 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def s3_endpoint() -> str | None:
+    """A server of S3's protocol other than Amazon's, as AWS's own tools take it from the environment."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
 def has_s3_region() -> bool:
-    """Whether the environment names a region or a server of its own for S3, so that none has to be looked up."""
-    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
-    return any(os.environ.get(name) for name in names)
+    """Whether the environment names a region for S3, so that none has to be looked up."""
+    return any(os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
 
 
 def azure_storage() -> dict[str, str] | None:

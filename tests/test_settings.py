@@ -1,10 +1,17 @@
 """ultravires.yaml: what is understood, and what is refused with one line."""
 
+import json
 from pathlib import Path
 
 import pytest
+from source_samples import decision
 from ultravires.errors import ConfigError, UsageError
-from ultravires.settings import find_config, load_settings
+from ultravires.home import open_home, store_configuration
+from ultravires.loading import Loader
+from ultravires.reading.locations import LocalPlace
+from ultravires.reading.pool import file_reader
+from ultravires.reading.source import Options
+from ultravires.settings import Limits, find_config, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -49,9 +56,37 @@ def test_durations_are_written_as_people_write_them(tmp_path: Path) -> None:
     assert settings.expectation("opa_decisions").expected_delay.seconds == 900
 
 
+def test_limits_are_written_with_units_and_reach_the_reader(tmp_path: Path) -> None:
+    """What is not named keeps its default, and the defaults are those of the reader."""
+    limits = load_settings(write(tmp_path, "limits: {max_record_bytes: 2 MB, max_ratio: 50}")).limits
+    options = Options(hash_key=b"key", **limits.model_dump())
+    assert options == Options(hash_key=b"key", max_record_bytes=2 << 20, max_ratio=50)
+    assert Options(hash_key=b"key", **Limits().model_dump()) == Options(hash_key=b"key")
+
+
+def test_a_limit_is_kept(tmp_path: Path) -> None:
+    """A record beyond the configured size, or nested deeper, is put aside with the reason."""
+    config = write(tmp_path, "limits: {max_record_bytes: 2KB, max_depth: 20}")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    nested = json.loads("[" * 30 + "]" * 30)
+    records = [decision(), decision(pad="x" * 3000), decision(input={"nested": nested}), decision(decision_id="last")]
+    (logs / "opa.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    with open_home(LocalPlace(logs), tmp_path / "home", config=config) as home:
+        store_configuration(home)
+        with file_reader(home.options()) as read:
+            counts = Loader(home.engine, home.settings, read, lambda what, done, total: None).load(home.input)
+        reasons = home.warehouse.con.execute("select reason from quarantine order by record_no").fetchall()
+    assert (counts.events, counts.quarantined) == (2, 2)
+    assert reasons == [("record is longer than 2048 bytes",), ("nested too deeply",)]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("limits: {max_record_byte: 1MB}", "unknown key 'limits.max_record_byte'; known keys there: max_depth, max_fi"),
+        ("limits: {max_file_bytes: 4 apples}", "limits.max_file_bytes: .*'4 apples' is no size; write bytes, or a num"),
+        ("limits: {max_ratio: 0}", "limits.max_ratio: .* greater than or equal to 10"),
         ("- a list", "expected a mapping"),
         ("a: [", "not valid YAML"),
         ("networks: {office: [10.0.0.0/99]}", "networks.office"),

@@ -57,6 +57,7 @@ class OpenHome:
         """What the sources may know of the configuration."""
         return Options(
             hash_key=hash_key(self.path),
+            **self.settings.limits.model_dump(),
             redact=DEFAULT_SECRETS | {name.lower() for name in self.settings.redact},
             opa_inputs={**self.settings.opa_inputs, **DEFAULT_OPA_INPUTS}
             if "*" not in self.settings.opa_inputs

@@ -134,6 +134,8 @@ def _ours(result: Any) -> UltraviresError:
     causes = [failure.step_failure_data.error]
     while causes[-1].cause is not None:
         causes.append(causes[-1].cause)
+    if any(cause.cls_name == "DagsterExecutionInterruptedError" for cause in causes):
+        raise KeyboardInterrupt  # Ctrl-C, as Dagster tells of it
     for cause in causes:
         kind = getattr(errors, cause.cls_name or "", None)
         if kind is not None and issubclass(kind, UltraviresError) and kind is not DeliveryError:

@@ -32,6 +32,22 @@ def parse_duration(text: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
+_SIZES = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+
+
+def parse_size(text: object) -> object:
+    """`64KB`, `128MB`, `4GB` (1 KB is 1,024 bytes) to bytes; what is no text is left to pydantic."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"(\d{1,18})\s*([kmg]?b)?", text.strip().lower())
+    if match is None:
+        raise ValueError(f"'{text[:40]}' is no size; write bytes, or a number with KB, MB or GB")
+    return int(match[1]) * _SIZES[match[2] or ""]
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -107,6 +123,20 @@ class Scope(Strict):
     tools: tuple[str, ...] = ()
 
 
+class Limits(Strict):
+    """What one input file may make us do; sizes are of decompressed bytes and may have a unit (`128MB`).
+
+    A file beyond max_file_bytes, or that expands more than max_ratio times (judged from 64 MB on), is read up to there
+    and the rest is one row in quarantine. A record beyond max_record_bytes, or nested deeper than max_depth, is one row
+    in quarantine and the file goes on. One record is held in memory several times over while it is read.
+    """
+
+    max_file_bytes: Annotated[Size, Field(ge=1 << 20, le=1 << 50)] = 4 << 30
+    max_record_bytes: Annotated[Size, Field(ge=1 << 10, le=1 << 30)] = 128 << 20
+    max_depth: Annotated[int, Field(ge=10, le=500)] = 200
+    max_ratio: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
+
+
 class Settings(Strict):
     sources: dict[str, Expectation] = Field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
@@ -120,6 +150,7 @@ class Settings(Strict):
     approval_scopes: dict[str, dict[str, Scope]] = Field(default_factory=dict)
     redact: tuple[str, ...] = ()
     clock_tolerance: Duration = timedelta(minutes=2)
+    limits: Limits = Limits()
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     suppressions: tuple[Suppression, ...] = ()
 
@@ -178,10 +209,14 @@ def environment() -> Mapping[str, str]:
     return os.environ
 
 
+def s3_endpoint() -> str | None:
+    """A server of S3's protocol other than Amazon's, as AWS's own tools take it from the environment."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
 def has_s3_region() -> bool:
-    """Whether the environment names a region or a server of its own for S3, so that none has to be looked up."""
-    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
-    return any(os.environ.get(name) for name in names)
+    """Whether the environment names a region for S3, so that none has to be looked up."""
+    return any(os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
 
 
 def azure_storage() -> dict[str, str] | None:
@@ -226,6 +261,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "risk_tiers": RiskTier,
         "suppressions": Suppression,
         "approval_scopes": Scope,
+        "limits": Limits,
     }
     if len(location) > 1:
         model = Alias if "aliases" in location else inner.get(str(location[0]), Settings)

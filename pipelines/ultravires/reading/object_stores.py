@@ -5,9 +5,12 @@ instance or workload identity) and with TLS verified. AWS_ENDPOINT_URL and STORA
 that speaks the same protocol; AZURE_STORAGE_ACCOUNT names an Azure account. A prefix ends at a `/`, like a folder.
 """
 
+import atexit
 import errno
 import io
+import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,13 +23,15 @@ from pyarrow import fs
 
 from ultravires.errors import RunError, UsageError
 from ultravires.reading.locations import Location, Skipped, Standing
-from ultravires.settings import azure_storage, has_s3_region
+from ultravires.settings import azure_storage, has_s3_region, s3_endpoint
 
 SCHEMES = ("s3", "gs", "az")
 READ_AT_ONCE = 8 << 20
 """Bytes of one request: what most log objects hold, so that one request reads them."""
 CONNECT_SECONDS = 10
 REQUEST_SECONDS = 30
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 _ATTEMPTS = 3
 _DENIED = re.compile(
     r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|EXPIRED_TOKEN|INVALID_CLIENT_TOKEN|PERMISSION_DENIED|UNAUTHENTICATED"
@@ -188,13 +193,13 @@ def _s3(bucket: str) -> fs.S3FileSystem:
         "request_timeout": REQUEST_SECONDS,
         "retry_strategy": fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     }
-    return fs.S3FileSystem(**options, region=_region(bucket))
+    if endpoint := s3_endpoint():
+        return fs.S3FileSystem(**options, endpoint_override=endpoint)
+    return fs.S3FileSystem(**options, region=None if has_s3_region() else _region(bucket))
 
 
 def _region(bucket: str) -> str | None:
-    """The bucket's region where nothing configures one; None leaves it to the SDK."""
-    if has_s3_region():
-        return None
+    """Where the bucket is; None leaves it to the SDK."""
     try:
         return str(fs.resolve_s3_region(bucket))
     except (OSError, pa.ArrowException):
@@ -217,20 +222,34 @@ def _plainly(call: Callable[[], _Result]) -> _Result:
 
 def _aside(call: Callable[[], _Result]) -> _Result:
     results: list[_Result] = []
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
+
+    is_done = threading.Event()
 
     def work() -> None:
         try:
             results.append(call())
-        except BaseException as error:  # handed on below
+        except Exception as error:  # raised again below, by who waits
             errors.append(error)
+        is_done.set()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join()
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        is_done.wait()
+    except BaseException:
+        atexit.register(_leave_behind, is_done)
+        raise
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _leave_behind(is_done: threading.Event) -> None:
+    """At the end of a process that was stopped: Arrow would wait for the store's answer before it lets go."""
+    if not is_done.is_set():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(STOPPED)
 
 
 def _plain_error(error: Exception) -> OSError:

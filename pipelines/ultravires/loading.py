@@ -5,6 +5,7 @@ nothing twice. A file is known by its path; one that changed after it was loaded
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from ultravires.reading.pool import ReadFiles
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
+from ultravires.tombstones import newest_tombstone, without_pruned
 
 FLUSH_ROWS = 25_000
 """Rows stored at once: storing goes on while other processes read."""
@@ -31,13 +33,17 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class LoadCounts:
-    """What one load did. records emit events stored, duplicates and quarantined; ignored records hold no event."""
+    """What one load did. records emit events stored, duplicates, pruned and quarantined; ignored ones hold no event.
+
+    pruned: from before a tombstone, and not stored.
+    """
 
     files: int = 0
     records: int = 0
     emitted: int = 0
     events: int = 0
     duplicates: int = 0
+    pruned: int = 0
     quarantined: int = 0
     ignored: int = 0
     unrecognised: list[str] = field(default_factory=list)
@@ -58,6 +64,9 @@ class Loader:
         self.progress = progress
         self.ingested_at = datetime.now(UTC)
         self.counts = LoadCounts()
+        self.tombstone = newest_tombstone(self.con)
+        self.pruned: Counter[str] = Counter()
+        """Events that the tombstone keeps out, by file_id, of the open transaction."""
 
     def load(self, folder: Path) -> LoadCounts:
         """Load what is new under `folder` (or the one file it names); UsageError when there is no such thing."""
@@ -95,6 +104,7 @@ class Loader:
                 paths = [path for path in paths if path != lost.path]
 
     def _load_together(self, paths: list[Path]) -> None:
+        self.pruned.clear()
         with self.engine.warehouse.transaction():
             files: list[InputFile] = []
             for file in self.read(paths):
@@ -114,8 +124,11 @@ class Loader:
         by_id = {file.file_id: file for file in files}
         for file in files:
             file.pending, file.refused = [], []
-        incoming = pa.concat_tables(tables) if tables else None
-        if incoming is not None and incoming.num_rows:
+        if not tables:
+            return
+        incoming, pruned = without_pruned(pa.concat_tables(tables), self.tombstone)
+        self.pruned += pruned
+        if incoming.num_rows:
             for file_id, n in store_events(self.engine, self.settings, incoming).items():
                 by_id[file_id].events += n
 
@@ -155,7 +168,8 @@ class Loader:
             "state": [file.state for file in files],
             "n_records": [file.records for file in files],
             "n_events": [file.events for file in files],
-            "n_duplicates": [file.emitted - file.events for file in files],
+            "n_duplicates": [self._duplicates(file) for file in files],
+            "n_pruned": [self.pruned[file.file_id] for file in files],
             "n_quarantined": [file.quarantined for file in files],
             "n_ignored": [file.ignored for file in files],
             "loaded_at": [self.ingested_at] * len(files),
@@ -166,12 +180,16 @@ class Loader:
         self.con.unregister("manifest_rows")
         self.engine.warehouse.bump("files")
 
+    def _duplicates(self, file: InputFile) -> int:
+        return file.emitted - file.events - self.pruned[file.file_id]
+
     def _count(self, file: InputFile) -> None:
         self.counts.files += 1
         self.counts.records += file.records
         self.counts.emitted += file.emitted
         self.counts.events += file.events
-        self.counts.duplicates += file.emitted - file.events
+        self.counts.duplicates += self._duplicates(file)
+        self.counts.pruned += self.pruned[file.file_id]
         self.counts.quarantined += file.quarantined
         self.counts.ignored += file.ignored
         if file.state == "unrecognised":

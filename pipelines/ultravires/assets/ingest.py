@@ -10,6 +10,7 @@ from ultravires.progress import watcher
 from ultravires.reading.pool import file_reader
 from ultravires.reference import REFERENCE_NAMES, store_run_context
 from ultravires.tombstones import is_unsettled
+from ultravires.upgrading import read_outdated_again
 
 FIRST_DAY = "2020-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY)
@@ -55,7 +56,9 @@ _LOADED = {
     ],
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
-    """Read the new files below the input folder; none while a prune waits to be settled."""
+    """Read again what an older reader read, then the new files below the input folder; nothing while a prune waits
+    to be settled.
+    """
     counts = LoadCounts() if is_unsettled(home.warehouse.con) else _load(home)
     for what, paths in (
         ("no source recognises", counts.unrecognised),
@@ -80,6 +83,7 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
 
 
 def _load(home: OpenHome) -> LoadCounts:
+    home.counts["read_again"] = read_outdated_again(home)
     with file_reader(home.options()) as read:
         return Loader(home.engine, home.settings, read, watcher().step).load(home.input)
 

@@ -24,10 +24,12 @@ POLL_SECONDS = 0.001
 # Nine files a transaction: so that a kill can come between the transactions of one load.
 PROGRAM = "import ultravires.loading as loading; loading.GROUP_FILES = 9; from ultravires.cli import main; main()"
 
-MAY_DIFFER = frozenset({"ingested_at", "file_id", "record_no", "loaded_at", "run_id", "revision"})
+MAY_DIFFER = frozenset(
+    {"ingested_at", "file_id", "record_no", "loaded_at", "run_id", "revision", "pruned_at", "settled_at"}
+)
 """SCHEMA: provenance, and what counts runs."""
-HISTORY = frozenset({"runs", "alerts"})
-"""`runs` has a line for each killed run too; of `alerts` only what was told is compared."""
+HISTORY = frozenset({"runs", "alerts", "lateness"})
+"""`runs` has a line for each killed run too; of `alerts` only what was told is compared; `lateness` is of arrival."""
 
 
 @dataclass(frozen=True)

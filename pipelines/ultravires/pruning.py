@@ -10,7 +10,7 @@ explain what came after it. Until then their absence is no evidence.
 """
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ultravires.errors import UsageError
 from ultravires.progress import watcher
 from ultravires.published import open_published
 from ultravires.running import RunResult, run_once
+from ultravires.tombstones import newest_tombstone
 from ultravires.warehouse import Warehouse, open_warehouse
 
 FOREVER = "'9999-12-31'::timestamptz"
@@ -32,6 +33,7 @@ LONGEST_SESSION = "interval 12 hour"
 WORTH_COMPACTING = 0.2
 """Share of free blocks above which the file is written anew."""
 _STEPS = 5
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 # The same node ids as in stg_keys.
 _DOOMED = """
@@ -223,6 +225,7 @@ def prune_and_run(
     when that is killed, the next run begins with it.
     """
     open_published(home).close()  # a home that never ran is refused before a warehouse is made in it
+    started = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as folder:
         nothing_new = Path(folder)
         run_once(nothing_new, home, config=config, as_of="")
@@ -232,9 +235,9 @@ def prune_and_run(
         result = run_once(nothing_new, home, config=config, as_of="")
     with open_warehouse(home, say=watcher().say) as warehouse:
         _give_back(warehouse)
-        row = ask(warehouse.con, "select n_findings from tombstones order by pruned_at desc limit 1")
-        sizes = {"bytes_before": size, "bytes_after": warehouse.size()}
-        return Pruned(**{**asdict(pruned), "n_findings": row[0] if row else 0, **sizes}), result
+        row = ask(warehouse.con, "select n_findings from tombstones where pruned_at >= ?", [started])
+        n_findings = row[0] if row else 0
+        return replace(pruned, n_findings=n_findings, bytes_before=size, bytes_after=warehouse.size()), result
 
 
 def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pruned:
@@ -269,7 +272,8 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
         )
         _step("leaving the tombstone", 3)
         pruned = Pruned(before.isoformat(), *(ask(con, _COUNTS, at) or (0,) * 5))
-        _leave_tombstone(con, before, pruned)
+        if pruned.n_events or pruned.n_quarantined or (newest_tombstone(con) or _NEVER) < before:
+            _leave_tombstone(con, before, pruned)
         for table in ("events", "files", "quarantine", "pruned_hours", "pruned_reach"):
             warehouse.bump(table)
     _step("freeing the space", 4)

@@ -22,6 +22,8 @@ from ultravires.schema import EVENTS, SCHEMA_VERSION
 
 MEMORY_LIMIT = "1500MB"
 WAREHOUSE_FILE = "warehouse.duckdb"
+FRESH_FILE = "warehouse.fresh"
+"""What compacting writes, until it is whole and takes the name of the warehouse."""
 
 _BOOKKEEPING = """
 create table if not exists warehouse_schema(version integer not null);
@@ -119,8 +121,7 @@ class Warehouse:
         DuckDB gives freed blocks to later rows and never back to the disk. Must be called outside a transaction. The
         new file replaces the old one by rename, so a kill leaves one or the other.
         """
-        path, fresh = self.home / WAREHOUSE_FILE, self.home / "warehouse.fresh"
-        fresh.unlink(missing_ok=True)
+        path, fresh = self.home / WAREHOUSE_FILE, self.home / FRESH_FILE
         quoted = str(fresh).replace("'", "''")
         row = ask(self.con, "select current_database()")
         assert row is not None
@@ -146,6 +147,8 @@ def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None)
     """
     _prepare(home)
     with _lock(home, wait_seconds, say):
+        for name in (FRESH_FILE, f"{FRESH_FILE}.wal"):  # of a compacting that was killed
+            (home / name).unlink(missing_ok=True)
         warehouse = Warehouse(home, _connect(home / WAREHOUSE_FILE))
         try:
             _migrate(warehouse.con)

@@ -23,11 +23,35 @@ LONGEST_SECONDS = 300.0
 POLL_SECONDS = 0.001
 # Nine files a transaction: so that a kill can come between the transactions of one load.
 PROGRAM = "import ultravires.loading as loading; loading.GROUP_FILES = 9; from ultravires.cli import main; main()"
+# Every source has its next version, and so every event is read again, 500 records a transaction.
+UPGRADED = """
+from dataclasses import replace
+import ultravires.registry as registry
+import ultravires.upgrading as upgrading
+known = {name: replace(source, version=source.version + 1) for name, source in registry.sources().items()}
+registry.sources, upgrading.PAGE_RECORDS = (lambda: known), 500
+from ultravires.cli import main
+main()
+"""
 
-MAY_DIFFER = frozenset({"ingested_at", "file_id", "record_no", "loaded_at", "run_id", "revision"})
+MAY_DIFFER = frozenset(
+    {"ingested_at", "file_id", "record_no", "loaded_at", "run_id", "revision", "pruned_at", "settled_at"}
+)
 """SCHEMA: provenance, and what counts runs."""
-HISTORY = frozenset({"runs", "alerts"})
-"""`runs` has a line for each killed run too; of `alerts` only what was told is compared."""
+HISTORY = frozenset({"runs", "alerts", "lateness"})
+"""`runs` has a line for each killed run too; of `alerts` only what was told is compared; `lateness` is of arrival."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is run: the words behind `ultravires` but --home and --config, and the Python that runs them."""
+
+    words: tuple[str, ...]
+    program: str = PROGRAM
+
+
+def run(logs: Path) -> Command:
+    return Command(("run", "--input", str(logs)))
 
 
 @dataclass(frozen=True)
@@ -87,11 +111,11 @@ class Watch:
         return set((self.home / "published").glob("*/*.parquet"))
 
 
-def run_to_end(logs: Path, home: Path, config: Path) -> Progress:
+def run_to_end(command: Command, home: Path, config: Path) -> Progress:
     """A run that nobody disturbs; what it had done shortly before its end. Fails where the run failed."""
     watch, last = Watch(home), Progress()
     with tempfile.TemporaryFile() as errors:
-        process = _start(logs, home, config, errors)
+        process = _start(command, home, config, errors)
         while process.poll() is None:
             last = watch.look()
             time.sleep(POLL_SECONDS)
@@ -100,10 +124,10 @@ def run_to_end(logs: Path, home: Path, config: Path) -> Progress:
     return last
 
 
-def run_and_kill(logs: Path, home: Path, config: Path, moment: Moment) -> bool:
+def run_and_kill(command: Command, home: Path, config: Path, moment: Moment) -> bool:
     """A run that is killed when `moment` has come; false when it ended before."""
     watch = Watch(home)
-    process = _start(logs, home, config, subprocess.DEVNULL)
+    process = _start(command, home, config, subprocess.DEVNULL)
     while process.poll() is None:
         progress = watch.look()
         assert progress.seconds < LONGEST_SECONDS, "the run hangs"
@@ -115,11 +139,11 @@ def run_and_kill(logs: Path, home: Path, config: Path, moment: Moment) -> bool:
     return process.returncode == -signal.SIGKILL
 
 
-def _start(logs: Path, home: Path, config: Path, errors: IO[bytes] | int) -> subprocess.Popen[bytes]:
-    options = ["--input", str(logs), "--home", str(home), "--config", str(config)]
-    command = [sys.executable, "-c", PROGRAM, "run", *options]
+def _start(command: Command, home: Path, config: Path, errors: IO[bytes] | int) -> subprocess.Popen[bytes]:
+    options = ["--home", str(home), "--config", str(config)]
+    line = [sys.executable, "-c", command.program, *command.words, *options]
     # A process group of its own: the workers it may start die with it.
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
 
 
 def differences(first: Path, second: Path) -> list[str]:

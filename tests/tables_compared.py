@@ -7,7 +7,7 @@ from ultravires.published import open_published
 
 ARRIVAL = {"ingested_at", "file_id", "record_no", "loaded_at", "revision", "run_id"}
 """SCHEMA: provenance, runs and alerts are the only things that may differ between orders of arrival."""
-HISTORIES = {"runs", "alerts", "chain_aliases", "files", "quarantine"}
+HISTORIES = {"runs", "alerts", "chain_aliases", "files", "quarantine", "lateness", "tombstones"}
 
 
 def comparable(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[object, ...]]:

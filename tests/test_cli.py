@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
+from small_logs import approval, write_lines
 
 COMMAND = [sys.executable, "-m", "ultravires"]
 TRAIL = next((SAMPLES / "aws_cloudtrail").rglob("*.json.gz"))
@@ -63,6 +64,9 @@ def test_a_first_run_loads_everything_and_a_second_run_nothing(third_party: Path
         (["run", "--input", "{tmp}", "--config", "{tmp}/none.yaml"], "cannot read the configuration"),
         (["trace", "APR-1", "--home", "{tmp}/h"], "nothing is published"),
         (["query", "select 1", "--home", "{tmp}/h"], "nothing is published"),
+        (["prune", "--before", "2026-10-06", "--home", "{tmp}/h"], "nothing is published"),
+        (["prune", "--before", "next week", "--home", "{tmp}/h"], "not a date"),
+        (["quarantine", "--retry", "--home", "{tmp}/h"], "nothing is published"),
         (["simulate", "--out", "{tmp}"], "not an empty folder"),
         (["dev", "--input", "{tmp}/none"], "there is no such file or folder"),
     ],
@@ -156,6 +160,60 @@ def test_a_second_run_beside_the_first_waits_for_it(tmp_path: Path) -> None:
     assert json.loads(loaded)["events"] > 0
     assert json.loads(second.stdout)["events"] == 0
     assert "another run" in second.stderr
+
+
+def test_a_prune_beside_a_run_waits_for_it(tmp_path: Path) -> None:
+    """It prunes what that run loaded, says that it waits, and leaves one line."""
+    home, arguments = tmp_path / "home", ["--home", str(tmp_path / "home")]
+    write_lines(tmp_path / "logs" / "approvals.jsonl", [approval("APR-1", 0), approval("APR-2", 2 * 24 * 60)])
+    run_json("--input", tmp_path / "logs", *arguments)
+    command = [*COMMAND, "run", "--json", "--input", str(SAMPLES), *arguments]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while first.poll() is None and (home / "lock").read_text() != str(first.pid):
+        time.sleep(0.02)
+    pruned = ultravires("prune", "--before", "2026-10-06", *arguments)
+    loaded, _ = first.communicate(timeout=120)
+    assert json.loads(loaded)["events"] > 0
+    assert "another run" in pruned.stderr
+    assert pruned.stdout.startswith("pruned what is older than 2026-10-06") and pruned.stdout.count("\n") == 1
+    oldest = ultravires("query", "select min(event_at) >= '2026-10-06' as is_pruned from events", *arguments, "--json")
+    assert json.loads(oldest.stdout) == [{"is_pruned": True}]
+    again = ultravires("prune", "--before", "2026-10-06", *arguments, "--json")
+    assert json.loads(again.stdout)["pruned"]["n_events"] == 0
+
+
+UPGRADE = """
+from dataclasses import replace
+import ultravires.registry as registry
+known = registry.sources()
+old = known["approvals"]
+def events(record, options):
+    return old.events({**record, "status": "approved"} if record.get("status") == "escalated" else record, options)
+registry.sources = lambda: {**known, "approvals": replace(old, events=events)}
+from ultravires.cli import main
+main()
+"""
+"""The command of a later version, whose reader of approvals knows the status `escalated`."""
+
+
+def test_quarantine_is_read_again_by_a_later_version(tmp_path: Path) -> None:
+    """Two processes with one home: the first refuses a record and shows it, the second makes an event of it."""
+    arguments = ["--home", str(tmp_path / "home")]
+    write_lines(tmp_path / "logs" / "a.jsonl", [approval("APR-1", 0), approval("APR-2", 1, status="escalated")])
+    assert run_json("--input", tmp_path / "logs", *arguments)["quarantined"] == 1
+    shown = ultravires("quarantine", *arguments)
+    assert "approvals: 1 x " in shown.stdout and "record 2 at byte" in shown.stdout
+    command = [sys.executable, "-c", UPGRADE, "quarantine", "--retry", *arguments]
+    retried = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=120)
+    assert retried.returncode == 0, retried.stderr
+    counts = json.loads(retried.stdout)
+    assert (counts["retried"]["n_events"], counts["retried"]["n_staying"]) == (1, 0)
+    assert (counts["run"]["files"], counts["run"]["events"]) == (0, 0)
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert "quarantine: 0 new events" in again.stdout.splitlines()[-1]
+    assert ultravires("quarantine", *arguments).stdout == "quarantine is empty: every record was read\n"
+    known = ultravires("query", "select approval_uid from approvals order by 1", *arguments, "--json")
+    assert [row["approval_uid"] for row in json.loads(known.stdout)] == ["APR-1", "APR-2"]
 
 
 def test_ctrl_c_stops_with_one_line_and_the_next_run_goes_on(tmp_path: Path) -> None:

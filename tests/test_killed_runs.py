@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
-from killing import Moment, Progress, differences, read_alerts, run_and_kill, run_to_end
+from killing import UPGRADED, Command, Moment, Progress, differences, read_alerts, run, run_and_kill, run_to_end
 
 LAST_DAY_OF_FIRST, LAST_DAY = "20261010", "20261012"
+PRUNED_BEFORE = "2026-10-09T12:30:00Z"
 CONFIG = SAMPLES / "ultravires.yaml"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """A run to disturb: over `logs`, on a copy of the home `before` (none: a new home).
+    """A command to disturb, on a copy of the home `before` (none: a new home).
 
     `undisturbed` is the home as it ends when nobody disturbs it, `progress` how far it then comes.
     """
 
-    logs: Path
+    command: Command
     before: Path | None
     undisturbed: Path
     progress: Progress
@@ -31,19 +32,29 @@ class Scenario:
 class Scenarios:
     first: Scenario
     second: Scenario
+    prune: Scenario
+    upgrade: Scenario
 
 
 @pytest.fixture(scope="module")
 def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Scenarios:
-    """Eight days of the samples in two deliveries, each loaded by a run that nobody disturbs."""
+    """Eight days of the samples in two deliveries, each loaded by a run that nobody disturbs; then half of them are
+    pruned, or all read again by newer readers.
+    """
     folder = tmp_path_factory.mktemp("kills")
-    inbox, before, after = folder / "inbox", folder / "before", folder / "after"
+    inbox = folder / "inbox"
     _deliver(inbox)
-    progress = run_to_end(inbox / "first", before, CONFIG)
-    first = Scenario(inbox / "first", None, before, progress)
-    shutil.copytree(before, after)
-    progress = run_to_end(inbox, after, CONFIG)
-    return Scenarios(first, Scenario(inbox, before, after, progress))
+    first = _undisturbed(run(inbox / "first"), None, folder / "first")
+    second = _undisturbed(run(inbox), first.undisturbed, folder / "second")
+    prune = _undisturbed(Command(("prune", "--before", PRUNED_BEFORE)), second.undisturbed, folder / "prune")
+    again = Command(("run", "--input", str(inbox)), UPGRADED)
+    return Scenarios(first, second, prune, _undisturbed(again, second.undisturbed, folder / "upgrade"))
+
+
+def _undisturbed(command: Command, before: Path | None, after: Path) -> Scenario:
+    if before is not None:
+        shutil.copytree(before, after)
+    return Scenario(command, before, after, run_to_end(command, after, CONFIG))
 
 
 def _deliver(inbox: Path) -> None:
@@ -93,18 +104,30 @@ def test_a_lost_delivery_would_be_seen(scenarios: Scenarios) -> None:
 
 @pytest.mark.parametrize(
     ("which", "number", "share"),
-    [("first", "written", 0.25), ("second", "written", 0.7), ("second", "told", 0.0), ("first", "published", 0.5)],
-    ids=["load", "rewrite", "delivery", "publish"],
+    [
+        ("first", "written", 0.25),
+        ("second", "written", 0.7),
+        ("second", "told", 0.0),
+        ("first", "published", 0.5),
+        ("prune", "written", 0.2),
+        ("prune", "written", 0.6),
+        ("prune", "published", 0.5),
+        ("upgrade", "written", 0.15),
+        ("upgrade", "written", 0.4),
+    ],
+    ids=["load", "rewrite", "delivery", "publish", "prune", "settle", "publish_pruned", "read_again", "rebuild"],
 )
 def test_a_run_after_a_killed_one_ends_as_if_undisturbed(
     which: str, number: str, share: float, scenarios: Scenarios, tmp_path: Path
 ) -> None:
-    """Killed while it loads, rewrites, delivers or publishes: the same tables and alerts after the next run."""
+    """Killed while it loads, rewrites, delivers, publishes, prunes or reads again: the same tables and alerts after the
+    same command again.
+    """
     scenario: Scenario = getattr(scenarios, which)
     home = _home(scenario, tmp_path)
     moment = Moment(number, max(1, share * getattr(scenario.progress, number)))
-    assert run_and_kill(scenario.logs, home, CONFIG, moment), "the run ended before it could be killed"
-    run_to_end(scenario.logs, home, CONFIG)
+    assert run_and_kill(scenario.command, home, CONFIG, moment), "the run ended before it could be killed"
+    run_to_end(scenario.command, home, CONFIG)
     _assert_as_undisturbed(scenario, home)
 
 
@@ -113,27 +136,29 @@ def test_several_kills_in_a_row_end_as_if_undisturbed(scenarios: Scenarios, tmp_
     scenario = scenarios.second
     home = _home(scenario, tmp_path)
     for moment in (Moment("written", scenario.progress.written * 0.4), Moment("told", 1), Moment("published", 5)):
-        assert run_and_kill(scenario.logs, home, CONFIG, moment), "the run ended before it could be killed"
-    run_to_end(scenario.logs, home, CONFIG)
+        assert run_and_kill(scenario.command, home, CONFIG, moment), "the run ended before it could be killed"
+    run_to_end(scenario.command, home, CONFIG)
     _assert_as_undisturbed(scenario, home)
 
 
 @pytest.mark.stress
 @pytest.mark.parametrize("seed", range(20))
 def test_kills_at_random_moments_end_as_if_undisturbed(seed: int, scenarios: Scenarios, tmp_path: Path) -> None:
-    """One to three kills anywhere in a first or a later run, from its start to the closing of the warehouse."""
+    """One to three kills anywhere in a first or a later run, a prune or an upgrade, from its start to the closing of
+    the warehouse.
+    """
     rng = random.Random(seed)
-    scenario = rng.choice((scenarios.first, scenarios.second))
+    scenario = rng.choice((scenarios.first, scenarios.second, scenarios.prune, scenarios.upgrade))
     # A moment can come too late for a run that was faster than the observed one: then from anew.
     for attempt in range(5):
         home = _home(scenario, tmp_path / str(attempt))
         moments = [_any_moment(rng, scenario.progress) for _ in range(rng.choice((1, 1, 2, 3)))]
-        killed = [run_and_kill(scenario.logs, home, CONFIG, moment) for moment in moments]
+        killed = [run_and_kill(scenario.command, home, CONFIG, moment) for moment in moments]
         if any(killed):
             break
     else:
         pytest.fail("no run could be killed")
-    run_to_end(scenario.logs, home, CONFIG)
+    run_to_end(scenario.command, home, CONFIG)
     _assert_as_undisturbed(scenario, home)
 
 

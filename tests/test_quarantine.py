@@ -18,7 +18,7 @@ from ultravires.retrying import retry_and_run
 from ultravires.running import run_once
 
 CONSERVED = """
-select sum(n_records) = sum(n_events + n_duplicates + n_quarantined + n_ignored)
+select sum(n_records) = sum(n_events + n_duplicates + n_quarantined + n_ignored + n_pruned)
     and sum(n_events) = (select count(*) from events) and sum(n_quarantined) = (select count(*) from quarantine)
 from files
 """
@@ -96,7 +96,7 @@ def test_what_parses_now_becomes_events_with_the_same_provenance(home: Path, mon
     upgrade(monkeypatch)
     retried, _ = retry_and_run(home, config=None)
     assert retried.as_dict() == {
-        "n_events": 1, "n_duplicates": 1, "n_ignored": 0, "n_staying": 2, "n_cut_off": 1
+        "n_events": 1, "n_duplicates": 1, "n_ignored": 0, "n_pruned": 0, "n_staying": 2, "n_cut_off": 1
     }  # fmt: skip
     assert rows(home, "select record_no from quarantine order by 1") == [(3,), (4,)]
     assert rows(home, "select record_no from events where approval_uid = 'APR-4'") == [(6,)]

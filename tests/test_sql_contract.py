@@ -41,6 +41,7 @@ OTHER_KEYS = {
     "int_evidence__by_hour": ("evidence_kind", "event_hour"),
     "int_findings__grouped": ("finding_id",),
     "int_identities__resolved": ("alias_uid", "valid_from"),
+    "int_lateness__by_hour": ("log", "event_hour", "step_seconds"),
     "int_links__by_key": ("child_id", "parent_id"),
     "int_links__candidates": ("child_id", "parent_id", "kind", "method", "key_kind", "key_value"),
     "int_paths": ("node_id", "spine"),

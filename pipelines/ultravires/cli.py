@@ -198,6 +198,34 @@ def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
 
 
 @app.command()
+def prune(
+    before: Annotated[str, typer.Option("--before", help="Date (its begin in UTC) or ISO 8601 time.")],
+    home: Home = DEFAULT_HOME,
+    config: Config = None,
+    keep_in_force: Annotated[
+        bool,
+        typer.Option(
+            "--keep-in-force", help="Keep older approvals and credentials that still hold, and what they rest on."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete events, raw records, quarantine and findings from before a date; leave a tombstone and publish anew."""
+    from datetime import UTC, datetime
+
+    from ultravires.progress import watched
+    from ultravires.pruning import parse_date, prune_and_run
+
+    moment = parse_date(before, now=datetime.now(UTC))
+    with watched():
+        pruned, result = prune_and_run(home, moment, config=find_config(config, home), keep_in_force=keep_in_force)
+    if as_json:
+        typer.echo(json.dumps({"pruned": pruned.as_dict(), "run": result.as_dict()}))
+    else:
+        typer.echo(pruned.sentence())
+
+
+@app.command()
 def simulate(
     out: Annotated[Path, typer.Option("--out", help="Empty or new folder for the world.")],
     events: Annotated[int, typer.Option("--events", min=100, help="About how many records.")] = 5_000,

@@ -1,4 +1,4 @@
-"""The conservation law: what was read is stored, known already, in quarantine, or no event; nothing else.
+"""The conservation law: what was read is stored, known already, in quarantine, pruned, or no event; nothing else.
 
 Checked in every run, before anything is built on the events.
 """
@@ -14,9 +14,28 @@ select
     (select count(*) from quarantine),
     coalesce(sum(n_quarantined), 0),
     -- A record may hold several events, so a file may have more outcomes than records, never fewer.
-    coalesce(sum(greatest(n_records - n_events - n_duplicates - n_quarantined - n_ignored, 0)), 0)
+    coalesce(sum(greatest(n_records - n_events - n_duplicates - n_quarantined - n_ignored - n_pruned, 0)), 0)
 from files
 """
+
+_BOOK = """
+update files set n_events = standing.n, n_duplicates = n_duplicates + n_events - standing.n
+from (
+    select files.file_id, count(events.file_id) as n
+    from files left join events on events.file_id = files.file_id
+    group by files.file_id
+) as standing
+where standing.file_id = files.file_id and standing.n <> files.n_events
+"""
+
+
+def book_to_files(con: duckdb.DuckDBPyConnection) -> None:
+    """Let `n_events` of each file count the rows of `events` that name it, before some of them go.
+
+    Where a better copy of an event replaced the first one, the first file still has it in its count, though the row
+    names the other; the sums are the same before and after.
+    """
+    con.execute(_BOOK)
 
 
 def count_conserved(con: duckdb.DuckDBPyConnection) -> dict[str, int]:

@@ -4,6 +4,7 @@ A file's rows, its line in the manifest and the hours it touches commit together
 nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from ultravires.reading.pool import Part, ReadFiles
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
+from ultravires.tombstones import newest_tombstone, without_pruned
 
 FLUSH_ROWS = 60_000
 """Rows stored at once: storing goes on while other processes read."""
@@ -33,13 +35,17 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class LoadCounts:
-    """What one load did. records emit events stored, duplicates and quarantined; ignored records hold no event."""
+    """What one load did. records emit events stored, duplicates, pruned and quarantined; ignored ones hold no event.
+
+    pruned: from before a tombstone, and not stored.
+    """
 
     files: int = 0
     records: int = 0
     emitted: int = 0
     events: int = 0
     duplicates: int = 0
+    pruned: int = 0
     quarantined: int = 0
     ignored: int = 0
     unrecognised: list[str] = field(default_factory=list)
@@ -62,6 +68,9 @@ class Loader:
         self.progress = progress
         self.ingested_at = datetime.now(UTC)
         self.counts = LoadCounts()
+        self.tombstone = newest_tombstone(self.con)
+        self.pruned: Counter[str] = Counter()
+        """Events that the tombstone keeps out, by file_id, of the open transaction."""
 
     def load(self, where: Place) -> LoadCounts:
         """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
@@ -95,6 +104,7 @@ class Loader:
 
         A file that is lost after some of its rows were stored has a transaction of its own, which is rolled back.
         """
+        self.pruned.clear()
         try:
             with self.engine.warehouse.transaction():
                 while part is not None and group.takes(part):
@@ -119,7 +129,9 @@ class Loader:
         """Store the waiting rows of `group` inside the open transaction."""
         self._store_quarantine(group)
         if group.n_rows:
-            stored = store_events(self.engine, self.settings, self._with_provenance(group.events))
+            incoming, pruned = without_pruned(self._with_provenance(group.events), self.tombstone)
+            self.pruned += pruned
+            stored = store_events(self.engine, self.settings, incoming) if incoming.num_rows else {}
             by_id = {file.file_id: file for file in group.files}
             for file_id, n in stored.items():
                 by_id[file_id].events += n
@@ -152,7 +164,8 @@ class Loader:
             "state": [file.state for file in files],
             "n_records": [file.records for file in files],
             "n_events": [file.events for file in files],
-            "n_duplicates": [file.emitted - file.events for file in files],
+            "n_duplicates": [self._duplicates(file) for file in files],
+            "n_pruned": [self.pruned[file.file_id] for file in files],
             "n_quarantined": [file.quarantined for file in files],
             "n_ignored": [file.ignored for file in files],
             "loaded_at": [self.ingested_at] * len(files),
@@ -163,12 +176,16 @@ class Loader:
         self.con.unregister("manifest_rows")
         self.engine.warehouse.bump("files")
 
+    def _duplicates(self, file: InputFile) -> int:
+        return file.emitted - file.events - self.pruned[file.file_id]
+
     def _count(self, file: InputFile) -> None:
         self.counts.files += 1
         self.counts.records += file.records
         self.counts.emitted += file.emitted
         self.counts.events += file.events
-        self.counts.duplicates += file.emitted - file.events
+        self.counts.duplicates += self._duplicates(file)
+        self.counts.pruned += self.pruned[file.file_id]
         self.counts.quarantined += file.quarantined
         self.counts.ignored += file.ignored
         if file.state == "unrecognised":

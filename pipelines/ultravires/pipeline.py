@@ -11,7 +11,7 @@ from ultravires import registry
 from ultravires.reference import REFERENCE_NAMES
 from ultravires.tables import SqlTable, in_build_order, load_tables, parse_table
 
-LOADED_NAMES = ("events", "files", "quarantine", "address_networks")
+LOADED_NAMES = ("events", "files", "quarantine", "address_networks", "tombstones", "pruned_hours", "pruned_reach")
 RUN_NAMES = ("run_context", "detectors", "findings", "alerts", "runs", "chain_aliases")
 FINDING_INPUTS = "int_findings__grouped"
 PUBLISHED_EXTRAS = (
@@ -21,6 +21,7 @@ PUBLISHED_EXTRAS = (
     "chain_aliases",
     "files",
     "quarantine",
+    "tombstones",
     "detectors",
     "frameworks",
 )

@@ -61,7 +61,7 @@ def _publish_events(
     # A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast.
     days = warehouse.con.execute(
         "select date_trunc('day', event_hour)::date::varchar as day, count(*), "
-        "sum(hash(event_id, raw_hash)::hugeint)::varchar "
+        "sum(hash(event_id, raw_hash, source_version)::hugeint)::varchar "
         "from events group by 1 order by 1"
     ).fetchall()
     known_days = known.get("days", {})

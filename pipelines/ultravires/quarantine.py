@@ -32,11 +32,14 @@ order by files.path, quarantine.file_id, quarantine.record_no
 
 @dataclass(frozen=True)
 class Kept:
-    """One record in quarantine. byte_offset counts decompressed bytes, n_bytes those that were kept."""
+    """One record in quarantine. byte_offset counts decompressed bytes, n_bytes those that were kept.
+
+    byte_offset is None of a record that was an event until a newer reader refused it.
+    """
 
     path: str
     record_no: int
-    byte_offset: int
+    byte_offset: int | None
     n_bytes: int
     beginning: str
 
@@ -92,7 +95,8 @@ def draw(quarantine: Quarantine, console: Console) -> None:
 def _lines(group: Group) -> list[Text]:
     lines = [Text(f"{group.source}: {group.n_records:,} x {group.reason}", style="bold")]
     for record in group.records:
-        lines.append(Text(f"  {record.path} record {record.record_no} at byte {record.byte_offset:,}"))
+        at = "" if record.byte_offset is None else f" at byte {record.byte_offset:,}"
+        lines.append(Text(f"  {record.path} record {record.record_no}{at}"))
         more = "…" if record.n_bytes > SHOWN_BYTES else ""
         lines.append(Text(f"    {record.beginning}{more}", style="dim"))
     if group.n_records > len(group.records):

@@ -18,14 +18,15 @@ from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.home import OpenHome
 from ultravires.progress import watcher
 from ultravires.published import open_published
-from ultravires.reading.files import Batch, batches
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.source import Frame, Options, Source
 from ultravires.reading.splitting import KEPT_BYTES
+from ultravires.reading_again import Place, holds_redactions, read_again
 from ultravires.running import RunResult, run_once
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import load_settings
 from ultravires.storing import store_events
+from ultravires.tombstones import newest_tombstone, without_pruned
 from ultravires.warehouse import open_warehouse
 
 PAGE_ROWS = 1_000
@@ -34,11 +35,15 @@ PAGE_ROWS = 1_000
 
 @dataclass
 class Retried:
-    """What became of the records in quarantine; n_cut_off (too long, only the beginning kept) are part of n_staying."""
+    """What became of the records in quarantine; n_cut_off (too long, only the beginning kept) are part of n_staying.
+
+    n_pruned: from before a tombstone, and not stored.
+    """
 
     n_events: int = 0
     n_duplicates: int = 0
     n_ignored: int = 0
+    n_pruned: int = 0
     n_staying: int = 0
     n_cut_off: int = 0
 
@@ -52,13 +57,15 @@ class _File:
 
     file_id: str
     source: Source
-    numbers: list[int] = field(default_factory=list)
-    """Record number in the file, by the place among the records that are read again."""
     leaving: list[int] = field(default_factory=list)
-    n_done: int = 0
     emitted: int = 0
     stored: int = 0
+    pruned: int = 0
     ignored: int = 0
+
+    @property
+    def duplicates(self) -> int:
+        return self.emitted - self.stored - self.pruned
 
 
 def retry_and_run(home: Path, *, config: Path | None) -> tuple[Retried, RunResult]:
@@ -91,19 +98,24 @@ def retry(home: OpenHome) -> Retried:
 
 def _retry_file(home: OpenHome, file: _File, result: Retried) -> None:
     options = home.options()
-    for batch in batches(_frames(home, file, options), file.source, options):
-        _note_leaving(file, batch)
-        if batch.events.num_rows:
-            stored = store_events(home.engine, home.settings, _with_provenance(file, batch))
-            file.stored += sum(stored.values())
+    tombstone = newest_tombstone(home.warehouse.con)
+    for again in read_again(_records(home, file, options), file.source, options):
+        file.leaving += [place.record_no for place in (*again.evented, *again.ignored)]
+        file.emitted += again.events.num_rows
+        file.ignored += len(again.ignored)
+        events, pruned = without_pruned(_with_provenance(again.events), tombstone)
+        file.pruned += pruned.total()
+        if events.num_rows:
+            file.stored += sum(store_events(home.engine, home.settings, events).values())
     if file.leaving:
         _move_in_manifest(home, file)
     result.n_events += file.stored
-    result.n_duplicates += file.emitted - file.stored
+    result.n_duplicates += file.duplicates
     result.n_ignored += file.ignored
+    result.n_pruned += file.pruned
 
 
-def _frames(home: OpenHome, file: _File, options: Options) -> Iterator[Frame]:
+def _records(home: OpenHome, file: _File, options: Options) -> Iterator[tuple[Place, Frame]]:
     """The records of `file` that fall into exactly themselves; each page is fetched when the last one is through."""
     last = -1
     while page := home.warehouse.con.execute(
@@ -115,8 +127,7 @@ def _frames(home: OpenHome, file: _File, options: Options) -> Iterator[Frame]:
         for record_no, offset, raw in page:
             frame = _only_frame(file.source, raw, options)
             if frame is not None:
-                file.numbers.append(record_no)
-                yield frame._replace(offset=offset)
+                yield Place(file.file_id, record_no), frame._replace(offset=offset)
 
 
 def _only_frame(source: Source, raw: bytes, options: Options) -> Frame | None:
@@ -129,28 +140,11 @@ def _only_frame(source: Source, raw: bytes, options: Options) -> Frame | None:
     return frames[0]
 
 
-def _note_leaving(file: _File, batch: Batch) -> None:
-    refused = {record.record_no for record in batch.quarantined}
-    places = range(file.n_done + 1, file.n_done + batch.n_records + 1)
-    file.leaving += [file.numbers[place - 1] for place in places if place not in refused]
-    file.n_done += batch.n_records
-    file.emitted += batch.events.num_rows
-    file.ignored += batch.n_ignored
-
-
-def _with_provenance(file: _File, batch: Batch) -> pa.Table:
-    table = pa.Table.from_batches([batch.events])
-    count = table.num_rows
-    numbers = [file.numbers[place - 1] for place in table["record_no"].to_pylist()]
+def _with_provenance(events: pa.Table) -> pa.Table:
     # A hash of arguments whose secrets were already redacted equals no hash of the same arguments elsewhere.
-    is_redacted = pc.match_substring(table["raw"], "redacted:")
-    known = pc.if_else(is_redacted, pa.scalar(None, pa.string()), table["args_hash"])
-    columns = {name: table[name] for name in table.column_names} | {
-        "record_no": pa.array(numbers, pa.int64()),
-        "args_hash": known,
-        "file_id": pa.array([file.file_id] * count, pa.string()),
-        "ingested_at": pa.array([datetime.now(UTC)] * count, UTC_MICROS),
-    }
+    known = pc.if_else(holds_redactions(events), pa.scalar(None, pa.string()), events["args_hash"])
+    stamp = pa.array([datetime.now(UTC)] * events.num_rows, UTC_MICROS)
+    columns = {name: events[name] for name in events.column_names} | {"args_hash": known, "ingested_at": stamp}
     return pa.table(columns).select(EVENTS.names).cast(EVENTS)
 
 
@@ -161,8 +155,8 @@ def _move_in_manifest(home: OpenHome, file: _File) -> None:
     )
     con.execute(
         "update files set n_events = n_events + ?, n_duplicates = n_duplicates + ?, n_ignored = n_ignored + ?, "
-        "n_quarantined = n_quarantined - ? where file_id = ?",
-        [file.stored, file.emitted - file.stored, file.ignored, len(file.leaving), file.file_id],
+        "n_pruned = n_pruned + ?, n_quarantined = n_quarantined - ? where file_id = ?",
+        [file.stored, file.duplicates, file.ignored, file.pruned, len(file.leaving), file.file_id],
     )
     home.warehouse.bump("quarantine")
     home.warehouse.bump("files")

@@ -58,11 +58,12 @@ def _records(con: duckdb.DuckDBPyConnection) -> str:
     row = ask(
         con,
         "select coalesce(sum(n_records), 0), coalesce(sum(n_events), 0), coalesce(sum(n_duplicates), 0), "
-        "coalesce(sum(n_quarantined), 0), coalesce(sum(n_ignored), 0) from files",
+        "coalesce(sum(n_quarantined), 0), coalesce(sum(n_ignored), 0), coalesce(sum(n_pruned), 0) from files",
     )
-    read, events, duplicates, quarantined, ignored = row or (0, 0, 0, 0, 0)
+    read, events, duplicates, quarantined, ignored, pruned = row or (0, 0, 0, 0, 0, 0)
     kinds = f"{events:,} events, {duplicates:,} duplicates, {quarantined:,} quarantined"
-    return f"{read:,} read: {kinds}" + (f", {ignored:,} without an event" if ignored else "")
+    more = (f", {ignored:,} without an event" if ignored else "") + (f", {pruned:,} pruned" if pruned else "")
+    return f"{read:,} read: {kinds}{more}"
 
 
 def _accounted(con: duckdb.DuckDBPyConnection) -> str:

@@ -22,6 +22,8 @@ from ultravires.schema import EVENTS, SCHEMA_VERSION
 
 MEMORY_LIMIT = "1500MB"
 WAREHOUSE_FILE = "warehouse.duckdb"
+FRESH_FILE = "warehouse.fresh"
+"""What compacting writes, until it is whole and takes the name of the warehouse."""
 
 _BOOKKEEPING = """
 create table if not exists warehouse_schema(version integer not null);
@@ -33,15 +35,26 @@ create table if not exists touched(table_name varchar, event_hour timestamptz);
 create table if not exists files(
     file_id varchar, path varchar, size bigint, modified_ns bigint, sha256 varchar, source varchar, state varchar,
     n_records bigint, n_events bigint, n_duplicates bigint, n_quarantined bigint, n_ignored bigint,
-    loaded_at timestamptz, message varchar);
+    loaded_at timestamptz, message varchar, n_pruned bigint default 0);
 create table if not exists quarantine(
     file_id varchar, source varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
 create table if not exists address_networks(src_ip varchar, network varchar);
 create table if not exists chain_aliases(old_id varchar, new_id varchar, run_id varchar);
+create table if not exists tombstones(
+    before_at timestamptz, pruned_at timestamptz, software varchar, n_events bigint, n_kept bigint,
+    n_quarantined bigint, n_files bigint, n_approvals_in_force bigint, n_findings bigint, settled_at timestamptz);
+create table if not exists pruned_hours(
+    log varchar, event_hour timestamptz, n_events bigint, oldest_event_at timestamptz, newest_event_at timestamptz);
+create table if not exists pruned_reach(evidence_kind varchar, until_at timestamptz);
+create table if not exists findings_of_prunes(finding_id varchar, last_at timestamptz);
 create table if not exists runs(
     run_id varchar, started_at timestamptz, finished_at timestamptz, software varchar, schema_version integer,
     rules_hash varchar, config_hash varchar, n_files bigint, counts varchar, as_of timestamptz);
 """
+
+
+_MIGRATIONS = {1: ("alter table files add column if not exists n_pruned bigint default 0",)}
+"""What brings a home of that schema to the next one; a schema that is not named here is refused."""
 
 
 class Warehouse:
@@ -98,6 +111,32 @@ class Warehouse:
             [table],
         )
 
+    def size(self) -> int:
+        """Bytes of the DuckDB file."""
+        return (self.home / WAREHOUSE_FILE).stat().st_size
+
+    def compact(self) -> None:
+        """Write the file anew without its free blocks, and go on with the new one under a new connection.
+
+        DuckDB gives freed blocks to later rows and never back to the disk. Must be called outside a transaction. The
+        new file replaces the old one by rename, so a kill leaves one or the other.
+        """
+        path, fresh = self.home / WAREHOUSE_FILE, self.home / FRESH_FILE
+        quoted = str(fresh).replace("'", "''")
+        row = ask(self.con, "select current_database()")
+        assert row is not None
+        try:
+            self.con.execute(f"attach '{quoted}' as fresh")
+            self.con.execute(f'copy from database "{row[0]}" to fresh')
+            self.con.execute("detach fresh")
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"{path}: cannot be written anew ({reason}); its free blocks serve later rows") from error
+        self.con.close()
+        fresh.chmod(0o600)
+        fresh.replace(path)
+        self.con = _connect(path)
+
 
 @contextmanager
 def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None) -> Iterator[Warehouse]:
@@ -108,12 +147,14 @@ def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None)
     """
     _prepare(home)
     with _lock(home, wait_seconds, say):
-        con = _connect(home / WAREHOUSE_FILE)
+        for name in (FRESH_FILE, f"{FRESH_FILE}.wal"):  # of a compacting that was killed
+            (home / name).unlink(missing_ok=True)
+        warehouse = Warehouse(home, _connect(home / WAREHOUSE_FILE))
         try:
-            _migrate(con)
-            yield Warehouse(home, con)
+            _migrate(warehouse.con)
+            yield warehouse
         finally:
-            con.close()
+            warehouse.con.close()
 
 
 def _prepare(home: Path) -> None:
@@ -181,7 +222,14 @@ def _migrate(con: duckdb.DuckDBPyConnection) -> None:
     found = row[0] if row else None
     if found is None:
         con.execute("insert into warehouse_schema values (?)", [SCHEMA_VERSION])
-    elif found != SCHEMA_VERSION:
+        found = SCHEMA_VERSION
+    while found in _MIGRATIONS:
+        with transaction(con):
+            for statement in _MIGRATIONS[found]:
+                con.execute(statement)
+            found += 1
+            con.execute("update warehouse_schema set version = ?", [found])
+    if found != SCHEMA_VERSION:
         raise RunError(
             f"this home was written with schema {found}, this Ultravires writes schema {SCHEMA_VERSION}; "
             "use the matching version, or a new --home and load the logs again"

@@ -3,8 +3,9 @@
 -- why: "nothing was approved" means something only where the approvals log was speaking
 
 with heard as (
-    select distinct log, event_hour
-    from events
+    select log, event_hour from events
+    union
+    select log, event_hour from pruned_hours
 ),
 
 stretches as (

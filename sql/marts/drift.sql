@@ -63,6 +63,12 @@ touched_patterns as (
     join used on used.approval_id = approved_patterns.approval_id and used.action ilike approved_patterns.pattern_like escape '\'
 ),
 
+pruned_until as (
+    select log, max(newest_event_at) as newest_event_at
+    from pruned_hours
+    group by log
+),
+
 unused as (
     select
         approved_patterns.identity_id,
@@ -74,13 +80,17 @@ unused as (
         0 as n_events,
         0 as n_denied,
         list_sort(list(distinct substr(approved_patterns.approval_id, 10))) as approval_uids,
-        -- Nothing used is sure only where the activity was seen at all.
-        bool_and(sources.state <> 'absent' and sources.complete_until >= approved_patterns.valid_until) as is_certain,
+        -- Nothing used is sure only where the activity was seen at all, and none of it was pruned.
+        bool_and(
+            sources.state <> 'absent' and sources.complete_until >= approved_patterns.valid_until
+            and coalesce(pruned_until.newest_event_at < approved_patterns.valid_from, true)
+        ) as is_certain,
         list_sort(list(distinct approved_patterns.event_id))[1:100] as evidence_event_ids
     from approved_patterns
     left join touched_patterns
         on touched_patterns.identity_id = approved_patterns.identity_id and touched_patterns.action_pattern = approved_patterns.action_pattern
     left join sources on list_contains(sources.evidence_kinds, 'activity')
+    left join pruned_until on pruned_until.log = sources.log
     where touched_patterns.identity_id is null
     group by approved_patterns.identity_id, approved_patterns.action_pattern
 ),

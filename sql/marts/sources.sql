@@ -12,9 +12,20 @@ with expected as (
     group by log
 ),
 
-heard as (
+-- What was pruned was heard all the same: a log whose records are all gone is not one that was never seen.
+spoken as (
     select log, max(event_at) as newest_event_at, min(event_at) as oldest_event_at, count(*) as n_events
     from events
+    group by log
+    union all
+    select log, max(newest_event_at), min(oldest_event_at), 0
+    from pruned_hours
+    group by log
+),
+
+heard as (
+    select log, max(newest_event_at) as newest_event_at, min(oldest_event_at) as oldest_event_at, sum(n_events)::bigint as n_events
+    from spoken
     group by log
 ),
 

@@ -8,6 +8,7 @@ reopening, a suppression that ends and a sink that was added today:
 - open, and more severe than the sink was told, or resting on a class of evidence (log and kind) that it was
   not told of: update (2)
 - withdrawn, and the sink was told that it is open: close (3)
+- pruned: nothing, because that its evidence was deleted refutes nothing
 
 Historic findings go to the alerts file alone, suppressed ones to nobody until the suppression ends.
 """
@@ -48,7 +49,7 @@ compared as (
         next.finding_id, next.revision, next.facts_hash, sinks.sink,
         case
             when next.state = 'withdrawn' then case when told.activity_id <> 3 then 3 end
-            when next.is_suppressed or (next.is_historic and sinks.sink <> $local) then null
+            when next.state = 'pruned' or next.is_suppressed or (next.is_historic and sinks.sink <> $local) then null
             when told.activity_id is null then 1
             when told.activity_id = 3 then 2
             when list_position($severities, next.severity) > list_position($severities, told.severity) then 2

@@ -4,6 +4,10 @@
 revision 1; one whose facts changed gets the next revision; a finding without a candidate is withdrawn,
 and reopens when the candidate returns. The rows of the outbox are queued in the same transaction, so no
 revision is ever without them.
+
+After a prune one run compares without anything new: what is missing then was pruned, not refuted. Such a
+finding goes with its alerts if all of it is older, else it keeps its last facts in the state `pruned`; nobody
+is told. What appears only then, because the habit that it is measured against went, is historic.
 """
 
 import json
@@ -46,7 +50,9 @@ with today as (
         candidate.identity_id, candidate.actor_uid, candidate.chain_id, 'open' as state, candidate.severity,
         finding_risks.risk_score, finding_risks.risk_parts, candidate.chain_confidence as confidence,
         candidate.evidence_event_ids, candidate.n_evidence, candidate.evidence_classes, candidate.first_at,
-        candidate.last_at, candidate.is_historic, candidate.is_suppressed, candidate.gaps,
+        candidate.last_at,
+        candidate.is_historic or coalesce(candidate.last_at <= appeared.last_at, false) as is_historic,
+        candidate.is_suppressed, candidate.gaps,
         candidate.frameworks, candidate.remediation, candidate.rule_version, candidate.class_uid,
         candidate.facts_hash,
         coalesce(findings.revision, 0)
@@ -55,15 +61,21 @@ with today as (
     from int_findings__grouped as candidate
     join finding_risks on finding_risks.finding_id = candidate.finding_id
     left join findings on findings.finding_id = candidate.finding_id
+    left join (select finding_id, max(last_at) as last_at from findings_of_prunes group by finding_id) as appeared
+        on appeared.finding_id = candidate.finding_id
 ),
 gone as (
     select findings.* replace (
-        'withdrawn' as state,
         case
-            when findings.state = 'open' then sha256(findings.facts_hash || chr(31) || 'withdrawn')
+            when findings.state = 'pruned' or (findings.state = 'open' and $is_settling) then 'pruned'
+            else 'withdrawn'
+        end as state,
+        case
+            when findings.state = 'open' and not $is_settling
+                then sha256(findings.facts_hash || chr(31) || 'withdrawn')
             else findings.facts_hash
         end as facts_hash,
-        findings.revision + case when findings.state = 'open' then 1 else 0 end as revision)
+        findings.revision + case when findings.state = 'open' and not $is_settling then 1 else 0 end as revision)
     from findings
     left join int_findings__grouped as candidate on candidate.finding_id = findings.finding_id
     where candidate.finding_id is null
@@ -71,6 +83,28 @@ gone as (
 select * from today
 union all by name
 select * from gone
+"""
+
+_APPEARED = """
+insert into findings_of_prunes
+select candidate.finding_id, candidate.last_at
+from int_findings__grouped as candidate
+left join findings on findings.finding_id = candidate.finding_id
+where findings.state is distinct from 'open'
+"""
+
+_PRUNED = """
+create or replace temp table pruned_findings as
+select finding_id
+from next_findings
+where state <> 'open' and last_at < (select max(before_at) from tombstones)
+"""
+
+# What a sink has not taken yet is still owed to it, and what it took within the hour counts against its bound.
+_FORGET_ALERTS = """
+delete from alerts
+where finding_id in (select finding_id from pruned_findings)
+    and ((state = 'sent' and sent_at < now() - interval 1 hour) or (state = 'failed' and next_attempt_at is null))
 """
 
 _COUNT = """
@@ -81,7 +115,7 @@ select
         where findings.state = 'open' and next.state = 'open' and findings.revision <> next.revision
     ) as n_updated,
     count(*) filter (where findings.state = 'open' and next.state = 'withdrawn') as n_withdrawn,
-    count(*) filter (where findings.state = 'withdrawn' and next.state = 'open') as n_reopened
+    count(*) filter (where findings.state in ('withdrawn', 'pruned') and next.state = 'open') as n_reopened
 from next_findings as next
 left join findings on findings.finding_id = next.finding_id
 """
@@ -94,24 +128,44 @@ def create_findings_tables(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def update_findings(
-    con: duckdb.DuckDBPyConnection, run_id: str, *, sinks: Collection[str] = (ALERTS_FILE,)
+    con: duckdb.DuckDBPyConnection,
+    run_id: str,
+    *,
+    sinks: Collection[str] = (ALERTS_FILE,),
+    is_settling: bool = False,
 ) -> dict[str, int]:
     """Bring `findings` up to the candidates of today and queue the alerts of what changed, for `sinks`.
 
-    Runs inside the caller's transaction. Returns the counts: open
-    (findings open now), opened, updated, withdrawn, reopened, and alerts (queued).
+    Runs inside the caller's transaction. `is_settling` says that nothing but a prune has changed since the last time;
+    nothing is queued then. Returns the counts: open (findings open now), opened, updated, withdrawn, reopened, and
+    alerts (queued).
     """
     create_findings_tables(con)
     _score(con)
     con.execute("create or replace temp table next_findings as from findings where false")
-    con.execute(_NEXT)
+    if is_settling:
+        con.execute(_APPEARED)
+    con.execute(_NEXT, {"is_settling": is_settling})
     counts = ask(con, _COUNT)
     assert counts is not None
     _store_changes(con)
-    n_alerts = queue_alerts(con, run_id, sinks)
+    n_alerts = 0 if is_settling else queue_alerts(con, run_id, sinks)
+    if is_settling:
+        _settle(con)
     con.execute("drop table next_findings")
     names = ("open", "opened", "updated", "withdrawn", "reopened", "alerts")
     return dict(zip(names, (*counts, n_alerts), strict=True))
+
+
+def _settle(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(_PRUNED)
+    con.execute(_FORGET_ALERTS)
+    con.execute("delete from findings where finding_id in (select finding_id from pruned_findings)")
+    con.execute(
+        "update tombstones set settled_at = now(), n_findings = (select count(*) from pruned_findings) "
+        "where settled_at is null"
+    )
+    con.execute("drop table pruned_findings")
 
 
 def _score(con: duckdb.DuckDBPyConnection) -> None:

@@ -8,6 +8,7 @@ from ultravires.asking import ask
 from ultravires.conservation import broken_law, count_conserved
 from ultravires.home import OpenHome
 from ultravires.pipeline import sql_tables
+from ultravires.progress import watcher
 
 MOST_QUARANTINED = 0.01
 """Above one record in a hundred a log is broken or a reader is, and either wants a look."""
@@ -33,13 +34,15 @@ UNIQUE_KEYS: Mapping[str, tuple[str, ...]] = {
     "drift": ("drift_id",),
     "entitlements": ("entitlement_id",),
     "sources": ("log",),
+    "lateness": ("log",),
+    "clock_skew": ("child_log", "parent_log", "kind"),
 }
 
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
     known = sql_tables()
     unique = [_unique_check(table, keys) for table, keys in UNIQUE_KEYS.items() if table in known]
-    return [*unique, watermark_lag, quarantine_share, conservation, unresolved_links]
+    return [*unique, watermark_lag, quarantine_share, conservation, unresolved_links, clock_ahead, clocks_apart]
 
 
 def _unique_check(table: str, keys: tuple[str, ...]) -> dg.AssetChecksDefinition:
@@ -99,6 +102,43 @@ def unresolved_links(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=share <= MOST_UNRESOLVED, severity=dg.AssetCheckSeverity.WARN, metadata={"share": float(share)}
     )
+
+
+_AHEAD = """
+select log, max_ahead_seconds, epoch(clock_tolerance)
+from lateness
+cross join run_context
+where max_ahead_seconds > epoch(clock_tolerance)
+order by log
+"""
+
+_APART = """
+select child_log, parent_log, p95_apart_seconds, epoch(clock_tolerance)
+from clock_skew
+cross join run_context
+where p95_apart_seconds > epoch(clock_tolerance)
+order by child_log, parent_log
+"""
+
+
+@dg.asset_check(asset="lateness", description="No record is dated after it was read by more than the clock tolerance.")
+def clock_ahead(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    ahead = home.warehouse.con.execute(_AHEAD).fetchall()
+    for log, seconds, tolerance in ahead:
+        watcher().say(f"{log}: a record is dated {seconds:,.0f} s after it was read; more than {tolerance:,.0f} s")
+    names = ", ".join(row[0] for row in ahead)
+    return dg.AssetCheckResult(passed=not ahead, severity=dg.AssetCheckSeverity.WARN, metadata={"ahead": names})
+
+
+@dg.asset_check(
+    asset="clock_skew", description="Times of records that an exact key joins differ by at most the clock tolerance."
+)
+def clocks_apart(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    apart = home.warehouse.con.execute(_APART).fetchall()
+    for child, parent, seconds, tolerance in apart:
+        watcher().say(f"{child} and {parent}: clocks {seconds:,.0f} s apart, more than {tolerance:,.0f} s")
+    names = ", ".join(f"{row[0]} and {row[1]}" for row in apart)
+    return dg.AssetCheckResult(passed=not apart, severity=dg.AssetCheckSeverity.WARN, metadata={"apart": names})
 
 
 def _number(home: OpenHome, query: str) -> float:

@@ -12,6 +12,7 @@ from ultravires.aliases import follow_chains
 from ultravires.asking import count_rows
 from ultravires.home import OpenHome
 from ultravires.progress import watcher
+from ultravires.tombstones import is_unsettled
 
 
 def finding_assets() -> list[dg.AssetsDefinition]:
@@ -44,7 +45,7 @@ def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
 def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Compare what the detectors say now with what stands, and queue what has to be told."""
     with home.sinks() as sinks, home.warehouse.transaction() as con:
-        counts = update_findings(con, home.run_id, sinks=sorted(sinks))
+        counts = update_findings(con, home.run_id, sinks=sorted(sinks), is_settling=is_unsettled(con))
     for name in ("findings", "alerts"):
         metadata = {"dagster/row_count": count_rows(home.warehouse.con, name), **counts}
         yield dg.MaterializeResult(asset_key=name, metadata=metadata)

@@ -4,11 +4,13 @@ import dagster as dg
 
 from ultravires.asking import ask, count_rows
 from ultravires.home import OpenHome, store_configuration
-from ultravires.loading import Loader
+from ultravires.loading import LoadCounts, Loader
 from ultravires.pipeline import hourly_tables
 from ultravires.progress import watcher
 from ultravires.reading.pool import file_reader
 from ultravires.reference import REFERENCE_NAMES, store_run_context
+from ultravires.tombstones import is_unsettled
+from ultravires.upgrading import read_outdated_again
 
 FIRST_DAY = "2020-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY)
@@ -40,6 +42,9 @@ _LOADED = {
     "files": "The manifest: one row per file read, with what became of its records.",
     "quarantine": "Records that could not be read: file, offset, reason and the raw bytes.",
     "address_networks": "The configured zone, or the /24 or /48, of every address seen.",
+    "tombstones": "One row per prune: before when everything is gone on purpose, and how much went.",
+    "pruned_hours": "The hours in which each log spoke and that were pruned: a pruned log is not a silent one.",
+    "pruned_reach": "Until when what was pruned would still explain what came after it.",
 }
 
 
@@ -51,9 +56,10 @@ _LOADED = {
     ],
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
-    """Read the new files of the input."""
-    with file_reader(home.options(), home.path / "reading") as read:
-        counts = Loader(home.engine, home.settings, read, watcher().step).load(home.input)
+    """Read again what an older reader read, then the new files of the input; nothing while a prune waits
+    to be settled.
+    """
+    counts = LoadCounts() if is_unsettled(home.warehouse.con) else _load(home)
     for what, paths in (
         ("no source recognises", counts.unrecognised),
         ("changed since it was loaded, not read again:", counts.changed),
@@ -66,13 +72,22 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
             watcher().say(f"{what} {path}")
         if len(paths) > 20:
             watcher().say(f"{what} {len(paths) - 20} more files")
+    if counts.pruned:
+        watcher().say(f"{counts.pruned:,} events from before the tombstone of a prune were not stored")
     home.counts |= {
-        name: getattr(counts, name) for name in ("files", "records", "events", "duplicates", "quarantined", "ignored")
+        name: getattr(counts, name)
+        for name in ("files", "records", "events", "duplicates", "pruned", "quarantined", "ignored")
     }
     home.counts["unrecognised"] = len(counts.unrecognised)
     for name in _LOADED:
         rows = count_rows(home.warehouse.con, name)
         yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows, "new events": counts.events})
+
+
+def _load(home: OpenHome) -> LoadCounts:
+    home.counts["read_again"] = read_outdated_again(home)
+    with file_reader(home.options(), home.path / "reading") as read:
+        return Loader(home.engine, home.settings, read, watcher().step).load(home.input)
 
 
 @dg.asset(
@@ -86,6 +101,9 @@ def run_context(home: dg.ResourceParam[OpenHome]) -> None:
     if as_of is None:
         # A record dated more than a day after we read it has a broken clock and must not move time for all others.
         row = ask(con, "select max(event_at) from events where event_at <= ingested_at + interval 1 day")
+        as_of = row[0] if row else None
+    if as_of is None:  # a prune took every event; the time they had reached stands
+        row = ask(con, "select max_by(as_of, started_at) from runs where as_of is not null")
         as_of = row[0] if row else None
     con.execute("update runs set as_of = ? where run_id = ?", [as_of, home.run_id])
     store_run_context(home.warehouse, as_of, home.settings.clock_tolerance)

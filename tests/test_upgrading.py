@@ -1,0 +1,224 @@
+"""A newer version of a source reads its old events again from `raw`: same places, same provenance, its own columns."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SAMPLES
+from small_logs import approval, at, call, session, write_lines
+from source_samples import SAMPLES as SOURCE_SAMPLES
+from tables_compared import differences
+from ultravires import registry, upgrading
+from ultravires.conservation import broken_law, count_conserved
+from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.home import OpenHome
+from ultravires.loading import Loader
+from ultravires.pipeline import hourly_tables
+from ultravires.reading.pool import file_reader
+from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.running import run_once
+from ultravires.settings import Settings
+from ultravires.upgrading import read_outdated_again
+from ultravires.warehouse import open_warehouse
+
+NAMES = sorted(registry.sources())
+Events = Callable[[dict[str, Any], Options], Iterable[Event]]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[OpenHome]:
+    """An open home without a run's tables: what is loaded is what is looked at."""
+    with open_warehouse(tmp_path / "home") as warehouse:
+        engine = DuckDBEngine(warehouse, hourly_tables())
+        yield OpenHome(warehouse, engine, Settings(), tmp_path / "logs", "", None)
+
+
+def load(home: OpenHome) -> None:
+    with file_reader(home.options()) as read:
+        Loader(home.engine, home.settings, read, lambda what, done, total: None).load(home.input)
+
+
+def events(home: OpenHome, columns: str = "*") -> list[tuple[Any, ...]]:
+    assert broken_law(count_conserved(home.warehouse.con)) is None
+    return home.warehouse.con.execute(f"select {columns} from events order by file_id, record_no, native_id").fetchall()
+
+
+def upgrade(monkeypatch: pytest.MonkeyPatch, name: str, read: Events | None = None) -> Source:
+    """From now on the source has the next version, and perhaps another way to read a record."""
+    old = registry.sources()[name]
+    new = replace(old, version=old.version + 1, events=read or old.events)
+    known = {**registry.sources(), name: new}
+    monkeypatch.setattr(registry, "sources", lambda: known)
+    return new
+
+
+def put(home: OpenHome, name: str, data: bytes) -> None:
+    home.input.mkdir(exist_ok=True)
+    (home.input / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_reader_with_a_new_number_makes_the_same_events(
+    name: str, home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every source: each column but the version stands as it stood, hashes and time of arrival among them."""
+    put(home, "sample", SOURCE_SAMPLES[name])
+    load(home)
+    before = events(home, "* exclude (source_version)")
+    version = upgrade(monkeypatch, name).version
+    monkeypatch.setattr(upgrading, "PAGE_RECORDS", 2)
+    assert read_outdated_again(home) == len(set(events(home, "file_id, record_no")))
+    assert events(home, "* exclude (source_version)") == before
+    assert set(events(home, "source_version")) == {(version,)}
+    assert read_outdated_again(home) == 0
+
+
+def calls(*minutes: float, **changes: Any) -> list[dict[str, Any]]:
+    who = session("arn:aws:iam::111122223333:role/worker", "ASIAWORKER")
+    return [call(f"e{n}", n, "s3:GetObject", who, **changes) for n in minutes]
+
+
+def renamed(old: Events, action: str) -> Events:
+    """A reader that calls every action otherwise, and so gives every event another id."""
+
+    def read(record: dict[str, Any], options: Options) -> Iterator[Event]:
+        for event in old(record, options):
+            event.action = action
+            yield event
+
+    return read
+
+
+def test_events_with_other_ids_take_the_place_of_the_old_ones(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their file, number, raw and time of arrival stay; the hours of both are queued for those who read events."""
+    write_lines(home.input / "trail.json", calls(1, 70, 71))
+    load(home)
+    kept = "file_id, record_no, native_id, ingested_at, raw, raw_hash"
+    before, ids = events(home, kept), set(events(home, "event_id"))
+    home.warehouse.con.execute("delete from touched")
+    upgrade(monkeypatch, "aws_cloudtrail", renamed(registry.sources()["aws_cloudtrail"].events, "s3:ReadObject"))
+    read_outdated_again(home)
+    assert events(home, kept) == before
+    assert ids.isdisjoint(events(home, "event_id"))
+    assert set(events(home, "action")) == {("s3:ReadObject",)}
+    hours = home.warehouse.con.execute("select distinct event_hour from touched order by 1").fetchall()
+    first = datetime(2026, 10, 5, 8, tzinfo=UTC)
+    assert hours == [(first,), (first + timedelta(hours=1),)]
+
+
+def test_a_record_that_the_new_reader_refuses_goes_to_quarantine_and_one_it_passes_over_is_ignored(
+    home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the new reader had read the file; the manifest moves with them."""
+    write_lines(home.input / "trail.json", calls(1, 2, 3))
+    load(home)
+    old = registry.sources()["aws_cloudtrail"].events
+
+    def stricter(record: dict[str, Any], options: Options) -> Iterable[Event]:
+        if record["eventID"] == "e1":
+            raise NotParsed("no such call")
+        return old(record, options) if record["eventID"] == "e2" else ()
+
+    upgrade(monkeypatch, "aws_cloudtrail", stricter)
+    read_outdated_again(home)
+    assert events(home, "native_id") == [("e2",)]
+    con = home.warehouse.con
+    assert con.execute("select source, record_no, byte_offset, reason from quarantine").fetchall() == [
+        ("aws_cloudtrail", 1, None, "no such call")
+    ]
+    booked = "select n_records, n_events, n_duplicates, n_quarantined, n_ignored from files"
+    assert con.execute(booked).fetchall() == [(3, 1, 0, 1, 1)]
+
+
+def test_events_that_become_one_are_one_event_and_a_duplicate(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two states that the old reader told apart and the new one does not."""
+    write_lines(home.input / "approvals.jsonl", [approval("A", 0), approval("A", 0, status="denied")])
+    load(home)
+    old = registry.sources()["approvals"].events
+
+    def coarser(record: dict[str, Any], options: Options) -> Iterable[Event]:
+        return old({**record, "status": "approved"}, options)
+
+    upgrade(monkeypatch, "approvals", coarser)
+    read_outdated_again(home)
+    assert len(events(home)) == 1
+    booked = "select n_events, n_duplicates from files"
+    assert home.warehouse.con.execute(booked).fetchall() == [(1, 1)]
+
+
+def test_a_hash_of_arguments_whose_secrets_are_redacted_stays_what_it_was(
+    home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken before redaction, and nothing that is left could give it again."""
+    decision = {
+        "decision_id": "D-1",
+        "timestamp": at(1),
+        "path": "agents/allow",
+        "input": {"subject": "bot", "action": "send", "arguments": {"to": "x", "password": "hunter2"}},
+        "result": True,
+        "labels": {"id": "opa"},
+    }
+    write_lines(home.input / "decisions.jsonl", [decision])
+    load(home)
+    before = events(home, "args_hash, raw")
+    assert before[0][0] is not None and "hunter2" not in before[0][1]
+    upgrade(monkeypatch, "opa_decisions")
+    read_outdated_again(home)
+    assert events(home, "args_hash, raw") == before
+
+
+def test_records_without_an_id_of_their_own_stay_as_many_as_they_were(
+    home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two equal records is the second still, though the first stands under another file."""
+    (record,) = calls(1)
+    del record["eventID"]
+    write_lines(home.input / "a.json", [record])
+    write_lines(home.input / "b.json", [record, record])
+    load(home)
+    before = events(home, "event_id, native_id, file_id")
+    assert len(before) == 2
+    upgrade(monkeypatch, "aws_cloudtrail")
+    read_outdated_again(home)
+    assert events(home, "event_id, native_id, file_id") == before
+
+
+def test_a_stop_between_pages_leaves_the_rest_for_the_next_run(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is through is through, the page at work is rolled back, and the law holds in between."""
+    write_lines(home.input / "trail.json", calls(1, 2, 3, 4))
+    load(home)
+    monkeypatch.setattr(upgrading, "PAGE_RECORDS", 2)
+    book, n_pages = upgrading._book, Counter[str]()
+
+    def stop_in_the_second(home: OpenHome, counts: Any) -> None:
+        book(home, counts)
+        n_pages.update(["page"])
+        if n_pages["page"] == 2:
+            raise KeyboardInterrupt
+
+    version = upgrade(monkeypatch, "aws_cloudtrail").version
+    monkeypatch.setattr(upgrading, "_book", stop_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        read_outdated_again(home)
+    assert Counter(events(home, "source_version")) == {(version - 1,): 2, (version,): 2}
+    assert read_outdated_again(home) == 2
+    assert set(events(home, "source_version")) == {(version,)}
+
+
+def test_a_home_that_was_upgraded_is_a_home_that_the_new_reader_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run that reads again rebuilds what follows, in every published table."""
+    logs, upgraded, fresh = tmp_path / "logs", tmp_path / "upgraded", tmp_path / "fresh"
+    write_lines(logs / "approvals.jsonl", [approval("APR-1", 0)])
+    write_lines(logs / "trail.json", calls(1, 2, 70))
+    config = SAMPLES / "ultravires.yaml"
+    run_once(logs, upgraded, config=config, as_of="")
+    upgrade(monkeypatch, "aws_cloudtrail", renamed(registry.sources()["aws_cloudtrail"].events, "iam:PutRolePolicy"))
+    run_once(logs, upgraded, config=config, as_of="")
+    run_once(logs, fresh, config=config, as_of="")
+    assert differences(fresh, upgraded) == []

@@ -114,7 +114,15 @@ PIECES = (
 def records(name: str) -> list[dict[str, Any]]:
     """Whole records of a source, as one line of its log each."""
     more = [cloudtrail(eventID="bare")] if name == "aws_cloudtrail" else []
-    return [*map(json.loads, SAMPLES[name].splitlines()), *more]
+    return [*_documents(SAMPLES[name]), *more]
+
+
+def _documents(sample: bytes) -> list[Any]:
+    """A sample's documents, one a line or one over lines."""
+    try:
+        return [json.loads(sample)]
+    except ValueError:
+        return [json.loads(line) for line in sample.splitlines()]
 
 
 def members(value: Any) -> Any:

@@ -24,17 +24,21 @@ NAMES = sorted(registry.sources())
 each_source = pytest.mark.parametrize("name", NAMES)
 SEED = int(os.environ.get("ULTRAVIRES_FUZZ_SEED", "0"))
 """Where the seeds start: a failure names its seed, and the run goes on from there."""
-N_QUICK = 700
-N_STRESS = 25_000
+N_QUICK = 4_500 // len(NAMES)
+N_STRESS = 100_000 // len(NAMES) + 1
+N_JUDGED = 25
 LONGEST_SECONDS = 5.0
 
 SAME = {
     "aws_cloudtrail": {"native_id": "eventID", "error_code": "errorCode", "user_agent": "userAgent"},
     "opa_decisions": {"decision_uid": "decision_id", "native_id": "decision_id"},
     "approvals": {"approval_uid": "approval_id", "task": "task"},
-    "otel_genai": {},
+    "okta_system": {"native_id": "uuid"},
 }
 """Columns that hold what a top-level member of the record holds, where the vendor gave one."""
+
+JOINS_LINES = {"mcp_gateway": "a response is read with the request before it, so a spoilt request changes another line"}
+"""Sources whose records are not read line by line, each with the reason."""
 
 
 def look(name: str, data: bytes, path: Path) -> list[dict[str, Any]]:
@@ -61,7 +65,7 @@ def agree(name: str, rows: list[dict[str, Any]]) -> None:
     con.register("rows", pa.Table.from_pylist(rows, SOURCE_COLUMNS))
     valid = con.execute("select count(*) from rows where json_valid(raw) and json_valid(detail)").fetchone()
     assert valid == (len(rows),)
-    for column, member in SAME[name].items():
+    for column, member in SAME.get(name, {}).items():
         others = con.execute(
             f"select {column}, raw ->> '$.{member}', raw from rows "
             f"where {column} is distinct from raw ->> '$.{member}' "
@@ -95,7 +99,7 @@ def test_hostile_files_are_read_without_a_crash_or_a_lost_record(name: str, tmp_
 @pytest.mark.stress
 @each_source
 def test_a_hundred_thousand_hostile_files(name: str, tmp_path: Path) -> None:
-    """The same for 25,000 seeds a source, four sources."""
+    """The same for as many seeds a source as make a hundred thousand."""
     run_seeds(name, range(SEED, SEED + N_STRESS), tmp_path / "a-file")
 
 
@@ -105,14 +109,14 @@ def test_the_same_seed_gives_the_same_file() -> None:
     assert len({hostile_file("approvals", seed) for seed in range(50)}) == 50
 
 
-@each_source
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in JOINS_LINES])
 def test_a_spoilt_line_costs_no_other_line(name: str, tmp_path: Path) -> None:
     """The whole records before and behind a spoilt one are all there."""
     random = Random(f"lines {name}")
     good = [write(record, Random(1)).encode() for record in records(name)]
     expected = {row["event_id"] for row in look(name, b"\n".join(good), tmp_path / "a-file")}
     assert expected
-    for _ in range(150):
+    for _ in range(40):
         bad = [hostile_record(name, random) for _ in range(2)]
         lines = b"\n".join((good[0], bad[0], *good[1:-1], bad[1], good[-1]))
         found = {row["event_id"] for row in look(name, lines, tmp_path / "a-file")}
@@ -162,7 +166,7 @@ def test_everything_that_was_read_from_hostile_files_can_be_judged(tmp_path: Pat
     logs = tmp_path / "logs"
     logs.mkdir()
     for name in NAMES:
-        for seed in range(SEED, SEED + 100):
+        for seed in range(SEED, SEED + N_JUDGED):
             data = hostile_file(name, seed)
             for moment in (b"T10:00:0", b"17911944"):  # another time, so that they are not all the same events
                 data = data.replace(moment, moment[:-1] + b"%d" % (seed % 10))
@@ -172,8 +176,11 @@ def test_everything_that_was_read_from_hostile_files_can_be_judged(tmp_path: Pat
     assert result.quarantined > 100
     with open_published(tmp_path / "home") as con:
         lost = con.execute(
-            "select path from files where n_records <> n_events + n_duplicates + n_quarantined + n_ignored"
+            "select path from files where n_records > n_events + n_duplicates + n_quarantined + n_ignored"
         ).fetchall()
         assert lost == []
-        assert con.execute("select count(*), sum(n_events) from files").fetchone() == (400, result.events)
+        assert con.execute("select count(*), sum(n_events) from files").fetchone() == (
+            N_JUDGED * len(NAMES),
+            result.events,
+        )
         assert con.execute("select count(*) from events").fetchone() == (result.events,)

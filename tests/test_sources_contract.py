@@ -220,7 +220,10 @@ def test_a_gzip_bomb_is_stopped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", [250, 100_000])
 def test_deep_nesting_is_put_aside(name: str, depth: int, tmp_path: Path) -> None:
     """Nesting beyond the limit never reaches the columns, whether the parser minds it or not."""
-    first = next(iter(source(name).records(iter([SAMPLES[name]]), OPTIONS))).data
+    of = source(name)
+    first = next(
+        frame for frame in of.records(iter([SAMPLES[name]]), OPTIONS) if [*of.events(frame.value, OPTIONS)]
+    ).data
     deep = b'{"deep": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"," + first[1:]
     nested = SAMPLES[name].replace(first, deep, 1)
     if nested == SAMPLES[name]:

@@ -235,7 +235,7 @@ def test_a_caller_of_eks_is_known_to_cloudtrail_too(tmp_path: Path) -> None:
     ("name", "kind"),
     [
         ("mira@example.org", "human"),
-        ("system:node:n1", "workload"),
+        ("system:node:n1", "service"),
         ("system:kube-scheduler", "service"),
         ("eks:addon-manager", "service"),
         ("kubernetes-admin", "unknown"),

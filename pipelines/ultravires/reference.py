@@ -3,6 +3,7 @@
 Each is rewritten only when its content differs, so that a change of configuration rebuilds what depends on it.
 """
 
+import csv
 import ipaddress
 import json
 import re
@@ -27,6 +28,8 @@ LINK_WEIGHTS = {
     "attribute_window": 0.3,
 }
 _INTERVAL = pa.duration("us")
+_PERMISSION_ACTIONS = Path(__file__).parent / "permission_actions.csv"
+"""What manages permissions in the logs of others than AWS, in the logs' own words, with the system and what it changes."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN_IPV4 = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}", re.ASCII)
 
@@ -35,7 +38,7 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
     """Every reference table that does not depend on the logs, by name."""
     return {
         "iam_actions": _iam_actions(),
-        "privileged_actions": _patterns("action_like", settings.privileged_actions),
+        "privileged_actions": _patterns("action_like", {*settings.privileged_actions, *permission_actions()}),
         "crown_jewels": _patterns("resource_like", settings.crown_jewels),
         "identity_aliases": _identity_aliases(settings),
         "declared_identities": _declared_identities(settings),
@@ -103,6 +106,14 @@ def _table(columns: Mapping[str, pa.DataType], rows: Iterable[tuple[Any, ...]]) 
 
 def _patterns(column: str, patterns: Iterable[str]) -> pa.Table:
     return _table({column: pa.string()}, [(pattern_to_like(p),) for p in sorted(patterns)])
+
+
+def permission_actions() -> list[str]:
+    """Patterns of actions that say who may do what (roles, policies, whom a system trusts) or make a credential for it,
+    tried or done. IAM's access levels say it of AWS; reading a secret and changing a workload are neither.
+    """
+    with _PERMISSION_ACTIONS.open(encoding="utf-8", newline="") as file:
+        return [row["action"] for row in csv.DictReader(file)]
 
 
 def _iam_actions() -> pa.Table:

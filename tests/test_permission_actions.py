@@ -23,7 +23,7 @@ MANAGES = {
         "Add member to role request approved (PIM activation)",
         "Add member to role requested (PIM activation)",
         "Remove member from role (PIM activation expired)",
-        "Update application – Certificates and secrets management",
+        "Update application \N{EN DASH} Certificates and secrets management",
     },
     "gcp_audit": {"GenerateAccessToken", "google.iam.admin.v1.CreateServiceAccountKey"},
     "github_audit": {"org.add_member", "personal_access_token.access_granted", "public_key.create"},

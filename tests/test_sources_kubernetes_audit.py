@@ -79,6 +79,7 @@ def test_a_request_is_an_activity_in_the_words_of_rbac(tmp_path: Path) -> None:
         "stage": "ResponseComplete",
         "stage_number": 3,
         "stage_at": "2026-10-05T11:00:00.100000Z",
+        "credential_kind": "session",
         "read_only": True,
         "event_type": "Metadata",
     }

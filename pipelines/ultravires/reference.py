@@ -30,7 +30,7 @@ LINK_WEIGHTS = {
 _INTERVAL = pa.duration("us")
 _PACKAGE = Path(__file__).parent
 _PERMISSION_ACTIONS = _PACKAGE / "permission_actions.csv"
-"""What manages permissions in the logs of others than AWS, in the logs' own words, with the system and what it changes."""
+"""What manages permissions elsewhere than in AWS, in the logs' own words, with the system and what it changes."""
 _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"

@@ -27,6 +27,8 @@ recent as (
         e.via_service,
         json_extract_string(e.detail, '$.role_arn') as role_arn,
         json_extract_string(e.detail, '$.session_name') as session_name,
+        json_extract_string(e.detail, '$.credential_kind') as credential_kind,
+        json_extract_string(e.detail, '$.credential_holder') as credential_holder,
         json_extract_string(e.detail, '$.issued_role_arn') as issued_role_arn,
         json_extract_string(e.detail, '$.issued_session_name') as issued_session_name,
         e.issued_credential_uid is not null

@@ -164,7 +164,12 @@ def _code_in(message: Any) -> str | None:
 
 
 def _detail(caller: Caller, category: str | None, operation: str) -> dict[str, Any]:
-    return present(mfa=caller.has_mfa, read_only=True if operation.endswith("/read") else None, event_type=category)
+    return present(
+        mfa=caller.has_mfa,
+        read_only=True if operation.endswith("/read") else None,
+        event_type=category,
+        credential_kind="session" if caller.credential_uid else None,
+    )
 
 
 SOURCE = Source(

@@ -39,6 +39,7 @@ _TYPICAL = frozenset(
 )
 _ENOUGH = 2
 _MILLISECOND = 1000
+_INSTALLATION = "GitHub App server-to-server"
 _ACTIONS_BOT = "github-actions[bot]"
 
 
@@ -100,6 +101,7 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         keys=_keys(record, action, account, credentials),
         detail=present(
             issued_role_arn=credentials.appears_as,
+            credential_kind="session" if credentials.used and _is_short_lived(access) else None,
             read_only=True if record.get("operation_type") == "access" else None,
             event_type=access,
         ),
@@ -126,7 +128,12 @@ def _kind_of(actor: str | None, is_agent: bool, is_bot: bool, access: str | None
     if actor == _ACTIONS_BOT:
         return "workload"
     is_service = is_bot or actor.endswith("[bot]") or actor == "deploy_key"
-    return "service" if is_service or (access or "").startswith("GitHub App server-to-server") else "human"
+    return "service" if is_service or _is_short_lived(access) else "human"
+
+
+def _is_short_lived(access: str | None) -> bool:
+    """The token of an installation of an app ends within the hour."""
+    return access is not None and access.startswith(_INSTALLATION)
 
 
 def _application(record: dict[str, Any]) -> str | None:

@@ -83,7 +83,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     tenant = filled(call.get("tenantId")) or (None if is_row else tenant_of(record))
     outcome, error = status_outcome(call.get("responseStatusCode"))
     subject = caller_of(call)
-    request = filled(call.get("requestId"))
+    request, token = filled(call.get("requestId")), filled(call.get("signInActivityId"))
     event = Event(
         native_id=request,
         event_at=at,
@@ -99,9 +99,9 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         error_code=error,
         src_ip=address(call.get("ipAddress"), None if is_row else outer(record, "callerIpAddress")),
         user_agent=filled(call.get("userAgent")),
-        credential_uid=filled(call.get("signInActivityId")),
+        credential_uid=token,
         keys=request_keys(tenant, request, call.get("clientRequestId"), call.get("operationId")),
-        detail=present(read_only=method.upper() in _READS),
+        detail=present(read_only=method.upper() in _READS, credential_kind="session" if token else None),
     )
     return (event,)
 

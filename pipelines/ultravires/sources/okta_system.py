@@ -13,7 +13,7 @@ from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import label, mapping, micros, sequence, text
 from ultravires.vendors.network_addresses import address
-from ultravires.vendors.okta_credentials import Credentials, credentials_of
+from ultravires.vendors.okta_credentials import Credentials, api_token_of, credentials_of
 from ultravires.vendors.okta_events import ocsf_class, outcome_of
 
 _NEEDED = frozenset({"eventtype", "published", "actor"})
@@ -102,6 +102,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         keys=keys,
         detail=present(
             event_type=text(transaction.get("type")),
+            credential_kind="session" if used.used and not api_token_of(transaction) else None,
             issued_kind="session" if used.issued and event_type != "system.api_token.create" else None,
         ),
     )

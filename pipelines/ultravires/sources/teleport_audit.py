@@ -66,6 +66,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
     cluster = text(record.get("cluster_name"))
     session = teleport.session_of(record, event)
     issued, expires = _issued(record, event, actor) if outcome == "success" else (None, None)
+    used = _used(event, session, actor)
     class_uid, activity_id = _ocsf(event)
     return Event(
         native_id=text(record.get("uid")) or _place(record),
@@ -85,7 +86,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
         error_code=code if code and outcome != "success" else None,
         src_ip=teleport.source_of(record),
         user_agent=text(record.get("user_agent")),
-        credential_uid=_used(event, session, actor),
+        credential_uid=used,
         issued_credential_uid=issued,
         issued_expires_at=expires,
         revoked_credential_uid=f"teleport:{session}" if session and event in _SESSION_ENDS else None,
@@ -93,6 +94,8 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
         detail=present(
             role_arn=teleport.role_of(record),
             session_name=session,
+            credential_kind="session" if used else None,
+            credential_holder=actor.impersonator if used else None,
             issued_duration_seconds=(expires - at) // _SECOND if expires else None,
             mfa=_has_mfa(record, event),
             read_only=text(record.get("verb")) in _READS if event == "kube.request" else None,

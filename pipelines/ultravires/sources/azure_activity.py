@@ -27,8 +27,8 @@ from ultravires.vendors.azure_exports import (
     subscription_of,
     tenant_of,
 )
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, USER_ACCESS
 
-API_ACTIVITY, USER_ACCESS = 6003, 3005
 _REST_MEMBERS = ("eventDataId", "eventTimestamp", "operationName", "resourceId")
 _OUTCOMES = {
     "success": "success",

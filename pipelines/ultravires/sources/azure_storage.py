@@ -24,8 +24,8 @@ from ultravires.vendors.azure_exports import (
     tenant_of,
 )
 from ultravires.vendors.entra_identities import NOBODY, Subject
+from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
-API_ACTIVITY = 6003
 _ACTIVITY = {"StorageRead": 2, "StorageWrite": 3, "StorageDelete": 4}
 _SIGNATURE = re.compile(r"([?&]sig=)[^&]*", re.IGNORECASE)
 _MEMBERS = frozenset({"time", "category", "operationname", "statuscode", "uri"})

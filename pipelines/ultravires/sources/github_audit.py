@@ -11,10 +11,10 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import checked_micros, label, mapping, micros, text, texts
+from ultravires.vendors.addresses import address_of
 from ultravires.vendors.github_approvals import approval_of, carried_approvals
 from ultravires.vendors.github_credentials import Credentials, credentials_of
 from ultravires.vendors.github_ocsf import ocsf_class, outcome_of
-from ultravires.vendors.network_addresses import address
 
 _TIMES = ("@timestamp", "at_sign_timestamp", "created_at")
 _TYPICAL = frozenset(
@@ -93,7 +93,7 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         resource_uids=_resources(record, actor, kind, account),
         outcome=outcome,
         error_code=error,
-        src_ip=address(record.get("actor_ip")),
+        src_ip=address_of(record.get("actor_ip")),
         user_agent=text(record.get("user_agent")),
         credential_uid=credentials.used,
         issued_credential_uid=credentials.issued,

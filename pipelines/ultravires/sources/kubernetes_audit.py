@@ -14,9 +14,9 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.vendors.addresses import address_of
-from ultravires.vendors.aws_ocsf import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 from ultravires.vendors.kubernetes_subjects import Caller, caller_of, credential_uid, service_account
 from ultravires.vendors.kubernetes_wrappers import Unwrapped, audit_records, unwrap
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _API = "audit.k8s.io/"
 _TYPICAL = frozenset({"stage", "verb", "requestURI", "objectRef", "user", "level", "requestReceivedTimestamp"})

@@ -26,8 +26,9 @@ from ultravires.vendors.azure_exports import (
     tenant_of,
 )
 from ultravires.vendors.entra_identities import NOBODY, Subject
+from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
-API_ACTIVITY, _OTHER = 6003, 99
+_OTHER = 99
 _ROW_MEMBERS = ("TimeGenerated", "RequestUri", "RequestMethod", "SignInActivityId")
 _ACTIVITY = {"POST": 1, "GET": 2, "HEAD": 2, "PATCH": 3, "PUT": 3, "DELETE": 4}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})

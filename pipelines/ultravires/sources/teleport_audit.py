@@ -18,10 +18,11 @@ from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.vendors import teleport
+from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION
 from ultravires.vendors.teleport_requests import SOURCE_NAME, request_event, status_of
 
 _ARRAYS = ("events",)
-_API, _AUTHENTICATION, _ACCOUNT, _OTHER = 6003, 3002, 3001, 99
+_OTHER = 99
 _LOGINS = frozenset({"user.login", "bot.join", "instance.join", "auth"})
 _ACCOUNTS = {"create": 1, "delete": 6, "password_change": 3}
 _OPERATIONS = {
@@ -152,10 +153,10 @@ def _has_mfa(record: dict[str, Any], event: str) -> bool | None:
 def _ocsf(event: str) -> tuple[int, int]:
     kind, _, operation = event.rpartition(".")
     if event in _LOGINS:
-        return _AUTHENTICATION, 1
+        return AUTHENTICATION, 1
     if kind in ("user", "bot"):
-        return _ACCOUNT, _ACCOUNTS.get(operation, _OTHER)
-    return _API, _OPERATIONS.get(operation, _OTHER)
+        return ACCOUNT_CHANGE, _ACCOUNTS.get(operation, _OTHER)
+    return API_ACTIVITY, _OPERATIONS.get(operation, _OTHER)
 
 
 def _place(record: dict[str, Any]) -> str | None:

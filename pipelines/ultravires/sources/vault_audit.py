@@ -12,7 +12,7 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts
-from ultravires.vendors.network_addresses import address
+from ultravires.vendors.addresses import address_of
 from ultravires.vendors.vault_paths import operation_of
 from ultravires.vendors.vault_tokens import NOTHING, issue_of, kind_of, token_of, workload_of
 
@@ -77,7 +77,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         resource_uids=[namespace + operation.resource],
         outcome=outcome,
         error_code=error,
-        src_ip=address(request.get("remote_address")),
+        src_ip=address_of(request.get("remote_address")),
         user_agent=_user_agent(request),
         credential_uid=used,
         issued_credential_uid=issue.issued,

@@ -79,7 +79,7 @@ def _model_call(record: dict[str, Any], event_at: int, request: str, body: Any) 
         detail=present(
             operation="chat",
             model=model,
-            result_status=error or (_INTERVENED if is_stopped else "ok"),
+            result_status="error" if error or is_stopped else "ok",
         ),
     )
 

@@ -1,10 +1,12 @@
 """ultravires.yaml: what is understood, and what is refused with one line."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from ultravires.errors import ConfigError, UsageError
-from ultravires.settings import find_config, load_settings
+from ultravires.registry import sources
+from ultravires.settings import Expectation, Settings, find_config, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -47,6 +49,19 @@ def test_durations_are_written_as_people_write_them(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "sources: {opa_decisions: {expected_delay: 15m, max_silence: 7d}}"))
     assert settings.expectation("opa_decisions").max_silence.days == 7
     assert settings.expectation("opa_decisions").expected_delay.seconds == 900
+
+
+def test_approvals_are_rare_by_nature() -> None:
+    """A log that holds nothing but approvals may say nothing for a week; what is configured says otherwise."""
+    settings = Settings(sources={"jira_approvals": Expectation(max_silence=timedelta(days=1))})
+    assert settings.expectation("entra_pim", ("approval",)).max_silence.days == 7
+    assert settings.expectation("teleport_audit", ("activity", "approval")).max_silence.days == 2
+    assert settings.expectation("jira_approvals", ("approval",)).max_silence.days == 1
+    week = timedelta(days=7)
+    patient = {
+        name for name, of in sources().items() if settings.expectation(name, of.evidence_kinds).max_silence == week
+    }
+    assert {"approvals", "aws_team", "entra_pim", "servicenow_approvals", "github_environment_approvals"} <= patient
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def _risk_tiers(settings: Settings) -> pa.Table:
 def _source_expectations(settings: Settings, sources: Iterable[Any]) -> pa.Table:
     rows: list[tuple[Any, ...]] = []
     for source in sources:
-        expected = settings.expectation(source.log)
+        expected = settings.expectation(source.log, source.evidence_kinds)
         for kind in source.evidence_kinds or (None,):
             rows.append((source.log, kind, expected.expected_delay, expected.max_silence))
     columns = {

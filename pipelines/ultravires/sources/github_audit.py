@@ -158,7 +158,7 @@ def _keys(
         keys.append(("request", request, "names"))
         if account:
             keys.append(("request", f"{account}/{request}", "names"))
-    keys += [("approval", uid, "carries") for uid in carried_approvals(record, action)]
+    keys += carried_approvals(record, action)
     if credentials.appears_as:
         keys.append(("bearer", credentials.appears_as, "names"))
     if session := text(record.get("agent_session_id")):
@@ -178,7 +178,7 @@ SOURCE = Source(
     "reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
-    join_keys=("request", "approval", "bearer", "conversation"),
+    join_keys=("request", "approval", "ticket", "bearer", "conversation"),
     recognise=recognise,
     records=json_records,
     events=events,

@@ -1,6 +1,7 @@
 """ultravires.yaml: what is understood, and what is refused with one line."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from ultravires.reading.locations import LocalPlace
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
 from ultravires.settings import Limits, find_config, load_settings
+from ultravires.registry import sources
+from ultravires.settings import Expectation, Settings, find_config, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -79,6 +82,17 @@ def test_a_limit_is_kept(tmp_path: Path) -> None:
         reasons = home.warehouse.con.execute("select reason from quarantine order by record_no").fetchall()
     assert (counts.events, counts.quarantined) == (2, 2)
     assert reasons == [("record is longer than 2048 bytes",), ("nested too deeply",)]
+def test_approvals_are_rare_by_nature() -> None:
+    """A log that holds nothing but approvals may say nothing for a week; what is configured says otherwise."""
+    settings = Settings(sources={"jira_approvals": Expectation(max_silence=timedelta(days=1))})
+    assert settings.expectation("entra_pim", ("approval",)).max_silence.days == 7
+    assert settings.expectation("teleport_audit", ("activity", "approval")).max_silence.days == 2
+    assert settings.expectation("jira_approvals", ("approval",)).max_silence.days == 1
+    week = timedelta(days=7)
+    patient = {
+        name for name, of in sources().items() if settings.expectation(name, of.evidence_kinds).max_silence == week
+    }
+    assert {"approvals", "aws_team", "entra_pim", "servicenow_approvals", "github_environment_approvals"} <= patient
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_a_token_names_who_it_was_issued_to(tmp_path: Path) -> None:
     service, person = only("azure_storage", BY_TOKEN, tmp_path), only("azure_storage", BY_PERSON, tmp_path)
     assert (service["actor_uid"], service["actor_kind"]) == ("d05b7c3e-8f62-41a9-b4e7-3c9a1d6f2b99", "service")
     assert (person["actor_kind"], person["actor_name"]) == ("human", "mira@fjordline.example")
-    assert person["detail"] == {"read_only": True, "event_type": "OAuth"}
+    assert person["detail"] == {"read_only": True, "event_type": "OAuth", "credential_kind": "session"}
 
 
 def test_a_key_names_nobody_but_is_known_again(tmp_path: Path) -> None:

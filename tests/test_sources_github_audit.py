@@ -114,6 +114,8 @@ def test_a_review_is_an_activity_and_an_approval(action: str, status: str, tmp_p
     assert (approval["detail"]["status"], approval["detail"]["approved_by"]) == (status, "mira-holm")
     assert approval["detail"]["subject"] == "repo:example-org/invoices:environment:production"
     _, of_run = both(tmp_path, f"workflows.{action}", **RUN)
+    assert ("ticket", "github:example-org/invoices/run/41", "names") in keys(of_run)
+    assert not any(kind == "ticket" for kind, *_ in keys(approval))
     assert (of_run["approval_uid"], "subject" in of_run["detail"]) == ("github:example-org/invoices/run/41", False)
 
 
@@ -128,7 +130,7 @@ def test_a_job_is_issued_a_token_under_the_approval_of_its_environment(tmp_path:
     assert row["issued_credential_uid"] == "github:example-org/invoices/run/41/1/deploy"
     assert keys(row) == {
         ("approval", "github:example-org/invoices/run/41/production", "carries"),
-        ("approval", "github:example-org/invoices/run/41", "carries"),
+        ("ticket", "github:example-org/invoices/run/41", "carries"),
         ("bearer", "repo:example-org/invoices:environment:production", "names"),
     }
     assert row["detail"] == {"issued_role_arn": "repo:example-org/invoices:environment:production"}

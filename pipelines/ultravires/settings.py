@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -98,8 +98,8 @@ DEFAULT_TIERS = {
     "high": RiskTier(human_approval=True, least_answer=timedelta(seconds=60)),
     "critical": RiskTier(human_approval=True, least_answer=timedelta(seconds=60)),
 }
-# Approvals are rare by nature: a quiet week of the ticket system is not an outage.
-DEFAULT_EXPECTATIONS = {"approvals": Expectation(max_silence=timedelta(days=7))}
+# Approvals are rare by nature: a quiet week of a log that holds nothing else is not an outage.
+OF_APPROVALS_ALONE = Expectation(max_silence=timedelta(days=7))
 # PassRole hands a role's power to a service; the IAM reference lists it as a plain write.
 DEFAULT_PRIVILEGED = ("iam:PassRole",)
 
@@ -154,8 +154,10 @@ class Settings(Strict):
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     suppressions: tuple[Suppression, ...] = ()
 
-    def expectation(self, log: str) -> Expectation:
-        return self.sources.get(log) or DEFAULT_EXPECTATIONS.get(log) or Expectation()
+    def expectation(self, log: str, evidence_kinds: Collection[str] = ()) -> Expectation:
+        """What is expected of a log with these kinds of evidence: as configured, else by what it holds."""
+        usual = OF_APPROVALS_ALONE if set(evidence_kinds) == {"approval"} else Expectation()
+        return self.sources.get(log, usual)
 
 
 def load_settings(path: Path | None) -> Settings:

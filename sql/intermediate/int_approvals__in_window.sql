@@ -1,4 +1,4 @@
--- grain: one row per credential or issuing activity, and approval whose subject, role and window fit it
+-- grain: one row per credential, issuing activity or activity that shows no credential, and approval whose subject, role and window fit it
 -- build: full
 -- why: the last resort, where no id travels: it names a candidate and is never proof
 
@@ -6,6 +6,7 @@ with windows as (
     select
         stg_approvals.approval_id,
         stg_approvals.roles,
+        stg_approvals.actions,
         stg_approvals.valid_from,
         coalesce(stg_approvals.ends_at, '9999-12-31 00:00:00+00'::timestamptz) as ends_at,
         coalesce(resolved.identity_id, stg_approvals.subject_uid) as identity_id
@@ -39,18 +40,45 @@ issuing as (
     join stg_activities on stg_activities.issued_credential_uid = subjects.credential_uid
 ),
 
+-- Many logs never show a credential; there the actor alone says who stands in the window.
+bare as (
+    select activity_id as node_id, role_arn, actor_uid as alias_uid, event_at as from_at, event_at as until_at, action
+    from stg_activities
+    where credential_uid is null and issued_credential_uid is null and actor_uid is not null
+),
+
 carriers as (
-    select credential_id as node_id, role_arn, alias_uid, from_at, until_at from subjects
+    select credential_id as node_id, role_arn, alias_uid, from_at, until_at, null::varchar as action from subjects
     union
-    select node_id, role_arn, alias_uid, from_at, until_at from issuing
+    select node_id, role_arn, alias_uid, from_at, until_at, null::varchar from issuing
+    union
+    select node_id, role_arn, alias_uid, from_at, until_at, action from bare
 ),
 
 identified as (
-    select distinct carriers.node_id, carriers.role_arn, carriers.from_at, carriers.until_at, resolved.identity_id
+    select distinct
+        carriers.node_id, carriers.role_arn, carriers.from_at, carriers.until_at, carriers.action, resolved.identity_id
     from carriers
     join int_identities__resolved as resolved
         on resolved.alias_uid = carriers.alias_uid
         and resolved.valid_from <= carriers.from_at and resolved.valid_until > carriers.from_at
+),
+
+-- A credential may serve many acts, but one act that the approval does not list is none of the approved.
+listed as (
+    select
+        approval_id,
+        identity_id,
+        replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
+    from (select approval_id, identity_id, unnest(actions) as pattern from windows)
+),
+
+acted as (select distinct identity_id, action from identified where action is not null),
+
+approved_actions as (
+    select distinct listed.approval_id, acted.action
+    from acted
+    join listed on listed.identity_id = acted.identity_id and acted.action ilike listed.pattern_like escape '\'
 )
 
 select distinct
@@ -61,7 +89,10 @@ from identified
 join windows on windows.identity_id = identified.identity_id
 left join int_approvals__roles as approved_roles
     on approved_roles.approval_id = windows.approval_id and approved_roles.role_arn = identified.role_arn
+left join approved_actions
+    on approved_actions.approval_id = windows.approval_id and approved_actions.action = identified.action
 cross join run_context
 where identified.until_at >= windows.valid_from - run_context.clock_tolerance
     and identified.from_at <= windows.ends_at + run_context.clock_tolerance
     and (identified.role_arn is null or array_length(windows.roles) = 0 or approved_roles.role_arn is not null)
+    and (identified.action is null or array_length(windows.actions) = 0 or approved_actions.action is not null)

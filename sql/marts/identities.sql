@@ -45,6 +45,13 @@ names as (
     group by identity_id
 ),
 
+provider_owned as (
+    select distinct observed.identity_id
+    from observed
+    join provider_services on observed.identity_id ilike provider_services.actor_like escape '\'
+    where observed.observed_kind = 'service'
+),
+
 everyone as (
     select identity_id from observed
     union
@@ -65,6 +72,9 @@ select
         when regexp_matches(everyone.identity_id, '^arn:aws[^:]*:iam::[0-9]*:role/(.*/)?AWSReservedSSO_') then false
         when observed.observed_kind = 'human' then false
         when observed.observed_kind in ('agent', 'workload', 'role') then true
+        -- An ARN or an account is no service's name: a service of AWS acted for it, and did what somebody else began.
+        when observed.observed_kind = 'service' and provider_owned.identity_id is null
+            and not regexp_matches(everyone.identity_id, '^(arn:aws|[0-9]{12}$)') then true
         when observed.observed_kind = 'unknown' and observed.has_static_key then true
     end as is_nonhuman,
     coalesce(names.aliases, []) as aliases,
@@ -75,4 +85,5 @@ select
 from everyone
 left join declared_identities as declared on declared.identity_id = everyone.identity_id
 left join observed on observed.identity_id = everyone.identity_id
+left join provider_owned on provider_owned.identity_id = everyone.identity_id
 left join names on names.identity_id = everyone.identity_id

@@ -1,6 +1,6 @@
 -- grain: one row per activity event (what a cloud or SaaS API recorded), of the stages of one request the last
 -- build: by_hour
--- why: says once what is privileged and which network a call came from: permissions management, issuing credentials, or what the configuration names
+-- why: says once what is privileged and which network a call came from: permissions management, issuing what gives more power or lasts, or what the configuration names
 
 with hours as (select event_hour from touched_hours),
 
@@ -27,6 +27,8 @@ recent as (
         e.via_service,
         json_extract_string(e.detail, '$.role_arn') as role_arn,
         json_extract_string(e.detail, '$.session_name') as session_name,
+        json_extract_string(e.detail, '$.credential_kind') as credential_kind,
+        json_extract_string(e.detail, '$.credential_holder') as credential_holder,
         json_extract_string(e.detail, '$.issued_role_arn') as issued_role_arn,
         json_extract_string(e.detail, '$.issued_session_name') as issued_session_name,
         e.issued_credential_uid is not null
@@ -35,7 +37,14 @@ recent as (
             or json_extract_string(e.detail, '$.issued_role_arn') is not null
             or json_extract_string(e.detail, '$.issued_kind') is not distinct from 'session'
             or coalesce(epoch(e.issued_expires_at) - epoch(e.event_at) <= 7 * 86400, false)
-        ) as issues_session
+        ) as issues_session,
+        -- A session in one's own name gives no power that its subject had not; one as another subject does. A web identity
+        -- exchanged for a federated principal keeps its name at the end.
+        coalesce(
+            json_extract_string(e.detail, '$.issued_role_arn') = e.actor_uid
+            or ends_with(json_extract_string(e.detail, '$.issued_role_arn'), '/subject/' || e.actor_uid),
+            json_extract_string(e.detail, '$.issued_role_arn') is null
+        ) as is_for_itself
     from events as e
     join hours on hours.event_hour = e.event_hour
     anti join stg_superseded_stages as superseded on superseded.event_id = e.event_id and superseded.event_hour = e.event_hour
@@ -50,11 +59,11 @@ privileged_names as (
 
 select
     'activity:' || recent.event_id as activity_id,
-    recent.*,
+    recent.* exclude (is_for_itself),
     address_networks.network,
     coalesce(
         iam_actions.access_level = 'Permissions management'
-        or recent.issued_credential_uid is not null
+        or (recent.issued_credential_uid is not null and not (recent.issues_session and recent.is_for_itself))
         or privileged_names.action is not null,
         false
     ) as is_privileged,

@@ -35,7 +35,9 @@ used as (
         min(event_at) as first_used_at,
         max(event_at) as last_used_at,
         count(*) as n_uses,
-        min_by(actor_uid, {'at': event_at, 'id': event_id}) as actor_uid,
+        -- Who impersonates another shows a credential of their own.
+        min_by(coalesce(credential_holder, actor_uid), {'at': event_at, 'id': event_id}) as actor_uid,
+        bool_or(credential_kind is not distinct from 'session' or session_name is not null) as is_session,
         min_by(role_arn, {'at': event_at, 'id': event_id}) as role_arn,
         min_by(session_name, {'at': event_at, 'id': event_id}) as session_name,
         min_by(account_uid, {'at': event_at, 'id': event_id}) as account_uid,
@@ -68,7 +70,8 @@ select
     known.credential_uid,
     case
         when issued.issues_session or issued.expires_at is not null or issued.role_arn is not null then 'session'
-        when starts_with(known.credential_uid, 'ASIA') or used.session_name is not null then 'session'
+        -- Its log calls it a session, or the id does: AWS gives temporary keys a prefix of their own.
+        when used.is_session or starts_with(known.credential_uid, 'ASIA') then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,

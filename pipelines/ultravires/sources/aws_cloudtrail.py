@@ -6,21 +6,21 @@ User identities:
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import mapping, micros, text, truth
+from ultravires.vendors.addresses import is_address
 from ultravires.vendors.aws_arns import resource_arns
 from ultravires.vendors.aws_cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
 from ultravires.vendors.aws_identities import Actor, actor_of
-from ultravires.vendors.aws_ocsf import API_ACTIVITY, ocsf_class
+from ultravires.vendors.aws_ocsf import ocsf_class
 from ultravires.vendors.aws_verified_permissions import decisions_of
+from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
 _SUFFIX = ".amazonaws.com"
 _TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
@@ -114,7 +114,7 @@ def _call(record: dict[str, Any], options: Options) -> Event:
     outcome = _outcome(record, name, error)
     issued = issued_by(record, name, event_at) if record.get("responseElements") else NOTHING_ISSUED
     address = text(record.get("sourceIPAddress"))
-    is_address = address is not None and _is_address(address)
+    is_ip = address is not None and is_address(address)
     class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))
     return Event(
         native_id=text(record.get("eventID")),
@@ -133,7 +133,7 @@ def _call(record: dict[str, Any], options: Options) -> Event:
         resource_uids=resource_arns(record, service, account),
         outcome=outcome,
         error_code=error,
-        src_ip=address if is_address else None,
+        src_ip=address if is_ip else None,
         user_agent=text(record.get("userAgent")),
         credential_uid=actor.credential_uid,
         issued_credential_uid=issued.credential_uid,
@@ -155,15 +155,6 @@ def _outcome(record: dict[str, Any], name: str, error: str | None) -> str:
     if name == "ConsoleLogin" and mapping(record.get("responseElements")).get("ConsoleLogin") == "Failure":
         return "failure"
     return "success"
-
-
-@lru_cache(maxsize=65536)
-def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _workload(actor: Actor) -> str | None:

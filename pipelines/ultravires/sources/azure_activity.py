@@ -27,8 +27,8 @@ from ultravires.vendors.azure_exports import (
     subscription_of,
     tenant_of,
 )
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, USER_ACCESS
 
-API_ACTIVITY, USER_ACCESS = 6003, 3005
 _REST_MEMBERS = ("eventDataId", "eventTimestamp", "operationName", "resourceId")
 _OUTCOMES = {
     "success": "success",
@@ -164,7 +164,12 @@ def _code_in(message: Any) -> str | None:
 
 
 def _detail(caller: Caller, category: str | None, operation: str) -> dict[str, Any]:
-    return present(mfa=caller.has_mfa, read_only=True if operation.endswith("/read") else None, event_type=category)
+    return present(
+        mfa=caller.has_mfa,
+        read_only=True if operation.endswith("/read") else None,
+        event_type=category,
+        credential_kind="session" if caller.credential_uid else None,
+    )
 
 
 SOURCE = Source(

@@ -24,8 +24,8 @@ from ultravires.vendors.azure_exports import (
     tenant_of,
 )
 from ultravires.vendors.entra_identities import NOBODY, Subject
+from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
-API_ACTIVITY = 6003
 _ACTIVITY = {"StorageRead": 2, "StorageWrite": 3, "StorageDelete": 4}
 _SIGNATURE = re.compile(r"([?&]sig=)[^&]*", re.IGNORECASE)
 _MEMBERS = frozenset({"time", "category", "operationname", "statuscode", "uri"})
@@ -65,7 +65,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     outcome, code = status_outcome(outer(record, "statusCode"))
     resource = filled(outer(record, "resourceId"))
     account = (subscription_of(resource) if resource else None) or tenant_of(record)
-    token = filled(identity.get("tokenHash"))
+    token, kind = filled(identity.get("tokenHash")), filled(identity.get("type"))
     event = Event(
         native_id=filled(outer(record, "correlationId")),
         event_at=at,
@@ -84,7 +84,11 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         user_agent=filled(properties.get("userAgentHeader")),
         credential_uid=f"azure-storage:{token}" if token else None,
         keys=request_keys(account, outer(record, "correlationId"), properties.get("clientRequestId")),
-        detail=present(read_only=category == "StorageRead", event_type=filled(identity.get("type"))),
+        detail=present(
+            read_only=category == "StorageRead",
+            event_type=kind,
+            credential_kind="session" if token and kind == "OAuth" else None,
+        ),
     )
     return (event,)
 

@@ -16,8 +16,9 @@ from ultravires.reading.values import label, mapping, micros, text
 from ultravires.vendors.aws_arns import role_of_session
 from ultravires.vendors.cloudwatch import ENVELOPES, decode_message
 from ultravires.vendors.model_output import ToolUse, tools_asked_for
+from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
-API_ACTIVITY, _OTHER = 6003, 99
+_OTHER = 99
 _SCHEMA = "ModelInvocationLog"
 _IN_MESSAGE = re.compile(rb'\\"schemaType\\"\s*:\s*\\"ModelInvocationLog\\"')
 _INTERVENED = "guardrail_intervened"
@@ -78,7 +79,7 @@ def _model_call(record: dict[str, Any], event_at: int, request: str, body: Any) 
         detail=present(
             operation="chat",
             model=model,
-            result_status=error or (_INTERVENED if is_stopped else "ok"),
+            result_status="error" if error or is_stopped else "ok",
         ),
     )
 

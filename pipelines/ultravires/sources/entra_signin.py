@@ -25,8 +25,9 @@ from ultravires.vendors.azure_exports import (
     tenant_of,
 )
 from ultravires.vendors.entra_identities import signed_in
+from ultravires.vendors.ocsf_classes import AUTHENTICATION
 
-AUTHENTICATION, _LOGON = 3002, 1
+_LOGON = 1
 _TYPES = frozenset(SIGN_INS.values())
 _GRAPH_MEMBERS = ("createdDateTime", "appId", "correlationId", "status")
 _GRAPH_ONLY = frozenset({"userPrincipalName", "servicePrincipalId", "conditionalAccessStatus", "signInEventTypes"})

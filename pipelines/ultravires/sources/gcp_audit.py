@@ -18,10 +18,10 @@ from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import mapping, micros, sequence, text
 from ultravires.vendors.addresses import address_of
-from ultravires.vendors.aws_ocsf import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 from ultravires.vendors.gcp_credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.vendors.gcp_credentials import project_of as project_of_account
 from ultravires.vendors.gcp_principals import Caller, caller_of, federated_subject, presented_subject
+from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _TYPES = (b"google.cloud.audit.AuditLog", b"cloudaudit.googleapis.com")
 _ENTRY = frozenset({"insertId", "logName", "resource", "severity", "timestamp", "receiveTimestamp"})

@@ -11,10 +11,10 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import checked_micros, label, mapping, micros, text, texts
+from ultravires.vendors.addresses import address_of
 from ultravires.vendors.github_approvals import approval_of, carried_approvals
 from ultravires.vendors.github_credentials import Credentials, credentials_of
 from ultravires.vendors.github_ocsf import ocsf_class, outcome_of
-from ultravires.vendors.network_addresses import address
 
 _TIMES = ("@timestamp", "at_sign_timestamp", "created_at")
 _TYPICAL = frozenset(
@@ -39,6 +39,7 @@ _TYPICAL = frozenset(
 )
 _ENOUGH = 2
 _MILLISECOND = 1000
+_INSTALLATION = "GitHub App server-to-server"
 _ACTIONS_BOT = "github-actions[bot]"
 
 
@@ -92,7 +93,7 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         resource_uids=_resources(record, actor, kind, account),
         outcome=outcome,
         error_code=error,
-        src_ip=address(record.get("actor_ip")),
+        src_ip=address_of(record.get("actor_ip")),
         user_agent=text(record.get("user_agent")),
         credential_uid=credentials.used,
         issued_credential_uid=credentials.issued,
@@ -100,6 +101,7 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         keys=_keys(record, action, account, credentials),
         detail=present(
             issued_role_arn=credentials.appears_as,
+            credential_kind="session" if credentials.used and _is_short_lived(access) else None,
             read_only=True if record.get("operation_type") == "access" else None,
             event_type=access,
         ),
@@ -126,7 +128,12 @@ def _kind_of(actor: str | None, is_agent: bool, is_bot: bool, access: str | None
     if actor == _ACTIONS_BOT:
         return "workload"
     is_service = is_bot or actor.endswith("[bot]") or actor == "deploy_key"
-    return "service" if is_service or (access or "").startswith("GitHub App server-to-server") else "human"
+    return "service" if is_service or _is_short_lived(access) else "human"
+
+
+def _is_short_lived(access: str | None) -> bool:
+    """The token of an installation of an app ends within the hour."""
+    return access is not None and access.startswith(_INSTALLATION)
 
 
 def _application(record: dict[str, Any]) -> str | None:
@@ -151,7 +158,7 @@ def _keys(
         keys.append(("request", request, "names"))
         if account:
             keys.append(("request", f"{account}/{request}", "names"))
-    keys += [("approval", uid, "carries") for uid in carried_approvals(record, action)]
+    keys += carried_approvals(record, action)
     if credentials.appears_as:
         keys.append(("bearer", credentials.appears_as, "names"))
     if session := text(record.get("agent_session_id")):
@@ -171,7 +178,7 @@ SOURCE = Source(
     "reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
-    join_keys=("request", "approval", "bearer", "conversation"),
+    join_keys=("request", "approval", "ticket", "bearer", "conversation"),
     recognise=recognise,
     records=json_records,
     events=events,

@@ -16,7 +16,7 @@ from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import label, mapping, micros, sequence, text
 from ultravires.vendors.approval_states import ApprovalState, approval_event
 from ultravires.vendors.github_approvals import ENVIRONMENTS
-from ultravires.vendors.github_runs import approval_uid, subject_of
+from ultravires.vendors.github_runs import approval_uid, run_keys, subject_of
 
 _STATUS = {"requested": "requested", "approved": "approved", "rejected": "denied"}
 _KINDS = {"User": "human", "Bot": "service"}
@@ -49,8 +49,15 @@ def events(record: dict[str, Any], options: Options) -> list[Event]:
     environments: list[str | None] = [*places] or [text(record.get("environment"))]
     review = _review(record, run, status, at)
     attempt = label(run.get("run_attempt")) or "1"
-    states = (_of_environment(review, (repo, run_id, attempt), environment) for environment in environments)
-    return [approval_event(state, ENVIRONMENTS, options) for state in states]
+    return [
+        approval_event(
+            _of_environment(review, (repo, run_id, attempt), environment),
+            ENVIRONMENTS,
+            options,
+            run_keys(repo, run_id, environment),
+        )
+        for environment in environments
+    ]
 
 
 def _jobs(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -118,7 +125,7 @@ SOURCE = Source(
     documentation="https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_review",
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
-    join_keys=("approval",),
+    join_keys=("approval", "ticket"),
     recognise=recognise,
     records=json_records,
     events=events,

@@ -14,9 +14,9 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.vendors.addresses import address_of
-from ultravires.vendors.aws_ocsf import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 from ultravires.vendors.kubernetes_subjects import Caller, caller_of, credential_uid, service_account
 from ultravires.vendors.kubernetes_wrappers import Unwrapped, audit_records, unwrap
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _API = "audit.k8s.io/"
 _TYPICAL = frozenset({"stage", "verb", "requestURI", "objectRef", "user", "level", "requestReceivedTimestamp"})
@@ -113,6 +113,9 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
             stage_at=_iso(micros(event.get("stageTimestamp"))),
             role_arn=caller.role_arn,
             session_name=caller.session_name,
+            # what is bound to a token ends within hours; a certificate may last for years
+            credential_kind="session" if _is_token(caller.credential_uid) else None,
+            credential_holder=caller.behind if caller.credential_uid else None,
             issued_role_arn=subject,
             issued_duration_seconds=seconds,
             cluster=cluster,
@@ -178,6 +181,10 @@ def _issued(annotations: dict[str, Any], request: str | None) -> str | None:
     """The token's own id, which later requests show; before Kubernetes 1.30 the request is all that names it."""
     own = next((found for name in _ISSUED if (found := credential_uid(annotations.get(name)))), None)
     return own or (f"k8s:token:{request}" if request else None)
+
+
+def _is_token(credential: str | None) -> bool:
+    return credential is not None and credential.startswith("k8s:JTI=")
 
 
 def _lifetime(event: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -25,8 +25,9 @@ from ultravires.vendors.mcp_messages import (
     trace_of,
 )
 from ultravires.vendors.mcp_pairing import Pairing
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHORIZE_SESSION
 
-API_ACTIVITY, AUTHORIZE_SESSION, _OTHER = 6003, 3003, 99
+_OTHER = 99
 _CONTEXT = frozenset(
     {
         "direction",

@@ -26,8 +26,9 @@ from ultravires.vendors.azure_exports import (
     tenant_of,
 )
 from ultravires.vendors.entra_identities import NOBODY, Subject
+from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
-API_ACTIVITY, _OTHER = 6003, 99
+_OTHER = 99
 _ROW_MEMBERS = ("TimeGenerated", "RequestUri", "RequestMethod", "SignInActivityId")
 _ACTIVITY = {"POST": 1, "GET": 2, "HEAD": 2, "PATCH": 3, "PUT": 3, "DELETE": 4}
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -83,7 +84,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     tenant = filled(call.get("tenantId")) or (None if is_row else tenant_of(record))
     outcome, error = status_outcome(call.get("responseStatusCode"))
     subject = caller_of(call)
-    request = filled(call.get("requestId"))
+    request, token = filled(call.get("requestId")), filled(call.get("signInActivityId"))
     event = Event(
         native_id=request,
         event_at=at,
@@ -99,9 +100,9 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         error_code=error,
         src_ip=address(call.get("ipAddress"), None if is_row else outer(record, "callerIpAddress")),
         user_agent=filled(call.get("userAgent")),
-        credential_uid=filled(call.get("signInActivityId")),
+        credential_uid=token,
         keys=request_keys(tenant, request, call.get("clientRequestId"), call.get("operationId")),
-        detail=present(read_only=method.upper() in _READS),
+        detail=present(read_only=method.upper() in _READS, credential_kind="session" if token else None),
     )
     return (event,)
 

@@ -12,8 +12,8 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import label, mapping, micros, sequence, text
-from ultravires.vendors.network_addresses import address
-from ultravires.vendors.okta_credentials import Credentials, credentials_of
+from ultravires.vendors.addresses import address_of
+from ultravires.vendors.okta_credentials import Credentials, api_token_of, credentials_of
 from ultravires.vendors.okta_events import ocsf_class, outcome_of
 
 _NEEDED = frozenset({"eventtype", "published", "actor"})
@@ -93,7 +93,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         resource_uids=list(dict.fromkeys(named for target in targets if (named := _resource_of(target)))),
         outcome=outcome,
         error_code=None if outcome == "success" else text(result.get("reason")),
-        src_ip=address(client.get("ipAddress")),
+        src_ip=address_of(client.get("ipAddress")),
         user_agent=text(mapping(client.get("userAgent")).get("rawUserAgent")),
         credential_uid=used.used,
         issued_credential_uid=used.issued,
@@ -102,6 +102,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         keys=keys,
         detail=present(
             event_type=text(transaction.get("type")),
+            credential_kind="session" if used.used and not api_token_of(transaction) else None,
             issued_kind="session" if used.issued and event_type != "system.api_token.create" else None,
         ),
     )

@@ -13,8 +13,9 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments, present
 from ultravires.reading.values import hex_id, label, mapping, micros, sequence, text, texts
+from ultravires.vendors.addresses import host_of
+from ultravires.vendors.ocsf_classes import AUTHORIZE_SESSION
 
-AUTHORIZE_SESSION = 3003
 _OTHER = 99
 _TYPICAL = frozenset({"path", "query", "input", "result", "labels", "timestamp", "bundles", "metrics"})
 _ENOUGH = 2
@@ -52,7 +53,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         action=name_of(asked.get("action")) or (f"tool:{tool}" if tool else None),
         resource_uids=resources_of(asked.get("resource")),
         outcome=outcome,
-        src_ip=address_of(record.get("requested_by")),
+        src_ip=host_of(asker) if (asker := text(record.get("requested_by"))) else None,
         approval_uid=name_of(asked.get("approval")),
         decision_uid=uid,
         args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
@@ -132,16 +133,6 @@ def outcome_of(result: Any) -> str:
         return "denied"
     answers = {outcome_of(members[name]) for name in _ANSWERS if type(members.get(name)) in (bool, str)}
     return "denied" if "denied" in answers else "success" if "success" in answers else "unknown"
-
-
-def address_of(value: Any) -> str | None:
-    """The address without the port of `10.0.0.7:51234` or `[::1]:51234`."""
-    where = text(value)
-    if where is None:
-        return None
-    if where.startswith("["):
-        return where[1:].partition("]")[0] or None
-    return where.rpartition(":")[0] if where.count(":") == 1 else where
 
 
 SOURCE = Source(

@@ -18,10 +18,11 @@ from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.vendors import teleport
+from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION
 from ultravires.vendors.teleport_requests import SOURCE_NAME, request_event, status_of
 
 _ARRAYS = ("events",)
-_API, _AUTHENTICATION, _ACCOUNT, _OTHER = 6003, 3002, 3001, 99
+_OTHER = 99
 _LOGINS = frozenset({"user.login", "bot.join", "instance.join", "auth"})
 _ACCOUNTS = {"create": 1, "delete": 6, "password_change": 3}
 _OPERATIONS = {
@@ -66,6 +67,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
     cluster = text(record.get("cluster_name"))
     session = teleport.session_of(record, event)
     issued, expires = _issued(record, event, actor) if outcome == "success" else (None, None)
+    used = _used(event, session, actor)
     class_uid, activity_id = _ocsf(event)
     return Event(
         native_id=text(record.get("uid")) or _place(record),
@@ -85,7 +87,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
         error_code=code if code and outcome != "success" else None,
         src_ip=teleport.source_of(record),
         user_agent=text(record.get("user_agent")),
-        credential_uid=_used(event, session, actor),
+        credential_uid=used,
         issued_credential_uid=issued,
         issued_expires_at=expires,
         revoked_credential_uid=f"teleport:{session}" if session and event in _SESSION_ENDS else None,
@@ -93,6 +95,8 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
         detail=present(
             role_arn=teleport.role_of(record),
             session_name=session,
+            credential_kind="session" if used else None,
+            credential_holder=actor.impersonator if used else None,
             issued_duration_seconds=(expires - at) // _SECOND if expires else None,
             mfa=_has_mfa(record, event),
             read_only=text(record.get("verb")) in _READS if event == "kube.request" else None,
@@ -149,10 +153,10 @@ def _has_mfa(record: dict[str, Any], event: str) -> bool | None:
 def _ocsf(event: str) -> tuple[int, int]:
     kind, _, operation = event.rpartition(".")
     if event in _LOGINS:
-        return _AUTHENTICATION, 1
+        return AUTHENTICATION, 1
     if kind in ("user", "bot"):
-        return _ACCOUNT, _ACCOUNTS.get(operation, _OTHER)
-    return _API, _OPERATIONS.get(operation, _OTHER)
+        return ACCOUNT_CHANGE, _ACCOUNTS.get(operation, _OTHER)
+    return API_ACTIVITY, _OPERATIONS.get(operation, _OTHER)
 
 
 def _place(record: dict[str, Any]) -> str | None:

@@ -11,8 +11,8 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import LAST_MICROS, mapping, micros, text, texts
-from ultravires.vendors.network_addresses import address
+from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts
+from ultravires.vendors.addresses import address_of
 from ultravires.vendors.vault_paths import operation_of
 from ultravires.vendors.vault_tokens import NOTHING, issue_of, kind_of, token_of, workload_of
 
@@ -77,7 +77,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         resource_uids=[namespace + operation.resource],
         outcome=outcome,
         error_code=error,
-        src_ip=address(request.get("remote_address")),
+        src_ip=address_of(request.get("remote_address")),
         user_agent=_user_agent(request),
         credential_uid=used,
         issued_credential_uid=issue.issued,
@@ -88,6 +88,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
             request=request_id,
             stage=stage,
             stage_number=_STAGES[stage],
+            credential_kind="session" if used and integer(auth.get("token_ttl")) else None,
             issued_kind="session" if issue.issued and operation.is_read_only else None,
             read_only=True if operation.is_read_only and issue.issued is None else None,
         ),

@@ -1,4 +1,4 @@
-"""The network address in a field that may also hold a name: `gce-internal-ip`, a host, an address with its port."""
+"""Network addresses as logs write them: with a port, or in a field that may also hold a name (`gce-internal-ip`)."""
 
 import ipaddress
 from functools import lru_cache
@@ -7,13 +7,22 @@ from typing import Any
 
 def address_of(value: Any) -> str | None:
     """The value where it is an IPv4 or IPv6 address, else None."""
-    return value if type(value) is str and _is_address(value) else None
+    return value if type(value) is str and is_address(value) else None
 
 
 @lru_cache(maxsize=65536)
-def _is_address(value: str) -> bool:
+def is_address(value: str) -> bool:
+    """Whether this is an IPv4 or IPv6 address and nothing more."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
         return False
     return True
+
+
+@lru_cache(maxsize=65536)
+def host_of(value: str) -> str | None:
+    """The host of `192.0.2.7:51234`, `[2001:db8::7]:51234` or a bare address or name."""
+    if value.startswith("["):
+        return value[1:].partition("]")[0] or None
+    return (value.partition(":")[0] if value.count(":") == 1 else value) or None

@@ -8,10 +8,10 @@ from typing import Any
 from ultravires.reading.source import Event, present
 from ultravires.reading.values import checked_micros, hex_id, integer, iso, label, mapping, micros, text
 from ultravires.vendors.aws_arns import account_of
-from ultravires.vendors.genai_spans import API_ACTIVITY, OTHER
+from ultravires.vendors.genai_spans import OTHER
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHORIZE_SESSION
 from ultravires.vendors.otlp import Record, first_of
 
-AUTHORIZE_SESSION = 3003
 _INVOKE_TOOL = "AgentCore.Gateway.InvokeTool"
 _DECISION = "aws.agentcore.policy.authorization_decision"
 _ANSWERS = {"ALLOW": ("success", "allow"), "DENY": ("denied", "deny")}

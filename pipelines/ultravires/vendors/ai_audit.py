@@ -7,7 +7,8 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-API_ACTIVITY, AUTHENTICATION, ACCOUNT_CHANGE, USER_ACCESS, GROUP_MANAGEMENT = 6003, 3002, 3001, 3005, 3006
+from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, GROUP_MANAGEMENT, USER_ACCESS
+
 _OTHER = 99
 _ACTIVITIES = {
     "created": 1,

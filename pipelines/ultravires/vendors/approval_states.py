@@ -12,8 +12,8 @@ import msgspec
 
 from ultravires.reading.source import Event, Options, present
 from ultravires.reading.values import iso
+from ultravires.vendors.ocsf_classes import USER_ACCESS
 
-USER_ACCESS = 3005
 """OCSF User Access Management."""
 _ACTIVITY = {"requested": 99, "approved": 1, "denied": 99, "revoked": 2, "expired": 2}
 _OUTCOME = {

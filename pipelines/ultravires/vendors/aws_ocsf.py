@@ -4,7 +4,8 @@ Lake.
 
 from functools import lru_cache
 
-API_ACTIVITY, AUTHENTICATION, ACCOUNT_CHANGE, USER_ACCESS = 6003, 3002, 3001, 3005
+from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
+
 _LOGON = 1
 _SIGN_INS = frozenset(
     {

@@ -6,13 +6,13 @@ members of the envelope in lower case.
 https://learn.microsoft.com/en-us/azure/azure-monitor/platform/resource-logs-schema
 """
 
-import ipaddress
 import re
 from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.values import label, text
+from ultravires.vendors.addresses import address_of, host_of
 
 ARRAYS = ("records", "value")
 """The arrays that wrap records: `records` in exports, `value` in answers of the REST APIs."""
@@ -36,7 +36,6 @@ _CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z]{1,40})"')
 _AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
 _SUBSCRIPTION = "/subscriptions/"
 _GUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
-_PORT = re.compile(r"\[(?P<six>[0-9a-fA-F:.]+)\](?::\d+)?|(?P<four>\d+\.\d+\.\d+\.\d+):\d+")
 
 
 def family_of(head: Head) -> str | None:
@@ -97,20 +96,9 @@ def request_keys(account: str | None, *ids: Any) -> list[tuple[str, str, str]]:
     return keys
 
 
-@lru_cache(maxsize=65536)
-def _address(value: str) -> str | None:
-    if match := _PORT.fullmatch(value):
-        value = match["six"] or match["four"]
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return None
-    return value
-
-
 def address(*values: Any) -> str | None:
     """The first value that is an IP address, without the port that some services append."""
-    return next((found for value in values if type(value) is str and (found := _address(value))), None)
+    return next((found for value in values if type(value) is str and (found := address_of(host_of(value)))), None)
 
 
 @lru_cache(maxsize=65536)

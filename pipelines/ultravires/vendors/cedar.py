@@ -11,8 +11,9 @@ import msgspec
 
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, label, mapping, text
+from ultravires.vendors.ocsf_classes import AUTHORIZE_SESSION
 
-AUTHORIZE_SESSION, _OTHER = 3003, 99
+_OTHER = 99
 _ANSWERS = {"allow": ("success", "allow"), "deny": ("denied", "deny")}
 _TYPES, _IDS = ("type", "entityType", "actionType"), ("id", "entityId", "actionId")
 _KINDS = {"user": "human", "oauthuser": "human", "workload": "workload", "agent": "agent", "serviceaccount": "service"}

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION, AUTHORIZE_SESSION, USER_ACCESS
 from ultravires.vendors.otlp import Record, decoded, first_of
 
-API_ACTIVITY, AUTHORIZE_SESSION, USER_ACCESS, AUTHENTICATION = 6003, 3003, 3005, 3002
 OTHER, ASSIGN, UPDATE, LOGON, LOGOFF = 99, 1, 3, 1, 2
 _PREFIXES = ("claude_code.", "codex.")
 _CALLS = frozenset({"tool_result", "api_request", "api_error"})

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.values import mapping, sequence, text
+from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, GROUP_MANAGEMENT, USER_ACCESS
 
-API_ACTIVITY, ACCOUNT_CHANGE, USER_ACCESS, GROUP_MANAGEMENT = 6003, 3001, 3005, 3006
 _ASSIGN, _REVOKE, _OTHER = 1, 2, 99
 _EXACT = {
     "add user": (ACCOUNT_CHANGE, 1),

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, USER_ACCESS
 from ultravires.vendors.otlp import Record, decoded, first_of
 
-API_ACTIVITY, USER_ACCESS, OTHER, ASSIGN = 6003, 3005, 99, 1
+OTHER, ASSIGN = 99, 1
 _OPERATIONS = {
     "execute_tool": "execute_tool",
     "invoke_agent": "invoke_agent",

@@ -5,7 +5,7 @@ from typing import Any
 from ultravires.reading.source import Event, Options
 from ultravires.reading.values import label, text, texts
 from ultravires.vendors.approval_states import ApprovalState, approval_event
-from ultravires.vendors.github_runs import approval_uid, run_of, subject_of
+from ultravires.vendors.github_runs import approval_uid, run_keys, run_of, subject_of
 
 ENVIRONMENTS = "github_environment_approvals"
 """The source whose `approval_scopes` say what an environment means, wherever its approval was recorded."""
@@ -20,34 +20,36 @@ _TOKENS = {
 
 def approval_of(record: dict[str, Any], action: str, at: int, actor_kind: str | None, options: Options) -> Event | None:
     """The approval that this action made, besides the activity that it is; None where it made none."""
-    state = None
     if action in _REVIEWS:
-        state, source = _review(record, _REVIEWS[action], at, actor_kind), ENVIRONMENTS
-    elif action in _TOKENS:
-        state, source = _token(record, _TOKENS[action], at, actor_kind), "github_audit"
-    return approval_event(state, source, options) if state else None
+        return _review(record, _REVIEWS[action], at, actor_kind, options)
+    state = _token(record, _TOKENS[action], at, actor_kind) if action in _TOKENS else None
+    return approval_event(state, "github_audit", options) if state else None
 
 
-def carried_approvals(record: dict[str, Any], action: str) -> list[str]:
+def carried_approvals(record: dict[str, Any], action: str) -> list[tuple[str, str, str]]:
     """The approvals behind what was done: of a job for its environment, of a token for its organization.
 
-    The audit log may not say for which environment a run was approved, so a job names the run's approval as well.
+    The audit log may not say for which environment a run was approved, so a job names the run as well, as a ticket:
+    under one kind of key, what the webhook and the audit log both tell would be two candidates, and neither proof.
     """
     if action == "personal_access_token.access_granted":
-        return [uid] if (uid := _token_approval_uid(record)) else []
+        return [("approval", uid, "carries")] if (uid := _token_approval_uid(record)) else []
     if action in _REVIEWS or not action.startswith("workflows."):
         return []
     repo, run, environment = run_of(record)
     if repo is None or run is None or environment is None:
         return []
-    return [approval_uid(repo, run, environment), approval_uid(repo, run, None)]
+    return [
+        ("approval", approval_uid(repo, run, environment), "carries"),
+        ("ticket", approval_uid(repo, run, None), "carries"),
+    ]
 
 
-def _review(record: dict[str, Any], status: str, at: int, actor_kind: str | None) -> ApprovalState | None:
+def _review(record: dict[str, Any], status: str, at: int, actor_kind: str | None, options: Options) -> Event | None:
     repo, run, environment = run_of(record)
     if repo is None or run is None:
         return None
-    return ApprovalState(
+    state = ApprovalState(
         uid=approval_uid(repo, run, environment),
         status=status,
         at=at,
@@ -60,6 +62,7 @@ def _review(record: dict[str, Any], status: str, at: int, actor_kind: str | None
         account=text(record.get("org")),
         scope=(f"{repo}/{environment}",) if environment else (repo,),
     )
+    return approval_event(state, ENVIRONMENTS, options, run_keys(repo, run, environment))
 
 
 def _token(record: dict[str, Any], status: str, at: int, actor_kind: str | None) -> ApprovalState | None:

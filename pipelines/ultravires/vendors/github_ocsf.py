@@ -4,8 +4,8 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.values import integer, text
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION, GROUP_MANAGEMENT, USER_ACCESS
 
-API_ACTIVITY, AUTHENTICATION, USER_ACCESS, GROUP_MANAGEMENT = 6003, 3002, 3005, 3006
 _OTHER = 99
 _EXACT = {
     "user.login": (AUTHENTICATION, 1),

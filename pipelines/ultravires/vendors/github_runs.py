@@ -54,6 +54,13 @@ def subject_of(repo: str, environment: str | None, event: str | None = None, bra
     return f"repo:{repo}:ref:refs/heads/{branch}" if branch else None
 
 
+def run_keys(repo: str, run: str, environment: str | None) -> list[tuple[str, str, str]]:
+    """The name of an approval that does not tell its environment: the run stands for it as a ticket does. A job names
+    both, and so finds the one approval of its environment before what was approved for its run.
+    """
+    return [] if environment else [("ticket", approval_uid(repo, run, None), "names")]
+
+
 def approval_uid(repo: str, run: str, environment: str | None) -> str:
     """The approval of a run for one environment; of the run, where the record does not tell which."""
     return f"github:{repo}/run/{run}/{environment}" if environment else f"github:{repo}/run/{run}"

@@ -15,7 +15,6 @@ from ultravires.vendors.aws_identities import credential_id
 
 SERVICE_ACCOUNT = "system:serviceaccount:"
 _EXTRA = "authentication.kubernetes.io/"
-_NODE = "system:node:"
 _ANONYMOUS = "system:anonymous"
 
 
@@ -106,10 +105,12 @@ def _first(extra: dict[str, Any], name: str) -> str | None:
 
 @lru_cache(maxsize=65536)
 def kind_of(uid: str | None) -> str:
-    """The kind of actor that this user name is. Anybody may hold the certificate of a name without a domain."""
+    """The kind of actor that this user name is. Anybody may hold the certificate of a name without a domain; a node is
+    the cluster's own, which asks for its pods' tokens all day long.
+    """
     if uid is None or uid == _ANONYMOUS:
         return "unknown"
-    if uid.startswith((SERVICE_ACCOUNT, _NODE)):
+    if uid.startswith(SERVICE_ACCOUNT):
         return "workload"
     if uid.startswith(("system:", "eks:", "aks")):
         return "service"

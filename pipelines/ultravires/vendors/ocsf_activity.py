@@ -9,9 +9,9 @@ import msgspec
 
 from ultravires.reading.source import Event, NotParsed, present
 from ultravires.reading.values import integer, label, mapping, text, truth
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION
 from ultravires.vendors.ocsf_fields import at, moment_of
 
-API_ACTIVITY, AUTHENTICATION = 6003, 3002
 _DATASTORE = 6005
 _TARGETS: dict[int, tuple[str, ...]] = {
     3001: ("user", "policies", "policy"),

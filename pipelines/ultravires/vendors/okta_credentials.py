@@ -38,7 +38,7 @@ def credentials_of(
     """What happened to credentials in this event; `context` is its authenticationContext."""
     session = session_of(context.get("externalSessionId"))
     root = session_of(context.get("rootSessionId"))
-    api_token = text(mapping(transaction.get("detail")).get("requestApiTokenId"))
+    api_token = api_token_of(transaction)
     used = f"okta:{api_token}" if api_token else session
     if event_type == "user.session.start" and is_success:
         return Credentials(used=root if root != session else None, issued=session)
@@ -64,6 +64,11 @@ def _granted(used: str | None, is_success: bool, targets: Sequence[dict[str, Any
         subject=subject if token.get("type") in ("access_token", "id_token") else None,
         actor=_acting(detail.get("actor") or detail.get("act")),
     )
+
+
+def api_token_of(transaction: dict[str, Any]) -> str | None:
+    """The id of the API token that the request showed; without one, it showed a session."""
+    return text(mapping(transaction.get("detail")).get("requestApiTokenId"))
 
 
 def session_of(value: Any) -> str | None:

@@ -7,9 +7,15 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.values import text
+from ultravires.vendors.ocsf_classes import (
+    ACCOUNT_CHANGE,
+    API_ACTIVITY,
+    AUTHENTICATION,
+    AUTHORIZE_SESSION,
+    GROUP_MANAGEMENT,
+    USER_ACCESS,
+)
 
-API_ACTIVITY, AUTHENTICATION, AUTHORIZE_SESSION = 6003, 3002, 3003
-ACCOUNT_CHANGE, USER_ACCESS, GROUP_MANAGEMENT = 3001, 3005, 3006
 _OTHER, _LOGON, _LOGOFF, _TICKET = 99, 1, 2, 3
 
 _EXACT = {

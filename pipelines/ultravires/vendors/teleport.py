@@ -5,10 +5,10 @@ bot's user is `bot-<bot name>`. A role is `teleport:<role>`, so that it equals n
 written as Teleport writes it in an access request: `/<cluster>/<kind>/<name>`.
 """
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ultravires.reading.values import integer, label, mapping, text, texts
+from ultravires.vendors.addresses import host_of
 
 _KINDS = {
     1: "human",
@@ -59,14 +59,6 @@ def _kind(said: Any, uid: str | None, bot_name: str | None, event: str) -> str:
     if bot_name or (uid and uid.startswith("bot-")):
         return "workload"
     return "human" if event == "user.login" and uid else "unknown"
-
-
-@lru_cache(maxsize=65536)
-def host_of(address: str) -> str | None:
-    """The host of `192.0.2.7:51234`, `[2001:db8::7]:51234` or a bare address."""
-    if address.startswith("["):
-        return address[1:].partition("]")[0] or None
-    return (address.partition(":")[0] if address.count(":") == 1 else address) or None
 
 
 def source_of(record: dict[str, Any]) -> str | None:

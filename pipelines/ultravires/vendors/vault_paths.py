@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import msgspec
 
-API_ACTIVITY, AUTHENTICATION = 6003, 3002
+from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION
+
 _OTHER = 99
 _OPERATIONS = {"create": 1, "read": 2, "list": 2, "help": 2, "update": 3, "patch": 3, "delete": 4}
 _TOKEN_ACTIVITIES = {

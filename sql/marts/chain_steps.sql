@@ -90,8 +90,8 @@ decided as (select distinct child_id from links where kind = 'tool_call>decision
 
 cut as (select distinct node_id from int_cycles),
 
-root_approvals as (
-    select approval_id, tools, ends_at, valid_from
+judging_approvals as (
+    select approval_id, tools
     from stg_approvals
 ),
 
@@ -122,12 +122,12 @@ missing as (
                 end,
                 case
                     when sliced.node_kind = 'activity' and sliced.intent_parent_id is null
-                        and array_length(root_approvals.tools) > 0 and not regexp_matches(sliced.action, '^sts:')
+                        and array_length(judging_approvals.tools) > 0 and not regexp_matches(sliced.action, '^sts:')
                         then 'no tool call' || coalesce(': ' || doubts.tool_call_doubt, '')
                 end,
                 case
-                    when sliced.node_kind = 'credential' and root_approvals.ends_at is not null
-                        and stg_credentials.revoked_at is null and stg_credentials.expires_at > root_approvals.ends_at + run_context.clock_tolerance
+                    when sliced.node_kind = 'credential' and sliced.approval_ends_at is not null
+                        and stg_credentials.revoked_at is null and stg_credentials.expires_at > sliced.approval_ends_at + run_context.clock_tolerance
                         then 'credential not revoked'
                 end,
                 case when cut.node_id is not null then 'cycle' end
@@ -138,7 +138,7 @@ missing as (
     cross join run_context
     left join doubts on doubts.node_id = sliced.node_id
     left join decided on decided.child_id = sliced.node_id
-    left join root_approvals on root_approvals.approval_id = sliced.root_id
+    left join judging_approvals on judging_approvals.approval_id = sliced.approval_id
     left join stg_credentials on stg_credentials.credential_id = sliced.node_id
     left join cut on cut.node_id = sliced.node_id
 )

@@ -72,8 +72,7 @@ def request_event(
 
 def _tickets(record: dict[str, Any]) -> list[tuple[str, str, str]]:
     annotations = mapping(record.get("annotations"))
-    said = [value for name in _TICKETS for value in texts(annotations.get(name)) or [text(annotations.get(name))]]
-    return [("ticket", ticket, "uses") for ticket in said if ticket]
+    return [("ticket", ticket, "uses") for name in _TICKETS for ticket in texts(annotations.get(name))]
 
 
 def _resources(record: dict[str, Any]) -> list[str]:

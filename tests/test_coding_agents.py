@@ -174,3 +174,11 @@ def test_a_codex_tool_that_never_ran_has_no_call_id(tmp_path: Path) -> None:
     (row,) = codex(tmp_path, "tool_result", tool_name="unknown_tool", success="false", output="unsupported call")
     assert row["outcome"] == "failure" and row["tool_call_uid"].startswith("conv/tool_result/")
     assert keys(row) == {("conversation", "conv", "carries")}
+
+
+def test_a_ticket_of_the_resource_stands_above_the_prompt(tmp_path: Path) -> None:
+    """`OTEL_RESOURCE_ATTRIBUTES=ticket.id=...` says under what the person works."""
+    row = claude(tmp_path, "user_prompt", prompt__id="p1", prompt="go on", ticket__id="CHG-1")
+    assert ("ticket", "CHG-1", "uses") in keys(row) and row["kind"] == "approval"
+    row = claude(tmp_path, "tool_decision", prompt__id="p1", tool_use_id="t", decision="accept", ticket__id="CHG-1")
+    assert not any(kind == "ticket" for kind, _, _ in keys(row))

@@ -12,9 +12,8 @@ from ultravires.loading import Loader
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
-from ultravires.settings import Limits, find_config, load_settings
 from ultravires.registry import sources
-from ultravires.settings import Expectation, Settings, find_config, load_settings
+from ultravires.settings import Expectation, Limits, Settings, find_config, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -82,6 +81,8 @@ def test_a_limit_is_kept(tmp_path: Path) -> None:
         reasons = home.warehouse.con.execute("select reason from quarantine order by record_no").fetchall()
     assert (counts.events, counts.quarantined) == (2, 2)
     assert reasons == [("record is longer than 2048 bytes",), ("nested too deeply",)]
+
+
 def test_approvals_are_rare_by_nature() -> None:
     """A log that holds nothing but approvals may say nothing for a week; what is configured says otherwise."""
     settings = Settings(sources={"jira_approvals": Expectation(max_silence=timedelta(days=1))})

@@ -334,3 +334,15 @@ def test_real_entries_are_read_whole(third_party: Path, tmp_path: Path) -> None:
         if json.dumps(event).count("AuditLog"):
             assert claimed_by(json.dumps(event).encode()) == ["gcp_audit"]
     assert sum(row["issued_credential_uid"] is not None for row in read) >= 1
+
+
+def test_an_exchanged_session_of_aws_is_known_by_role_and_name(tmp_path: Path) -> None:
+    """The one session stands behind the token, not each session of the role."""
+    session = "arn:aws:sts::111122223333:assumed-role/reader/run-7"
+    payload = {"metadata": {"mapped_principal": f"{POOL}/subject/{session}"}}
+    method = "google.identity.sts.v1.SecurityTokenService.ExchangeToken"
+    exchange = entry(method, "sts.googleapis.com", {"principalSubject": session}, payload)
+    role = "arn:aws:iam::111122223333:role/reader"
+    assert {("bearer", f"{role}/run-7", "uses"), ("federated_subject", role, "carries")} <= keys(
+        only("gcp_audit", exchange, tmp_path)
+    )

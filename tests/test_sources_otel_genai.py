@@ -64,6 +64,7 @@ def test_a_tool_call_with_its_place_in_the_trace(tmp_path: Path) -> None:
         ("span", TOOL, "names"),
         ("span", RUN, "uses"),
         ("tool_call", f"{TRACE}/call_1", "names"),
+        ("tool_call", "conv-1/call_1", "uses"),
         ("approval", "APR-1", "uses"),
         ("ticket", "TCK-1", "uses"),
         ("decision", "dec-1", "uses"),

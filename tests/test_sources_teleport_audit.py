@@ -272,3 +272,18 @@ def test_real_events_are_read(third_party: Path, tmp_path: Path) -> None:
         }.get("mfa_device" if "mfa_device" in event else event.get("method", ""))
     long_lived = [row for row in read_ if row["detail"].get("issued_duration_seconds", 0) > 12 * 3600]
     assert [row["actor_uid"] for row in long_lived] == ["bot-application"]
+
+
+@pytest.mark.parametrize("said", [["CHG-1"], "CHG-1"])
+def test_an_approver_annotates_the_ticket(said: Any, tmp_path: Path) -> None:
+    """The approval it names is another system's, so this one refers to it and does not bear its name."""
+    answer = {"id": REQUEST, "state": "APPROVED", "annotations": {"ticket": said, "method": ["bot"]}}
+    row = read(tmp_path, "access_request.update", "T5001I", **answer)
+    assert keys(row) == {("approval", REQUEST, "names"), ("ticket", "CHG-1", "uses")}
+
+
+def test_what_the_requester_annotates_or_writes_is_no_ticket(tmp_path: Path) -> None:
+    """Before anybody answered, it is the requester's word."""
+    asked = {"id": REQUEST, "state": "PENDING", "reason": "CHG-1", "annotations": {"ticket": ["CHG-1"]}}
+    row = read(tmp_path, "access_request.create", "T5000I", **asked)
+    assert keys(row) == {("approval", REQUEST, "names")}

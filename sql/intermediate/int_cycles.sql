@@ -6,6 +6,10 @@ with recursive parents as (
     select child_id, parent_id, spine
     from links
     where is_primary and not starts_with(child_id, 'activity:')
+    union all
+    select child_id, parent_id, 'authority'
+    from links
+    where is_primary and kind = 'approval>approval'
 ),
 
 ancestors as (

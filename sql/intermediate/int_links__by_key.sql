@@ -14,6 +14,13 @@ uses as (
     where role = 'uses'
 ),
 
+-- An approval that was given under another names it; a request that nobody granted leads nowhere.
+granted as (
+    select approval_id
+    from stg_approvals
+    where is_granted
+),
+
 -- The reference stands in the child: the child's record names its parent's id.
 upward as (
     select
@@ -22,9 +29,11 @@ upward as (
         uses.key_kind, uses.key_value
     from uses
     join names on names.key_kind = uses.key_kind and names.key_value = uses.key_value
+    left join granted on granted.approval_id = uses.node_id
     where (uses.node_kind, names.node_kind) in (
-        ('decision', 'approval'), ('tool_call', 'approval'), ('tool_call', 'decision'), ('tool_call', 'tool_call')
+        ('approval', 'approval'), ('decision', 'approval'), ('tool_call', 'approval'), ('tool_call', 'decision'), ('tool_call', 'tool_call')
     )
+        and (uses.node_kind <> 'approval' or granted.approval_id is not null)
 ),
 
 -- The reference stands in the parent: a decision names the call it answers, a tool call the request it sent.

@@ -2,18 +2,29 @@
 -- build: full
 -- why: every way in which two nodes may belong together, in one vocabulary, before any is weighed
 
-with by_key as (
+with requests as (
+    select approval_id
+    from stg_approvals
+    where origin = 'human_request'
+),
+
+by_key as (
     select
         child_id,
         parent_id,
         child_kind || '>' || parent_kind as kind,
         'intent' as spine,
-        -- An agent that states its own approval chooses what it states; a gateway or an engine does not.
-        case when child_kind = 'tool_call' and key_kind in ('approval', 'ticket') then 'caller_stated' else 'exact_key' end as method,
+        -- Who asks an agent, or an agent that states its own approval, chooses what it states; an approver or an engine does not.
+        case
+            when (child_kind = 'tool_call' or requests.approval_id is not null) and key_kind in ('approval', 'ticket')
+                then 'caller_stated'
+            else 'exact_key'
+        end as method,
         key_kind,
         key_value,
         n_candidates
     from int_links__by_key
+    left join requests on requests.approval_id = int_links__by_key.child_id
 ),
 
 stated_inside as (
@@ -26,6 +37,15 @@ stated_inside as (
         and (array_length(stg_approvals.tools) = 0 or list_contains(stg_approvals.tools, stg_tool_calls.tool) or stg_tool_calls.operation <> 'execute_tool')
         and stg_tool_calls.called_at >= stg_approvals.valid_from - run_context.clock_tolerance
         and (stg_approvals.ends_at is null or stg_tool_calls.called_at <= stg_approvals.ends_at + run_context.clock_tolerance)
+    union
+    select by_key.child_id, by_key.parent_id
+    from by_key
+    join stg_approvals as request on request.approval_id = by_key.child_id
+    join stg_approvals on stg_approvals.approval_id = by_key.parent_id
+    cross join run_context
+    where by_key.method = 'caller_stated'
+        and request.event_at >= stg_approvals.valid_from - run_context.clock_tolerance
+        and (stg_approvals.ends_at is null or request.event_at <= stg_approvals.ends_at + run_context.clock_tolerance)
 ),
 
 exact_intent as (

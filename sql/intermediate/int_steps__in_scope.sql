@@ -5,7 +5,7 @@
 with acts as (
     select
         chain_steps.step_id,
-        chain_steps.root_id as approval_id,
+        chain_steps.approval_id,
         chain_steps.node_kind,
         chain_steps.action,
         chain_steps.resource_uids,
@@ -17,7 +17,7 @@ with acts as (
         stg_approvals.tools,
         stg_approvals.roles
     from chain_steps
-    join stg_approvals on stg_approvals.approval_id = chain_steps.root_id
+    join stg_approvals on stg_approvals.approval_id = chain_steps.approval_id
     left join stg_activities on stg_activities.activity_id = chain_steps.step_id
     where chain_steps.is_accounted
         and (chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:')))

@@ -11,6 +11,8 @@ with paths as (
         int_paths.confidence,
         int_paths.depth,
         int_paths.n_credentials,
+        int_paths.approval_id,
+        int_paths.approval_ends_at,
         root.node_kind as root_kind,
         root.is_bounded as root_is_bounded,
         coalesce(stg_approvals.is_granted, false) as is_granted
@@ -29,6 +31,8 @@ both_spines as (
         intent.confidence as intent_confidence,
         coalesce(intent.depth, 0) as intent_depth,
         coalesce(intent.is_granted, false) as intent_is_granted,
+        intent.approval_id as intent_approval_id,
+        intent.approval_ends_at as intent_approval_ends_at,
         authority.root_id as authority_root_id,
         authority.root_kind as authority_root_kind,
         authority.root_is_bounded as authority_is_bounded,
@@ -36,6 +40,8 @@ both_spines as (
         authority.confidence as authority_confidence,
         coalesce(authority.depth, 0) as authority_depth,
         coalesce(authority.is_granted, false) as authority_is_granted,
+        authority.approval_id as authority_approval_id,
+        authority.approval_ends_at as authority_approval_ends_at,
         coalesce(authority.n_credentials, 0) as n_hops
     from int_nodes as node
     left join paths as intent on intent.node_id = node.node_id and intent.spine = 'intent'
@@ -62,6 +68,8 @@ rooted as (
         case spine when 'intent' then intent_is_bounded when 'authority' then authority_is_bounded else true end as root_is_bounded,
         case spine when 'intent' then intent_parent_id when 'authority' then authority_parent_id end as parent_id,
         case spine when 'intent' then intent_depth when 'authority' then authority_depth else 0 end as depth,
+        case spine when 'intent' then intent_approval_id when 'authority' then authority_approval_id end as approval_id,
+        case spine when 'intent' then intent_approval_ends_at when 'authority' then authority_approval_ends_at end as approval_ends_at,
         case spine when 'intent' then intent_confidence when 'authority' then authority_confidence else 1.0 end as confidence,
         coalesce(
             (spine = 'intent' and intent_is_granted and intent_confidence >= 0.5)
@@ -82,8 +90,8 @@ decided as (select distinct child_id from links where kind = 'tool_call>decision
 
 cut as (select distinct node_id from int_cycles),
 
-root_approvals as (
-    select approval_id, tools, ends_at, valid_from
+judging_approvals as (
+    select approval_id, tools
     from stg_approvals
 ),
 
@@ -114,12 +122,12 @@ missing as (
                 end,
                 case
                     when sliced.node_kind = 'activity' and sliced.intent_parent_id is null
-                        and array_length(root_approvals.tools) > 0 and not regexp_matches(sliced.action, '^sts:')
+                        and array_length(judging_approvals.tools) > 0 and not regexp_matches(sliced.action, '^sts:')
                         then 'no tool call' || coalesce(': ' || doubts.tool_call_doubt, '')
                 end,
                 case
-                    when sliced.node_kind = 'credential' and root_approvals.ends_at is not null
-                        and stg_credentials.revoked_at is null and stg_credentials.expires_at > root_approvals.ends_at + run_context.clock_tolerance
+                    when sliced.node_kind = 'credential' and sliced.approval_ends_at is not null
+                        and stg_credentials.revoked_at is null and stg_credentials.expires_at > sliced.approval_ends_at + run_context.clock_tolerance
                         then 'credential not revoked'
                 end,
                 case when cut.node_id is not null then 'cycle' end
@@ -130,7 +138,7 @@ missing as (
     cross join run_context
     left join doubts on doubts.node_id = sliced.node_id
     left join decided on decided.child_id = sliced.node_id
-    left join root_approvals on root_approvals.approval_id = sliced.root_id
+    left join judging_approvals on judging_approvals.approval_id = sliced.approval_id
     left join stg_credentials on stg_credentials.credential_id = sliced.node_id
     left join cut on cut.node_id = sliced.node_id
 )
@@ -156,6 +164,8 @@ select
     sliced.authority_confidence,
     sliced.authority_parent_id,
     sliced.n_hops,
+    sliced.approval_id,
+    sliced.approval_ends_at,
     sliced.confidence,
     sliced.is_accounted,
     sliced.actor_uid,

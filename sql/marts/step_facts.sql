@@ -41,11 +41,11 @@ evidence as (
 
 joined as (
     select
-        acts.*,
+        acts.* exclude (approval_id, approval_ends_at),
         approval.approval_id,
         approval.event_id as approval_event_id,
         approval.status as approval_status,
-        approval.ends_at as approval_ends_at,
+        case when approval.approval_id is not null then acts.approval_ends_at end as approval_ends_at,
         approval.risk,
         approval.tools as approved_tools,
         case when acts.node_kind = 'tool_call' then acts.step_id else acts.intent_parent_id end as tool_call_id,
@@ -77,13 +77,13 @@ joined as (
         run_context.clock_tolerance
     from acts
     cross join run_context
-    left join stg_approvals as approval on approval.approval_id = acts.root_id and acts.is_accounted
+    left join stg_approvals as approval on approval.approval_id = acts.approval_id and acts.is_accounted
     left join stg_tool_calls as call on call.tool_call_id = acts.step_id
     left join stg_tool_calls as parent_call on parent_call.tool_call_id = acts.intent_parent_id
     left join decided on decided.tool_call_id = acts.step_id
     left join stg_activities as activity on activity.activity_id = acts.step_id
     left join stg_credentials as credential on credential.credential_uid = activity.credential_uid
-    left join int_approvals__tasks as tasks on tasks.approval_id = approval.approval_id
+    left join int_approvals__tasks as tasks on tasks.approval_id = acts.root_id and acts.is_accounted
     left join int_steps__in_scope as scope on scope.step_id = acts.step_id
     left join evidence as approval_evidence
         on approval_evidence.event_hour = acts.event_hour and approval_evidence.evidence_kind = 'approval'

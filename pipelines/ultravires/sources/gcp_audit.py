@@ -20,7 +20,7 @@ from ultravires.reading.values import mapping, micros, sequence, text
 from ultravires.vendors.addresses import address_of
 from ultravires.vendors.gcp_credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.vendors.gcp_credentials import project_of as project_of_account
-from ultravires.vendors.gcp_principals import Caller, caller_of, federated_subject, presented_subject
+from ultravires.vendors.gcp_principals import Caller, caller_of, federated_subject, presented_session, presented_subject
 from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _TYPES = (b"google.cloud.audit.AuditLog", b"cloudaudit.googleapis.com")
@@ -214,6 +214,8 @@ def _keys(
         keys.append(("bearer", bearer, "uses"))
     if caller.uid and (subject := presented_subject(caller.uid) if is_exchange else federated_subject(caller.uid)):
         keys.append(("federated_subject", subject, "carries"))
+    if is_exchange and (session := presented_session(caller.uid)):
+        keys.append(("bearer", session, "uses"))
     operation = mapping(record.get("operation"))
     if (name := text(operation.get("id"))) and not (operation.get("first") and operation.get("last")):
         # a long-running operation is logged when it starts and when it ends

@@ -67,7 +67,8 @@ def find_nodes(con: duckdb.DuckDBPyConnection, any_id: str) -> tuple[list[Match]
     chain = fetch_rows(con, _BY_CHAIN, {"id": any_id})
     if chain:
         return [Match(row["node_id"], row["matched"]) for row in chain], str(chain[0]["chain_id"])
-    found = _by_name(con, any_id) or _by_finding(con, any_id) or _by_event(con, any_id) or _by_key(con, any_id)
+    ways = (_by_name, _by_finding, _by_event, _by_key, _by_scoped_event)
+    found = next((matches for look in ways if (matches := look(con, any_id))), None)
     if not found:
         raise UsageError(f"nothing here has the id '{visible(any_id, 100)}'; an id can be {KINDS_OF_ID}")
     return found, None
@@ -109,6 +110,12 @@ def _by_key(con: duckdb.DuckDBPyConnection, any_id: str) -> list[Match]:
     """Keys also match on what follows their scope (`<trace>/call_1`): such ids repeat, so all are listed."""
     hits = "list_filter(keys, lambda k: k.value = $id or ends_with(k.value, '/' || $id))"
     return _matches(con, _event_query(f"({hits})[1].kind", f"len({hits}) > 0"), {"id": any_id})
+
+
+def _by_scoped_event(con: duckdb.DuckDBPyConnection, any_id: str) -> list[Match]:
+    """The vendor's id without the scope in which it is unique, as its own console shows it (`<log>/<insertId>`)."""
+    condition = "ends_with(native_id, '/' || $id)"
+    return _matches(con, _event_query("'vendor''s event id'", condition), {"id": any_id})
 
 
 def _event_query(matched: str, condition: str) -> str:

@@ -38,8 +38,8 @@ class Link:
 class Trace:
     """What an id means, what stands above it on both spines up to the roots, and what stands below it.
 
-    `links` are the primary links between the shown nodes, `other_links` what else was considered for the
-    asked nodes. Of `n_below` descendants `n_hidden` are not shown, of the nodes meant `n_more_matches`.
+    `links` are the primary and the proven links between the shown nodes, `other_links` what else was considered
+    for the asked nodes. Of `n_below` descendants `n_hidden` are not shown, of the nodes meant `n_more_matches`.
     """
 
     asked: str
@@ -61,12 +61,15 @@ class Trace:
         return plain
 
 
-# Spine links only: an issuing event and a second copy of a call are no way up or down.
-_EDGES = "edges as (select child_id, parent_id from links where is_primary and spine is not null)"
+# The way down is the chain: an issuing event and a second copy of a call are no way.
+_PRIMARY = "is_primary and spine is not null"
+# Up leads whatever is proven too: how a credential was got is part of the story, also where a ticket outranks it.
+_PROVEN = f"({_PRIMARY}) or (confidence >= 0.5 and kind <> 'same_event')"
+_EDGES = "edges as (select child_id, parent_id from links where {condition})"
 
 # UNION, not UNION ALL: a node is climbed from once, so links in a circle end by themselves.
 _UP = f"""
-with recursive {_EDGES},
+with recursive {_EDGES.format(condition=_PROVEN)},
 reached(node_id) as (
     select unnest($ids::varchar[])
     union
@@ -76,7 +79,7 @@ select node_id from reached
 """
 
 _DOWN = f"""
-with recursive {_EDGES},
+with recursive {_EDGES.format(condition=_PRIMARY)},
 reached(node_id) as (
     select unnest($ids::varchar[])
     union
@@ -120,7 +123,7 @@ def trace(con: duckdb.DuckDBPyConnection, any_id: str, *, max_below: int = MAX_B
         below=below,
         n_below=n_below,
         n_hidden=n_below - len(below),
-        links=primary_links(con, shown),
+        links=_links_between(con, shown, _PROVEN),
         other_links=_considered_links(con, focus),
         findings=marks_on(con, {node.node_id: node.event_id for node in nodes.values()}),
     )
@@ -157,13 +160,16 @@ def nearest_first(focus: Iterable[str], children: dict[str, list[str]], limit: i
 
 
 def primary_links(con: duckdb.DuckDBPyConnection, shown: Sequence[str]) -> list[Link]:
+    return _links_between(con, shown, _PRIMARY)
+
+
+def _links_between(con: duckdb.DuckDBPyConnection, shown: Sequence[str], condition: str) -> list[Link]:
     within = "in (select unnest($ids::varchar[]))"
-    condition = f"is_primary and spine is not null and child_id {within} and parent_id {within}"
-    return _read_links(con, condition, shown)
+    return _read_links(con, f"({condition}) and child_id {within} and parent_id {within}", shown)
 
 
 def _considered_links(con: duckdb.DuckDBPyConnection, focus: Sequence[str]) -> list[Link]:
-    condition = "not (is_primary and spine is not null) and child_id in (select unnest($ids::varchar[]))"
+    condition = f"not ({_PROVEN}) and child_id in (select unnest($ids::varchar[]))"
     return _read_links(con, condition, focus)[:MAX_CANDIDATES]
 
 

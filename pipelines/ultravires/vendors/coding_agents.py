@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
+from ultravires.vendors.genai_spans import APPROVAL, TICKET
 from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION, AUTHORIZE_SESSION, USER_ACCESS
 from ultravires.vendors.otlp import Record, decoded, first_of
 
@@ -111,7 +112,7 @@ def _request(h: Happening) -> Event:
         outcome="success",
         approval_uid=uid,
         task=None if said in _HIDDEN else said,
-        keys=[("prompt", uid, "names"), ("conversation", h.conversation, "carries")],
+        keys=[("prompt", uid, "names"), *_stated(h), ("conversation", h.conversation, "carries")],
         detail=present(
             status="approved",
             origin="human_request",
@@ -239,6 +240,14 @@ def _outcome(h: Happening) -> tuple[str, str | None]:
     status = label(attributes.get("status_code")) or label(attributes.get("http.response.status_code"))
     is_failed = h.name == "api_error" or text(attributes.get("error.message")) or (status or "2")[:1] in "45"
     return ("failure", status) if is_failed else ("success", None)
+
+
+def _stated(h: Happening) -> Iterator[tuple[str, str, str]]:
+    """The ticket or approval under which the person says to work, which an attribute of the resource can hold."""
+    if ticket := first_of(h.attributes, *TICKET):
+        yield "ticket", ticket, "uses"
+    if approval := first_of(h.attributes, *APPROVAL):
+        yield "approval", approval, "uses"
 
 
 def _shared(h: Happening) -> Iterator[tuple[str, str, str]]:

@@ -111,6 +111,12 @@ def presented_subject(subject: str) -> str:
     return role_of_session(subject)[0] or subject
 
 
+def presented_session(subject: str | None) -> str | None:
+    """`<role>/<session name>` of a foreign token that is a session of an AWS role."""
+    role, session = role_of_session(subject)
+    return f"{role}/{session}" if role and session else None
+
+
 @lru_cache(maxsize=65536)
 def federated_subject(uid: str) -> str | None:
     """The subject that a foreign issuer vouched for, in the words of its own log.

@@ -26,7 +26,8 @@ _SPAN_KINDS = {"tool": "execute_tool", "agent": "invoke_agent", "workflow": "inv
 _ERROR = (2, "2", "STATUS_CODE_ERROR", "ERROR", "Error")
 _AGENT_NAMES = ("gen_ai.agent.name", "agent.name", "gen_ai.handoff.from_agent")
 _HUMAN = ("user.email", "enduser.id", "user.id")
-_APPROVAL = ("approval.id", "ultravires.approval.id", "approval_id")
+APPROVAL = ("approval.id", "ultravires.approval.id", "approval_id")
+TICKET = ("ticket.id", "ultravires.ticket.id")
 _ARGUMENTS = (
     "gen_ai.tool.call.arguments",
     "gen_ai.tool.arguments",
@@ -232,11 +233,14 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         yield "span", f"{span.trace}/{span.parent}", "uses"
     if call := first_of(attributes, "gen_ai.tool.call.id", "tool_call.id", "tool.id"):
         yield "tool_call", f"{span.trace}/{call}", "names"
+        # A coding agent logs the call under its conversation; the tool's own span of it stands below.
+        if conversation := conversation_of(attributes):
+            yield "tool_call", f"{conversation}/{call}", "uses"
     elif attributes.get("mcp.method.name") and (request := label(attributes.get("jsonrpc.request.id"))):
         yield "tool_call", f"{span.trace}/{request}", "names"
-    if approval := first_of(attributes, *_APPROVAL):
+    if approval := first_of(attributes, *APPROVAL):
         yield "approval", approval, "uses"
-    if ticket := first_of(attributes, "ticket.id", "ultravires.ticket.id"):
+    if ticket := first_of(attributes, *TICKET):
         yield "ticket", ticket, "uses"
     if decision := first_of(attributes, "opa.decision_id", "decision.id"):
         yield "decision", decision, "uses"

@@ -1,5 +1,8 @@
 """Teleport's access requests as states of one approval.
 
+Who approves may annotate the answer (`--annotations=ticket=...`): that ticket is another system's approval, under which
+this one was given. The reason of the request is its author's free text and stays the task.
+
 create: requested; update and review: the state the request is in after it; expire: expired; delete: revoked, for a
 deleted request gives nobody a certificate any more. A review that leaves the request pending decides nothing and is an
 activity of the reviewer, no state of the approval.
@@ -15,6 +18,7 @@ from ultravires.vendors.teleport import Actor, roles_of, source_of
 SOURCE_NAME = "teleport_audit"
 _STATES = {"PENDING": "requested", "APPROVED": "approved", "DENIED": "denied", "PROMOTED": "approved"}
 _ENDS = {"access_request.expire": "expired", "access_request.delete": "revoked"}
+_TICKETS = ("ticket", "ticket_id")
 _ANSWERS = frozenset({"access_request.update", "access_request.review"})
 
 
@@ -63,7 +67,12 @@ def request_event(
         roles=roles_of(roles) or None,
         resources=[pattern for resource in resources for pattern in _patterns(resource)] or None,
     )
-    return (approval_event(state, SOURCE_NAME, options),)
+    return (approval_event(state, SOURCE_NAME, options, _tickets(record) if is_answered else ()),)
+
+
+def _tickets(record: dict[str, Any]) -> list[tuple[str, str, str]]:
+    annotations = mapping(record.get("annotations"))
+    return [("ticket", ticket, "uses") for name in _TICKETS for ticket in texts(annotations.get(name))]
 
 
 def _resources(record: dict[str, Any]) -> list[str]:

@@ -101,7 +101,7 @@ def test_one_chain_holds_all_seven_logs(con: duckdb.DuckDBPyConnection) -> None:
             ROOT,
             ["aws_cloudtrail", "gcp_audit", "kubernetes_audit", "opa_decisions", "otel_genai", "servicenow_approvals",
              "teleport_audit"],
-            46,
+            44,
         )
     ]  # fmt: skip
 

@@ -40,11 +40,12 @@ issuing as (
     join stg_activities on stg_activities.issued_credential_uid = subjects.credential_uid
 ),
 
--- Many logs never show a credential; there the actor alone says who stands in the window.
+-- Many logs never show a credential, and some show that of whoever acted as somebody else; there the actor alone says
+-- who stands in the window.
 bare as (
     select activity_id as node_id, role_arn, actor_uid as alias_uid, event_at as from_at, event_at as until_at, action
     from stg_activities
-    where credential_uid is null and issued_credential_uid is null and actor_uid is not null
+    where (credential_uid is null or credential_holder is not null) and issued_credential_uid is null and actor_uid is not null
 ),
 
 carriers as (

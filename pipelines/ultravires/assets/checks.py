@@ -90,7 +90,8 @@ def conservation(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="links", description="Most ids that one record states are named by another.")
 def unresolved_links(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
-    # An agent's requests reach services whose logs we may not have, and a bearer names no id at all.
+    # An agent's requests reach services whose logs we may not have, a bearer names no id at all, and most tools' own
+    # spans stand below no call that a coding agent logs.
     share = _number(
         home,
         """
@@ -98,6 +99,7 @@ def unresolved_links(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
         from (
             select distinct key_kind, key_value from stg_keys
             where role = 'uses' and key_kind not in ('request', 'bearer')
+                and not (key_kind = 'tool_call' and node_kind = 'tool_call')
         ) as used
         left join (select distinct key_kind, key_value from stg_keys where role = 'names') as named
             on named.key_kind = used.key_kind and named.key_value = used.key_value

@@ -57,7 +57,7 @@ def test_page_tells_totals_findings_controls_drift_and_sources(con: duckdb.DuckD
     assert "16 of 19 actions of non-human identities" in text
     assert "Activity outside the approved actions" in text and "historic" in text
     assert "2026-10-05 09:40:02 agent-invoice s3:PutBucketPolicy arn:aws:s3:::archive" in text
-    assert "okta_system activity absent never seen" in text
+    assert "Never seen: okta_system." in text
     assert "otel_genai tool call late 2026-10-05 15:00:00 1 min 15 min" in text
     assert re.search(r"approved for task 1 1 1", text)
 
@@ -203,7 +203,7 @@ def test_empty_home_says_so_and_names_absent_sources() -> None:
         put(con, "sources", log="aws_cloudtrail", state="absent", evidence_kinds=["activity"], n_events=0)
         text = " ".join(Elements(render_report(con)).text.split())
     assert "Nothing was found yet" in text
-    assert "aws_cloudtrail activity absent never seen" in text
+    assert "There is no log of: activity. Never seen: aws_cloudtrail." in text
 
 
 def test_missing_values_do_not_stop_the_page(con: duckdb.DuckDBPyConnection) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ultravires.asking import ask
 from ultravires.published import open_published
+from ultravires.report.overview import UNSEEN_KINDS
 from ultravires.running import RunResult
 
 _SEVERITIES = ("critical", "high", "medium", "low", "informational")
@@ -30,9 +31,12 @@ def print_summary(result: RunResult, home: Path) -> None:
         table.add_row("records in all", _records(con))
         table.add_row("accounted for", _accounted(con))
         for log, state in con.execute(
-            "select log, state from sources where state <> 'complete' order by log"
+            "select log, state from sources where state not in ('complete', 'absent') order by log"
         ).fetchall():
             table.add_row("log " + log, state)
+        unseen = con.execute(UNSEEN_KINDS).fetchall()
+        if unseen:
+            table.add_row("no log of", ", ".join(kind for (kind,) in unseen))
         by_severity = dict(
             con.execute(
                 "select severity, count(*) from findings where state = 'open' and not is_suppressed group by severity"

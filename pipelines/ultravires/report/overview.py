@@ -29,6 +29,9 @@ class Overview:
     n_more_overreach: int
     n_unused: int
     sources: list[Row]
+    unseen_logs: list[str]
+    """Logs that can be read and of which no event ever came."""
+    unseen_kinds: list[str]
 
 
 _TOTALS = """
@@ -107,8 +110,18 @@ select * from drift where kind = 'overreach' order by is_certain desc, first_at,
 _SOURCES = """
 select *, $as_of::timestamptz - newest_event_at as lateness
 from sources
-order by case state when 'absent' then 0 when 'silent' then 1 when 'late' then 2 else 3 end, log
+where state <> 'absent'
+order by case state when 'silent' then 1 when 'late' then 2 else 3 end, log
 """
+
+UNSEEN_KINDS = """
+select kind
+from (select log, state, unnest(evidence_kinds) as kind from sources)
+group by kind
+having bool_and(state = 'absent')
+order by kind
+"""
+"""Kinds of evidence of which no log ever spoke."""
 
 
 def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
@@ -134,4 +147,8 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         n_more_overreach=max(0, len(overreach) - MAX_DRIFT),
         n_unused=fetch_rows(con, "select count(*) as n from drift where kind = 'unused'")[0]["n"],
         sources=fetch_rows(con, _SOURCES, {"as_of": as_of}),
+        unseen_logs=[
+            row["log"] for row in fetch_rows(con, "select log from sources where state = 'absent' order by log")
+        ],
+        unseen_kinds=[row["kind"] for row in fetch_rows(con, UNSEEN_KINDS)],
     )

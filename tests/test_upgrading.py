@@ -18,6 +18,7 @@ from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.home import OpenHome
 from ultravires.loading import Loader
 from ultravires.pipeline import hourly_tables
+from ultravires.reading.locations import place
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.running import run_once
@@ -34,11 +35,11 @@ def home(tmp_path: Path) -> Iterator[OpenHome]:
     """An open home without a run's tables: what is loaded is what is looked at."""
     with open_warehouse(tmp_path / "home") as warehouse:
         engine = DuckDBEngine(warehouse, hourly_tables())
-        yield OpenHome(warehouse, engine, Settings(), tmp_path / "logs", "", None)
+        yield OpenHome(warehouse, engine, Settings(), place(tmp_path / "logs"), "", None)
 
 
 def load(home: OpenHome) -> None:
-    with file_reader(home.options()) as read:
+    with file_reader(home.options(), home.path / "reading") as read:
         Loader(home.engine, home.settings, read, lambda what, done, total: None).load(home.input)
 
 
@@ -56,9 +57,8 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, name: str, read: Events | None = No
     return new
 
 
-def put(home: OpenHome, name: str, data: bytes) -> None:
-    home.input.mkdir(exist_ok=True)
-    (home.input / name).write_bytes(data)
+def logs_of(home: OpenHome) -> Path:
+    return home.path.parent / "logs"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,7 +66,8 @@ def test_the_same_reader_with_a_new_number_makes_the_same_events(
     name: str, home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of every source: each column but the version stands as it stood, hashes and time of arrival among them."""
-    put(home, "sample", SOURCE_SAMPLES[name])
+    logs_of(home).mkdir()
+    (logs_of(home) / "sample").write_bytes(SOURCE_SAMPLES[name])
     load(home)
     before = events(home, "* exclude (source_version)")
     version = upgrade(monkeypatch, name).version
@@ -95,7 +96,7 @@ def renamed(old: Events, action: str) -> Events:
 
 def test_events_with_other_ids_take_the_place_of_the_old_ones(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their file, number, raw and time of arrival stay; the hours of both are queued for those who read events."""
-    write_lines(home.input / "trail.json", calls(1, 70, 71))
+    write_lines(logs_of(home) / "trail.json", calls(1, 70, 71))
     load(home)
     kept = "file_id, record_no, native_id, ingested_at, raw, raw_hash"
     before, ids = events(home, kept), set(events(home, "event_id"))
@@ -114,7 +115,7 @@ def test_a_record_that_the_new_reader_refuses_goes_to_quarantine_and_one_it_pass
     home: OpenHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the new reader had read the file; the manifest moves with them."""
-    write_lines(home.input / "trail.json", calls(1, 2, 3))
+    write_lines(logs_of(home) / "trail.json", calls(1, 2, 3))
     load(home)
     old = registry.sources()["aws_cloudtrail"].events
 
@@ -136,7 +137,7 @@ def test_a_record_that_the_new_reader_refuses_goes_to_quarantine_and_one_it_pass
 
 def test_events_that_become_one_are_one_event_and_a_duplicate(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two states that the old reader told apart and the new one does not."""
-    write_lines(home.input / "approvals.jsonl", [approval("A", 0), approval("A", 0, status="denied")])
+    write_lines(logs_of(home) / "approvals.jsonl", [approval("A", 0), approval("A", 0, status="denied")])
     load(home)
     old = registry.sources()["approvals"].events
 
@@ -162,7 +163,7 @@ def test_a_hash_of_arguments_whose_secrets_are_redacted_stays_what_it_was(
         "result": True,
         "labels": {"id": "opa"},
     }
-    write_lines(home.input / "decisions.jsonl", [decision])
+    write_lines(logs_of(home) / "decisions.jsonl", [decision])
     load(home)
     before = events(home, "args_hash, raw")
     assert before[0][0] is not None and "hunter2" not in before[0][1]
@@ -177,8 +178,8 @@ def test_records_without_an_id_of_their_own_stay_as_many_as_they_were(
     """The second of two equal records is the second still, though the first stands under another file."""
     (record,) = calls(1)
     del record["eventID"]
-    write_lines(home.input / "a.json", [record])
-    write_lines(home.input / "b.json", [record, record])
+    write_lines(logs_of(home) / "a.json", [record])
+    write_lines(logs_of(home) / "b.json", [record, record])
     load(home)
     before = events(home, "event_id, native_id, file_id")
     assert len(before) == 2
@@ -189,7 +190,7 @@ def test_records_without_an_id_of_their_own_stay_as_many_as_they_were(
 
 def test_a_stop_between_pages_leaves_the_rest_for_the_next_run(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is through is through, the page at work is rolled back, and the law holds in between."""
-    write_lines(home.input / "trail.json", calls(1, 2, 3, 4))
+    write_lines(logs_of(home) / "trail.json", calls(1, 2, 3, 4))
     load(home)
     monkeypatch.setattr(upgrading, "PAGE_RECORDS", 2)
     book, n_pages = upgrading._book, Counter[str]()

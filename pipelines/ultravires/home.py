@@ -16,9 +16,11 @@ from ultravires import __version__, pipeline, registry
 from ultravires.alerting.findings import create_findings_tables
 from ultravires.alerting.sink import Sink, SinkContext, close_sinks, open_sinks
 from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.errors import ConfigError
 from ultravires.progress import watcher
 from ultravires.reading.locations import Place, place
-from ultravires.reading.source import DEFAULT_OPA_INPUTS, DEFAULT_SECRETS, Options
+from ultravires.reading.named_fields import EVERY_SOURCE
+from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
 from ultravires.reference import reference_tables
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.settings import Settings, environment, hash_key, load_settings
@@ -58,7 +60,7 @@ class OpenHome:
         return Options(
             hash_key=hash_key(self.path),
             **self.settings.limits.model_dump(),
-            redact=DEFAULT_SECRETS | {name.lower() for name in self.settings.redact},
+            fields=self._redacted_fields(),
             opa_inputs={**self.settings.opa_inputs, **DEFAULT_OPA_INPUTS}
             if "*" not in self.settings.opa_inputs
             else self.settings.opa_inputs,
@@ -67,6 +69,13 @@ class OpenHome:
                 for source, scopes in self.settings.approval_scopes.items()
             },
         )
+
+    def _redacted_fields(self) -> dict[str, tuple[str, ...]]:
+        unknown = sorted(self.settings.redact.keys() - {EVERY_SOURCE, *registry.sources()})
+        if unknown:
+            known = ", ".join(sorted(registry.sources()))
+            raise ConfigError(f"redact: there is no source '{unknown[0]}'; a list, or one of: {known}")
+        return self.settings.redact
 
 
 class HomeResource(dg.ConfigurableResource[OpenHome]):

@@ -114,6 +114,11 @@ def with_default_privileged(actions: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*DEFAULT_PRIVILEGED, *actions)))
 
 
+def of_every_source(fields: object) -> object:
+    """A plain list of fields is that of every source."""
+    return {"*": fields} if isinstance(fields, list | tuple) else fields
+
+
 class Scope(Strict):
     """What the words of an approval system mean in the words of the logs where the work is done."""
 
@@ -148,7 +153,7 @@ class Settings(Strict):
     privileged_actions: Annotated[tuple[str, ...], AfterValidator(with_default_privileged)] = DEFAULT_PRIVILEGED
     opa_inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
     approval_scopes: dict[str, dict[str, Scope]] = Field(default_factory=dict)
-    redact: tuple[str, ...] = ()
+    redact: Annotated[dict[str, tuple[str, ...]], BeforeValidator(of_every_source)] = Field(default_factory=dict)
     clock_tolerance: Duration = timedelta(minutes=2)
     limits: Limits = Limits()
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)

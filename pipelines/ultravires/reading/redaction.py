@@ -115,10 +115,10 @@ class Redactor:
         pair = value.get("key") or value.get("name")
         if type(pair) is str and "value" in value and secret[pair]:
             changed = changed or dict(value)
-            changed["value"] = self._hide_any(value["value"])
+            changed["value"] = self.hide_any(value["value"])
         return value if changed is None else changed
 
-    def _hide_any(self, value: Any) -> Any:
+    def hide_any(self, value: Any) -> Any:
         """OTLP wraps a value in its type: `{"stringValue": ...}`; the wrapper stays readable as OTLP."""
         is_wrapped = type(value) is dict and len(value) == 1 and next(iter(value)).endswith("Value")
         return {"stringValue": self.hide(next(iter(value.values())))} if is_wrapped else self.hide(value)

@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
 from ultravires.reading.splitting import KEPT_BYTES
@@ -108,6 +109,7 @@ class RowBuilder:
         self.source = source
         self.options = options
         self.redactor = Redactor(options)
+        self.named_fields = NamedFields.of(options, source.name)
         self.occurrences: Counter[str] = Counter()
         self.rows = Rows()
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
@@ -122,7 +124,11 @@ class RowBuilder:
             return
         n_details, at = len(rows.details.ends), len(rows.raws.data)
         try:
+            if self.named_fields is not None:
+                frame, read = self._without_named_fields(frame, self.named_fields), frame
             events = list(self.source.events(frame.value, self.options))
+            if self.named_fields is not None and frame is not read:
+                self._keep_hashes(read, events)
             if not events:
                 rows.n_ignored += 1
                 return
@@ -141,6 +147,17 @@ class RowBuilder:
             self._keep(record_no, frame, events)
             return
         _cut_back(rows.details, n_details)
+
+    def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
+        hidden = named_fields.hide(frame.value)
+        return frame if hidden is frame.value else frame._replace(value=hidden)
+
+    def _keep_hashes(self, read: Frame, events: list[Event]) -> None:
+        """Arguments are hashed before redaction, so that logs which redact otherwise still agree on them."""
+        if any(event.args_hash for event in events):
+            whole = list(self.source.events(read.value, self.options))
+            for event, before in zip(events, whole, strict=False):
+                event.args_hash = before.args_hash if len(events) == len(whole) else None
 
     def _keep(self, record_no: int, frame: Frame, events: list[Event]) -> None:
         rows = self.rows

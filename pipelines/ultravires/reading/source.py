@@ -108,6 +108,8 @@ class Options:
     max_depth: int = 200
     max_ratio: int = 1000
     redact: frozenset[str] = DEFAULT_SECRETS
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Source, or `*` for all -> names and paths of fields that it must not see (`ultravires.reading.named_fields`)."""
     opa_inputs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: DEFAULT_OPA_INPUTS)
     approval_scopes: Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]] = field(default_factory=dict)
     """Source -> glob of the system's own words -> actions, resources, roles, tools -> what they mean."""

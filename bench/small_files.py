@@ -2,8 +2,8 @@
 
 `python bench/small_files.py [--files 20000] [--json]`
 
-CloudTrail records in files of 1 KB to 20 KB, and the very same records in files of 16 MB. Prints events/s of both, their
-ratio, and the seconds to look at all the small files again when nothing is new.
+CloudTrail records in files of 1 KB to 20 KB, and the very same records in files of 16 MB. Prints events/s of both,
+their ratio, and the seconds to look at all the small files again when nothing is new.
 """
 
 import argparse

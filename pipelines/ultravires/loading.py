@@ -14,7 +14,8 @@ from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reading.files import Quarantined
 from ultravires.reading.input_file import InputFile, LostFile
 from ultravires.reading.locations import Location, Place, Skipped
-from ultravires.reading.pool import Part, ReadFiles
+from ultravires.reading.parts import Part
+from ultravires.reading.pool import ReadFiles
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events

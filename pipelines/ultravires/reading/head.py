@@ -85,7 +85,7 @@ def _names_at(head: bytes, start: int) -> frozenset[str]:
     end = head.find(b"\n", start)
     try:
         return frozenset(_decode_object(memoryview(head)[start : None if end < 0 else end]))
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return frozenset(_member_names(head, start))  # cut off, spread over lines, one of several, or no JSON
 
 

@@ -9,7 +9,7 @@ from ultravires import loading
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.loading import LoadCounts, Loader
 from ultravires.pipeline import hourly_tables
-from ultravires.reading import input_file, pool
+from ultravires.reading import input_file, parts
 from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.locations import LocalFile, LocalPlace, Skipped
 from ultravires.reading.pool import file_reader
@@ -74,7 +74,8 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     beginning = lost.read_bytes()[:1000]
     whole = input_file.read_bytes
     monkeypatch.setattr(loading, "FLUSH_ROWS", rows_before_loss)
-    monkeypatch.setattr(pool, "STREAMED_BYTES", 1 if rows_before_loss else pool.STREAMED_BYTES)
+    monkeypatch.setattr(parts, "STREAMED_BYTES", 1 if rows_before_loss else parts.STREAMED_BYTES)
+    monkeypatch.setattr(parts, "SMALL_FILE", -1)
     monkeypatch.setattr(input_file, "HELD_BYTES", 0)
 
     def vanishing(file: FileBytes, *rest: object) -> Iterator[object]:
@@ -107,6 +108,7 @@ def test_a_file_that_is_still_being_written_waits_for_the_next_run(
     """Half a file is not loaded; the whole one is, later."""
     growing = logs / APPROVALS[2].name
     monkeypatch.setattr(input_file, "HELD_BYTES", held)
+    monkeypatch.setattr(parts, "SMALL_FILE", held)
     stat = LocalFile.stat
 
     def growing_stat(self: LocalFile) -> object:

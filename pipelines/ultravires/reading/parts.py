@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -38,8 +37,6 @@ class Part:
     refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     streamed: Location | None = None
-    handed_over: Path | None = None
-    """Where `events` lie while they are on the way from one process to another."""
 
     def add(self, file: InputFile) -> None:
         """Takes what is pending of `file`."""
@@ -56,18 +53,23 @@ class Part:
         self.lost += later.lost
 
 
+def is_large(location: Location) -> bool:
+    """Whether the file has to be read alone, batch by batch."""
+    return location.listed.size >= LARGE_FILE
+
+
 def tasks(locations: Iterable[Location]) -> Iterator[list[Location]]:
     """Locations in their order: a large one alone, small ones together."""
     task: list[Location] = []
     size = 0
     for location in locations:
-        is_large = location.listed.size >= LARGE_FILE
-        if task and (is_large or size + location.listed.size > TASK_BYTES or len(task) >= TASK_FILES):
+        is_alone = is_large(location)
+        if task and (is_alone or size + location.listed.size > TASK_BYTES or len(task) >= TASK_FILES):
             yield task
             task, size = [], 0
         task.append(location)
         size += location.listed.size
-        if is_large:
+        if is_alone:
             yield task
             task, size = [], 0
     if task:

@@ -22,13 +22,11 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow as pa
-
 from ultravires import registry
 from ultravires.errors import RunError
-from ultravires.reading.handing_over import WORTH_A_FILE, take_batches, write_batches
+from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.locations import Location
-from ultravires.reading.parts import LARGE_FILE, Part, read_alone, read_together, tasks
+from ultravires.reading.parts import Part, is_large, read_alone, read_together, tasks
 from ultravires.reading.source import Options, Source
 
 WORTH_PROCESSES = 8 << 20
@@ -81,7 +79,7 @@ class _Pool:
 
     def read(self, locations: Iterable[Location]) -> Iterator[Part]:
         found = list(locations)
-        small = sum(location.listed.size for location in found if location.listed.size < LARGE_FILE)
+        small = sum(location.listed.size for location in found if not is_large(location))
         if self._workers > 1 and (self._executor is not None or small >= WORTH_PROCESSES):
             yield from self._read_in_processes(found)
         else:
@@ -100,8 +98,7 @@ class _Pool:
         for task in tasks(locations):
             rest = task
             while rest:
-                is_large = rest[0].listed.size >= LARGE_FILE
-                part = Part() if is_large else read_together(rest, _sources(), self._options, MOST_HANDED_OVER)
+                part = Part() if is_large(rest[0]) else read_together(rest, _sources(), self._options, MOST_HANDED_OVER)
                 if part.n_locations:
                     yield part
                 else:
@@ -113,11 +110,10 @@ class _Pool:
 
     def _read_in_processes(self, locations: list[Location]) -> Iterator[Part]:
         waiting = tasks(locations)
-        flying: deque[tuple[list[Location], Future[Part] | None]] = deque()
+        flying: deque[tuple[list[Location], Future[str] | None]] = deque()
         while True:
             for task in islice(waiting, AHEAD * self._workers - len(flying)):
-                is_large = task[0].listed.size >= LARGE_FILE
-                flying.append((task, None if is_large else self._submit(task)))
+                flying.append((task, None if is_large(task[0]) else self._submit(task)))
             if not flying:
                 return
             task, future = flying.popleft()
@@ -129,22 +125,27 @@ class _Pool:
             if rest := task[part.n_locations or 1 :]:
                 flying.appendleft((rest, self._submit(rest)))
 
-    def _submit(self, task: list[Location]) -> "Future[Part]":
+    def _submit(self, task: list[Location]) -> "Future[str]":
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
-        return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder)
+        with _told_of_death():
+            return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder)
 
-    def _result(self, future: "Future[Part]") -> Part:
-        try:
-            part = future.result()
-            if part.handed_over is not None:
-                part.events, part.handed_over = take_batches(part.handed_over), None
-            return part
-        except BrokenProcessPool as error:
-            raise RunError(
-                "a process that reads files was ended from outside (perhaps for want of memory); run again to go on"
-            ) from error
+    def _result(self, future: "Future[str]") -> Part:
+        with _told_of_death():
+            name = future.result()
+        return take(name, self._folder)
+
+
+@contextmanager
+def _told_of_death() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a process that reads files was ended from outside (perhaps for want of memory); run again to go on"
+        ) from error
 
 
 def _sources() -> tuple[Source, ...]:
@@ -166,12 +167,8 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _read_task(task: list[Location], options: Options, most: int, folder: Path) -> Part:
-    """What the first locations of `task` hold; much goes by a file, little in one piece."""
+def _read_task(task: list[Location], options: Options, most: int, folder: Path) -> str:
+    """What the first locations of `task` hold, handed over in `folder`."""
     part = read_together(task, _sources(), options, most)
     gc.collect(0)  # what little went in circles on the way
-    if len(part.events) > 1:
-        part.events = pa.Table.from_batches(part.events).combine_chunks().to_batches()
-    if sum(batch.nbytes for batch in part.events) >= WORTH_A_FILE:
-        part.handed_over, part.events = write_batches(part.events, folder), []
-    return part
+    return hand_over(part, folder)

@@ -73,7 +73,7 @@ class SmallFiles:
     def _with_files(self, events: pa.RecordBatch, places: Numbers, numbers: Numbers) -> pa.RecordBatch:
         ids = pa.array([file.file_id for file in self.files], pa.string()).take(pa.array(places))
         at = events.schema.get_field_index("record_no")
-        return events.set_column(at, "record_no", pa.array(numbers)).append_column("file_id", ids)
+        return events.set_column(at, events.schema.field(at), pa.array(numbers)).append_column("file_id", ids)
 
 
 def _places(starts: Numbers, numbers: Numbers) -> Numbers:

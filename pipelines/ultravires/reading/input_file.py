@@ -16,7 +16,7 @@ import pyarrow as pa
 from ultravires.reading.decompressing import Damage, FileBytes, Openable, Stream
 from ultravires.reading.files import Batch, Quarantined, read_bytes
 from ultravires.reading.head import HEAD_BYTES, Head
-from ultravires.reading.locations import Location, Standing
+from ultravires.reading.locations import Location, SomeMembers, Standing
 from ultravires.reading.source import Options, Source
 from ultravires.reading.tar_members import Archive, Member, is_tar
 
@@ -88,14 +88,15 @@ def read_file(location: Location, sources: Sequence[Source], options: Options) -
     An archive gives its members so, one after another, and at last itself. Raises LostFile when the file cannot be
     read, or stands otherwise at the end than it was listed.
     """
+    wanted = location.members if isinstance(location, SomeMembers) else None
     if location.listed.size <= HELD_BYTES:
         file, content = hold_file(location)
-        yield from _read_content(file, FileBytes(content, options), sources)
+        yield from _read_content(file, FileBytes(content, options), sources, wanted)
         file.sha256 = content.sha256()
     else:
         with _losing(location), location.open() as stream:
             file, hashed = _input_file(location), _Hashed(stream)
-            yield from _read_content(file, FileBytes(hashed, options), sources)
+            yield from _read_content(file, FileBytes(hashed, options), sources, wanted)
             file.sha256 = hashed.sha256()
             _refuse_changed(location)
     yield file
@@ -120,14 +121,19 @@ def recognise_log(head: bytes, sources: Sequence[Source]) -> Source | None:
     return next((source for source in sources if source.recognise(beginning)), None)
 
 
-def _read_content(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> Iterator[InputFile]:
+def _read_content(
+    file: InputFile, bytes_: FileBytes, sources: Sequence[Source], wanted: frozenset[str] | None
+) -> Iterator[InputFile]:
     if is_tar(bytes_.head(HEAD_BYTES)):
-        yield from _read_archive(file, bytes_, sources)
+        yield from _read_archive(file, bytes_, sources, wanted)
     else:
         yield from _read_log(file, bytes_, sources)
 
 
-def _read_archive(archive_file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> Iterator[InputFile]:
+def _read_archive(
+    archive_file: InputFile, bytes_: FileBytes, sources: Sequence[Source], wanted: frozenset[str] | None
+) -> Iterator[InputFile]:
+    """The wanted members, all of them where nothing is said."""
     options = bytes_.options
     # A log may be large, an archive of many logs larger; how much it may expand stays limited.
     bytes_.options = replace(options, max_file_bytes=sys.maxsize)
@@ -136,6 +142,8 @@ def _read_archive(archive_file: InputFile, bytes_: FileBytes, sources: Sequence[
     for member in archive.members():
         name = f"{archive_file.path}!{member.name}"
         stored = f"{archive_file.stored_path}!{member.name}"
+        if wanted is not None and stored not in wanted:
+            continue
         file = _file_known_as(name, stored, Standing(member.size, member.modified_ns))
         yield from _read_member(file, member, sources, options)
     archive_file.message = archive.damage or f"{archive.n_members} files"

@@ -22,7 +22,10 @@ from ultravires.published import open_published
 LONGEST_SECONDS = 300.0
 POLL_SECONDS = 0.001
 # Nine files a transaction: so that a kill can come between the transactions of one load.
-PROGRAM = "import ultravires.loading as loading; loading.GROUP_FILES = 9; from ultravires.cli import main; main()"
+PROGRAM = (
+    "import ultravires.loading as loading, ultravires.reading.parts as parts; "
+    "loading.GROUP_FILES = parts.TASK_FILES = 9; from ultravires.cli import main; main()"
+)
 # Every source has its next version, and so every event is read again, 500 records a transaction.
 UPGRADED = """
 from dataclasses import replace

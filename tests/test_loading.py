@@ -1,15 +1,18 @@
 """Files on their way into the warehouse: lost, growing, unreadable, many in one transaction."""
 
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
-from ultravires import loading
+from source_samples import SAMPLES as RECORDS
+from source_samples import SOURCE_SAMPLES
+from ultravires import loading, registry
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.loading import LoadCounts, Loader
 from ultravires.pipeline import hourly_tables
-from ultravires.reading import input_file, pool
+from ultravires.reading import input_file, parts
 from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.locations import LocalFile, LocalPlace, Skipped
 from ultravires.reading.pool import file_reader
@@ -74,7 +77,8 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     beginning = lost.read_bytes()[:1000]
     whole = input_file.read_bytes
     monkeypatch.setattr(loading, "FLUSH_ROWS", rows_before_loss)
-    monkeypatch.setattr(pool, "STREAMED_BYTES", 1 if rows_before_loss else pool.STREAMED_BYTES)
+    monkeypatch.setattr(parts, "STREAMED_BYTES", 1 if rows_before_loss else parts.STREAMED_BYTES)
+    monkeypatch.setattr(parts, "SMALL_FILE", -1)
     monkeypatch.setattr(input_file, "HELD_BYTES", 0)
 
     def vanishing(file: FileBytes, *rest: object) -> Iterator[object]:
@@ -107,6 +111,7 @@ def test_a_file_that_is_still_being_written_waits_for_the_next_run(
     """Half a file is not loaded; the whole one is, later."""
     growing = logs / APPROVALS[2].name
     monkeypatch.setattr(input_file, "HELD_BYTES", held)
+    monkeypatch.setattr(parts, "SMALL_FILE", held)
     stat = LocalFile.stat
 
     def growing_stat(self: LocalFile) -> object:
@@ -133,6 +138,43 @@ def test_a_file_that_changed_after_it_was_loaded_is_told_of_in_every_run(loader:
         loader.counts = LoadCounts()
         counts = loader.load(LocalPlace(logs))
         assert (counts.files, counts.changed) == (0, [str(changed)])
+
+
+def test_an_unrecognised_file_is_tried_again_after_an_upgrade(
+    loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also as a member of an archive, whose other members stay as they are; and not in every run."""
+    known = dict(registry.sources())
+    with tarfile.open(logs / "all.tar", "w") as archive:
+        archive.add(APPROVALS[3], "approvals.jsonl")
+        archive.add(SAMPLES / "README.md", "README.md")
+        archive.add(SOURCE_SAMPLES / "opa_decisions" / "sample.jsonl", "opa!decisions.jsonl")
+    (logs / "opa.jsonl").write_bytes(RECORDS["opa_decisions"])
+    with monkeypatch.context() as before:
+        before.setattr(registry, "sources", lambda: {n: s for n, s in known.items() if n != "opa_decisions"})
+        loader.readers = loading.readers_fingerprint()
+        counts = loader.load(LocalPlace(logs))
+        assert len(counts.unrecognised) == 3
+        n_events = counts.events
+    loader.counts, loader.readers = LoadCounts(), loading.readers_fingerprint()
+    counts = loader.load(LocalPlace(logs))
+    assert (counts.files, counts.events, counts.duplicates) == (4, 3, 3)
+    assert counts.unrecognised == [f"{logs / 'all.tar'}!README.md"]
+    rows = loader.con.execute("select count(*), count(distinct path), sum(n_events) from files").fetchall()
+    assert rows == [(8, 8, n_events + 3)]
+    loader.counts = LoadCounts()
+    assert loader.load(LocalPlace(logs)).files == 0
+
+
+def test_an_empty_file_is_read_when_it_was_filled(loader: Loader, logs: Path) -> None:
+    """Nothing of it was loaded, so nothing can be read twice."""
+    later = logs / "later.jsonl"
+    later.touch()
+    loader.load(LocalPlace(logs))
+    later.write_bytes(RECORDS["opa_decisions"])
+    loader.counts = LoadCounts()
+    counts = loader.load(LocalPlace(logs))
+    assert (counts.files, counts.events, counts.changed) == (1, 3, [])
 
 
 def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_left_alone(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def run(input: str, home: Path, *, seconds: float = 60, **variables: str) -> sub
 
 
 def load(where: Place, home: Path) -> LoadCounts:
-    with open_warehouse(home) as warehouse, file_reader(Options(hash_key=b"key")) as read:
+    with open_warehouse(home) as warehouse, file_reader(Options(hash_key=b"key"), home / "reading") as read:
         engine = DuckDBEngine(warehouse, hourly_tables())
         return Loader(engine, Settings(), read, lambda what, done, total: None).load(where)
 

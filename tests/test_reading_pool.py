@@ -1,7 +1,11 @@
 """Reading in several processes: the same as in one, in the same order, and nobody is left behind."""
 
+import gzip
+import json
 import multiprocessing
+import operator
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -11,11 +15,13 @@ from pathlib import Path
 
 import pytest
 from conftest import SAMPLES
+from source_samples import SAMPLES as SAMPLES_OF
+from source_samples import decision
 from ultravires.errors import RunError
-from ultravires.reading import pool
-from ultravires.reading.handing_over import take_batches, write_batches
+from ultravires.reading import parts, pool, small_files
+from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.input_file import InputFile, read_file
-from ultravires.reading.locations import Location, local_file
+from ultravires.reading.locations import LocalFile, Location, local_file
 from ultravires.reading.pool import Part, file_reader
 from ultravires.reading.source import Options, Source
 
@@ -24,14 +30,14 @@ PATHS = [*sorted((SAMPLES / "aws_cloudtrail").rglob("*.gz"))[:12], SAMPLES / "RE
 FILES = [local_file(path) for path in PATHS]
 
 
-def names(parts: list[Part]) -> list[str]:
+def names(read: list[Part]) -> list[str]:
     """The files of some parts, each once."""
-    return list(dict.fromkeys(file.path for part in parts for file in part.files))
+    return list(dict.fromkeys(file.path for part in read for file in part.files))
 
 
-def rows(parts: list[Part]) -> list[dict[str, object]]:
+def rows(read: list[Part]) -> list[dict[str, object]]:
     """The events of some parts in their order."""
-    return [row for part in parts for batch in part.events for row in batch.to_pylist()]
+    return [row for part in read for batch in part.events for row in batch.to_pylist()]
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +51,7 @@ def test_processes_give_what_one_process_gives_in_the_same_order(
     monkeypatch: pytest.MonkeyPatch, task_files: int, tmp_path: Path
 ) -> None:
     """Events, counts, ids and unrecognised files are equal, however many files a process is sent at once."""
-    monkeypatch.setattr(pool, "TASK_FILES", task_files)
+    monkeypatch.setattr(parts, "TASK_FILES", task_files)
     one, two = tmp_path / "one", tmp_path / "two"
     with file_reader(OPTIONS, one, workers=1) as here, file_reader(OPTIONS, two, workers=2) as there:
         in_one, in_two = list(here(FILES)), list(there(FILES))
@@ -55,15 +61,22 @@ def test_processes_give_what_one_process_gives_in_the_same_order(
     assert rows(in_two) == rows(in_one)
 
 
-def test_what_a_process_hands_over_by_a_file_is_what_it_read(tmp_path: Path) -> None:
-    """Taken once, the file is gone and its rows stay."""
-    with file_reader(OPTIONS, tmp_path / "reading", workers=1) as here:
-        batches = [batch for part in here(FILES) for batch in part.events]
-    path = write_batches(batches, tmp_path)
-    assert path.stat().st_mode & 0o077 == 0
-    taken = take_batches(path)
-    assert not path.exists()
-    assert rows([pool.Part(events=taken)]) == rows([pool.Part(events=batches)])
+def test_what_a_process_hands_over_is_what_it_read(tmp_path: Path) -> None:
+    """Taken once, its files are gone and its rows stay; its name is short enough for a pipe to carry it whole."""
+    read = Part()
+    for part in in_one_process(FILES, tmp_path):
+        read.n_locations += part.n_locations
+        read.extend(part)
+    folder = tmp_path / "over"
+    folder.mkdir()
+    expected = rows([read])
+    name = hand_over(read, folder)
+    assert len(name) < select.PIPE_BUF / 4
+    assert [path.stat().st_mode & 0o077 for path in folder.iterdir()] == [0, 0]
+    taken = take(name, folder)
+    assert list(folder.iterdir()) == []
+    assert rows([taken]) == expected
+    assert (taken.files, taken.n_locations) == (read.files, len(FILES))
 
 
 def test_nothing_is_left_where_processes_hand_over(tmp_path: Path) -> None:
@@ -78,41 +91,85 @@ def test_nothing_is_left_where_processes_hand_over(tmp_path: Path) -> None:
 
 def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It comes between the files it was asked for between."""
-    monkeypatch.setattr(pool, "LARGE_FILE", sorted(file.listed.size for file in FILES)[-2])
-    monkeypatch.setattr(pool, "STREAMED_BYTES", 1)
+    monkeypatch.setattr(parts, "LARGE_FILE", sorted(file.listed.size for file in FILES)[-2])
+    monkeypatch.setattr(parts, "STREAMED_BYTES", 1)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        parts = list(read(FILES))
-    assert names(parts) == list(map(str, PATHS))
-    assert [part.n_locations for part in parts if part.streamed] == [0, 1, 0, 1]
+        found = list(read(FILES))
+    assert names(found) == list(map(str, PATHS))
+    assert [part.n_locations for part in found if part.streamed] == [0, 1, 0, 1]
 
 
 def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A process gives it up; it comes in its place with all that it holds, the others still from processes."""
-    with file_reader(OPTIONS, tmp_path / "reading", workers=1) as here:
-        in_one = list(here(FILES))
-    sizes = {part.files[0].path: sum(batch.nbytes for batch in part.events) for part in in_one}
-    monkeypatch.setattr(pool, "MOST_HANDED_OVER", max(sizes.values()) - 1)
+    lines = b"".join(json.dumps(decision(decision_id=f"d-{n}")).encode() + b"\n" for n in range(20_000))
+    (tmp_path / "much.gz").write_bytes(gzip.compress(lines))
+    files = [*FILES[:3], local_file(tmp_path / "much.gz"), *FILES[3:]]
+    assert len(lines) > parts.SMALL_UNPACKED
+    monkeypatch.setattr(pool, "MOST_HANDED_OVER", 1 << 20)
     read_here: list[str] = []
 
     def noted(location: Location, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
         read_here.append(str(location))
         return read_file(location, sources, options)
 
-    monkeypatch.setattr(pool, "read_file", noted)
+    monkeypatch.setattr(parts, "read_file", noted)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        in_two = list(read(FILES))
-    assert read_here == [name for name in sizes if sizes[name] == max(sizes.values())]
-    assert names(in_two) == list(map(str, PATHS))
-    assert rows(in_two) == rows(in_one)
+        in_two = list(read(files))
+    assert read_here == [str(tmp_path / "much.gz")]
+    assert names(in_two) == list(map(str, files))
+    assert len(rows(in_two)) == 20_000 + len(rows(in_one_process(FILES, tmp_path)))
+
+
+def in_one_process(files: list[LocalFile], folder: Path) -> list[Part]:
+    with file_reader(OPTIONS, folder / "one", workers=1) as read:
+        return list(read(files))
+
+
+@pytest.mark.parametrize("small_file", [-1, parts.SMALL_FILE])
+def test_small_files_that_share_a_batch_give_what_each_gives_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small_file: int
+) -> None:
+    """Of several sources in turn, empty, damaged, with records refused and ignored and without ids of their own."""
+    no_id = {key: value for key, value in decision().items() if key != "decision_id"}
+    contents = [
+        SAMPLES_OF["opa_decisions"],
+        SAMPLES_OF["approvals"],
+        json.dumps(no_id).encode() + b"\n" + json.dumps(no_id).encode(),
+        json.dumps(no_id).encode(),
+        b"",
+        json.dumps(decision()).encode() + b"\nnot JSON\n" + json.dumps(decision(decision_id="x")).encode() + b"\n[]",
+        gzip.compress(SAMPLES_OF["opa_decisions"])[:-20],
+        SAMPLES_OF["aws_cloudtrail"],
+        b"junk",
+        SAMPLES_OF["opa_decisions"],
+    ]
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.log").write_bytes(content)
+    files = [local_file(tmp_path / f"{number}.log") for number in range(len(contents))]
+    monkeypatch.setattr(parts, "SMALL_FILE", -1)
+    alone = in_one_process(files, tmp_path)
+    monkeypatch.setattr(parts, "SMALL_FILE", small_file)
+    monkeypatch.setattr(small_files, "MOST_RECORDS", 5)
+    together = in_one_process(files, tmp_path)
+    assert [file for part in together for file in part.files] == [file for part in alone for file in part.files]
+    key = operator.itemgetter("file_id", "record_no")
+    assert sorted(rows(together), key=key) == sorted(rows(alone), key=key)
+    assert refused_of(together) == refused_of(alone)
+    assert len(refused_of(alone)) >= 3
+
+
+def refused_of(read: list[Part]) -> list[tuple[str, int, str, bytes]]:
+    found = [(file.path, one.record_no, one.reason, one.raw) for part in read for file, one in part.refused]
+    return sorted(found)
 
 
 def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
     """The path and the reason survive the way, and the files beside it are read."""
     gone = local_file(tmp_path / "gone.json")
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        parts = list(read([FILES[0], gone, FILES[1]]))
-    assert names(parts) == list(map(str, PATHS[:2]))
-    (lost,) = [lost for part in parts for lost in part.lost]
+        found = list(read([FILES[0], gone, FILES[1]]))
+    assert names(found) == list(map(str, PATHS[:2]))
+    (lost,) = [lost for part in found for lost in part.lost]
     assert lost.location == gone
     assert str(lost) == f"{gone}: No such file or directory"
 
@@ -126,7 +183,7 @@ def test_no_process_is_left_after_the_block(tmp_path: Path) -> None:
 
 def test_a_process_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the system ended for want of memory is said, not shown as a traceback."""
-    monkeypatch.setattr(pool, "TASK_FILES", 1)
+    monkeypatch.setattr(parts, "TASK_FILES", 1)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         files = read(FILES)
         next(files)
@@ -139,12 +196,12 @@ def test_a_process_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
 _PARENT = """
 import sys
 from pathlib import Path
-from ultravires.reading import pool
+from ultravires.reading import parts, pool
 from ultravires.reading.locations import local_file
 from ultravires.reading.source import Options
 import multiprocessing
 if __name__ == "__main__":
-    pool.WORTH_PROCESSES, pool.TASK_FILES = 0, 1
+    pool.WORTH_PROCESSES, parts.TASK_FILES = 0, 1
     with pool.file_reader(Options(hash_key=b"key"), Path(__file__).parent / "reading", workers=2) as read:
         next(iter(read([local_file(Path(name)) for name in sys.argv[1:]])))
         print(*[process.pid for process in multiprocessing.active_children()], flush=True)

@@ -76,7 +76,7 @@ def test_a_limit_is_kept(tmp_path: Path) -> None:
     (logs / "opa.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     with open_home(LocalPlace(logs), tmp_path / "home", config=config) as home:
         store_configuration(home)
-        with file_reader(home.options()) as read:
+        with file_reader(home.options(), tmp_path / "reading") as read:
             counts = Loader(home.engine, home.settings, read, lambda what, done, total: None).load(home.input)
         reasons = home.warehouse.con.execute("select reason from quarantine order by record_no").fetchall()
     assert (counts.events, counts.quarantined) == (2, 2)

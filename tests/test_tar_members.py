@@ -80,7 +80,7 @@ def files_of(path: Path) -> dict[str, InputFile]:
 
 
 def load(folder: Path, home: Path) -> tuple[LoadCounts, list[tuple[str, str, int]]]:
-    with open_warehouse(home) as warehouse, file_reader(OPTIONS) as read:
+    with open_warehouse(home) as warehouse, file_reader(OPTIONS, home / "reading") as read:
         loader = Loader(DuckDBEngine(warehouse, hourly_tables()), Settings(), read, lambda what, done, total: None)
         counts = loader.load(LocalPlace(folder))
         rows = loader.con.execute("select path, state, n_events from files order by path").fetchall()

@@ -1,21 +1,26 @@
 """From files to `events`, `files`, `quarantine` and `touched`, one transaction a group of files.
 
 A file's rows, its line in the manifest and the hours it touches commit together, so a crash or a repeat loads
-nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again.
+nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again. One
+that no source recognised is tried again when it changed, and after an upgrade.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from ultravires import __version__, registry
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reading.files import Quarantined
 from ultravires.reading.input_file import InputFile, LostFile
-from ultravires.reading.locations import Location, Place, Skipped
-from ultravires.reading.pool import Part, ReadFiles
+from ultravires.reading.locations import Location, Place, Skipped, SomeMembers
+from ultravires.reading.parts import Part
+from ultravires.reading.pool import ReadFiles
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
@@ -71,6 +76,7 @@ class Loader:
         self.tombstone = newest_tombstone(self.con)
         self.pruned: Counter[str] = Counter()
         """Events that the tombstone keeps out, by file_id, of the open transaction."""
+        self.readers = readers_fingerprint()
 
     def load(self, where: Place) -> LoadCounts:
         """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
@@ -85,18 +91,32 @@ class Loader:
         return self.counts
 
     def _new_files(self, where: Place) -> list[Location]:
-        rows = self.con.execute("select path, size, modified_ns from files").fetchall()
-        known = {path: (size, modified) for path, size, modified in rows}
-        new = []
+        """Files that were never read; and those that no source recognised, if they or our readers are others now."""
+        rows = self.con.execute(
+            "select path, size, modified_ns, state, readers is distinct from ? from files "
+            "left join unrecognised_by using (path)",
+            [self.readers],
+        ).fetchall()
+        known = {path: _Known(*rest) for path, *rest in rows}
+        retried = _unrecognised_members(known)
+        new: list[Location] = []
         for location in where.files():
             if isinstance(location, Skipped):
                 self.counts.skipped.append(str(location))
                 continue
-            before = known.get(location.stored_path)
+            path = location.stored_path
+            before = known.get(path)
             if before is None:
                 new.append(location)
-            elif before != location.listed:
+                continue
+            is_changed = (before.size, before.modified_ns) != location.listed
+            if before.state == "unrecognised":
+                if is_changed or before.is_other_readers:
+                    new.append(location)
+            elif is_changed:
                 self.counts.changed.append(str(location))
+            elif path in retried:
+                new.append(SomeMembers(location, frozenset(retried[path])))
         return new
 
     def _load_group(self, group: "_Group", part: Part | None, parts: Iterator[Part]) -> Part | None:
@@ -172,6 +192,13 @@ class Loader:
             "message": [file.message for file in files],
         }
         self.con.register("manifest_rows", pa.table(columns))
+        self.con.execute(
+            "delete from files where state in ('unrecognised', 'archive') and path in (select path from manifest_rows)"
+        )
+        self.con.execute("delete from unrecognised_by where path in (select path from manifest_rows)")
+        self.con.execute(
+            "insert into unrecognised_by select path, ? from manifest_rows where state = 'unrecognised'", [self.readers]
+        )
         self.con.execute("insert into files by name from manifest_rows")
         self.con.unregister("manifest_rows")
         self.engine.warehouse.bump("files")
@@ -192,6 +219,35 @@ class Loader:
             self.counts.unrecognised.append(file.path)
         if file.is_damaged:
             self.counts.damaged.append(f"{file.path}: {file.message}")
+
+
+def readers_fingerprint() -> str:
+    """Changes with the software and with any source of it."""
+    parts = [f"{name} {source.version}" for name, source in sorted(registry.sources().items())]
+    return hashlib.sha256("\n".join([__version__, *parts]).encode()).hexdigest()[:16]
+
+
+class _Known(NamedTuple):
+    """A file of the manifest."""
+
+    size: int
+    modified_ns: int
+    state: str
+    is_other_readers: bool
+    """Whether other readers than ours looked at it; tells something of an unrecognised file only."""
+
+
+def _unrecognised_members(known: Mapping[str, _Known]) -> dict[str, set[str]]:
+    """Archive -> its members that other readers than ours did not recognise, all as stored paths."""
+    found: dict[str, set[str]] = {}
+    for path, file in known.items():
+        if file.state == "unrecognised" and file.is_other_readers and "!" in path:
+            parts = path.split("!")
+            archives = ("!".join(parts[:n]) for n in range(1, len(parts)))
+            archive = next((name for name in archives if name in known and known[name].state == "archive"), None)
+            if archive is not None:
+                found.setdefault(archive, set()).add(path)
+    return found
 
 
 class _Lost(Exception):

@@ -36,6 +36,7 @@ create table if not exists files(
     file_id varchar, path varchar, size bigint, modified_ns bigint, sha256 varchar, source varchar, state varchar,
     n_records bigint, n_events bigint, n_duplicates bigint, n_quarantined bigint, n_ignored bigint,
     loaded_at timestamptz, message varchar, n_pruned bigint default 0);
+create table if not exists unrecognised_by(path varchar, readers varchar);
 create table if not exists quarantine(
     file_id varchar, source varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
 create table if not exists address_networks(src_ip varchar, network varchar);

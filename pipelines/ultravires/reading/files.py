@@ -44,6 +44,12 @@ def read_bytes(file: FileBytes, source: Source, options: Options) -> Iterator[Ba
     yield from batches(chain(frames, _damage(file)), source, options)
 
 
+def frames_of(data: bytes, damage: str | None, source: Source, options: Options) -> Iterator[Frame]:
+    """The records of a whole file in memory, and one more frame for what ended it early."""
+    frames = source.records(iter([data]), options)
+    return chain(frames, [Frame(len(data), b"", None, damage)]) if damage else frames
+
+
 def _damage(file: FileBytes) -> Iterator[Frame]:
     """One more frame for what ended the file early; evaluated when all others are through."""
     if file.damage:

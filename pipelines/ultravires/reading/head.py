@@ -7,14 +7,20 @@ and what the first record says.
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import Any
+
+import msgspec
 
 from ultravires.reading.splitting import BOM, opening_of
 
 HEAD_BYTES = 64 * 1024
 _TRIED_STARTS = 50
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _TOKEN = re.compile(rb'"((?:[^"\\\n]|\\.)*+)"(\s*:)?|[{}\[\]]')
-_LINE_START = re.compile(rb"(?:^|\n)[ \t\r\[]*+(?=\{)")
+_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]|\\.)*+")*+([{}\[\]])')
+"""Over everything up to the next bracket in one step: what lies deeper than the members is passed over fast."""
+_OBJECT = re.compile(rb"[ \t\r\[]*+(?=\{)")
 
 
 class Head:
@@ -53,7 +59,17 @@ class Head:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [start.end() for _, start in zip(range(_TRIED_STARTS), _LINE_START.finditer(self.data), strict=False)]
+        return list(islice(self._line_starts(), _TRIED_STARTS))
+
+    def _line_starts(self) -> Iterator[int]:
+        """Where the objects are that begin a line."""
+        at = 0
+        while True:
+            if start := _OBJECT.match(self.data, at):
+                yield start.end()
+            at = self.data.find(b"\n", at) + 1
+            if not at:
+                return
 
     @cached_property
     def _known(self) -> dict[int, frozenset[str]]:
@@ -61,22 +77,37 @@ class Head:
 
     def _keys_at(self, start: int) -> frozenset[str]:
         if start not in self._known:
-            self._known[start] = frozenset(_member_names(self.data, start))
+            self._known[start] = _names_at(self.data, start)
         return self._known[start]
 
 
+def _names_at(head: bytes, start: int) -> frozenset[str]:
+    end = head.find(b"\n", start)
+    try:
+        return frozenset(_decode_object(memoryview(head)[start : None if end < 0 else end]))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return frozenset(_member_names(head, start))  # cut off, spread over lines, one of several, or no JSON
+
+
 def _member_names(head: bytes, start: int) -> Iterator[str]:
-    depth = 0
-    for token in _TOKEN.finditer(head, start):
-        mark = token.group()
+    depth, at = 0, start
+    while True:
+        token = _TO_BRACKET.match(head, at) if depth > 1 else None
+        mark = token[1] if token else b""
+        if token is None:
+            token = _TOKEN.search(head, at)
+            if token is None:
+                return
+            mark = token[0]
+        at = token.end()
         if mark in (b"{", b"["):
             depth += 1
         elif mark in (b"}", b"]"):
             depth -= 1
             if depth <= 0:
                 return
-        elif depth == 1 and token.group(2):
-            yield token.group(1).decode("utf-8", "replace")
+        elif depth == 1 and token[2]:
+            yield token[1].decode("utf-8", "replace")
 
 
 def values_at(head: Head, name: str) -> set[Any]:

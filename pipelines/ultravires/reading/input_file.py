@@ -8,6 +8,7 @@ import hashlib
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from ultravires.reading.decompressing import Damage, FileBytes, Openable, Stream
 from ultravires.reading.files import Batch, Quarantined, read_bytes
 from ultravires.reading.head import HEAD_BYTES, Head
-from ultravires.reading.locations import Location, Standing
+from ultravires.reading.locations import Location, SomeMembers, Standing
 from ultravires.reading.source import Options, Source
 from ultravires.reading.tar_members import Archive, Member, is_tar
 
@@ -72,32 +73,68 @@ class InputFile:
         self.refused += batch.quarantined
 
 
+@contextmanager
+def _losing(location: Location) -> Iterator[None]:
+    """An error of the file system says that the file is lost."""
+    try:
+        yield
+    except OSError as error:
+        raise LostFile(location, error.strerror or str(error)) from error
+
+
 def read_file(location: Location, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
     """The file after each of its batches, so that a large one can be stored in parts; always at least once.
 
     An archive gives its members so, one after another, and at last itself. Raises LostFile when the file cannot be
     read, or stands otherwise at the end than it was listed.
     """
-    try:
-        with location.open() as stream:
-            content = _content(location, stream)
-            file = _input_file(str(location), location.stored_path, location.listed)
-            bytes_ = FileBytes(content, options)
-            if is_tar(bytes_.head(HEAD_BYTES)):
-                yield from _read_archive(file, bytes_, sources, options)
-            else:
-                yield from _read_log(file, bytes_, sources, options)
-            file.sha256 = content.sha256()
-        if not isinstance(content, _Held):
+    wanted = location.members if isinstance(location, SomeMembers) else None
+    if location.listed.size <= HELD_BYTES:
+        file, content = hold_file(location)
+        yield from _read_content(file, FileBytes(content, options), sources, wanted)
+        file.sha256 = content.sha256()
+    else:
+        with _losing(location), location.open() as stream:
+            file, hashed = _input_file(location), _Hashed(stream)
+            yield from _read_content(file, FileBytes(hashed, options), sources, wanted)
+            file.sha256 = hashed.sha256()
             _refuse_changed(location)
-        yield file
-    except OSError as error:
-        raise LostFile(location, error.strerror or str(error)) from error
+    yield file
+
+
+def hold_file(location: Location) -> "tuple[InputFile, _Held]":
+    """A file of at most HELD_BYTES, read into memory. Raises LostFile."""
+    with _losing(location):
+        with location.open() as stream:
+            data = _read_whole(stream, location.listed.size + 1)
+        _refuse_changed(location)
+    if len(data) != location.listed.size:
+        raise LostFile(location, "still being written", is_growing=True)
+    return _input_file(location), _Held(data)
+
+
+def recognise_log(head: bytes, sources: Sequence[Source]) -> Source | None:
+    """The source whose log begins with these decompressed bytes; None for an archive and for junk."""
+    if is_tar(head):
+        return None
+    beginning = Head(head)
+    return next((source for source in sources if source.recognise(beginning)), None)
+
+
+def _read_content(
+    file: InputFile, bytes_: FileBytes, sources: Sequence[Source], wanted: frozenset[str] | None
+) -> Iterator[InputFile]:
+    if is_tar(bytes_.head(HEAD_BYTES)):
+        yield from _read_archive(file, bytes_, sources, wanted)
+    else:
+        yield from _read_log(file, bytes_, sources)
 
 
 def _read_archive(
-    archive_file: InputFile, bytes_: FileBytes, sources: Sequence[Source], options: Options
+    archive_file: InputFile, bytes_: FileBytes, sources: Sequence[Source], wanted: frozenset[str] | None
 ) -> Iterator[InputFile]:
+    """The wanted members, all of them where nothing is said."""
+    options = bytes_.options
     # A log may be large, an archive of many logs larger; how much it may expand stays limited.
     bytes_.options = replace(options, max_file_bytes=sys.maxsize)
     archive_file.state = "archive"
@@ -105,7 +142,9 @@ def _read_archive(
     for member in archive.members():
         name = f"{archive_file.path}!{member.name}"
         stored = f"{archive_file.stored_path}!{member.name}"
-        file = _input_file(name, stored, Standing(member.size, member.modified_ns))
+        if wanted is not None and stored not in wanted:
+            continue
+        file = _file_known_as(name, stored, Standing(member.size, member.modified_ns))
         yield from _read_member(file, member, sources, options)
     archive_file.message = archive.damage or f"{archive.n_members} files"
     archive_file.is_damaged = archive.damage is not None
@@ -118,7 +157,7 @@ def _read_member(file: InputFile, member: Member, sources: Sequence[Source], opt
     elif is_tar(bytes_.head(HEAD_BYTES)):
         file.state, file.message = "unrecognised", "an archive inside of an archive is not opened"
     else:
-        yield from _read_log(file, bytes_, sources, options)
+        yield from _read_log(file, bytes_, sources)
     try:
         file.sha256 = member.sha256()
     except Damage:
@@ -126,33 +165,26 @@ def _read_member(file: InputFile, member: Member, sources: Sequence[Source], opt
     yield file
 
 
-def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
-    head = Head(bytes_.head(HEAD_BYTES))
-    source = next((source for source in sources if source.recognise(head)), None)
+def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> Iterator[InputFile]:
+    source = recognise_log(bytes_.head(HEAD_BYTES), sources)
     if source is None:
         file.state = "unrecognised"
         file.message = bytes_.damage or "no source recognises its content"
         return
     file.source, file.log = source.name, source.log
-    for batch in read_bytes(bytes_, source, options):
+    for batch in read_bytes(bytes_, source, bytes_.options):
         file.take(batch)
         yield file
 
 
-def _input_file(path: str, stored_path: str, standing: Standing) -> InputFile:
+def _input_file(location: Location) -> InputFile:
+    return _file_known_as(str(location), location.stored_path, location.listed)
+
+
+def _file_known_as(path: str, stored_path: str, standing: Standing) -> InputFile:
     identity = f"{stored_path}\x1f{standing.size}\x1f{standing.modified_ns}"
     file_id = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
     return InputFile(path, stored_path, standing, file_id)
-
-
-def _content(location: Location, stream: Stream) -> "_Held | _Hashed":
-    if location.listed.size > HELD_BYTES:
-        return _Hashed(stream)
-    data = _read_whole(stream, location.listed.size + 1)
-    _refuse_changed(location)
-    if len(data) != location.listed.size:
-        raise LostFile(location, "still being written", is_growing=True)
-    return _Held(data)
 
 
 def _read_whole(stream: Stream, most: int) -> bytes:

@@ -104,6 +104,31 @@ class LocalFile:
         return self.path
 
 
+@dataclass(frozen=True, slots=True)
+class SomeMembers:
+    """An archive that was read before, of which only the `members` of these stored paths are to be read."""
+
+    location: Location
+    members: frozenset[str]
+
+    @property
+    def listed(self) -> Standing:
+        return self.location.listed
+
+    @property
+    def stored_path(self) -> str:
+        return self.location.stored_path
+
+    def open(self) -> Stream:
+        return self.location.open()
+
+    def stat(self) -> Standing:
+        return self.location.stat()
+
+    def __str__(self) -> str:
+        return str(self.location)
+
+
 def local_file(path: Path) -> LocalFile:
     """The file at `path` as it stands now; one that is missing has size 0 and is told of when it is opened."""
     try:

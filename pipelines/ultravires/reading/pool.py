@@ -17,67 +17,24 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
 
-import pyarrow as pa
-
 from ultravires import registry
 from ultravires.errors import RunError
-from ultravires.reading.files import Quarantined
-from ultravires.reading.handing_over import WORTH_A_FILE, take_batches, write_batches
-from ultravires.reading.input_file import InputFile, LostFile, read_file
+from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.locations import Location
+from ultravires.reading.parts import Part, is_large, read_alone, read_together, tasks
 from ultravires.reading.source import Options, Source
 
 WORTH_PROCESSES = 8 << 20
 """Bytes to read below which one process is done before others have started."""
-LARGE_FILE = 64 << 20
-STREAMED_BYTES = 16 << 20
-"""Bytes of Arrow and of quarantined records after which a file that is read here is handed over in parts."""
-TASK_BYTES = 4 << 20
-TASK_FILES = 100
-"""What one process is sent at once: small files by the dozen, so that asking for them costs little."""
 MOST_HANDED_OVER = 64 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
 AHEAD = 2
 """Tasks in flight for each process: enough to keep it busy, few enough to hold in memory."""
-
-
-@dataclass
-class Part:
-    """What one step of reading gives: `n_locations` that are done with it. `events` are SOURCE_COLUMNS and file_id.
-
-    A `streamed` location comes in several parts, one after another, with the same objects in `files`; it can be lost
-    after some of them.
-    """
-
-    n_locations: int = 0
-    files: list[InputFile] = field(default_factory=list)
-    events: list[pa.RecordBatch] = field(default_factory=list)
-    refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
-    lost: list[LostFile] = field(default_factory=list)
-    streamed: Location | None = None
-    handed_over: Path | None = None
-    """Where `events` lie while they are on the way from one process to another."""
-
-    def add(self, file: InputFile) -> None:
-        """Takes what is pending of `file`."""
-        if not self.files or self.files[-1] is not file:
-            self.files.append(file)
-        self.events += file.pending
-        self.refused += [(file, refused) for refused in file.refused]
-        file.pending, file.refused = [], []
-
-    def extend(self, later: "Part") -> None:
-        self.n_locations += later.n_locations
-        self.files += later.files
-        self.events += later.events
-        self.refused += later.refused
-        self.lost += later.lost
 
 
 class ReadFiles(Protocol):
@@ -122,12 +79,11 @@ class _Pool:
 
     def read(self, locations: Iterable[Location]) -> Iterator[Part]:
         found = list(locations)
-        small = sum(location.listed.size for location in found if location.listed.size < LARGE_FILE)
+        small = sum(location.listed.size for location in found if not is_large(location))
         if self._workers > 1 and (self._executor is not None or small >= WORTH_PROCESSES):
             yield from self._read_in_processes(found)
         else:
-            for location in found:
-                yield from self._read_here(location)
+            yield from self._read_here(found)
 
     def stop(self) -> None:
         """End the processes now, whatever they are at; what they read is nobody's yet."""
@@ -138,81 +94,62 @@ class _Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = None
 
-    def _read_here(self, location: Location) -> Iterator[Part]:
-        """One part where little is in the file, else a streamed part for each of its batches."""
-        part, held = Part(), 0
-        try:
-            for file in read_file(location, _sources(), self._options):
-                held += _held(file)
-                part.add(file)
-                if held > STREAMED_BYTES:
-                    part.streamed = location
+    def _read_here(self, locations: list[Location]) -> Iterator[Part]:
+        for task in tasks(locations):
+            rest = task
+            while rest:
+                part = Part() if is_large(rest[0]) else read_together(rest, _sources(), self._options, MOST_HANDED_OVER)
+                if part.n_locations:
                     yield part
-                    part, held = Part(streamed=location), 0
-        except LostFile as lost:
-            part = Part(lost=[lost], streamed=part.streamed)
-        part.n_locations = 1
-        yield part
+                else:
+                    yield from self._read_alone(rest[0])
+                rest = rest[part.n_locations or 1 :]
+
+    def _read_alone(self, location: Location) -> Iterator[Part]:
+        return read_alone(location, _sources(), self._options)
 
     def _read_in_processes(self, locations: list[Location]) -> Iterator[Part]:
-        tasks = iter(list(_tasks(locations)))
-        flying: deque[tuple[list[Location], Future[Part] | None]] = deque()
+        waiting = tasks(locations)
+        flying: deque[tuple[list[Location], Future[str] | None]] = deque()
         while True:
-            for task in islice(tasks, AHEAD * self._workers - len(flying)):
-                is_large = task[0].listed.size >= LARGE_FILE
-                flying.append((task, None if is_large else self._submit(task)))
+            for task in islice(waiting, AHEAD * self._workers - len(flying)):
+                flying.append((task, None if is_large(task[0]) else self._submit(task)))
             if not flying:
                 return
             task, future = flying.popleft()
-            if future is None:
-                yield from self._read_here(task[0])
-                continue
-            part = self._result(future)
-            yield part
-            rest = task[part.n_locations :]
-            if rest and part.n_locations == 0:
-                yield from self._read_here(rest.pop(0))
-            if rest:
+            part = Part() if future is None else self._result(future)
+            if part.n_locations:
+                yield part
+            else:
+                yield from self._read_alone(task[0])
+            if rest := task[part.n_locations or 1 :]:
                 flying.appendleft((rest, self._submit(rest)))
 
-    def _submit(self, task: list[Location]) -> "Future[Part]":
+    def _submit(self, task: list[Location]) -> "Future[str]":
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
-        return self._executor.submit(_read_many, task, self._options, MOST_HANDED_OVER, self._folder)
+        with _told_of_death():
+            return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder)
 
-    def _result(self, future: "Future[Part]") -> Part:
-        try:
-            part = future.result()
-            if part.handed_over is not None:
-                part.events, part.handed_over = take_batches(part.handed_over), None
-            return part
-        except BrokenProcessPool as error:
-            raise RunError(
-                "a process that reads files was ended from outside (perhaps for want of memory); run again to go on"
-            ) from error
+    def _result(self, future: "Future[str]") -> Part:
+        with _told_of_death():
+            name = future.result()
+        return take(name, self._folder)
+
+
+@contextmanager
+def _told_of_death() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a process that reads files was ended from outside (perhaps for want of memory); run again to go on"
+        ) from error
 
 
 def _sources() -> tuple[Source, ...]:
     return tuple(registry.sources().values())
-
-
-def _tasks(locations: Iterable[Location]) -> Iterator[list[Location]]:
-    """Locations in their order: a large one alone, small ones together."""
-    task: list[Location] = []
-    size = 0
-    for location in locations:
-        is_large = location.listed.size >= LARGE_FILE
-        if task and (is_large or size + location.listed.size > TASK_BYTES or len(task) >= TASK_FILES):
-            yield task
-            task, size = [], 0
-        task.append(location)
-        size += location.listed.size
-        if is_large:
-            yield task
-            task, size = [], 0
-    if task:
-        yield task
 
 
 def _begin_work() -> None:
@@ -230,34 +167,8 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _read_many(task: list[Location], options: Options, most: int, folder: Path) -> Part:
-    """What the first locations of `task` hold, up to the one with which it would be more than `most` bytes."""
-    part, held = Part(), 0
-    for location in task:
-        one = Part()
-        try:
-            for file in read_file(location, _sources(), options):
-                held += _held(file)
-                one.add(file)
-                if held > most:
-                    return _handed_over(part, folder)
-        except LostFile as lost:
-            one = Part(lost=[lost])
-        one.n_locations = 1
-        part.extend(one)
+def _read_task(task: list[Location], options: Options, most: int, folder: Path) -> str:
+    """What the first locations of `task` hold, handed over in `folder`."""
+    part = read_together(task, _sources(), options, most)
     gc.collect(0)  # what little went in circles on the way
-    return _handed_over(part, folder)
-
-
-def _held(file: InputFile) -> int:
-    n_bytes: int = sum(batch.nbytes for batch in file.pending)
-    return n_bytes + sum(len(refused.raw) for refused in file.refused)
-
-
-def _handed_over(part: Part, folder: Path) -> Part:
-    """Much goes by a file, little in one piece: one batch costs a fraction of many on the way to another process."""
-    if sum(batch.nbytes for batch in part.events) >= WORTH_A_FILE:
-        part.handed_over, part.events = write_batches(part.events, folder), []
-    elif len(part.events) > 1:
-        part.events = pa.Table.from_batches(part.events).combine_chunks().to_batches()
-    return part
+    return hand_over(part, folder)

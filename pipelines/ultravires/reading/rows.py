@@ -7,6 +7,7 @@ with one vectorised search, and only those rows are taken apart again.
 
 import hashlib
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -103,14 +104,18 @@ class Rows:
 
 
 class RowBuilder:
-    """Turns the frames of one file into batches; remembers how often a record without an id occurred."""
+    """Turns the frames of one file into batches; remembers how often a record without an id occurred.
+
+    Of several files, whose records are numbered through, `file_starts` says with which number each begins.
+    """
 
     def __init__(self, source: Source, options: Options) -> None:
         self.source = source
         self.options = options
         self.redactor = Redactor(options)
         self.named_fields = NamedFields.of(options, source.name)
-        self.occurrences: Counter[str] = Counter()
+        self.occurrences: Counter[tuple[int, str]] = Counter()
+        self.file_starts: list[int] = []
         self.rows = Rows()
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
 
@@ -253,14 +258,15 @@ class RowBuilder:
     def _native_ids(self, rows: Rows, columns: dict[str, Any], raws: pa.LargeStringArray) -> list[str]:
         """The vendor's ids; where there is none, the content's hash with its how-manieth occurrence in the file."""
         return [
-            native_id or self._content_id(_decode(raws[record].as_py()))
+            native_id or self._content_id(_decode(raws[record].as_py()), rows.record_nos[record])
             for native_id, record in zip(columns.get("native_id", ()), rows.records, strict=True)
         ]
 
-    def _content_id(self, clean: Any) -> str:
+    def _content_id(self, clean: Any, record_no: int) -> str:
         content = hashlib.sha256(canonical(clean)).hexdigest()[:32]
-        self.occurrences[content] += 1
-        return f"{content}:{self.occurrences[content]}"
+        in_file = bisect_right(self.file_starts, record_no), content
+        self.occurrences[in_file] += 1
+        return f"{content}:{self.occurrences[in_file]}"
 
 
 def _cut_back(texts: Texts, n_ends: int) -> None:

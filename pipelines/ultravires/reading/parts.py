@@ -1,0 +1,173 @@
+"""What reading gives, part by part: of some small files all at once, of a large one in its turn."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from ultravires.reading.decompressing import FileBytes
+from ultravires.reading.files import Quarantined
+from ultravires.reading.input_file import InputFile, LostFile, hold_file, read_file, recognise_log
+from ultravires.reading.locations import Location
+from ultravires.reading.small_files import SmallFiles
+from ultravires.reading.source import Options, Source
+
+LARGE_FILE = 64 << 20
+STREAMED_BYTES = 16 << 20
+"""Bytes of Arrow and of quarantined records after which a file that is read alone is handed over in parts."""
+TASK_BYTES = 4 << 20
+TASK_FILES = 100
+"""What is read at once: small files by the dozen, so that asking for them costs little."""
+SMALL_FILE = 256 << 10
+SMALL_UNPACKED = 4 << 20
+"""Up to here a file shares its batch with others, if what it unpacks to is small too."""
+
+
+@dataclass
+class Part:
+    """What one step of reading gives: `n_locations` that are done with it. `events` are SOURCE_COLUMNS and file_id.
+
+    A `streamed` location comes in several parts, one after another, with the same objects in `files`; it can be lost
+    after some of them.
+    """
+
+    n_locations: int = 0
+    files: list[InputFile] = field(default_factory=list)
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
+    lost: list[LostFile] = field(default_factory=list)
+    streamed: Location | None = None
+
+    def add(self, file: InputFile) -> None:
+        """Takes what is pending of `file`."""
+        if not self.files or self.files[-1] is not file:
+            self.files.append(file)
+        self.events += file.pending
+        self.refused += [(file, refused) for refused in file.refused]
+        file.pending, file.refused = [], []
+
+    def extend(self, later: "Part") -> None:
+        self.files += later.files
+        self.events += later.events
+        self.refused += later.refused
+        self.lost += later.lost
+
+
+def is_large(location: Location) -> bool:
+    """Whether the file has to be read alone, batch by batch."""
+    return location.listed.size >= LARGE_FILE
+
+
+def tasks(locations: Iterable[Location]) -> Iterator[list[Location]]:
+    """Locations in their order: a large one alone, small ones together."""
+    task: list[Location] = []
+    size = 0
+    for location in locations:
+        is_alone = is_large(location)
+        if task and (is_alone or size + location.listed.size > TASK_BYTES or len(task) >= TASK_FILES):
+            yield task
+            task, size = [], 0
+        task.append(location)
+        size += location.listed.size
+        if is_alone:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task
+
+
+def read_alone(location: Location, sources: Sequence[Source], options: Options) -> Iterator[Part]:
+    """One part where little is in the file, else a streamed part for each of its batches."""
+    part, held = Part(), 0
+    try:
+        for file in read_file(location, sources, options):
+            held += _held(file)
+            part.add(file)
+            if held > STREAMED_BYTES:
+                part.streamed = location
+                yield part
+                part, held = Part(streamed=location), 0
+    except LostFile as lost:
+        part = Part(lost=[lost], streamed=part.streamed)
+    part.n_locations = 1
+    yield part
+
+
+def read_together(task: Sequence[Location], sources: Sequence[Source], options: Options, most: int) -> Part:
+    """What the first locations of `task` hold: all of them, or as many as hold about `most` bytes.
+
+    None at all (`n_locations` is 0) where the first one holds more: then it has to be read alone.
+    """
+    return _Together(sources, options, most).read(task)
+
+
+class _Together:
+    def __init__(self, sources: Sequence[Source], options: Options, most: int) -> None:
+        self._sources = sources
+        self._options = options
+        self._most = most
+        self._part = Part()
+        self._held = 0
+        self._gathered: dict[str, SmallFiles] = {}
+
+    def read(self, task: Sequence[Location]) -> Part:
+        for location in task:
+            gathered = sum(files.n_bytes for files in self._gathered.values())
+            if self._part.n_locations and self._held + gathered > self._most // 2:
+                break
+            try:
+                is_read = self._gather(location) or self._read_one(location)
+            except LostFile as lost:
+                self._part.lost.append(lost)
+                is_read = True
+            if not is_read:
+                break
+            self._part.n_locations += 1
+        for files in list(self._gathered.values()):
+            self._finish(files)
+        return self._part
+
+    def _gather(self, location: Location) -> bool:
+        """Read a small file into the batch of its source; false where it is not one of those."""
+        if location.listed.size > SMALL_FILE:
+            return False
+        file, content = hold_file(location)
+        bytes_ = FileBytes(content, self._options)
+        data = bytes_.head(SMALL_UNPACKED + 1)
+        source = recognise_log(data, self._sources) if len(data) <= SMALL_UNPACKED else None
+        if source is None:
+            return False
+        file.source, file.log, file.sha256 = source.name, source.log, content.sha256()
+        if source.name not in self._gathered:
+            self._gathered[source.name] = SmallFiles(source, self._options)
+        files = self._gathered[source.name]
+        files.add(file, data, bytes_.damage)
+        self._part.files.append(file)
+        if files.is_full:
+            self._finish(files)
+        return True
+
+    def _finish(self, files: SmallFiles) -> None:
+        del self._gathered[files.source.name]
+        events, refused = files.finish()
+        self._held += events.nbytes + sum(len(record.raw) for _, record in refused)
+        if events.num_rows:
+            self._part.events.append(events)
+        self._part.refused += refused
+
+    def _read_one(self, location: Location) -> bool:
+        """Read any other file; false, and nothing of it is kept, where it holds too much."""
+        one, held = Part(), 0
+        for file in read_file(location, self._sources, self._options):
+            held += _held(file)
+            one.add(file)
+            if self._held + held > self._most:
+                return False
+        self._held += held
+        self._part.extend(one)
+        return True
+
+
+def _held(file: InputFile) -> int:
+    n_bytes: int = sum(batch.nbytes for batch in file.pending)
+    return n_bytes + sum(len(refused.raw) for refused in file.refused)

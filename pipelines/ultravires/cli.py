@@ -192,7 +192,8 @@ def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
     print_summary(result, home)
     typer.echo(
         f"quarantine: {retried.n_events:,} new events, {retried.n_duplicates:,} duplicates, "
-        f"{retried.n_ignored:,} without an event; {retried.n_staying:,} records stay, "
+        f"{retried.n_ignored:,} without an event, {retried.n_pruned:,} from before a prune; "
+        f"{retried.n_staying:,} records stay, "
         f"{retried.n_cut_off:,} of them too long: only their beginning was kept, load their file into a new home"
     )
 

@@ -7,10 +7,12 @@ import re
 import resource
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from source_samples import SAMPLES, approval, decision
 
@@ -62,17 +64,23 @@ def reasons(logs: Path) -> list[str]:
     return [row["reason"] for row in json.loads(answer.stdout)]
 
 
-def test_a_gzip_bomb_is_stopped_with_one_row_and_the_good_file_loaded(logs: Path) -> None:
+def test_a_gzip_bomb_is_stopped_with_one_line_and_the_good_file_loaded(logs: Path) -> None:
     """10 MB that would unpack to 10 GB: given up early, told once."""
     head = gzip.compress(SAMPLES["opa_decisions"] + b"\n")
     zeros = gzip.compress(bytes(64 << 20), 9, mtime=0)
     (logs / "bomb.jsonl.gz").write_bytes(head + zeros * 160)
     started = time.monotonic()
-    counts, _ = load(logs)
+    counts, lines = load(logs)
     assert time.monotonic() - started < LONGEST_SECONDS
     assert counts["events"] == 3
     assert counts["duplicates"] == 3
+    assert told(lines) == [f"read up to its damage: {logs / 'bomb.jsonl.gz'}: gzip expands more than 1000 times"]
     assert "gzip expands more than 1000 times" in reasons(logs)
+
+
+def told(lines: list[str]) -> list[str]:
+    """Lines without the progress that a slow machine is told."""
+    return [line for line in lines if not re.search(r": \d+ of \d+$", line)]
 
 
 def _sparse_line(path: Path, size: int) -> None:
@@ -85,11 +93,57 @@ def _sparse_line(path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("size", [200 << 20, pytest.param(2 << 30, marks=pytest.mark.stress)])
 def test_one_line_beyond_the_limit_is_one_row_and_what_follows_is_read(logs: Path, size: int) -> None:
-    """A line of 200 MB, and of 2 GB, is put aside without being held in memory whole."""
+    """A line of 200 MB, and of 2 GB, is put aside without being held in memory whole, and told once."""
     _sparse_line(logs / "long.jsonl", size)
-    counts, _ = load(logs, seconds=300)
+    counts, lines = load(logs, seconds=300)
     assert (counts["events"], counts["duplicates"], counts["quarantined"]) == (4, 3, 1)
-    assert reasons(logs) == [f"record is longer than {128 << 20} bytes"]
+    reason = f"record is longer than {128 << 20} bytes"
+    assert told(lines) == [f"put aside, of {logs / 'long.jsonl'}: {reason}"]
+    assert reasons(logs) == [reason]
+
+
+def _bomb(folder: Path, form: str) -> None:
+    """10 GB of nothing behind three good records."""
+    compress = {"gz": gzip.compress, "zst": lambda data: pa.Codec("zstd").compress(data, asbytes=True)}[
+        form[-3:].strip(".")
+    ]
+    good = SAMPLES["opa_decisions"].rstrip() + b"\n"
+    zeros = compress(bytes(64 << 20))
+    if not form.startswith("tar"):
+        (folder / f"bomb.{form}").write_bytes(compress(good) + zeros * 160)
+        return
+    info = tarfile.TarInfo("bomb.jsonl")
+    info.size = len(good) + 160 * (64 << 20)
+    header = info.tobuf(tarfile.GNU_FORMAT)
+    (folder / f"bomb.{form}").write_bytes(
+        compress(header + good) + zeros * 160 + compress(bytes(-info.size % 512 + 1024))
+    )
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("form", ["gz", "zst", "tar.gz", "tar.zst"])
+@pytest.mark.parametrize("limits", ["{}", "{max_ratio: 1000000, max_file_bytes: 16GB}"], ids=["default", "unlimited"])
+def test_bombs_stay_in_bounded_memory_and_time(logs: Path, form: str, limits: str) -> None:
+    """10 GB in a few MB, stopped by the ratio, or read through to the end where the configuration wants that."""
+    _bomb(logs, form)
+    config = logs.parent / "ultravires.yaml"
+    config.write_text(f"limits: {limits}\n")
+    command = [*COMMAND, "run", "--json", "--input", logs, "--home", logs.parent / "home", "--config", config]
+    started = time.monotonic()
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    counts, lines = json.loads(process.stdout.read()), process.stderr.read().splitlines()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    process.stderr.close()
+    seconds, megabytes = time.monotonic() - started, usage.ru_maxrss >> 10
+    print(f"{form} {limits}: {seconds:.0f} s, at most {megabytes} MB")
+    assert (counts["events"], counts["duplicates"]) == (3, 3)
+    assert counts["quarantined"] == (2 if limits == "{}" else 1)
+    assert len(told(lines)) == 1, lines
+    assert seconds < 300
+    assert megabytes < 1500
 
 
 def test_what_is_no_log_is_named_or_skipped(logs: Path) -> None:
@@ -144,7 +198,7 @@ def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(l
     counts, lines = load(logs)
     assert counts["files"] == len(NAMES) + 1
     assert counts["events"] == (len(NAMES) + 3 if kind == "log" else 3)
-    named = [line for line in lines if not re.search(r": \d+ of \d+$", line)]  # what a slow machine is told
+    named = told(lines)
     assert len(named) == (0 if kind == "log" else len(NAMES)), lines
     again, _ = load(logs)
     assert (again["files"], again["events"]) == (0, 0)

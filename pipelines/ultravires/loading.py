@@ -21,6 +21,7 @@ from ultravires.reading.input_file import InputFile, LostFile
 from ultravires.reading.locations import Location, Place, Skipped, SomeMembers
 from ultravires.reading.parts import Part
 from ultravires.reading.pool import ReadFiles
+from ultravires.reading.splitting import TOO_LONG
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
@@ -56,6 +57,7 @@ class LoadCounts:
     unrecognised: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    too_long: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -167,6 +169,10 @@ class Loader:
             (file.file_id, file.log, record.record_no, record.byte_offset, record.reason, record.raw)
             for file, record in group.refused
         ]
+        for file, record in group.refused:
+            line = f"{file.path}: {record.reason}"
+            if record.reason.startswith(TOO_LONG) and line not in self.counts.too_long[-1:]:
+                self.counts.too_long.append(line)
         if rows:
             self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
             self.engine.warehouse.bump("quarantine")

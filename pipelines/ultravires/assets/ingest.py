@@ -66,6 +66,7 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
         ("still being written, left for the next run:", counts.waiting),
         ("cannot be read:", counts.unreadable),
         ("read up to its damage:", counts.damaged),
+        ("put aside, of", counts.too_long),
         ("not entered:", counts.skipped),
     ):
         for path in paths[:20]:

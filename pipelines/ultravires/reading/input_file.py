@@ -18,7 +18,7 @@ from ultravires.reading.files import Batch, Quarantined, read_bytes
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.locations import Location, SomeMembers, Standing
 from ultravires.reading.source import Options, Source
-from ultravires.reading.tar_members import Archive, Member, is_tar
+from ultravires.reading.tar_members import EARLY_END, Archive, Member, is_tar
 
 HELD_BYTES = 8 << 20
 """A file up to this size is held in memory."""
@@ -61,6 +61,10 @@ class InputFile:
     ignored: int = 0
     pending: list[pa.RecordBatch] = field(default_factory=list)
     refused: list[Quarantined] = field(default_factory=list)
+
+    def note_damage(self, damage: str | None) -> None:
+        """What ended the file early, if anything did."""
+        self.message, self.is_damaged = damage, damage is not None
 
     def take(self, batch: Batch) -> None:
         self.records += batch.n_records
@@ -146,6 +150,8 @@ def _read_archive(
             continue
         file = _file_known_as(name, stored, Standing(member.size, member.modified_ns))
         yield from _read_member(file, member, sources, options)
+        if file.message in (bytes_.damage, EARLY_END):
+            file.is_damaged = False  # that is told of the archive
     archive_file.message = archive.damage or f"{archive.n_members} files"
     archive_file.is_damaged = archive.damage is not None
 
@@ -175,6 +181,7 @@ def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> 
     for batch in read_bytes(bytes_, source, bytes_.options):
         file.take(batch)
         yield file
+    file.note_damage(bytes_.damage)
 
 
 def _input_file(location: Location) -> InputFile:

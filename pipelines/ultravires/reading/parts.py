@@ -138,6 +138,7 @@ class _Together:
         if source is None:
             return False
         file.source, file.log, file.sha256 = source.name, source.log, content.sha256()
+        file.note_damage(bytes_.damage)
         if source.name not in self._gathered:
             self._gathered[source.name] = SmallFiles(source, self._options)
         files = self._gathered[source.name]

@@ -15,6 +15,7 @@ import msgspec
 from ultravires.reading.source import Frame
 
 KEPT_BYTES = 64 * 1024
+TOO_LONG = "record is longer than"
 BOM = b"\xef\xbb\xbf"
 BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"[\s,\[\]}]*")
@@ -82,7 +83,7 @@ class Splitter:
         self.decode = decode
         self.limit = limit
         self._openings: set[str] = set()
-        self.too_long = f"record is longer than {limit} bytes"
+        self.too_long = f"{TOO_LONG} {limit} bytes"
         self._wrapper = opening_of(arrays)
         self._names = [b'"' + name.encode() + b'"' for name in arrays]
 

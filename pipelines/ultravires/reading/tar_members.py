@@ -16,6 +16,7 @@ BLOCK = 512
 HELD_BYTES = 8 << 20
 """A member up to this size is held in memory, where a damage inside of it can be read around."""
 MOST_MEMBERS = 100_000
+EARLY_END = "tar ends early"
 _MOST_HEADER_BYTES = 1 << 20
 _REGULAR = (b"0", b"\x00", b"7")
 _WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")
@@ -117,7 +118,7 @@ class _Blocks:
             size -= len(data)
 
     def end(self) -> Damage:
-        return Damage(self.file.damage or "tar ends early")
+        return Damage(self.file.damage or EARLY_END)
 
 
 @dataclass

@@ -120,11 +120,12 @@ def test_an_object_that_changed_is_named_and_one_that_vanished_too(bucket: fs.Fi
 
 def test_a_run_reads_objects_in_several_processes(bucket: fs.FileSystem, tmp_path: Path) -> None:
     """Each process finds the store and the credentials by itself."""
-    padded = [json.dumps({**decision(decision_id=f"d-{n}"), "pad": "x" * 100_000}).encode() for n in range(100)]
-    for part in range(10):
-        put(bucket, f"logs/many/{part}.jsonl", b"\n".join(padded[part * 10 : part * 10 + 10]))
+    lines = [json.dumps(decision(decision_id=f"d-{n}")).encode() for n in range(100)]
+    for part in range(50):
+        put(bucket, f"logs/many/{part}.jsonl", b"\n".join(lines[part * 2 : part * 2 + 2]))
     result = run("s3://logs/many", tmp_path / "home")
     assert json.loads(result.stdout)["events"] == 100
+    assert "cannot be read" not in result.stderr
 
 
 def test_objects_are_listed_in_order_without_folders_and_hidden_ones(bucket: fs.FileSystem) -> None:

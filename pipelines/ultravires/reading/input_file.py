@@ -106,7 +106,7 @@ def read_file(location: Location, sources: Sequence[Source], options: Options) -
     yield file
 
 
-def hold_file(location: Location) -> "tuple[InputFile, _Held]":
+def hold_file(location: Location) -> "tuple[InputFile, HeldFile]":
     """A file of at most HELD_BYTES, read into memory. Raises LostFile."""
     with _losing(location):
         with location.open() as stream:
@@ -114,7 +114,7 @@ def hold_file(location: Location) -> "tuple[InputFile, _Held]":
         _refuse_changed(location)
     if len(data) != location.listed.size:
         raise LostFile(location, "still being written", is_growing=True)
-    return _input_file(location), _Held(data)
+    return _input_file(location), HeldFile(data)
 
 
 def recognise_log(head: bytes, sources: Sequence[Source]) -> Source | None:
@@ -206,7 +206,7 @@ def _refuse_changed(location: Location) -> None:
         raise LostFile(location, "still being written", is_growing=True)
 
 
-class _Held(Openable):
+class HeldFile(Openable):
     """A whole file in memory."""
 
     def __init__(self, data: bytes) -> None:

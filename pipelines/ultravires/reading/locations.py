@@ -28,6 +28,10 @@ class Location(Protocol):
     def listed(self) -> Standing: ...
 
     @property
+    def is_remote(self) -> bool:
+        """Whether most of the time to read it is spent waiting."""
+
+    @property
     def stored_path(self) -> str:
         """The file as the manifest knows it."""
 
@@ -81,6 +85,10 @@ class LocalFile:
     listed: Standing
 
     @property
+    def is_remote(self) -> bool:
+        return False
+
+    @property
     def stored_path(self) -> str:
         """The absolute path. A name that is not UTF-8 cannot be stored as it is: its bytes are escaped behind
         `bytes:`, with which no absolute path begins, so that two files never share a line.
@@ -114,6 +122,10 @@ class SomeMembers:
     @property
     def listed(self) -> Standing:
         return self.location.listed
+
+    @property
+    def is_remote(self) -> bool:
+        return self.location.is_remote
 
     @property
     def stored_path(self) -> str:

@@ -57,6 +57,10 @@ class StoredObject:
     listed: Standing
 
     @property
+    def is_remote(self) -> bool:
+        return True
+
+    @property
     def stored_path(self) -> str:
         return str(self)
 

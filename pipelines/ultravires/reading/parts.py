@@ -1,13 +1,16 @@
 """What reading gives, part by part: of some small files all at once, of a large one in its turn."""
 
+import multiprocessing
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.files import Quarantined
-from ultravires.reading.input_file import InputFile, LostFile, hold_file, read_file, recognise_log
+from ultravires.reading.input_file import HeldFile, InputFile, LostFile, hold_file, read_file, recognise_log
 from ultravires.reading.locations import Location
 from ultravires.reading.small_files import SmallFiles
 from ultravires.reading.source import Options, Source
@@ -21,6 +24,8 @@ TASK_FILES = 100
 SMALL_FILE = 256 << 10
 SMALL_UNPACKED = 4 << 20
 """Up to here a file shares its batch with others, if what it unpacks to is small too."""
+REQUESTS_AT_ONCE = 16
+"""Of each process to an object store."""
 
 
 @dataclass
@@ -101,6 +106,20 @@ def read_together(task: Sequence[Location], sources: Sequence[Source], options: 
     return _Together(sources, options, most).read(task)
 
 
+@contextmanager
+def _held_ahead(task: Sequence[Location]) -> "Iterator[dict[Location, Future[tuple[InputFile, HeldFile]]]]":
+    """Small remote files on their way into memory, many at once: a store answers late, but answers many.
+
+    Only for a process that can be ended at any time; who answers Ctrl-C must not wait for threads.
+    """
+    remote = [location for location in task if location.is_remote and location.listed.size <= SMALL_FILE]
+    if len(remote) < 2 or multiprocessing.parent_process() is None:
+        yield {}
+        return
+    with ThreadPoolExecutor(min(REQUESTS_AT_ONCE, len(remote))) as threads:
+        yield {location: threads.submit(hold_file, location) for location in remote}
+
+
 class _Together:
     def __init__(self, sources: Sequence[Source], options: Options, most: int) -> None:
         self._sources = sources
@@ -109,8 +128,14 @@ class _Together:
         self._part = Part()
         self._held = 0
         self._gathered: dict[str, SmallFiles] = {}
+        self._held_already: dict[Location, Future[tuple[InputFile, HeldFile]]] = {}
 
     def read(self, task: Sequence[Location]) -> Part:
+        with _held_ahead(task) as self._held_already:
+            self._read(task)
+        return self._part
+
+    def _read(self, task: Sequence[Location]) -> None:
         for location in task:
             gathered = sum(files.n_bytes for files in self._gathered.values())
             if self._part.n_locations and self._held + gathered > self._most // 2:
@@ -125,13 +150,13 @@ class _Together:
             self._part.n_locations += 1
         for files in list(self._gathered.values()):
             self._finish(files)
-        return self._part
 
     def _gather(self, location: Location) -> bool:
         """Read a small file into the batch of its source; false where it is not one of those."""
         if location.listed.size > SMALL_FILE:
             return False
-        file, content = hold_file(location)
+        ahead = self._held_already.pop(location, None)
+        file, content = ahead.result() if ahead else hold_file(location)
         bytes_ = FileBytes(content, self._options)
         data = bytes_.head(SMALL_UNPACKED + 1)
         source = recognise_log(data, self._sources) if len(data) <= SMALL_UNPACKED else None

@@ -31,6 +31,8 @@ from ultravires.reading.source import Options, Source
 
 WORTH_PROCESSES = 8 << 20
 """Bytes to read below which one process is done before others have started."""
+WORTH_REQUESTS = 20
+"""Remote files from which on it pays to ask for several at once, which only other processes do."""
 MOST_HANDED_OVER = 64 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
 AHEAD = 2
@@ -80,7 +82,8 @@ class _Pool:
     def read(self, locations: Iterable[Location]) -> Iterator[Part]:
         found = list(locations)
         small = sum(location.listed.size for location in found if not is_large(location))
-        if self._workers > 1 and (self._executor is not None or small >= WORTH_PROCESSES):
+        is_worth_it = small >= WORTH_PROCESSES or sum(location.is_remote for location in found) >= WORTH_REQUESTS
+        if self._workers > 1 and (self._executor is not None or is_worth_it):
             yield from self._read_in_processes(found)
         else:
             yield from self._read_here(found)

@@ -39,9 +39,12 @@ types: install
 stress: install ## the long randomised runs
 	@$(BIN)/pytest -n 2 -m stress
 
-bench: install ## the ratios of docs/performance.md
+bench: install ## the ratios of docs/performance.md (half an hour)
 	@$(BIN)/python bench/ingest.py
+	@$(BIN)/python bench/sources.py
+	@$(BIN)/python bench/small_files.py
 	@$(BIN)/python bench/new_hour.py
+	@$(BIN)/python bench/many_events.py
 
 docs: install ## write docs/sources.md from what the sources say of themselves
 	@$(BIN)/python -c 'from pathlib import Path; from ultravires.source_catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'

@@ -69,7 +69,7 @@ class Texts:
         """Append `value` as JSON; leaves nothing behind where it cannot be written."""
         try:
             _encode_into(value, self.data, -1)
-        except BaseException:
+        except Exception:
             del self.data[self.ends[-1] :]
             raise
         self.ends.append(len(self.data))

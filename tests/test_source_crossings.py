@@ -1,0 +1,58 @@
+"""Each source's sample is part of a chain that crosses into another log.
+
+Where the samples of two sources do not meet by themselves, crossing.jsonl beside the sample holds the record of another
+log that the sample joins: an approval, a policy engine's answer, or what the cloud recorded.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from source_samples import SAMPLES, SOURCE_SAMPLES, claimed_by, sample_file
+from ultravires.published import open_published
+from ultravires.running import run_once
+
+NAMES = sorted(SAMPLES)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    """All samples, with what they cross into, in one home."""
+    folder = tmp_path_factory.mktemp("crossings")
+    logs = folder / "logs"
+    logs.mkdir()
+    for name in NAMES:
+        for path in (sample_file(name), *_crossing(name)):
+            shutil.copy(path, logs / f"{name}.{path.name}")
+    run_once(logs, folder / "home", config=None, as_of="")
+    with open_published(folder / "home") as con:
+        yield con
+
+
+def _crossing(name: str) -> list[Path]:
+    return sorted((SOURCE_SAMPLES / name).glob("crossing.*"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_is_linked_to_another_log(name: str, published: duckdb.DuckDBPyConnection) -> None:
+    """A link leads from one of its nodes to a node of another log, or from there to one of its own."""
+    crossing = published.execute(
+        """
+        select distinct child.log, parent.log, links.kind, links.method
+        from links
+        join chain_steps as child on child.step_id = links.child_id
+        join chain_steps as parent on parent.step_id = links.parent_id
+        where child.log <> parent.log and $log in (child.log, parent.log)
+        """,
+        {"log": name},
+    ).fetchall()
+    assert crossing
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE_SAMPLES.glob("*/crossing.*")), ids=lambda path: path.parent.name)
+def test_what_a_sample_crosses_into_is_of_another_log(path: Path) -> None:
+    """One source recognises it, and not the one beside whose sample it lies."""
+    (claimed,) = claimed_by(path.read_bytes())
+    assert claimed != path.parent.name

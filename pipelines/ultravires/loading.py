@@ -32,9 +32,9 @@ FLUSH_ROWS = 2 * ROW_GROUP_ROWS
 """Rows stored at once: storing goes on while other processes read."""
 FLUSH_REFUSED = 500
 """Records in quarantine of up to 64 KB each that are stored at once."""
-GROUP_BYTES = 16 << 20
+GROUP_BYTES = 64 << 20
 GROUP_FILES = 2_000
-"""Where a transaction ends; a file that comes in several parts has one of its own."""
+"""Where a transaction ends; a file that comes in several parts has one of its own. A kill loses the work of one."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""

@@ -18,6 +18,7 @@ from ultravires.vendors.azure_exports import (
     ACTS,
     ARRAYS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -189,4 +190,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("activity"),
 )

@@ -19,6 +19,7 @@ from ultravires.vendors.approval_states import approval_event
 from ultravires.vendors.azure_exports import (
     ARRAYS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -169,4 +170,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("audit"),
 )

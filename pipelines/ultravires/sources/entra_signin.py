@@ -17,6 +17,7 @@ from ultravires.vendors.azure_exports import (
     ARRAYS,
     SIGN_INS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -160,4 +161,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("sign-in"),
 )

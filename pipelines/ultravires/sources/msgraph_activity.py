@@ -17,6 +17,7 @@ from ultravires.vendors.azure_exports import (
     ARRAYS,
     GRAPH_CALLS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -154,4 +155,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("graph"),
 )

@@ -23,16 +23,15 @@ from ultravires.vendors.gcp_log_entries import (
     begins_with_gke,
     decode_entry,
     holds_audit,
+    is_entry,
     is_of_gke,
     log_name,
-    payload_of,
     project_of,
 )
 from ultravires.vendors.gcp_log_entries import operation_of as operation_of_entry
 from ultravires.vendors.gcp_principals import Caller, caller_of, federated_subject, presented_session, presented_subject
 from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
-_OTHER_PAYLOADS = ("jsonPayload", "textPayload")
 _PERMISSION_DENIED, _UNAUTHENTICATED = 7, 16
 _DENIED = frozenset({_PERMISSION_DENIED, _UNAUTHENTICATED, 401, 403})
 _CODES = {
@@ -89,7 +88,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One audit entry to one activity, no event for entries of other logs. Raises NotParsed without a time."""
     audit = audit_of(record)
     if audit is None or is_of_gke(record, audit):
-        if payload_of(record) is not None or any(name in record for name in _OTHER_PAYLOADS):
+        if is_entry(record):
             return ()
         raise NotParsed("no protoPayload: not an audit log entry")
     event_at = micros(record.get("timestamp"))

@@ -77,7 +77,7 @@ def family_of_record(record: dict[str, Any]) -> str | None:
         return "activity"
     category = outer(record, "category")
     if category is None:
-        return "sign-in" if "createdDateTime" in record else None
+        return "sign-in" if "createdDateTime" in record and "appId" in record else None
     return _FAMILIES.get(category) if type(category) is str else None
 
 

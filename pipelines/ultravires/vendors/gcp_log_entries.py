@@ -21,6 +21,7 @@ ARRAYS = ("entries", "receivedMessages")
 _TYPES = (b"google.cloud.audit.AuditLog", b"cloudaudit.googleapis.com")
 _ENTRY = frozenset({"insertId", "logName", "resource", "severity", "timestamp", "receiveTimestamp"})
 _PAYLOADS = frozenset({"protoPayload", "protopayload"})  # some forwarders write the entry's names in lower case
+_OTHER_PAYLOADS = ("jsonPayload", "textPayload")
 _OWN = frozenset({"methodName", "authorizationInfo", "authenticationInfo"})
 _GKE_SERVICE = "k8s.io"
 _GKE_RESOURCE = "k8s_cluster"
@@ -61,22 +62,26 @@ def plain(packed: str) -> bytes:
         return b""
 
 
-def payload_of(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The structured payload of an entry, of whatever type."""
-    payload = entry.get("protoPayload") or entry.get("protopayload")
-    return payload if type(payload) is dict else None
+def is_entry(record: dict[str, Any]) -> bool:
+    """Whether a record is a log entry at all, of whatever payload."""
+    return _payload(record) is not None or any(name in record for name in _OTHER_PAYLOADS)
 
 
 def audit_of(entry: dict[str, Any]) -> dict[str, Any] | None:
     """The AuditLog in an entry. Some forwarders drop `@type`, so an entry may do without it where it has members that
     only an AuditLog has.
     """
-    payload = payload_of(entry)
+    payload = _payload(entry)
     if payload is None:
         return None
     kind = payload.get("@type") or payload.get("at_sign_type")
     is_audit = kind.endswith("AuditLog") if type(kind) is str else not _OWN.isdisjoint(payload)
     return payload if is_audit else None
+
+
+def _payload(entry: dict[str, Any]) -> dict[str, Any] | None:
+    payload = entry.get("protoPayload") or entry.get("protopayload")
+    return payload if type(payload) is dict else None
 
 
 def is_of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from ultravires.reading.source import Frame, NotParsed, Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.vendors.azure_exports import family_of_record
-from ultravires.vendors.gcp_log_entries import audit_of, is_of_gke, operation_of, project_of
+from ultravires.vendors.gcp_log_entries import audit_of, is_entry, is_of_gke, operation_of, project_of
 from ultravires.vendors.gke_audit import audit_event, object_of
 from ultravires.vendors.kubernetes_subjects import Caller, google_caller
 
@@ -69,8 +69,9 @@ def unwrap(record: dict[str, Any]) -> Unwrapped | None:
         parts = (text(record.get("resourceId")) or "").lower().split("/")
         account = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
         return _unwrapped(message, account, parts[-1] or None)
-    if audit := audit_of(record):
-        return _of_gke(record, audit) if is_of_gke(record, audit) else None
+    if is_entry(record):
+        audit = audit_of(record)
+        return _of_gke(record, audit) if audit and is_of_gke(record, audit) else None
     return Unwrapped(record, None, None)
 
 

@@ -34,7 +34,7 @@ _ANSWERS: dict[int, tuple[int, str | None]] = {
     16: (401, "Unauthorized"),
 }
 """Code of google.rpc -> HTTP status, as google/rpc/code.proto maps them, and Kubernetes' reason where it has one."""
-_OK = 200
+_OK, _FAILED, _ERROR = 200, 400, 500
 
 
 def audit_event(entry: dict[str, Any], audit: dict[str, Any]) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _status(entry: dict[str, Any], audit: dict[str, Any]) -> dict[str, Any] | No
     if answer.get("kind") == "Status" and type(answer.get("code")) is int:
         return present(code=answer["code"], reason=text(answer.get("reason")))
     if type(code) is int and code:
-        status, reason = _ANSWERS.get(code, (code, None))
+        status, reason = _ANSWERS.get(code, (code if code >= _FAILED else _ERROR, None))
         return present(code=status, reason=reason)
     return None if _annotations(entry, audit).get(_DECISION) == "forbid" else {"code": _OK}
 

@@ -30,7 +30,7 @@ from ultravires.retrying import retry
 from ultravires.settings import Settings
 from ultravires.sources import gcp_audit
 from ultravires.upgrading import read_outdated_again
-from ultravires.vendors.gcp_log_entries import audit_of, holds_audit
+from ultravires.vendors.gcp_log_entries import holds_audit
 from ultravires.warehouse import open_warehouse
 
 AZURE = ("entra_audit", "entra_signin", "msgraph_activity", "azure_activity", "azure_storage", "kubernetes_audit")
@@ -307,7 +307,7 @@ def before_gke_was_kubernetes() -> dict[str, Source]:
     """The sources as they were when Google Cloud's reader took the entries of clusters for its own."""
 
     def read_all(record: Record, options: Options) -> Iterable[Event]:
-        at, audit = micros(record.get("timestamp")), audit_of(record)
+        at, audit = micros(record.get("timestamp")), record.get("protoPayload")
         if audit is None or at is None:
             raise NotParsed("no time")
         return (gcp_audit._event(record, audit, at),)

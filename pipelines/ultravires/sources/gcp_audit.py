@@ -24,7 +24,6 @@ from ultravires.vendors.gcp_log_entries import (
     decode_entry,
     holds_audit,
     is_entry,
-    is_of_gke,
     log_name,
     project_of,
 )
@@ -80,14 +79,13 @@ def recognise(head: Head) -> bool:
 
 def claim(record: dict[str, Any]) -> dict[str, Any] | None:
     """An audit entry of any service but Kubernetes."""
-    audit = audit_of(record)
-    return None if audit is None or is_of_gke(record, audit) else record
+    return record if audit_of(record) else None
 
 
 def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One audit entry to one activity, no event for entries of other logs. Raises NotParsed without a time."""
     audit = audit_of(record)
-    if audit is None or is_of_gke(record, audit):
+    if audit is None:
         if is_entry(record):
             return ()
         raise NotParsed("no protoPayload: not an audit log entry")

@@ -68,9 +68,19 @@ def is_entry(record: dict[str, Any]) -> bool:
 
 
 def audit_of(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The AuditLog in an entry. Some forwarders drop `@type`, so an entry may do without it where it has members that
-    only an AuditLog has.
-    """
+    """The AuditLog in an entry that any service but a Kubernetes cluster made."""
+    audit = _audit_in(entry)
+    return None if audit is None or _is_of_gke(entry, audit) else audit
+
+
+def audit_of_gke(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The AuditLog in an entry that a cluster's API server made."""
+    audit = _audit_in(entry)
+    return audit if audit is not None and _is_of_gke(entry, audit) else None
+
+
+def _audit_in(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """Some forwarders drop `@type`, so an entry may do without it where it has members that only an AuditLog has."""
     payload = _payload(entry)
     if payload is None:
         return None
@@ -84,8 +94,8 @@ def _payload(entry: dict[str, Any]) -> dict[str, Any] | None:
     return payload if type(payload) is dict else None
 
 
-def is_of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> bool:
-    """Whether a cluster's API server made this entry; where the service was dropped, the resource tells."""
+def _is_of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> bool:
+    """Where a forwarder dropped the service, the resource tells."""
     service = audit.get("serviceName")
     return service == _GKE_SERVICE or (not service and mapping(entry.get("resource")).get("type") == _GKE_RESOURCE)
 

@@ -15,7 +15,7 @@ from ultravires.reading.source import Frame, NotParsed, Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.vendors.azure_exports import family_of_record
-from ultravires.vendors.gcp_log_entries import audit_of, is_entry, is_of_gke, operation_of, project_of
+from ultravires.vendors.gcp_log_entries import audit_of_gke, is_entry, operation_of, project_of
 from ultravires.vendors.gke_audit import audit_event, object_of
 from ultravires.vendors.kubernetes_subjects import Caller, google_caller
 
@@ -70,8 +70,8 @@ def unwrap(record: dict[str, Any]) -> Unwrapped | None:
         account = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
         return _unwrapped(message, account, parts[-1] or None)
     if is_entry(record):
-        audit = audit_of(record)
-        return _of_gke(record, audit) if audit and is_of_gke(record, audit) else None
+        audit = audit_of_gke(record)
+        return _of_gke(record, audit) if audit else None
     return Unwrapped(record, None, None)
 
 
@@ -82,11 +82,10 @@ def claim(record: dict[str, Any]) -> dict[str, Any] | None:
     version = record.get("apiVersion")
     if type(version) is str and version.startswith(_API):
         return _without_secrets(record)
-    if audit := audit_of(record):
-        return _without_secrets(record) if is_of_gke(record, audit) else None
     if "logEvents" in record:
         return record
-    return _without_secrets(record) if family_of_record(record) == "kubernetes" else None
+    is_wrapper = audit_of_gke(record) or family_of_record(record) == "kubernetes"
+    return _without_secrets(record) if is_wrapper else None
 
 
 def _of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> Unwrapped:
@@ -122,7 +121,7 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
     """A freshly decoded event, AKS record (its event decoded too) or GKE entry, without the contents of secrets."""
     if type(properties := value.get("properties")) is dict and "log" in properties:
         properties["log"] = _decoded(properties["log"])
-    elif audit := audit_of(value):
+    elif audit := audit_of_gke(value):
         _hide(audit, object_of(audit), ("request", "response"))
     else:
         hide_secrets(value)

@@ -133,6 +133,15 @@ def test_a_mixed_export_holds_the_same_events_as_a_file_for_each_log(
     assert n_read + refused_of(found).total() == len(records) and sum(batch.n_ignored for batch in found) == 0
 
 
+@pytest.mark.parametrize("name", AZURE)
+def test_an_export_that_begins_with_a_log_that_nobody_reads_is_recognised_by_what_follows(name: str) -> None:
+    """Though of an array only the first element is looked into."""
+    other = {"time": "2026-10-05T10:00:00Z", "resourceId": "/x", "category": "RiskyUsers", "operationName": "x"}
+    records = [{**other, "properties": {}}, *records_of(name, "azure")]
+    for wrap in WRAPS:
+        assert claimed_by(wrap(records)) == [name]
+
+
 @each_export
 def test_an_event_names_the_source_that_read_it(export: str) -> None:
     """With its version, so that it is read again by that one; and log and source agree, so it is no copy."""

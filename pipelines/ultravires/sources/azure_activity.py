@@ -55,7 +55,7 @@ def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting with a category of the activity log, or REST's EventData objects."""
     if head.holds(*_REST_MEMBERS, arrays=ARRAYS):
         return True
-    return is_export(head, "correlationid") and family_of(head) == "activity"
+    return is_export(head, "resourceid", "correlationid") and family_of(head) == "activity"
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:

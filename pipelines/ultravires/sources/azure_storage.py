@@ -19,6 +19,7 @@ from ultravires.vendors.azure_exports import (
     family_of,
     family_of_record,
     filled,
+    is_export,
     outer,
     request_keys,
     status_outcome,
@@ -30,13 +31,11 @@ from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
 _ACTIVITY = {"StorageRead": 2, "StorageWrite": 3, "StorageDelete": 4}
 _SIGNATURE = re.compile(r"([?&]sig=)[^&]*", re.IGNORECASE)
-_MEMBERS = frozenset({"time", "category", "operationname", "statuscode", "uri"})
 
 
 def recognise(head: Head) -> bool:
     """An envelope with the status and the address of a request, and a category of Azure Storage."""
-    found = any({key.lower() for key in keys} >= _MEMBERS for keys in head.first_keys(*ARRAYS))
-    return found and family_of(head) == "storage"
+    return is_export(head, "statuscode", "uri") and family_of(head) == "storage"
 
 
 def claim(record: dict[str, Any]) -> dict[str, Any] | None:

@@ -40,7 +40,7 @@ def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting around `loggedByService`, or Graph's directoryAudit objects."""
     if head.holds(*_GRAPH_MEMBERS, arrays=ARRAYS):
         return True
-    return is_export(head, "properties") and family_of(head) == "audit"
+    return is_export(head, "resourceid", "properties") and family_of(head) == "audit"
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:

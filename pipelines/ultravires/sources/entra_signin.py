@@ -41,7 +41,7 @@ _WORDS = {"success": "success", "failure": "failure"}
 
 def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting with a sign-in category, or Graph's signIn objects."""
-    if is_export(head, "properties"):
+    if is_export(head, "resourceid", "properties"):
         return family_of(head) == "sign-in"
     found = [keys for keys in head.first_keys(*ARRAYS) if keys.issuperset(_GRAPH_MEMBERS)]
     return any(keys & _GRAPH_ONLY for keys in found)

@@ -60,7 +60,7 @@ def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting with the category, or rows of the table."""
     if head.holds(*_ROW_MEMBERS, arrays=ARRAYS):
         return True
-    return is_export(head, "properties") and family_of(head) == "graph"
+    return is_export(head, "resourceid", "properties") and family_of(head) == "graph"
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:

@@ -43,6 +43,7 @@ _FAMILIES = {
     **dict.fromkeys(STORAGE, "storage"),
     **dict.fromkeys(KUBERNETES, "kubernetes"),
 }
+_ENVELOPE = frozenset({"time", "category", "operationname"})
 _CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z-]{1,40})"')
 _AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
 _SUBSCRIPTION = "/subscriptions/"
@@ -91,9 +92,13 @@ def _claimed(family: str, record: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def is_export(head: Head, *members: str) -> bool:
-    """Whether one of the first objects is the envelope of a diagnostic setting with these members, in any case."""
-    wanted = {"time", "category", "operationname", "resourceid", *members}
-    return any(wanted <= {key.lower() for key in keys} for keys in head.first_keys(*ARRAYS))
+    """Whether one of the first objects is the envelope of a diagnostic setting, and these members are there, in any
+    case: in a file that mixes logs perhaps in a later record, and of an array only the first is looked into.
+    """
+    if not any({key.lower() for key in keys} >= _ENVELOPE for keys in head.first_keys(*ARRAYS)):
+        return False
+    text_of_head = head.data.lower()
+    return all(f'"{member}"'.encode() in text_of_head for member in members)
 
 
 def names_any(head: Head, member: str, *words: str) -> bool:

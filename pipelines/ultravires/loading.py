@@ -171,7 +171,7 @@ class Loader:
 
     def _store_quarantine(self, group: "_Group") -> None:
         rows = [
-            (file.file_id, file.log, record.record_no, record.byte_offset, record.reason, record.raw)
+            (file.file_id, record.log, record.record_no, record.byte_offset, record.reason, record.raw)
             for file, record in group.refused
         ]
         for file, record in group.refused:

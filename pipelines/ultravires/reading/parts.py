@@ -171,7 +171,7 @@ class _Together:
         source = recognise_log(data, self._sources) if len(data) <= SMALL_UNPACKED else None
         if source is None:
             return False
-        file.source, file.log, file.sha256 = source.name, source.log, content.sha256()
+        file.source, file.sha256 = source.name, content.sha256()
         file.note_damage(bytes_.damage)
         if source.name not in self._gathered:
             self._gathered[source.name] = SmallFiles(source, self._options)

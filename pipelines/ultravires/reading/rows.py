@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A record that was not read: which, where its decompressed bytes start, why, and its first 64 KB.
+    """A record that was not read: which, where its decompressed bytes start, why, its first 64 KB, and whose it is.
 
     `raw` is redacted where the record decoded; undecodable bytes cannot be, and stay as they are.
     """
@@ -44,6 +44,7 @@ class Quarantined:
     byte_offset: int
     reason: str
     raw: bytes
+    log: str
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class RowBuilder:
         self._quarantine(record_no, frame.offset, reason, raw)
 
     def _quarantine(self, record_no: int, offset: int, reason: str, raw: bytes) -> None:
-        self.rows.quarantined.append(Quarantined(record_no, offset, reason, raw[:KEPT_BYTES]))
+        self.rows.quarantined.append(Quarantined(record_no, offset, reason, raw[:KEPT_BYTES], self.source.log))
 
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""

@@ -11,6 +11,7 @@ from hypothesis import settings as trying
 from hypothesis import strategies as st
 from ultravires import storing
 from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.errors import RunError
 from ultravires.pipeline import hourly_tables
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
@@ -148,3 +149,19 @@ def test_an_address_gets_its_zone_or_its_neighbourhood(engine: DuckDBEngine) -> 
         "2001:db8:1:2::3": "2001:db8:1::/48",
         "AWS Internal": None,
     }
+
+
+def test_what_memory_cannot_hold_spills_beside_the_warehouse(tmp_path: Path) -> None:
+    """Not into the folder that somebody happened to start in."""
+    with open_warehouse(tmp_path / "it's home") as warehouse:
+        setting = "select value from duckdb_settings() where name = 'temp_directory'"
+        assert warehouse.con.execute(setting).fetchall() == [(str(tmp_path / "it's home" / "warehouse.duckdb.tmp"),)]
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\x00" + bytes(4096), b"junk" * 3000])
+def test_a_file_of_another_kind_in_the_warehouse_s_place_is_named(tmp_path: Path, content: bytes) -> None:
+    """One line, and the file stays as it is; no extension is fetched for it."""
+    (tmp_path / "warehouse.duckdb").write_bytes(content)
+    with pytest.raises(RunError, match="cannot open the warehouse.*move it away"), open_warehouse(tmp_path):
+        pass
+    assert (tmp_path / "warehouse.duckdb").read_bytes() == content

@@ -208,12 +208,13 @@ def _holder(handle: IO[str]) -> str:
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         con = duckdb.connect()
-        con.execute(f"attach '{_quoted(path)}' as {_NAME} (row_group_size {ROW_GROUP_ROWS})")
+        con.execute(f"attach '{_quoted(path)}' as {_NAME} (type duckdb, row_group_size {ROW_GROUP_ROWS})")
         con.execute(f"use {_NAME}")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path}: cannot open the warehouse ({reason}); move it away to start anew") from error
     path.chmod(0o600)
+    con.execute(f"set temp_directory = '{_quoted(path)}.tmp'")
     con.execute("set timezone = 'UTC'")
     con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     con.execute("set preserve_insertion_order = false")

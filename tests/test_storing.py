@@ -162,6 +162,6 @@ def test_what_memory_cannot_hold_spills_beside_the_warehouse(tmp_path: Path) -> 
 def test_a_file_of_another_kind_in_the_warehouse_s_place_is_named(tmp_path: Path, content: bytes) -> None:
     """One line, and the file stays as it is; no extension is fetched for it."""
     (tmp_path / "warehouse.duckdb").write_bytes(content)
-    with pytest.raises(RunError, match="cannot open the warehouse.*move it away"), open_warehouse(tmp_path):
+    with pytest.raises(RunError, match=r"cannot open the warehouse.*move it away"), open_warehouse(tmp_path):
         pass
     assert (tmp_path / "warehouse.duckdb").read_bytes() == content

@@ -9,16 +9,15 @@ from typing import Any
 from ultravires.reading.source import present
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
+from ultravires.vendors.ocsf_products import Copy, Product
 
 _PRODUCTS = frozenset({"cloudtrail", "aws cloudtrail", "amazon cloudtrail"})
 _IDENTITY_CENTER = "IdentityCenterUser"
 
 
-def is_cloudtrail(record: dict[str, Any]) -> bool:
+def is_cloudtrail(product: Product) -> bool:
     """Whether the record says that CloudTrail made it."""
-    metadata = mapping(record.get("metadata"))
-    names = (at(metadata, "product", "name"), metadata.get("log_name"), metadata.get("log_provider"))
-    return any(type(name) is str and name.lower() in _PRODUCTS for name in names)
+    return not _PRODUCTS.isdisjoint((product.name, product.log, product.provider))
 
 
 def cloudtrail_record(record: dict[str, Any]) -> dict[str, Any]:
@@ -123,3 +122,6 @@ def _identity(actor: dict[str, Any]) -> dict[str, Any]:
         identityProvider=text(at(actor, "idp", "name")),
         sessionContext=context or None,
     )
+
+
+COPY = Copy("aws_cloudtrail", is_cloudtrail, cloudtrail_record)

@@ -10,6 +10,7 @@ from typing import Any
 from ultravires.reading.source import present
 from ultravires.reading.values import integer, mapping, sequence, text, texts
 from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
+from ultravires.vendors.ocsf_products import Copy, Product
 
 _AUDIT = "audit.k8s.io/"
 _PRODUCTS = frozenset({"amazon eks", "eks", "kubernetes"})
@@ -19,13 +20,9 @@ _OF_NAMESPACE = frozenset({"status", "finalize"})
 _DOTTED_NAMES = ("user.extra.", "annotations.", "impersonatedUser.extra.")
 
 
-def is_kubernetes_audit(record: dict[str, Any]) -> bool:
+def is_kubernetes_audit(product: Product) -> bool:
     """Whether the record says that it was an event of a Kubernetes API server's audit log."""
-    product = at(record, "metadata", "product")
-    if type(product) is not dict:
-        return False
-    name, version = text(product.get("name")), text(product.get("version"))
-    return bool(version and version.startswith(_AUDIT)) or bool(name and name.lower() in _PRODUCTS)
+    return product.version.startswith(_AUDIT) or product.name in _PRODUCTS
 
 
 def kubernetes_record(record: dict[str, Any]) -> dict[str, Any]:
@@ -134,3 +131,6 @@ def object_of_path(path: str) -> dict[str, str]:
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in _OF_NAMESPACE:
         found["namespace"], rest = rest[1], rest[2:]
     return found | {name: part for name, part in zip(_PARTS, rest, strict=False) if part}
+
+
+COPY = Copy("kubernetes_audit", is_kubernetes_audit, kubernetes_record)

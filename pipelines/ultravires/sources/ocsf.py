@@ -101,11 +101,12 @@ def _as_copy(event: Event, log: str, record: dict[str, Any]) -> Event:
 SOURCE = Source(
     name="ocsf",
     log="ocsf",
-    version=1,
+    version=2,
     title="OCSF and Amazon Security Lake",
-    reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of "
-    "CloudTrail and Kubernetes audit (EKS) records become events of those logs; findings, network and host classes are "
-    "ignored",
+    reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of records "
+    "that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud, Entra directory "
+    "audits and sign-ins where the mapping kept id, time and outcome, become events of those logs; findings, network and "
+    "host classes are ignored",
     recognised_by="class_uid and metadata with two of category_uid, type_uid, activity_id, severity_id; any Parquet",
     grade="documentation",
     documentation="https://schema.ocsf.io/1.8.0",
@@ -113,6 +114,14 @@ SOURCE = Source(
     evidence_kinds=("activity",),
     join_keys=(
         "request",
+        "approval",
+        "ticket",
+        "decision",
+        "tool_call",
+        "trace",
+        "span",
+        "conversation",
+        "prompt",
         "shared_event",
         "source_identity",
         "session_name",

@@ -12,7 +12,7 @@ from ultravires.reading.values import mapping, text
 from ultravires.vendors.ocsf_fields import at, has_succeeded, original_id, own_time, restore
 from ultravires.vendors.ocsf_products import Copy, Product
 
-_RESULTS = {True: "success", False: "failure"}
+_RESULTS: dict[bool | None, str] = {True: "success", False: "failure"}
 _NAMES = ("entra", "active directory", "azure ad")
 
 

@@ -20,7 +20,7 @@ def is_github(product: Product) -> bool:
 
 
 def github_record(record: dict[str, Any]) -> dict[str, Any] | None:
-    """The audit event that an OCSF record tells of; None without its id or action, and for a run without how it ended."""
+    """The audit event that an OCSF record tells of; None without its id or action, or how a completed run ended."""
     action = text(at(record, "metadata", "event_code")) or text(at(record, "api", "operation"))
     uid = original_id(record)
     if action is None or "." not in action or uid is None:

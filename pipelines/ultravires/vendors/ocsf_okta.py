@@ -33,13 +33,13 @@ def is_okta(product: Product) -> bool:
 
 
 def okta_record(record: dict[str, Any]) -> dict[str, Any] | None:
-    """The LogEvent that an OCSF record tells of; None without its id or type, or where its result may be either of two."""
+    """The LogEvent that an OCSF record tells of; None without its id or type, or where its result may be one of two."""
     metadata = mapping(record.get("metadata"))
     event_type = text(metadata.get("event_code")) or text(at(record, "api", "operation"))
     uuid = _uuid(record, metadata)
     if event_type is None or "." not in event_type or uuid is None:
         return None
-    result, reason = _result(record, event_type), text(record.get("status_detail"))
+    result, reason = _result(record, event_type), text(record.get("status_detail")) or _left(record, "reason")
     if result is None or (result == "FAILURE" and reason is None and _GRANT in event_type):
         return None
     source, actor = mapping(record.get("src_endpoint")), mapping(record.get("actor"))
@@ -83,8 +83,7 @@ def _uuid(record: dict[str, Any], metadata: dict[str, Any]) -> str | None:
 
 def _result(record: dict[str, Any], event_type: str) -> str | None:
     """`outcome.result`: Okta's own word where it stands somewhere, else what the status says of it."""
-    unmapped = mapping(record.get("unmapped"))
-    for word in (at(unmapped, "outcome", "result"), unmapped.get("outcome.result"), record.get("status")):
+    for word in (_left(record, "result"), record.get("status")):
         if type(word) is str and word in _RESULTS:
             return word
     if has_succeeded(record):
@@ -92,6 +91,12 @@ def _result(record: dict[str, Any], event_type: str) -> str | None:
     if any(mark in event_type for mark in _JUDGED) or not ("status" in record or "status_id" in record):
         return None
     return "FAILURE" if has_succeeded(record) is False else "UNKNOWN"
+
+
+def _left(record: dict[str, Any], name: str) -> str | None:
+    """A member of `outcome` that the mapping left in `unmapped`, as an object or by its path."""
+    unmapped = mapping(record.get("unmapped"))
+    return text(at(unmapped, "outcome", name)) or text(unmapped.get(f"outcome.{name}"))
 
 
 def _party(user: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocsf_copies import millis
 from ocsf_vendor_copies import MAPPINGS, gcp_as_ocsf, github_as_ocsf, okta_as_ocsf
-from source_samples import OPTIONS, SAMPLES, batches, claimed_by, quarantined, rows
+from source_samples import OPTIONS, SAMPLES, batches, claimed_by, expected_events, quarantined, rows
 from ultravires import registry
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.pipeline import hourly_tables
@@ -36,13 +36,7 @@ def records_of(source: str) -> list[Record]:
     return [record["properties"] for record in found] if source.startswith("entra_") else found
 
 
-NATIVES = [
-    (source, record)
-    for source in MAPPINGS
-    for record in records_of(source)
-    # a service principal's sign-in is of no user, and Tenzir maps users' only
-    if not (source == "entra_signin" and not record.get("userId"))
-]
+NATIVES = [(source, record) for source in MAPPINGS for record in records_of(source)]
 each_native = pytest.mark.parametrize(
     ("source", "record"), NATIVES, ids=[f"{source}-{number}" for number, (source, _) in enumerate(NATIVES)]
 )
@@ -95,6 +89,12 @@ def test_a_copy_is_the_native_event(source: str, record: Record, tmp_path: Path)
         assert [row[name] for name in ("kind", "action", "outcome", "native_id", "event_at")] == [
             own[name] for name in ("kind", "action", "outcome", "native_id", "event_at")
         ]
+
+
+def test_the_sample_holds_copies_of_records_of_other_samples() -> None:
+    """Whoever loads all samples has each of these once."""
+    natives = {event["event_id"] for source in (*MAPPINGS, "teleport_audit") for event in expected_events(source)}
+    assert len(natives & {event["event_id"] for event in expected_events("ocsf")}) == len(MAPPINGS) + 1
 
 
 @each_native
@@ -461,12 +461,9 @@ def test_the_native_record_stands_whatever_came_first(source: str) -> None:
 def test_any_files_in_any_order_are_the_same_events(files: list[tuple[str, str, list[int]]]) -> None:
     """A record is one event, read natively where it came natively."""
     opened = [file_of(*chosen) for chosen in files]
-    assert stored(opened) == stored(opened[::-1])
-    natives = (
-        {row[0] for row in stored([data for data in opened if data[0] != "ocsf"])}
-        if any(kind == "native" for kind, _, _ in files)
-        else set()
-    )
-    assert {row[0]: row[2] == "ocsf" for row in stored(opened)} == {
-        row[0]: row[0] not in natives for row in stored(opened)
-    }
+    found = stored(opened)
+    assert stored(opened[::-1]) == found
+    came_natively = {row[0] for row in stored([file for file in opened if file[0] != "ocsf"])}
+    assert {row[0] for row in found if row[2] != "ocsf"} == came_natively
+    as_natives = stored([file_of("native", source, numbers) for _, source, numbers in files])
+    assert [row[:2] for row in found] == [row[:2] for row in as_natives]

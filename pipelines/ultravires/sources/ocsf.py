@@ -103,10 +103,10 @@ SOURCE = Source(
     log="ocsf",
     version=2,
     title="OCSF and Amazon Security Lake",
-    reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of records "
-    "that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud, Entra directory "
-    "audits and sign-ins where the mapping kept id, time and outcome, become events of those logs; findings, network and "
-    "host classes are ignored",
+    reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of "
+    "records that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud and "
+    "Entra, where the mapping kept id, time, action and outcome, become events of those logs; other copies (Azure's activity log "
+    "without `raw_data`) stay events of OCSF; findings, network and host classes are ignored",
     recognised_by="class_uid and metadata with two of category_uid, type_uid, activity_id, severity_id; any Parquet",
     grade="documentation",
     documentation="https://schema.ocsf.io/1.8.0",

@@ -56,7 +56,7 @@ def own_time(record: dict[str, Any]) -> str | None:
 
 
 def has_succeeded(record: dict[str, Any]) -> bool | None:
-    """What `status_id` or the caption in `status` says, None for unknown and other; a failure is one, whoever says so."""
+    """What `status_id` or the caption in `status` says; None for unknown and other. Either may say that it failed."""
     caption = (text(record.get("status")) or "").lower()
     said = (_STATUSES.get(integer(record.get("status_id")) or 0), _CAPTIONS.get(caption))
     return False if False in said else (True in said) or None

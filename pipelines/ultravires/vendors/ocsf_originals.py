@@ -26,6 +26,7 @@ from ultravires.vendors.ocsf_products import Product
 _FURTHEST = 15 * 60 * 1_000_000
 """Exports tell in the event's time when they wrote the record, which is minutes after what it tells of."""
 _SELF = "ocsf"
+_WHOLE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _WORD = re.compile(r"[a-z0-9]+")
 _MAKERS = {
     "aad": "microsoft",
@@ -48,8 +49,8 @@ def original_events(record: dict[str, Any], product: Product, options: Options) 
         return []
     beginning = Head(data)
     for name in logs_named(product):
-        source: Source = registry.sources()[name]
-        if source.recognise(beginning):
+        source: Source | None = registry.sources().get(name)
+        if source and source.recognise(beginning):
             events = _read(source, data, options)
             is_same = any(abs(event.event_at - moment) <= _FURTHEST for event in events)
             return [_of_log(event, source.log) for event in events] if is_same else []
@@ -83,13 +84,13 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _json_of(raw: Any) -> bytes | None:
-    """The bytes of what may be a JSON object or array."""
-    if type(raw) is str:
-        return raw.encode(errors="replace") if raw.lstrip()[:1] in ("{", "[") else None
+    """The bytes of one JSON object; nothing is searched for in what is not whole."""
     try:
-        return msgspec.json.encode(raw) if type(raw) is dict else None
-    except (RecursionError, OverflowError):
+        data = raw.encode() if type(raw) is str else msgspec.json.encode(raw)
+        _WHOLE.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
+    return data
 
 
 def _read(source: Source, data: bytes, options: Options) -> list[Event]:

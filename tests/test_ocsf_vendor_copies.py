@@ -177,6 +177,18 @@ def test_a_record_of_another_product_or_time_does_not_count(tmp_path: Path) -> N
         assert (row["log"], row["native_id"]) == ("ocsf", "p-1")
 
 
+def test_app_fabric_and_findings_may_carry_the_record(tmp_path: Path) -> None:
+    """AppFabric writes the numbers of classes as text. A finding that was made from a record is that record's event."""
+    raw, time = json.dumps(SIGN_IN), SIGN_IN["published"]
+    fabric = {"product": {"uid": "okta", "vendor_name": "Okta", "name": "Okta"}, "uid": "mine", "version": "1.1.0"}
+    texts = {"activity_id": "1", "category_uid": "3", "class_uid": "3002", "type_uid": "300201", "metadata": fabric}
+    finding = {"category_uid": 2, "class_uid": 2004, "type_uid": 200401, "activity_id": 1, "metadata": fabric}
+    expected = ids(native_rows("okta_system", SIGN_IN, tmp_path))
+    for members in (texts, finding):
+        assert ids(copy_rows(carrying(raw, time, **members), tmp_path)) == expected
+    assert copy_rows(carrying("{}", time, **finding), tmp_path) == []
+
+
 def deep(levels: int) -> str:
     """A record of which no member is a secret's name, so that only its own reader looks into it."""
     return json.dumps(SIGN_IN | {"target": []})[:-1] + ', "x": ' + '{"a":' * levels + "1" + "}" * levels + "}"

@@ -76,7 +76,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     for copy in _copies_of(product):
         native = registry.sources().get(copy.log)
         if native and (rebuilt := copy.rebuild(record)) is not None:
-            return [_as_copy(event, copy.log, record) for event in read_natively(native, rebuilt, options)]
+            return [_as_copy(event, record) for event in read_natively(native, rebuilt, options)]
     return (activity_event(record, class_uid),)
 
 
@@ -90,9 +90,8 @@ def _copies_of(product: Product) -> tuple[Copy, ...]:
     return tuple(copy for copy in _copies() if copy.is_copy(product))
 
 
-def _as_copy(event: Event, log: str, record: dict[str, Any]) -> Event:
+def _as_copy(event: Event, record: dict[str, Any]) -> Event:
     """The native event; a failure of which the mapping lost the error code stays one, and revokes nothing."""
-    event.log = log
     if event.outcome == "success" and has_succeeded(record) is False:
         event.outcome, event.revoked_credential_uid = "failure", None
     return event
@@ -105,8 +104,8 @@ SOURCE = Source(
     title="OCSF and Amazon Security Lake",
     reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of "
     "records that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud and "
-    "Entra, where the mapping kept id, time, action and outcome, become events of those logs; other copies (Azure's activity log "
-    "without `raw_data`) stay events of OCSF; findings, network and host classes are ignored",
+    "Entra, where the mapping kept id, time, action and outcome, become events of those logs; other copies (Azure's "
+    "activity log without `raw_data`) stay events of OCSF; findings, network and host classes are ignored",
     recognised_by="class_uid and metadata with two of category_uid, type_uid, activity_id, severity_id; any Parquet",
     grade="documentation",
     documentation="https://schema.ocsf.io/1.8.0",

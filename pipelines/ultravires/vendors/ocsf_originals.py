@@ -52,8 +52,7 @@ def original_events(record: dict[str, Any], product: Product, options: Options) 
         source: Source | None = registry.sources().get(name)
         if source and source.recognise(beginning):
             events = _read(source, data, options)
-            is_same = any(abs(event.event_at - moment) <= _FURTHEST for event in events)
-            return [_of_log(event, source.log) for event in events] if is_same else []
+            return events if any(abs(event.event_at - moment) <= _FURTHEST for event in events) else []
     return []
 
 
@@ -66,8 +65,11 @@ def logs_named(product: Product) -> tuple[str, ...]:
 
 
 def read_natively(source: Source, value: dict[str, Any], options: Options) -> list[Event]:
-    """The events of a native record, with the fields that this source must not see hidden."""
-    return list(source.events(_without_named_fields(source, value, options), options))
+    """The events of a native record as those of its log, with the fields hidden that its reader must not see."""
+    events = list(source.events(_without_named_fields(source, value, options), options))
+    for event in events:
+        event.log = event.log or source.log
+    return events
 
 
 def _natives() -> dict[str, Source]:
@@ -100,7 +102,7 @@ def _read(source: Source, data: bytes, options: Options) -> list[Event]:
         return []
     try:
         value = _without_named_fields(source, frames[0].value, options)
-        events = list(source.events(value, options))
+        events = read_natively(source, value, options)
         is_bracketed = data.count(b"{") + data.count(b"[") > options.max_depth
         if is_bracketed or any(event.native_id is None for event in events):
             # redacting refuses what is nested too deeply
@@ -122,8 +124,3 @@ def _name_by_content(events: list[Event], clean: Any) -> None:
     for event in events:
         if event.native_id is None:
             event.native_id = f"{content}:{next(numbers)}"
-
-
-def _of_log(event: Event, log: str) -> Event:
-    event.log = event.log or log
-    return event

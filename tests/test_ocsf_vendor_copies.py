@@ -357,6 +357,17 @@ def test_a_google_entry_without_its_log_or_code_stays_ocsf(tmp_path: Path) -> No
     assert ids(copy_rows(copy | named, tmp_path)) == ids([row])
 
 
+def test_an_entry_of_a_google_cluster_is_its_own_where_it_came_along(tmp_path: Path) -> None:
+    """It is Kubernetes' audit under Google's name; of the mapping alone it cannot be had back, and stays OCSF's."""
+    entries = [entry for entry in records_of("kubernetes_audit") if "protoPayload" in entry]
+    assert entries
+    for entry in entries:
+        copy = gcp_as_ocsf(entry)
+        assert {row["log"] for row in copy_rows(copy, tmp_path)} == {"ocsf"}
+        found = copy_rows(copy | {"raw_data": json.dumps(entry)}, tmp_path)
+        assert ids(found) == ids(native_rows("kubernetes_audit", entry, tmp_path))
+
+
 def test_a_time_that_the_mapping_cut_makes_no_native_event(tmp_path: Path) -> None:
     """A record of microseconds is not the one of its millisecond; a full second is what some logs write."""
     entry = records_of("gcp_audit")[0]

@@ -112,6 +112,34 @@ def test_the_sample_is_read_whole_and_recognised_by_its_source_alone(name: str, 
 
 
 @each_source
+def test_a_record_of_the_sample_is_claimed_by_its_own_source_at_most(name: str) -> None:
+    """In a file that mixes logs nobody else reads it, also when it comes back from `raw`; claiming is done once."""
+    records = [frame.value for frame in source(name).records(iter([SAMPLES[name]]), OPTIONS)]
+    for record in (*records, *(json.loads(json.dumps(record)) for record in records)):
+        claims = {other: found for other in NAMES if (found := claimed(other, record)) is not None}
+        assert set(claims) == ({name} if source(name).claim else set())
+        assert all(claimed(name, found) == found for found in claims.values())
+
+
+def claimed(name: str, record: Any) -> Any:
+    claim = source(name).claim
+    return claim(record) if claim else None
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if source(name).claim])
+@pytest.mark.parametrize("other", [name for name in NAMES if source(name).claim])
+def test_a_file_of_another_log_is_read_by_the_source_of_that_log(name: str, other: str, tmp_path: Path) -> None:
+    """Whichever source of a shared export recognised the file: the same events under the same names."""
+    of_other = source(other)
+    records = [frame.data for frame in of_other.records(iter([SAMPLES[other]]), OPTIONS)]
+    data = b"\n".join(record for record in records if claimed(other, json.loads(record)))
+    assert rows(name, data, tmp_path) == rows(other, data, tmp_path)
+    assert {(row["log"], row["source"], row["source_version"]) for row in rows(name, data, tmp_path)} == {
+        (of_other.log, other, of_other.version)
+    }
+
+
+@each_source
 def test_values_come_from_the_contract(name: str, tmp_path: Path) -> None:
     """Kinds, outcomes and key roles are the known words; required columns are filled; hours are hours."""
     for row in rows(name, SAMPLES[name], tmp_path):

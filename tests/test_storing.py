@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+from ultravires import storing
 from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.errors import RunError
 from ultravires.pipeline import hourly_tables
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
-from ultravires.storing import store_events
-from ultravires.warehouse import open_warehouse
+from ultravires.storing import store_events, store_row_groups
+from ultravires.warehouse import ROW_GROUP_ROWS, open_warehouse
 
 AT = datetime(2026, 10, 5, 8, 30, tzinfo=UTC)
 
@@ -65,6 +70,60 @@ def test_of_two_native_records_the_smaller_hash_stays(engine: DuckDBEngine, hash
     assert stored(engine) == [("e1", "aws_cloudtrail", "a")]
 
 
+ARRIVING = st.lists(
+    st.builds(
+        lambda number, file, source, raw_hash: {
+            "event_id": f"e{number}", "file_id": file, "source": source, "raw_hash": raw_hash, "record_no": number,
+        },
+        st.integers(0, 9), st.sampled_from("ab"), st.sampled_from(("aws_cloudtrail", "ocsf")), st.sampled_from("xyz"),
+    ),
+    max_size=25,
+)  # fmt: skip
+
+
+@trying(max_examples=15, deadline=None)
+@given(ARRIVING, st.integers(1, 7), st.integers(1, 4))
+def test_events_stored_by_the_row_group_are_those_stored_at_once(
+    tmp_path_factory: pytest.TempPathFactory, arriving: list[dict[str, object]], flush: int, row_group: int
+) -> None:
+    """What does not fill a row group waits for the next rows; the same stands in the end, counted once a file."""
+    with open_warehouse(tmp_path_factory.mktemp("home")) as warehouse, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storing, "ROW_GROUP_ROWS", row_group)
+        engine = DuckDBEngine(warehouse, hourly_tables())
+        counts: dict[str, int] = {}
+        waiting = EVENTS.empty_table()
+        with warehouse.transaction():
+            for start in range(0, len(arriving), flush):
+                waiting = pa.concat_tables([waiting, rows(*arriving[start : start + flush])])
+                fresh, waiting = store_row_groups(engine, Settings(), waiting)
+                assert sum(fresh.values()) % row_group == 0 or waiting.num_rows < row_group
+                counts = {file: counts.get(file, 0) + fresh.get(file, 0) for file in {*counts, *fresh}}
+            fresh = store_events(engine, Settings(), waiting)
+        counts = {file: counts.get(file, 0) + fresh.get(file, 0) for file in {*counts, *fresh}}
+        by_parts = stored(engine)
+        n_distinct = len({row["event_id"] for row in arriving})
+        assert sum(counts.values()) == len(by_parts) == n_distinct
+        engine.con.execute("delete from events")
+        if arriving:
+            store(engine, *arriving)
+        assert by_parts == stored(engine)
+
+
+def test_row_groups_are_whole_until_a_transaction_ends(engine: DuckDBEngine) -> None:
+    """Else each commit would write what is left of them to the log, and each checkpoint once more."""
+    n_rows = 2 * ROW_GROUP_ROWS + 100
+    many = rows({}).take([0] * n_rows).set_column(0, EVENTS.field(0), [[f"e{n}" for n in range(n_rows)]])
+    with engine.warehouse.transaction():
+        counts, left = store_row_groups(engine, Settings(), many)
+        store_events(engine, Settings(), left)
+    assert (counts, left.num_rows) == ({"f1": 2 * ROW_GROUP_ROWS}, 100)
+    of_groups = engine.con.execute(
+        "select sum(count) from pragma_storage_info('events') where column_name = 'event_id' "
+        "and segment_type <> 'VALIDITY' group by row_group_id order by row_group_id"
+    ).fetchall()
+    assert of_groups == [(ROW_GROUP_ROWS,), (ROW_GROUP_ROWS,), (100,)]
+
+
 def test_new_events_touch_their_hours_for_every_reader(engine: DuckDBEngine) -> None:
     """The queue names each hourly table that reads events; a duplicate touches nothing."""
     store(engine, {})
@@ -90,3 +149,19 @@ def test_an_address_gets_its_zone_or_its_neighbourhood(engine: DuckDBEngine) -> 
         "2001:db8:1:2::3": "2001:db8:1::/48",
         "AWS Internal": None,
     }
+
+
+def test_what_memory_cannot_hold_spills_beside_the_warehouse(tmp_path: Path) -> None:
+    """Not into the folder that somebody happened to start in."""
+    with open_warehouse(tmp_path / "it's home") as warehouse:
+        setting = "select value from duckdb_settings() where name = 'temp_directory'"
+        assert warehouse.con.execute(setting).fetchall() == [(str(tmp_path / "it's home" / "warehouse.duckdb.tmp"),)]
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\x00" + bytes(4096), b"junk" * 3000])
+def test_a_file_of_another_kind_in_the_warehouse_s_place_is_named(tmp_path: Path, content: bytes) -> None:
+    """One line, and the file stays as it is; no extension is fetched for it."""
+    (tmp_path / "warehouse.duckdb").write_bytes(content)
+    with pytest.raises(RunError, match="cannot open the warehouse.*move it away"), open_warehouse(tmp_path):
+        pass
+    assert (tmp_path / "warehouse.duckdb").read_bytes() == content

@@ -24,16 +24,17 @@ from ultravires.reading.pool import ReadFiles
 from ultravires.reading.splitting import TOO_LONG
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
-from ultravires.storing import store_events
+from ultravires.storing import store_events, store_row_groups
 from ultravires.tombstones import newest_tombstone, without_pruned
+from ultravires.warehouse import ROW_GROUP_ROWS
 
-FLUSH_ROWS = 60_000
+FLUSH_ROWS = 2 * ROW_GROUP_ROWS
 """Rows stored at once: storing goes on while other processes read."""
 FLUSH_REFUSED = 500
 """Records in quarantine of up to 64 KB each that are stored at once."""
-GROUP_BYTES = 16 << 20
+GROUP_BYTES = 64 << 20
 GROUP_FILES = 2_000
-"""Where a transaction ends; a file that comes in several parts has one of its own."""
+"""Where a transaction ends; a file that comes in several parts has one of its own. A kill loses the work of one."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""
@@ -136,7 +137,7 @@ class Loader:
                     if group.n_rows >= FLUSH_ROWS or len(group.refused) >= FLUSH_REFUSED:
                         self._flush(group)
                     part = next(parts, None)
-                self._flush(group)
+                self._flush(group, is_last=True)
                 self._write_manifest(group.files)
         except _Lost:
             part = next(parts, None)
@@ -147,26 +148,30 @@ class Loader:
             (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
         return part
 
-    def _flush(self, group: "_Group") -> None:
-        """Store the waiting rows of `group` inside the open transaction."""
+    def _flush(self, group: "_Group", *, is_last: bool = False) -> None:
+        """Store the waiting rows of `group` inside the open transaction; all of them only when it ends."""
         self._store_quarantine(group)
-        if group.n_rows:
-            incoming, pruned = without_pruned(self._with_provenance(group.events), self.tombstone)
+        if group.events:
+            arrived, pruned = without_pruned(self._with_provenance(group.events), self.tombstone)
             self.pruned += pruned
-            stored = store_events(self.engine, self.settings, incoming) if incoming.num_rows else {}
-            by_id = {file.file_id: file for file in group.files}
-            for file_id, n in stored.items():
-                by_id[file_id].events += n
-        group.events, group.refused, group.n_rows = [], [], 0
+            group.waiting = pa.concat_tables([group.waiting, arrived])
+        if is_last:
+            stored, left = store_events(self.engine, self.settings, group.waiting), EVENTS.empty_table()
+        else:
+            stored, left = store_row_groups(self.engine, self.settings, group.waiting)
+        by_id = {file.file_id: file for file in group.files}
+        for file_id, n in stored.items():
+            by_id[file_id].events += n
+        group.events, group.refused, group.waiting, group.n_rows = [], [], left, left.num_rows
 
     def _with_provenance(self, batches: list[pa.RecordBatch]) -> pa.Table:
         table = pa.Table.from_batches(batches)
         stamp = pa.repeat(pa.scalar(self.ingested_at, UTC_MICROS), table.num_rows)
-        return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS).combine_chunks()
+        return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
 
     def _store_quarantine(self, group: "_Group") -> None:
         rows = [
-            (file.file_id, file.log, record.record_no, record.byte_offset, record.reason, record.raw)
+            (file.file_id, record.log, record.record_no, record.byte_offset, record.reason, record.raw)
             for file, record in group.refused
         ]
         for file, record in group.refused:
@@ -269,6 +274,8 @@ class _Group:
     n_rows: int = 0
     files: list[InputFile] = field(default_factory=list)
     events: list[pa.RecordBatch] = field(default_factory=list)
+    waiting: pa.Table = field(default_factory=EVENTS.empty_table)
+    """Events that did not fill a row group; they are stored with those that follow."""
     refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     streamed: Location | None = None

@@ -58,6 +58,9 @@ def as_markdown() -> str:
         "Every log that can be read; `ultravires sources` prints the same. *Verified* means read against real records",
         "of the vendor; *from documentation* means written after the named page as it stood on the day given.",
         "",
+        "A file may hold the records of several of these logs, as exports do; each record is read by its own source:",
+        f"{', '.join(f'`{name}`' for name, source in sorted(registry.sources().items()) if source.claim)}.",
+        "",
         "| source | reads | recognised by | evidence of | join keys | grade | page |",
         "|---|---|---|---|---|---|---|",
     ]

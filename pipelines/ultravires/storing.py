@@ -1,6 +1,7 @@
 """Events into the warehouse, each once, with the hours they touch; called inside the loader's transaction."""
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from ultravires.asking import ask
@@ -8,19 +9,40 @@ from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reference import network_namer
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
+from ultravires.warehouse import ROW_GROUP_ROWS
 
 _COLUMNS = ", ".join(EVENTS.names)
 
 
 def store_events(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> dict[str, int]:
     """Insert `incoming` (EVENTS) without what is stored already; returns new events by file_id."""
-    places = pa.array(range(incoming.num_rows), pa.int64())
-    engine.con.register("incoming", incoming.append_column("place", places))
+    return _store(engine, settings, incoming, multiple_of=1)[0]
+
+
+def store_row_groups(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> tuple[dict[str, int], pa.Table]:
+    """As `store_events`, but only as many as fill whole row groups; the others come back.
+
+    DuckDB compresses whole row groups while they are inserted. What is left of one it writes to its log first and
+    compresses at the next checkpoint, with the rows that stand before it in its group.
+    """
+    return _store(engine, settings, incoming, multiple_of=ROW_GROUP_ROWS)
+
+
+def _store(
+    engine: DuckDBEngine, settings: Settings, incoming: pa.Table, multiple_of: int
+) -> tuple[dict[str, int], pa.Table]:
+    if not incoming.num_rows:
+        return {}, incoming
+    con = engine.con
+    con.register("incoming", incoming.append_column("place", pa.array(np.arange(incoming.num_rows))))
     try:
         _name_networks(engine, settings)
-        return _store_distinct(engine, incoming.num_rows)
+        distinct = incoming.filter(_distinct(con, incoming.num_rows))
+        count = distinct.num_rows - distinct.num_rows % multiple_of
+        _put_back(con, count)
+        return _insert(engine, distinct.slice(0, count)), distinct.slice(count)
     finally:
-        engine.con.unregister("incoming")
+        con.unregister("incoming")
 
 
 def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
@@ -32,10 +54,10 @@ def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
     engine.warehouse.bump("address_networks")
 
 
-def _store_distinct(engine: DuckDBEngine, n_incoming: int) -> dict[str, int]:
+def _distinct(con: duckdb.DuckDBPyConnection, n_incoming: int) -> pa.Array:
+    """Which rows of `incoming` are to be stored. Leaves them in `arrived`, and in `standing` what stands of them."""
     # What is compared is narrow; the records themselves are moved once, by the insert.
     # Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
-    con = engine.con
     hours = ask(con, "select min(event_hour), max(event_hour) from incoming")
     assert hours is not None
     con.execute(
@@ -64,26 +86,43 @@ def _store_distinct(engine: DuckDBEngine, n_incoming: int) -> dict[str, int]:
             and (standing.is_copy, standing.raw_hash) <= (arrived.is_copy, arrived.raw_hash)
         """
     )
+    is_distinct = np.zeros(n_incoming, dtype=bool)
+    is_distinct[con.execute("select place from arrived").fetchnumpy()["place"]] = True
+    return pa.array(is_distinct)
+
+
+def _put_back(con: duckdb.DuckDBPyConnection, count: int) -> None:
+    """Leave in `arrived` its first `count` rows by their place."""
+    con.execute(
+        "delete from arrived where place >= (select place from arrived order by place limit 1 offset ?)", [count]
+    )
+
+
+def _insert(engine: DuckDBEngine, events: pa.Table) -> dict[str, int]:
+    """Insert what is in `arrived`, whose rows are `events`, for what stands of it; returns new events by file_id."""
+    if not events.num_rows:
+        return {}
+    con = engine.con
     replaced = "select event_id from arrived join standing using (event_id)"
     con.execute(f"delete from events where event_id in ({replaced})")
-    stored = ask(con, "select count(*) from arrived")
-    n_stored = stored[0] if stored else 0
-    if n_stored:
-        _insert(con, is_part=n_stored < n_incoming)
-        engine.touch_readers("events", "select distinct event_hour from arrived")
-        engine.warehouse.bump("events")
+    _insert_in_order(con, events)
+    engine.touch_readers("events", "select distinct event_hour from arrived")
+    engine.warehouse.bump("events")
     fresh = f"select file_id, count(*) from arrived where event_id not in ({replaced}) group by file_id"
     return {file_id: int(n) for file_id, n in con.execute(fresh).fetchall()}
 
 
-def _insert(con: duckdb.DuckDBPyConnection, *, is_part: bool) -> None:
-    # In order, DuckDB compresses whole row groups on the way; without, it took twice the time and space.
-    chosen = "where place in (select place from arrived)" if is_part else ""
+def _insert_in_order(con: duckdb.DuckDBPyConnection, events: pa.Table) -> None:
+    # In order, and in pieces as large as a row group, DuckDB compresses each of them on the way, and none again later.
+    starts = range(0, events.num_rows, ROW_GROUP_ROWS)
+    pieces = [events.slice(start, ROW_GROUP_ROWS).combine_chunks() for start in starts]
+    con.register("row_groups", pa.concat_tables(pieces))
     con.execute("set preserve_insertion_order = true")
     try:
-        con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from incoming {chosen}")
+        con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from row_groups")
     finally:
         con.execute("set preserve_insertion_order = false")
+        con.unregister("row_groups")
 
 
 def _name_networks(engine: DuckDBEngine, settings: Settings) -> None:

@@ -143,7 +143,7 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
         counts.refused.update(place.file_id for place, _ in again.refused)
         counts.ignored.update(place.file_id for place in again.ignored)
         counts.emitted.update(again.events["file_id"].to_pylist())
-        _store_refused(home, source, again)
+        _store_refused(home, again)
         if again.events.num_rows:
             events = _as_before(again.events, old)
             counts.stored.update(store_events(home.engine, home.settings, events))
@@ -227,8 +227,8 @@ def _kept_hash(old: _Old, native_id: str) -> str | None:
     return old.args_hashes.get(native_id, only)
 
 
-def _store_refused(home: OpenHome, source: Source, again: ReadAgain) -> None:
-    rows = [(*place, record.reason, record.raw, source.log) for place, record in again.refused]
+def _store_refused(home: OpenHome, again: ReadAgain) -> None:
+    rows = [(*place, record.reason, record.raw, record.log) for place, record in again.refused]
     if rows:
         home.warehouse.con.executemany(
             "insert into quarantine(file_id, record_no, reason, raw, source) values (?, ?, ?, ?, ?)", rows

@@ -21,7 +21,12 @@ from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 
 MEMORY_LIMIT = "1500MB"
+ROW_GROUP_ROWS = 30_720
+"""Small enough to fill with what is held in memory; DuckDB's own 122,880 rows were hardly ever full when a transaction
+ended, and a group that is not full is written again by every checkpoint.
+"""
 WAREHOUSE_FILE = "warehouse.duckdb"
+_NAME = "warehouse"
 FRESH_FILE = "warehouse.fresh"
 """What compacting writes, until it is whole and takes the name of the warehouse."""
 
@@ -123,12 +128,9 @@ class Warehouse:
         new file replaces the old one by rename, so a kill leaves one or the other.
         """
         path, fresh = self.home / WAREHOUSE_FILE, self.home / FRESH_FILE
-        quoted = str(fresh).replace("'", "''")
-        row = ask(self.con, "select current_database()")
-        assert row is not None
         try:
-            self.con.execute(f"attach '{quoted}' as fresh")
-            self.con.execute(f'copy from database "{row[0]}" to fresh')
+            self.con.execute(f"attach '{_quoted(fresh)}' as fresh (row_group_size {ROW_GROUP_ROWS})")
+            self.con.execute(f"copy from database {_NAME} to fresh")
             self.con.execute("detach fresh")
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
@@ -205,16 +207,23 @@ def _holder(handle: IO[str]) -> str:
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
-        con = duckdb.connect(str(path))
+        con = duckdb.connect()
+        con.execute(f"attach '{_quoted(path)}' as {_NAME} (type duckdb, row_group_size {ROW_GROUP_ROWS})")
+        con.execute(f"use {_NAME}")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path}: cannot open the warehouse ({reason}); move it away to start anew") from error
     path.chmod(0o600)
+    con.execute(f"set temp_directory = '{_quoted(path)}.tmp'")
     con.execute("set timezone = 'UTC'")
     con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     con.execute("set preserve_insertion_order = false")
     con.execute("set enable_progress_bar = false")
     return con
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _migrate(con: duckdb.DuckDBPyConnection) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.framing import peek
 from ultravires.reading.head import Head
-from ultravires.reading.rows import Batch, Quarantined, RowBuilder, Rows
+from ultravires.reading.mixing import row_builder
+from ultravires.reading.rows import Batch, Quarantined, Rows
 from ultravires.reading.source import Frame, Options, Source
 
 __all__ = ["Batch", "Quarantined", "batches", "read", "recognise"]
@@ -58,7 +59,7 @@ def _damage(file: FileBytes) -> Iterator[Frame]:
 
 def batches(frames: Iterable[Frame], source: Source, options: Options) -> Iterator[Batch]:
     """Frames of one file to batches; record numbers start at 1."""
-    builder = RowBuilder(source, options)
+    builder = row_builder(source, options)
     for record_no, frame in enumerate(frames, 1):
         if builder.rows.n_records and _is_full(builder.rows, len(frame.data)):
             yield builder.batch()

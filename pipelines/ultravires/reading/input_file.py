@@ -50,7 +50,6 @@ class InputFile:
     file_id: str
     sha256: str | None = None
     source: str | None = None
-    log: str | None = None
     state: str = "loaded"
     message: str | None = None
     is_damaged: bool = False
@@ -177,7 +176,7 @@ def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> 
         file.state = "unrecognised"
         file.message = bytes_.damage or "no source recognises its content"
         return
-    file.source, file.log = source.name, source.log
+    file.source = source.name
     for batch in read_bytes(bytes_, source, bytes_.options):
         file.take(batch)
         yield file

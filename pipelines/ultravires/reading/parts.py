@@ -18,9 +18,12 @@ from ultravires.reading.source import Options, Source
 LARGE_FILE = 64 << 20
 STREAMED_BYTES = 16 << 20
 """Bytes of Arrow and of quarantined records after which a file that is read alone is handed over in parts."""
-TASK_BYTES = 4 << 20
+TASK_BYTES = 8 << 20
 TASK_FILES = 100
-"""What is read at once: small files by the dozen, so that asking for them costs little."""
+"""What is read at once, as it is likely to unpack: small files by the dozen, so that asking for them costs little."""
+PACKED = (".gz", ".zst", ".bz2", ".xz", ".tgz")
+UNPACKS_TO = 12
+"""Times its size, of a log with such a name. A name that misleads costs some time and no record."""
 SMALL_FILE = 256 << 10
 SMALL_UNPACKED = 4 << 20
 """Up to here a file shares its batch with others, if what it unpacks to is small too."""
@@ -63,17 +66,23 @@ def is_large(location: Location) -> bool:
     return location.listed.size >= LARGE_FILE
 
 
+def likely_bytes(location: Location) -> int:
+    """How much there is likely to read of it, unpacked."""
+    return location.listed.size * (UNPACKS_TO if location.stored_path.endswith(PACKED) else 1)
+
+
 def tasks(locations: Iterable[Location]) -> Iterator[list[Location]]:
     """Locations in their order: a large one alone, small ones together."""
     task: list[Location] = []
     size = 0
     for location in locations:
         is_alone = is_large(location)
-        if task and (is_alone or size + location.listed.size > TASK_BYTES or len(task) >= TASK_FILES):
+        likely = likely_bytes(location)
+        if task and (is_alone or size + likely > TASK_BYTES or len(task) >= TASK_FILES):
             yield task
             task, size = [], 0
         task.append(location)
-        size += location.listed.size
+        size += likely
         if is_alone:
             yield task
             task, size = [], 0
@@ -162,7 +171,7 @@ class _Together:
         source = recognise_log(data, self._sources) if len(data) <= SMALL_UNPACKED else None
         if source is None:
             return False
-        file.source, file.log, file.sha256 = source.name, source.log, content.sha256()
+        file.source, file.sha256 = source.name, content.sha256()
         file.note_damage(bytes_.damage)
         if source.name not in self._gathered:
             self._gathered[source.name] = SmallFiles(source, self._options)

@@ -26,11 +26,11 @@ from ultravires import registry
 from ultravires.errors import RunError
 from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.locations import Location
-from ultravires.reading.parts import Part, is_large, read_alone, read_together, tasks
+from ultravires.reading.parts import Part, is_large, likely_bytes, read_alone, read_together, tasks
 from ultravires.reading.source import Options, Source
 
-WORTH_PROCESSES = 8 << 20
-"""Bytes to read below which one process is done before others have started."""
+WORTH_PROCESSES = 24 << 20
+"""Bytes to read, as they are likely to unpack, below which one process is done before others have started."""
 WORTH_REQUESTS = 20
 """Remote files from which on it pays to ask for several at once, which only other processes do."""
 MOST_HANDED_OVER = 64 << 20
@@ -81,7 +81,7 @@ class _Pool:
 
     def read(self, locations: Iterable[Location]) -> Iterator[Part]:
         found = list(locations)
-        small = sum(location.listed.size for location in found if not is_large(location))
+        small = sum(likely_bytes(location) for location in found if not is_large(location))
         is_worth_it = small >= WORTH_PROCESSES or sum(location.is_remote for location in found) >= WORTH_REQUESTS
         if self._workers > 1 and (self._executor is not None or is_worth_it):
             yield from self._read_in_processes(found)
@@ -97,7 +97,7 @@ class _Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = None
 
-    def _read_here(self, locations: list[Location]) -> Iterator[Part]:
+    def _read_here(self, locations: Iterable[Location]) -> Iterator[Part]:
         for task in tasks(locations):
             rest = task
             while rest:
@@ -113,10 +113,13 @@ class _Pool:
 
     def _read_in_processes(self, locations: list[Location]) -> Iterator[Part]:
         waiting = tasks(locations)
+        first = next(waiting, []) if self._executor is None else []
         flying: deque[tuple[list[Location], Future[str] | None]] = deque()
         while True:
             for task in islice(waiting, AHEAD * self._workers - len(flying)):
                 flying.append((task, None if is_large(task[0]) else self._submit(task)))
+            yield from self._read_here(first)  # while the processes start
+            first = []
             if not flying:
                 return
             task, future = flying.popleft()

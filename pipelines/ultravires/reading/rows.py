@@ -35,7 +35,7 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A record that was not read: which, where its decompressed bytes start, why, and its first 64 KB.
+    """A record that was not read: which, where its decompressed bytes start, why, its first 64 KB, and whose it is.
 
     `raw` is redacted where the record decoded; undecodable bytes cannot be, and stay as they are.
     """
@@ -44,6 +44,7 @@ class Quarantined:
     byte_offset: int
     reason: str
     raw: bytes
+    log: str
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,7 @@ class Rows:
     records: "array[int]" = field(default_factory=lambda: array("q"))
     """Of each event the place of its record among those kept."""
     key_offsets: "array[int]" = field(default_factory=lambda: array("i", [0]))
-    key_kinds: list[str] = field(default_factory=list)
-    key_values: list[str] = field(default_factory=list)
-    key_roles: list[str] = field(default_factory=list)
+    keys: list[tuple[str, str, str]] = field(default_factory=list)
     details: Texts = field(default_factory=Texts)
     record_nos: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
@@ -167,11 +166,8 @@ class RowBuilder:
     def _keep(self, record_no: int, frame: Frame, events: list[Event]) -> None:
         rows = self.rows
         for event in events:
-            for kind, value, role in event.keys:
-                rows.key_kinds.append(kind)
-                rows.key_values.append(value)
-                rows.key_roles.append(role)
-            rows.key_offsets.append(len(rows.key_kinds))
+            rows.keys += event.keys
+            rows.key_offsets.append(len(rows.keys))
             event.keys, event.detail = _NO_KEYS, _NO_DETAIL  # stored flat, above and as text
             rows.events.append(msgspec.structs.astuple(event))
             rows.records.append(len(rows.record_nos))
@@ -190,7 +186,7 @@ class RowBuilder:
         self._quarantine(record_no, frame.offset, reason, raw)
 
     def _quarantine(self, record_no: int, offset: int, reason: str, raw: bytes) -> None:
-        self.rows.quarantined.append(Quarantined(record_no, offset, reason, raw[:KEPT_BYTES]))
+        self.rows.quarantined.append(Quarantined(record_no, offset, reason, raw[:KEPT_BYTES], self.source.log))
 
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
@@ -285,6 +281,6 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
 
 def _keys(rows: Rows) -> pa.Array:
     """list<struct> from three flat columns: pyarrow takes three times as long for a list of dicts."""
-    parts = [pa.array(part, pa.string()) for part in (rows.key_kinds, rows.key_values, rows.key_roles)]
+    parts = [pa.array(part, pa.string()) for part in (zip(*rows.keys, strict=True) if rows.keys else ((), (), ()))]
     structs = pa.StructArray.from_arrays(parts, fields=list(KEY))
     return pa.ListArray.from_arrays(pa.array(rows.key_offsets, pa.int32()), structs)

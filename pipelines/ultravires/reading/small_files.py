@@ -4,6 +4,7 @@ Their records are numbered through while they are gathered; at the end each row 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ import pyarrow as pa
 
 from ultravires.reading.files import frames_of
 from ultravires.reading.input_file import InputFile
-from ultravires.reading.rows import Quarantined, RowBuilder
+from ultravires.reading.mixing import row_builder
+from ultravires.reading.rows import Quarantined
 from ultravires.reading.source import Options, Source
 
 MOST_BYTES = 16 << 20
@@ -28,7 +30,7 @@ class SmallFiles:
         self.source = source
         self.options = options
         self.files: list[InputFile] = []
-        self._builder = RowBuilder(source, options)
+        self._builder = row_builder(source, options)
         self._next = 1
 
     @property
@@ -67,8 +69,7 @@ class SmallFiles:
     def _refused(self, starts: Numbers, quarantined: list[Quarantined]) -> Iterator[tuple[InputFile, Quarantined]]:
         numbers = np.array([record.record_no for record in quarantined], np.int64)
         for record, place in zip(quarantined, _places(starts, numbers).tolist(), strict=True):
-            number = record.record_no - int(starts[place]) + 1
-            yield self.files[place], Quarantined(number, record.byte_offset, record.reason, record.raw)
+            yield self.files[place], replace(record, record_no=record.record_no - int(starts[place]) + 1)
 
     def _with_files(self, events: pa.RecordBatch, places: Numbers, numbers: Numbers) -> pa.RecordBatch:
         ids = pa.array([file.file_id for file in self.files], pa.string()).take(pa.array(places))

@@ -196,6 +196,10 @@ class Source:
     recognise: Callable[["Head"], bool]
     records: Callable[[Iterator[bytes], Options], Iterator[Frame]]
     events: Callable[[dict[str, Any], Options], Iterable[Event]]
+    claim: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    """For a log that is delivered in one file with others: a record as `events` takes it, without the secrets that only
+    this source knows of; None where it is not this log's. No record is claimed by two sources, and a claimed record is
+    claimed again as it is. None for a log that has its files to itself."""
 
 
 _iso = lru_cache(maxsize=65536)(iso)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_OF_DAY = datetime(1970, 1, 1)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 LAST_MICROS = (_LAST - _EPOCH) // _MICROSECOND
@@ -127,7 +128,7 @@ def hex_id(value: Any) -> str | None:
 
 def iso(moment: int) -> str:
     """Microseconds since 1970 to `2026-11-24T02:54:13.000000Z`."""
-    return (_EPOCH + timedelta(microseconds=moment)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{(_EPOCH_OF_DAY + timedelta(microseconds=moment)).isoformat(timespec='microseconds')}Z"
 
 
 def canonical(value: Any) -> bytes:

@@ -18,6 +18,7 @@ from ultravires.vendors.azure_exports import (
     ACTS,
     ARRAYS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -54,7 +55,7 @@ def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting with a category of the activity log, or REST's EventData objects."""
     if head.holds(*_REST_MEMBERS, arrays=ARRAYS):
         return True
-    return is_export(head, "correlationid") and family_of(head) == "activity"
+    return is_export(head, "resourceid", "correlationid") and family_of(head) == "activity"
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
@@ -189,4 +190,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("activity"),
 )

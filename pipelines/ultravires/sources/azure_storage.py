@@ -10,13 +10,16 @@ from functools import partial
 from typing import Any
 
 from ultravires.reading.framing import json_records
-from ultravires.reading.head import Head, values_at
+from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
-from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.vendors.azure_exports import (
+    ARRAYS,
     address,
+    family_of,
+    family_of_record,
     filled,
+    is_export,
     outer,
     request_keys,
     status_outcome,
@@ -28,21 +31,22 @@ from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
 _ACTIVITY = {"StorageRead": 2, "StorageWrite": 3, "StorageDelete": 4}
 _SIGNATURE = re.compile(r"([?&]sig=)[^&]*", re.IGNORECASE)
-_MEMBERS = frozenset({"time", "category", "operationname", "statuscode", "uri"})
 
 
 def recognise(head: Head) -> bool:
     """An envelope with the status and the address of a request, and a category of Azure Storage."""
-    found = any({key.lower() for key in keys} >= _MEMBERS for keys in head.first_keys("records"))
-    return found and not values_at(head, "category").isdisjoint(_ACTIVITY)
+    return is_export(head, "statuscode", "uri") and family_of(head) == "storage"
 
 
-def decode(data: bytes) -> Any:
-    """A record without the signature in its address. Azure masks it itself; a copy made elsewhere may not have."""
-    record = decode_object(data)
+def claim(record: dict[str, Any]) -> dict[str, Any] | None:
+    """A record of Azure Storage, without the signature in its address. Azure masks it itself; a copy made elsewhere may
+    not have.
+    """
+    if family_of_record(record) != "storage":
+        return None
     uri = record.get("uri")
     if type(uri) is str and "sig=" in uri.lower():
-        record["uri"] = _SIGNATURE.sub(r"\1XXXXX", uri)
+        return {**record, "uri": _SIGNATURE.sub(r"\1XXXXX", uri)}
     return record
 
 
@@ -121,6 +125,7 @@ SOURCE = Source(
     evidence_kinds=("activity",),
     join_keys=("request",),
     recognise=recognise,
-    records=partial(json_records, arrays=("records",), decode=decode),
+    records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim,
 )

@@ -19,6 +19,7 @@ from ultravires.vendors.approval_states import approval_event
 from ultravires.vendors.azure_exports import (
     ARRAYS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -39,7 +40,7 @@ def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting around `loggedByService`, or Graph's directoryAudit objects."""
     if head.holds(*_GRAPH_MEMBERS, arrays=ARRAYS):
         return True
-    return is_export(head, "properties") and family_of(head) == "audit"
+    return is_export(head, "resourceid", "properties") and family_of(head) == "audit"
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
@@ -169,4 +170,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("audit"),
 )

@@ -17,6 +17,7 @@ from ultravires.vendors.azure_exports import (
     ARRAYS,
     SIGN_INS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -40,7 +41,7 @@ _WORDS = {"success": "success", "failure": "failure"}
 
 def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting with a sign-in category, or Graph's signIn objects."""
-    if is_export(head, "properties"):
+    if is_export(head, "resourceid", "properties"):
         return family_of(head) == "sign-in"
     found = [keys for keys in head.first_keys(*ARRAYS) if keys.issuperset(_GRAPH_MEMBERS)]
     return any(keys & _GRAPH_ONLY for keys in found)
@@ -160,4 +161,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("sign-in"),
 )

@@ -6,29 +6,31 @@ An action is `<serviceName>:<methodName>`, both as the entry writes them: `stora
 The name of a service keeps its domain, so that no action of another cloud has the same name.
 """
 
-import binascii
-from base64 import b64decode
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import Any
 
 from ultravires.reading.framing import json_records
-from ultravires.reading.head import Head, values_at
+from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
-from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import mapping, micros, sequence, text
 from ultravires.vendors.addresses import address_of
 from ultravires.vendors.gcp_credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.vendors.gcp_credentials import project_of as project_of_account
+from ultravires.vendors.gcp_log_entries import (
+    ARRAYS,
+    audit_of,
+    begins_with_gke,
+    decode_entry,
+    holds_audit,
+    is_entry,
+    log_name,
+    project_of,
+)
+from ultravires.vendors.gcp_log_entries import operation_of as operation_of_entry
 from ultravires.vendors.gcp_principals import Caller, caller_of, federated_subject, presented_session, presented_subject
 from ultravires.vendors.ocsf_classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
-_TYPES = (b"google.cloud.audit.AuditLog", b"cloudaudit.googleapis.com")
-_ENTRY = frozenset({"insertId", "logName", "resource", "severity", "timestamp", "receiveTimestamp"})
-_PAYLOADS = frozenset({"protoPayload", "protopayload"})  # some forwarders write the entry's names in lower case
-_OWN = frozenset({"methodName", "authorizationInfo", "authenticationInfo"})
-_OTHER_PAYLOADS = ("jsonPayload", "textPayload")
-_ARRAYS = ("entries", "receivedMessages")
 _PERMISSION_DENIED, _UNAUTHENTICATED = 7, 16
 _DENIED = frozenset({_PERMISSION_DENIED, _UNAUTHENTICATED, 401, 403})
 _CODES = {
@@ -72,60 +74,38 @@ _CLASSES = {
 
 def recognise(head: Head) -> bool:
     """Log entries with a protoPayload that is an AuditLog, also inside the messages of a Pub/Sub subscription."""
-    keys = head.first_keys(*_ARRAYS)
-    if any(names & _PAYLOADS and names & _ENTRY for names in keys):
-        return any(kind in head.data for kind in _TYPES)
-    if any("message" in names for names in keys):
-        return any(kind in _plain(data) for data in values_at(head, "data") for kind in _TYPES)
-    return False
+    return holds_audit(head) and not begins_with_gke(head)
 
 
-def decode(data: bytes) -> Any:
-    """An entry to a dict; a Pub/Sub message to the entry that it holds in base64."""
-    value = decode_object(data)
-    message = value.get("message")
-    packed = message.get("data") if type(message) is dict else None
-    return decode_object(_plain(packed)) if type(packed) is str and packed else value
-
-
-def _plain(packed: str) -> bytes:
-    """What base64 says; nothing where it is not base64."""
-    try:
-        return b64decode(packed)
-    except (binascii.Error, ValueError):
-        return b""
+def claim(record: dict[str, Any]) -> dict[str, Any] | None:
+    """An audit entry of any service but Kubernetes."""
+    return record if audit_of(record) else None
 
 
 def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One audit entry to one activity, no event for entries of other logs. Raises NotParsed without a time."""
-    payload = record.get("protoPayload") or record.get("protopayload")
-    if type(payload) is not dict or not _is_audit(payload):
-        if type(payload) is dict or any(name in record for name in _OTHER_PAYLOADS):
+    audit = audit_of(record)
+    if audit is None:
+        if is_entry(record):
             return ()
         raise NotParsed("no protoPayload: not an audit log entry")
     event_at = micros(record.get("timestamp"))
     if event_at is None:
         raise NotParsed("no time")
-    return (_event(record, payload, event_at),)
-
-
-def _is_audit(payload: dict[str, Any]) -> bool:
-    """Some forwarders drop `@type`, so an entry may do without it where it has members that only an AuditLog has."""
-    kind = payload.get("@type") or payload.get("at_sign_type")
-    return kind.endswith("AuditLog") if type(kind) is str else not _OWN.isdisjoint(payload)
+    return (_event(record, audit, event_at),)
 
 
 def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Event:
     caller = caller_of(mapping(payload.get("authenticationInfo")))
     resource = mapping(record.get("resource"))
     labels = mapping(resource.get("labels"))
-    log = text(record.get("logName")) or text(record.get("logname"))
+    log = log_name(record)
     insert_id = text(record.get("insertId")) or text(record.get("insertid"))
-    project = text(labels.get("project_id")) or _container(log)
+    project = project_of(record)
     service = text(payload.get("serviceName")) or text(labels.get("service")) or "unknown"
     method = text(payload.get("methodName")) or "unknown"
     status = mapping(payload.get("status"))
-    outcome = _outcome(status, mapping(record.get("labels")))
+    outcome = _outcome(status)
     call = Call(method, payload, record, project, insert_id, event_at, caller)
     issued = issued_by(call) if outcome == "success" else NOTHING_ISSUED
     request = mapping(payload.get("requestMetadata"))
@@ -164,19 +144,12 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     )
 
 
-@lru_cache(maxsize=4096)
-def _container(log: str | None) -> str | None:
-    """The project, folder or organization whose log it is: the second part of `projects/<id>/logs/...`."""
-    parts = log.split("/") if log else []
-    return parts[1] or None if len(parts) > 2 else None
-
-
-def _outcome(status: dict[str, Any], labels: dict[str, Any]) -> str:
-    """By the code of google.rpc.Status; entries of Kubernetes clusters also say how their request was authorized."""
+def _outcome(status: dict[str, Any]) -> str:
+    """By the code of google.rpc.Status."""
     code = status.get("code")
     if type(code) is int and code:
         return "denied" if code in _DENIED else "failure"
-    return "denied" if labels.get("authorization.k8s.io/decision") == "forbid" else "success"
+    return "success"
 
 
 def _code(status: dict[str, Any]) -> str | None:
@@ -216,10 +189,8 @@ def _keys(
         keys.append(("federated_subject", subject, "carries"))
     if is_exchange and (session := presented_session(caller.uid)):
         keys.append(("bearer", session, "uses"))
-    operation = mapping(record.get("operation"))
-    if (name := text(operation.get("id"))) and not (operation.get("first") and operation.get("last")):
-        # a long-running operation is logged when it starts and when it ends
-        keys.append(("shared_event", f"{operation.get('producer')}/{name}/{payload.get('methodName')}", "carries"))
+    if operation := operation_of_entry(record, payload):
+        keys.append(("shared_event", operation, "carries"))
     return keys
 
 
@@ -237,7 +208,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=1,
+    version=2,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",
@@ -247,6 +218,7 @@ SOURCE = Source(
     evidence_kinds=("activity", "credential"),
     join_keys=("bearer", "federated_subject", "shared_event"),
     recognise=recognise,
-    records=partial(json_records, arrays=_ARRAYS, decode=decode),
+    records=partial(json_records, arrays=ARRAYS, decode=decode_entry),
     events=events,
+    claim=claim,
 )

@@ -1,4 +1,4 @@
-"""Kubernetes audit events, `audit.k8s.io/v1`, of any cluster: lines, lists, and as EKS and AKS deliver them.
+"""Kubernetes audit events, `audit.k8s.io/v1`, of any cluster: lines, lists, and as EKS, AKS and GKE deliver them.
 
 Event: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
 An action is `k8s:<resource>[/<subresource>]:<verb>`, in the words of RBAC: `k8s:pods/exec:create`; requests for no
@@ -14,14 +14,15 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.source import Event, NotParsed, Options, Source, present
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.vendors.addresses import address_of
+from ultravires.vendors.azure_exports import family_of
+from ultravires.vendors.gcp_log_entries import begins_with_gke, holds_audit
 from ultravires.vendors.kubernetes_subjects import Caller, caller_of, credential_uid, service_account
-from ultravires.vendors.kubernetes_wrappers import Unwrapped, audit_records, unwrap
+from ultravires.vendors.kubernetes_wrappers import Unwrapped, audit_records, claim, unwrap
 from ultravires.vendors.ocsf_classes import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _API = "audit.k8s.io/"
 _TYPICAL = frozenset({"stage", "verb", "requestURI", "objectRef", "user", "level", "requestReceivedTimestamp"})
 _ENOUGH = 3
-_AKS_CATEGORIES = frozenset({"kube-audit", "kube-audit-admin"})
 _DECISION = "authorization.k8s.io/decision"
 _ISSUED = ("authentication.kubernetes.io/issued-credential-id", "authentication.k8s.io/issued-credential-id")
 _STAGES = {"RequestReceived": 1, "ResponseStarted": 2, "ResponseComplete": 3, "Panic": 4}
@@ -45,12 +46,14 @@ _ASSIGN, _REVOKE = 1, 2
 
 
 def recognise(head: Head) -> bool:
-    """Audit events by their API version and members; EKS and AKS wrappers by what they say they deliver."""
+    """Audit events by their API version and members; EKS, AKS and GKE wrappers by what they say they deliver first."""
     keys = head.first_keys("records")
     if any({"logGroup", "logEvents"} <= names for names in keys):
         return _API.encode() in head.data
     if any({"category", "properties"} <= names for names in keys):
-        return bool(_AKS_CATEGORIES & values_at(head, "category")) and _API.encode() in head.data
+        return family_of(head) == "kubernetes" and _API.encode() in head.data
+    if holds_audit(head):
+        return begins_with_gke(head)
     if not any(version.startswith(_API) for version in values_at(head, "apiVersion")):
         return False
     is_list = head.holds("apiVersion", "items") and "EventList" in values_at(head, "kind")
@@ -72,8 +75,8 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
 
 
 def _event(unwrapped: Unwrapped, event_at: int) -> Event:
-    event, account, cluster = unwrapped
-    caller = caller_of(event)
+    event, account, cluster = unwrapped.event, unwrapped.account, unwrapped.cluster
+    caller = unwrapped.caller or caller_of(event)
     request, stage = text(event.get("auditID")), text(event.get("stage"))
     status, target = mapping(event.get("responseStatus")), mapping(event.get("objectRef"))
     annotations = mapping(event.get("annotations"))
@@ -104,7 +107,7 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
         credential_uid=caller.credential_uid,
         issued_credential_uid=_issued(annotations, request) if subject else None,
         issued_expires_at=expires_at or (checked_micros(event_at + seconds * _SECOND) if seconds else None),
-        keys=_keys(caller, request, account, subject),
+        keys=_keys(unwrapped, caller, request, subject),
         detail=present(
             # a caller may choose the id, but not the moment at which its request arrives too
             request=f"{request}@{event_at}" if request else None,
@@ -196,18 +199,22 @@ def _lifetime(event: dict[str, Any]) -> tuple[int | None, int | None]:
     return (seconds if is_sensible else None), micros(mapping(answer.get("status")).get("expirationTimestamp"))
 
 
-def _keys(caller: Caller, request: str | None, account: str | None, subject: str | None) -> list[tuple[str, str, str]]:
+def _keys(unwrapped: Unwrapped, caller: Caller, request: str | None, subject: str | None) -> list[tuple[str, str, str]]:
     keys = []
     if request:
         keys.append(("request", request, "names"))
-        if account:
-            keys.append(("request", f"{account}/{request}", "names"))
+        if unwrapped.account:
+            keys.append(("request", f"{unwrapped.account}/{request}", "names"))
     if subject:
         keys.append(("bearer", subject, "names"))
     if caller.bearer:
         keys.append(("bearer", caller.bearer, "uses"))
     if caller.role_arn and caller.session_name:
         keys.append(("session_name", f"{caller.role_arn}/{caller.session_name}", "carries"))
+    if caller.federated_subject:
+        keys.append(("federated_subject", caller.federated_subject, "carries"))
+    if unwrapped.operation:
+        keys.append(("shared_event", unwrapped.operation, "carries"))
     return keys
 
 
@@ -227,14 +234,17 @@ SOURCE = Source(
     log="kubernetes_audit",
     version=1,
     title="Kubernetes audit",
-    reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS",
-    recognised_by="the API version audit.k8s.io and an event's own members, also inside an EKS or AKS wrapper",
+    reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS; "
+    "Cloud Logging entries of GKE",
+    recognised_by="the API version audit.k8s.io and an event's own members, also inside an EKS or AKS wrapper; a log "
+    "entry whose service is k8s.io",
     grade="verified",
     documentation="https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
-    join_keys=("request", "bearer", "session_name"),
+    join_keys=("request", "bearer", "session_name", "federated_subject", "shared_event"),
     recognise=recognise,
     records=audit_records,
     events=events,
+    claim=claim,
 )

@@ -17,6 +17,7 @@ from ultravires.vendors.azure_exports import (
     ARRAYS,
     GRAPH_CALLS,
     address,
+    claim_of,
     family_of,
     filled,
     is_export,
@@ -59,7 +60,7 @@ def recognise(head: Head) -> bool:
     """The envelope of a diagnostic setting with the category, or rows of the table."""
     if head.holds(*_ROW_MEMBERS, arrays=ARRAYS):
         return True
-    return is_export(head, "properties") and family_of(head) == "graph"
+    return is_export(head, "resourceid", "properties") and family_of(head) == "graph"
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
@@ -154,4 +155,5 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    claim=claim_of("graph"),
 )

@@ -7,6 +7,7 @@ Where a policy's input holds subject, action, resource and ids is configured per
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.framing import json_records
@@ -83,19 +84,28 @@ def _keys(
 
 def places_for(path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
     """The map of the most exact policy path glob that fits (the longest), over the map of `*`."""
+    if inputs.keys() == {"*"}:
+        return inputs["*"]
     fitting = sorted((glob for glob in inputs if glob == "*" or fnmatchcase(path or "", glob)), key=len)
     return {name: place for glob in fitting for name, place in inputs[glob].items()}
 
 
 def find(record: Any, place: str) -> Any:
     """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
-    for path in place.split("|"):
+    for path in _paths(place):
         value = record
-        for name in path.strip().split("."):
+        for name in path:
             value = value.get(name) if type(value) is dict else None
+            if value is None:
+                break
         if value is not None:
             return value
     return None
+
+
+@lru_cache(maxsize=1024)
+def _paths(place: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.strip().split(".")) for path in place.split("|"))
 
 
 def is_masked(record: Mapping[str, Any], place: str) -> bool:
@@ -103,7 +113,9 @@ def is_masked(record: Mapping[str, Any], place: str) -> bool:
     asked.
     """
     pointers = [pointer + "/" for name in ("erased", "masked") for pointer in texts(record.get(name))]
-    places = ["/" + path.strip().replace(".", "/") + "/" for path in place.split("|")]
+    if not pointers:
+        return False
+    places = [f"/{'/'.join(path)}/" for path in _paths(place)]
     return any(p.startswith(where) or where.startswith(p) for p in pointers for where in places)
 
 

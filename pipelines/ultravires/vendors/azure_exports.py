@@ -7,11 +7,12 @@ https://learn.microsoft.com/en-us/azure/azure-monitor/platform/resource-logs-sch
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.values import label, text
+from ultravires.reading.values import label, mapping, text
 from ultravires.vendors.addresses import address_of, host_of
 
 ARRAYS = ("records", "value")
@@ -31,34 +32,73 @@ ACTS = frozenset({"Administrative", "Policy", "Autoscale", "Write", "Delete", "A
 """Categories of the activity log that say what somebody did; the others say how a resource is."""
 
 _STATES = frozenset({"Security", "ServiceHealth", "ResourceHealth", "Alert", "Recommendation"})
-_OTHER_FAMILIES = dict.fromkeys(SIGN_INS, "sign-in") | {GRAPH_CALLS: "graph"}
-_CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z]{1,40})"')
+STORAGE = ("StorageRead", "StorageWrite", "StorageDelete")
+KUBERNETES = ("kube-audit", "kube-audit-admin")
+"""Categories of a managed cluster (AKS) that hold its API server's audit events; the latter leaves out the reads."""
+
+_FAMILIES = {
+    **dict.fromkeys(SIGN_INS, "sign-in"),
+    GRAPH_CALLS: "graph",
+    **dict.fromkeys(ACTS | _STATES, "activity"),
+    **dict.fromkeys(STORAGE, "storage"),
+    **dict.fromkeys(KUBERNETES, "kubernetes"),
+}
+_ENVELOPE = frozenset({"time", "category", "operationname"})
+_CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z-]{1,40})"')
 _AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
 _SUBSCRIPTION = "/subscriptions/"
 _GUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
 def family_of(head: Head) -> str | None:
-    """Which of these logs the file holds: `sign-in`, `graph`, `audit`, `activity`, or None.
+    """Whose the file is: `sign-in`, `graph`, `audit`, `activity`, `storage`, `kubernetes`, or None.
 
-    A file is read by one source, so in a file that mixes them the first record decides. Directory audits are known by
-    `loggedByService`, for their own categories (Policy) are names of the activity log too.
+    An export mixes them, and exactly one source has to recognise it: the one whose category comes first. Directory
+    audits are known by `loggedByService`, for their own categories (Policy) are names of the activity log too.
     """
     for match in _CATEGORY.finditer(head.data):
-        category = match[1].decode()
-        if category in _OTHER_FAMILIES:
-            return _OTHER_FAMILIES[category]
-        if _AUDIT_MARK.search(head.data):
+        family = _FAMILIES.get(match[1].decode())
+        if family in (None, "activity") and _AUDIT_MARK.search(head.data):
             return "audit"
-        if category in ACTS or category in _STATES:
-            return "activity"
+        if family:
+            return family
     return None
 
 
+def family_of_record(record: dict[str, Any]) -> str | None:
+    """The same of one record, also as the REST APIs and Log Analytics write it; None for other logs.
+
+    What tells a log for sure comes before the category, whose names several logs share.
+    """
+    if "activityDisplayName" in record or "loggedByService" in mapping(outer(record, "properties")):
+        return "audit"
+    if "TimeGenerated" in record and "RequestUri" in record:
+        return "graph"
+    if "eventTimestamp" in record:
+        return "activity"
+    category = outer(record, "category")
+    if category is None:
+        return "sign-in" if "createdDateTime" in record and "appId" in record else None
+    return _FAMILIES.get(category) if type(category) is str else None
+
+
+def claim_of(family: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """`Source.claim` of a log whose records stand in exports as they are."""
+    return partial(_claimed, family)
+
+
+def _claimed(family: str, record: dict[str, Any]) -> dict[str, Any] | None:
+    return record if family_of_record(record) == family else None
+
+
 def is_export(head: Head, *members: str) -> bool:
-    """Whether one of the first objects is the envelope of a diagnostic setting with these members, in any case."""
-    wanted = {"time", "category", "operationname", "resourceid", *members}
-    return any(wanted <= {key.lower() for key in keys} for keys in head.first_keys(*ARRAYS))
+    """Whether one of the first objects is the envelope of a diagnostic setting, and these members are there, in any
+    case: in a file that mixes logs perhaps in a later record, and of an array only the first is looked into.
+    """
+    if not any({key.lower() for key in keys} >= _ENVELOPE for keys in head.first_keys(*ARRAYS)):
+        return False
+    text_of_head = head.data.lower()
+    return all(f'"{member}"'.encode() in text_of_head for member in members)
 
 
 def names_any(head: Head, member: str, *words: str) -> bool:

@@ -17,7 +17,6 @@ _SECOND = 1_000_000
 _DEFAULT_LIFETIME = 3600
 _LONGEST_LIFETIME = 43_200  # seconds, where a policy of the organization allows to extend the lifetime
 _API_KEYS = ".apikeys."
-_GKE_REQUEST = "io.k8s.core.v1.serviceaccounts.token.create"
 
 
 class Issued(msgspec.Struct, frozen=True, gc=False):
@@ -150,15 +149,6 @@ def _exchange(call: Call) -> Issued:
     )
 
 
-def _kubernetes_token(call: Call) -> Issued:
-    """A TokenRequest to a GKE cluster: `core/v1/namespaces/<namespace>/serviceaccounts/<name>/token`."""
-    parts = (text(call.payload.get("resourceName")) or "").split("/")
-    if call.method != _GKE_REQUEST or len(parts) < 6 or parts[4] != "serviceaccounts" or call.insert_id is None:
-        return NOTHING_ISSUED
-    subject = f"system:serviceaccount:{parts[3]}:{parts[5]}"
-    return Issued(credential_uid=_token(call), acts_as=subject, bearer=subject)
-
-
 def _service_account_key(call: Call) -> Issued:
     key = key_of(mapping(call.payload.get("response")).get("name"))
     return Issued(credential_uid=f"gcp:key:{key}") if key else NOTHING_ISSUED
@@ -182,6 +172,5 @@ _ISSUES: dict[str, Callable[[Call], Issued]] = {
     "createserviceaccountkey": _service_account_key,
     "uploadserviceaccountkey": _service_account_key,
     "createkey": _api_key,
-    "create": _kubernetes_token,
 }
 _REVOKES = frozenset({"deleteserviceaccountkey", "disableserviceaccountkey"})

@@ -39,6 +39,7 @@ _ARGUMENTS = (
     "traceloop.entity.input",
     "input.value",
 )
+_PROMPT = ("prompt.id", "gen_ai.prompt.id")
 _TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
 _HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
 _CONVERSATION = (
@@ -51,17 +52,14 @@ _CONVERSATION = (
 
 
 class Span(NamedTuple):
-    """What every span has: its place in the trace and its times (microseconds)."""
+    """What every span has: its place in the trace and its conversation, and its times (microseconds)."""
 
+    uid: str
     trace: str
-    span: str
     parent: str | None
+    conversation: str | None
     started_at: int
     ended_at: int | None
-
-    @property
-    def uid(self) -> str:
-        return f"{self.trace}/{self.span}"
 
 
 def span_event(record: Record, started_at: int, options: Options) -> Event | None:
@@ -70,13 +68,16 @@ def span_event(record: Record, started_at: int, options: Options) -> Event | Non
     trace, span_id = hex_id(record.body.get("traceId")), hex_id(record.body.get("spanId"))
     if operation is None or trace is None or span_id is None:
         return None
-    parent, ended_at = (
-        hex_id(record.body.get("parentSpanId")),
-        micros_of_nanos(record.body.get("endTimeUnixNano")),
+    span = Span(
+        uid=f"{trace}/{span_id}",
+        trace=trace,
+        parent=hex_id(record.body.get("parentSpanId")),
+        conversation=conversation_of(record.attributes),
+        started_at=started_at,
+        ended_at=micros_of_nanos(record.body.get("endTimeUnixNano")),
     )
-    span = Span(trace, span_id, parent, started_at, ended_at)
     human = first_of(record.attributes, *_HUMAN)
-    if operation == "invoke_agent" and parent is None and human:
+    if operation == "invoke_agent" and span.parent is None and human:
         return _human_request(record.attributes, span, human)
     return _tool_call(record, span, operation, options)
 
@@ -101,10 +102,9 @@ def operation_of(attributes: dict[str, Any]) -> str | None:
 
 def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
     """A person's request to an agent approves the task in its words; it lasts as long as the run."""
-    keys = [("span", span.uid, "names"), *_carried(attributes, span)]
-    conversation, prompt = conversation_of(attributes), first_of(attributes, "prompt.id", "gen_ai.prompt.id")
-    if prompt:
-        keys.append(("prompt", f"{conversation or span.trace}/{prompt}", "names"))
+    keys = [("span", span.uid, "names"), *_carried(span)]
+    if prompt := first_of(attributes, *_PROMPT):
+        keys.append(("prompt", f"{span.conversation or span.trace}/{prompt}", "names"))
     ended = iso(span.ended_at) if span.ended_at else None
     started = iso(span.started_at)
     return Event(
@@ -164,7 +164,7 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
             arguments=arguments,
             result_status="error" if is_failed else "ok",
             ended_at=iso(span.ended_at) if span.ended_at else None,
-            conversation=conversation_of(attributes),
+            conversation=span.conversation,
             agent_id=handed_to(record) or text(attributes.get("gen_ai.agent.id")),
             model=first_of(attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name"),
             server=first_of(attributes, "mcp.server.name", "server.address"),
@@ -234,8 +234,8 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
     if call := first_of(attributes, "gen_ai.tool.call.id", "tool_call.id", "tool.id"):
         yield "tool_call", f"{span.trace}/{call}", "names"
         # A coding agent logs the call under its conversation; the tool's own span of it stands below.
-        if conversation := conversation_of(attributes):
-            yield "tool_call", f"{conversation}/{call}", "uses"
+        if span.conversation:
+            yield "tool_call", f"{span.conversation}/{call}", "uses"
     elif attributes.get("mcp.method.name") and (request := label(attributes.get("jsonrpc.request.id"))):
         yield "tool_call", f"{span.trace}/{request}", "names"
     if approval := first_of(attributes, *APPROVAL):
@@ -244,18 +244,18 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         yield "ticket", ticket, "uses"
     if decision := first_of(attributes, "opa.decision_id", "decision.id"):
         yield "decision", decision, "uses"
-    if prompt := first_of(attributes, "prompt.id", "gen_ai.prompt.id"):
-        yield "prompt", f"{conversation_of(attributes) or span.trace}/{prompt}", "uses"
+    if prompt := first_of(attributes, *_PROMPT):
+        yield "prompt", f"{span.conversation or span.trace}/{prompt}", "uses"
     if operation == "rpc" and (request := first_of(attributes, "aws.request_id", "aws.requestId", "aws.request.id")):
         account = label(attributes.get("cloud.account.id"))
         yield "request", f"{account}/{request}" if account else request, "uses"
-    yield from _carried(attributes, span)
+    yield from _carried(span)
 
 
-def _carried(attributes: dict[str, Any], span: Span) -> Iterator[tuple[str, str, str]]:
+def _carried(span: Span) -> Iterator[tuple[str, str, str]]:
     yield "trace", span.trace, "carries"
-    if conversation := conversation_of(attributes):
-        yield "conversation", conversation, "carries"
+    if span.conversation:
+        yield "conversation", span.conversation, "carries"
 
 
 def task_of(attributes: dict[str, Any]) -> str | None:

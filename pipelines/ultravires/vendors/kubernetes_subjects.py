@@ -12,6 +12,9 @@ import msgspec
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.vendors.aws_arns import role_of_session
 from ultravires.vendors.aws_identities import credential_id
+from ultravires.vendors.gcp_credentials import key_of
+from ultravires.vendors.gcp_principals import caller_of as google_caller_of
+from ultravires.vendors.gcp_principals import federated_subject
 
 SERVICE_ACCOUNT = "system:serviceaccount:"
 _EXTRA = "authentication.kubernetes.io/"
@@ -32,6 +35,8 @@ class Caller(msgspec.Struct, frozen=True, gc=False):
     role_arn: str | None
     session_name: str | None
     workload: str | None
+    federated_subject: str | None = None
+    """The name that the log of a foreign issuer has for a subject that Google Cloud calls by a name of its own."""
 
 
 def caller_of(event: dict[str, Any]) -> Caller:
@@ -53,6 +58,26 @@ def caller_of(event: dict[str, Any]) -> Caller:
         role_arn=role,
         session_name=session,
         workload=_workload(extra, authenticated) if extra else None,
+    )
+
+
+def google_caller(info: dict[str, Any]) -> Caller:
+    """`authenticationInfo` of a GKE cluster's entry to a Caller, named and joined as in Google Cloud's other logs: a
+    principal of Google is one actor there and in the cluster. Google keeps no `extra`, so no id of a token.
+    """
+    found = google_caller_of(info)
+    key = key_of(found.key_name)
+    is_of_cluster = found.uid is not None and found.uid.startswith("system:")
+    return Caller(
+        uid=found.uid,
+        kind=kind_of(found.uid) if is_of_cluster else found.kind,
+        behind=found.origin,
+        credential_uid=f"gcp:key:{key}" if key else None,
+        bearer=found.bearer,
+        role_arn=found.uid if found.via else None,
+        session_name=None,
+        workload=None,
+        federated_subject=federated_subject(found.uid) if found.uid else None,
     )
 
 

@@ -1,7 +1,8 @@
 """The wrappers in which Kubernetes audit events are delivered, taken apart into single events.
 
-Lists of the API server's webhook (`EventList`), CloudWatch Logs subscriptions of EKS clusters (`logEvents`), and
-diagnostic records of AKS clusters (`properties.log`). What a wrapper says of the cluster stays with each event.
+Lists of the API server's webhook (`EventList`), CloudWatch Logs subscriptions of EKS clusters (`logEvents`), diagnostic
+records of AKS clusters (`properties.log`), and entries of Cloud Logging of GKE clusters (`protoPayload`), which hold no
+event but what it can be had back from. What a wrapper says of the cluster stays with each event.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,13 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.source import Frame, NotParsed, Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
+from ultravires.vendors.azure_exports import family_of_record
+from ultravires.vendors.gcp_log_entries import audit_of_gke, is_entry, operation_of, project_of
+from ultravires.vendors.gke_audit import audit_event, object_of
+from ultravires.vendors.kubernetes_subjects import Caller, google_caller
 
-_LISTS = {"items": b'"items"', "logEvents": b'"logEvents"', "records": b'"records"'}
-_API = '"audit.k8s.io/'
+_LISTS = {name: f'"{name}"'.encode() for name in ("items", "logEvents", "records", "entries")}
+_API = "audit.k8s.io/"
 _START_BYTES = 2048
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
@@ -25,11 +30,17 @@ _HIDDEN = "not kept: the contents of a secret"
 
 
 class Unwrapped(NamedTuple):
-    """An audit event, and the account and cluster that its wrapper names."""
+    """An audit event, and the account and cluster that its wrapper names.
+
+    `caller` and `operation` (what the records of one long request share) only where the wrapper tells more of them than
+    the event.
+    """
 
     event: dict[str, Any]
     account: str | None
     cluster: str | None
+    caller: Caller | None = None
+    operation: str | None = None
 
 
 def audit_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
@@ -58,11 +69,38 @@ def unwrap(record: dict[str, Any]) -> Unwrapped | None:
         parts = (text(record.get("resourceId")) or "").lower().split("/")
         account = parts[2] if len(parts) > 2 and parts[1] == "subscriptions" else None
         return _unwrapped(message, account, parts[-1] or None)
+    if is_entry(record):
+        audit = audit_of_gke(record)
+        return _of_gke(record, audit) if audit else None
     return Unwrapped(record, None, None)
 
 
+def claim(record: dict[str, Any]) -> dict[str, Any] | None:
+    """`Source.claim` of Kubernetes' audit: the record without the contents of secrets, where it is an event or wraps
+    one.
+    """
+    version = record.get("apiVersion")
+    if type(version) is str and version.startswith(_API):
+        return _without_secrets(record)
+    if "logEvents" in record:
+        return record
+    is_wrapper = audit_of_gke(record) or family_of_record(record) == "kubernetes"
+    return _without_secrets(record) if is_wrapper else None
+
+
+def _of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> Unwrapped:
+    labels = mapping(mapping(entry.get("resource")).get("labels"))
+    return Unwrapped(
+        audit_event(entry, audit),
+        project_of(entry),
+        text(labels.get("cluster_name")),
+        google_caller(mapping(audit.get("authenticationInfo"))),
+        operation_of(entry, audit),
+    )
+
+
 def _unwrapped(message: Any, account: str | None, cluster: str | None) -> Unwrapped | None:
-    if type(message) is str and message.startswith("{") and _API in message:
+    if type(message) is str and message.startswith("{") and f'"{_API}' in message:
         raise NotParsed("the event inside is not JSON")
     return Unwrapped(message, account, cluster) if type(message) is dict else None
 
@@ -80,9 +118,11 @@ def _decode(data: bytes) -> Any:
 
 
 def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
-    """A freshly decoded event or AKS record, its event decoded too, without the contents of secrets."""
+    """A freshly decoded event, AKS record (its event decoded too) or GKE entry, without the contents of secrets."""
     if type(properties := value.get("properties")) is dict and "log" in properties:
         properties["log"] = _decoded(properties["log"])
+    elif audit := audit_of_gke(value):
+        _hide(audit, object_of(audit), ("request", "response"))
     else:
         hide_secrets(value)
     return value
@@ -129,13 +169,17 @@ def hide_secrets(event: dict[str, Any]) -> None:
 
     A secret's fields have any name, so no list of names finds them; its name and type stay.
     """
-    if mapping(event.get("objectRef")).get("resource") != "secrets":
+    _hide(event, event.get("objectRef"), ("requestObject", "responseObject"))
+
+
+def _hide(holder: dict[str, Any], target: Any, names: tuple[str, ...]) -> None:
+    if mapping(target).get("resource") != "secrets":
         return
-    for name in ("requestObject", "responseObject"):
-        if type(value := event.get(name)) is dict:
-            event[name] = _without_contents(value)
+    for name in names:
+        if type(value := holder.get(name)) is dict:
+            holder[name] = _without_contents(value)
         elif value is not None:
-            event[name] = _HIDDEN
+            holder[name] = _HIDDEN
 
 
 def _without_contents(value: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Mapping, read 2026-11-25: `gcp_api_activity_ocsf.yaml` of
 https://github.com/aws-samples/sample-aws-security-lake-integrations (Security Lake). The name of the log is part of an
-entry's id; mappings that drop it leave their events OCSF's.
+entry's id; mappings that drop it leave their events OCSF's. So do those of GKE clusters: the answer to a request stands
+in labels, which the mapping drops.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from ultravires.vendors.ocsf_products import Copy, Product
 
 _TYPE = "type.googleapis.com/google.cloud.audit.AuditLog"
 _LOG = "cloudaudit.googleapis.com"
+_CLUSTERS = "k8s.io"
 _LAST_CODE = 16
 _NO_ADDRESS = "0.0.0.0"  # noqa: S104 - what the mapping writes where there is none
 
@@ -27,7 +29,10 @@ def gcp_record(record: dict[str, Any]) -> dict[str, Any] | None:
     """The entry that an OCSF record tells of; None without its log, id, own time, method or the code of its status."""
     log, insert_id, timestamp = _log(record), original_id(record), own_time(record)
     method, status = text(at(record, "api", "operation")), _status(record)
+    service = text(at(record, "api", "service", "name"))
     if log is None or insert_id is None or timestamp is None or method is None or status is None:
+        return None
+    if service == _CLUSTERS:
         return None
     resource = first_resource(record)
     project = text(at(record, "cloud", "account", "uid")) or text(at(record, "cloud", "project_uid"))
@@ -46,7 +51,7 @@ def gcp_record(record: dict[str, Any]) -> dict[str, Any] | None:
         | present(
             methodName=method,
             resourceName=text(resource.get("uid")) or text(resource.get("name")),
-            serviceName=text(at(record, "api", "service", "name")),
+            serviceName=service,
         ),
     )
     restore(native, record.get("unmapped"))

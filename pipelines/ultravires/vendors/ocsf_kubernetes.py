@@ -4,19 +4,17 @@ The mapping is the one of Amazon Security Lake for EKS:
 https://github.com/ocsf/examples/tree/main/mappings/markdown/AWS
 """
 
-from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.source import present
 from ultravires.reading.values import integer, mapping, sequence, text, texts
+from ultravires.vendors.kubernetes_paths import object_of_path
 from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
 from ultravires.vendors.ocsf_products import Copy, Product
 
 _AUDIT = "audit.k8s.io/"
 _PRODUCTS = frozenset({"amazon eks", "eks", "kubernetes"})
 _DECISIONS = {1: "allow", 2: "forbid"}
-_PARTS = ("resource", "name", "subresource")
-_OF_NAMESPACE = frozenset({"status", "finalize"})
 _DOTTED_NAMES = ("user.extra.", "annotations.", "impersonatedUser.extra.")
 
 
@@ -116,21 +114,6 @@ def _object(record: dict[str, Any], api: dict[str, Any], path: str | None) -> di
         apiVersion=text(api.get("version")) or named.get("apiVersion"),
         resourceVersion=text(first.get("version")),
     )
-
-
-@lru_cache(maxsize=8192)
-def object_of_path(path: str) -> dict[str, str]:
-    """`/apis/<group>/<version>[/namespaces/<namespace>]/<resource>[/<name>[/<subresource>]]` to parts of objectRef."""
-    parts = path.partition("?")[0].strip("/").split("/")
-    if parts[0] == "api" and len(parts) > 2:
-        found, rest = {"apiVersion": parts[1]}, parts[2:]
-    elif parts[0] == "apis" and len(parts) > 3:
-        found, rest = {"apiGroup": parts[1], "apiVersion": parts[2]}, parts[3:]
-    else:
-        return {}
-    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in _OF_NAMESPACE:
-        found["namespace"], rest = rest[1], rest[2:]
-    return found | {name: part for name, part in zip(_PARTS, rest, strict=False) if part}
 
 
 COPY = Copy("kubernetes_audit", is_kubernetes_audit, kubernetes_record)

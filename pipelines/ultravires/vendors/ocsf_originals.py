@@ -28,16 +28,20 @@ _FURTHEST = 15 * 60 * 1_000_000
 _SELF = "ocsf"
 _WHOLE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _WORD = re.compile(r"[a-z0-9]+")
-_MAKERS = {
-    "aad": "microsoft",
-    "aks": "kubernetes",
-    "amazon": "aws",
-    "azure": "microsoft",
-    "eks": "kubernetes",
-    "entra": "microsoft",
-    "gke": "kubernetes",
+_ALSO = {
+    "aad": ("microsoft",),
+    "aks": ("kubernetes",),
+    "amazon": ("aws", "kubernetes"),
+    "aws": ("kubernetes",),
+    "azure": ("microsoft", "kubernetes"),
+    "eks": ("kubernetes",),
+    "entra": ("microsoft",),
+    "gcp": ("google", "kubernetes"),
+    "gke": ("kubernetes",),
+    "google": ("kubernetes",),
+    "microsoft": ("azure", "kubernetes"),
 }
-"""Words of a product's name and the name under which its log is known too."""
+"""A word of a product's name, and how its logs are called too: a cloud delivers its clusters' under its own name."""
 
 
 def original_events(record: dict[str, Any], product: Product, options: Options) -> list[Event]:
@@ -59,9 +63,13 @@ def original_events(record: dict[str, Any], product: Product, options: Options) 
 @lru_cache(maxsize=4096)
 def logs_named(product: Product) -> tuple[str, ...]:
     """The sources whose name or title begins with a word by which the event calls its product."""
-    words = _words(" ".join(product))
-    named = ((name, _words(_first(name, "_")) | _words(_first(source.title))) for name, source in _natives().items())
-    return tuple(name for name, own in named if not own.isdisjoint(words))
+    said = _WORD.findall(" ".join(product))
+    words = {*said, *(also for word in said for also in _ALSO.get(word, ()))}
+    return tuple(
+        name
+        for name, source in registry.sources().items()
+        if name != _SELF and not words.isdisjoint((_first(name, "_"), _first(source.title, " ")))
+    )
 
 
 def read_natively(source: Source, value: dict[str, Any], options: Options) -> list[Event]:
@@ -72,17 +80,8 @@ def read_natively(source: Source, value: dict[str, Any], options: Options) -> li
     return events
 
 
-def _natives() -> dict[str, Source]:
-    return {name: source for name, source in registry.sources().items() if name != _SELF}
-
-
-def _first(text: str, separator: str = " ") -> str:
-    return text.partition(separator)[0].lower()
-
-
-def _words(text: str) -> frozenset[str]:
-    found = _WORD.findall(text)
-    return frozenset((*found, *(_MAKERS[word] for word in found if word in _MAKERS)))
+def _first(name: str, separator: str) -> str:
+    return name.partition(separator)[0].lower()
 
 
 def _json_of(raw: Any) -> bytes | None:
@@ -101,7 +100,7 @@ def _read(source: Source, data: bytes, options: Options) -> list[Event]:
     if len(frames) != 1 or frames[0].reason is not None:
         return []
     try:
-        value = _without_named_fields(source, frames[0].value, options)
+        value = _without_named_fields(source, _claimed(source, frames[0].value), options)
         events = read_natively(source, value, options)
         is_bracketed = data.count(b"{") + data.count(b"[") > options.max_depth
         if is_bracketed or any(event.native_id is None for event in events):
@@ -110,6 +109,12 @@ def _read(source: Source, data: bytes, options: Options) -> list[Event]:
     except (NotParsed, RecursionError):
         return []
     return events
+
+
+def _claimed(source: Source, value: Any) -> Any:
+    """As in a file that mixes logs: the record without the secrets that only its source knows of."""
+    claimed = source.claim(value) if source.claim else None
+    return value if claimed is None else claimed
 
 
 def _without_named_fields(source: Source, value: Any, options: Options) -> Any:

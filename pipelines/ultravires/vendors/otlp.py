@@ -4,7 +4,7 @@ Encoding: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. One 
 share a resource; each leaves here as an export of its own, so that its `raw` can be read again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,9 +13,13 @@ from ultravires.reading.framing import json_records, peek
 from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import reason_of
 from ultravires.reading.values import integer, label, mapping, sequence, text
+from ultravires.vendors.otlp_protobuf import LOG_RECORDS, SPANS
 from ultravires.vendors.otlp_protobuf_files import is_protobuf, protobuf_records
 
 _MAX_DEPTH = 50
+_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+_PLAIN = frozenset({"stringValue", "boolValue", "doubleValue", "bytesValue"})
+_PLAIN_TYPES = (str, bool, int, float)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -81,58 +85,85 @@ def _of_export(frame: Frame) -> Iterator[Frame]:
 def _frames(export: Export, offset: int) -> Iterator[Frame]:
     for resource in export.resource_spans or ():
         for scope in resource.scope_spans or ():
-            for raw in scope.spans or ():
-                yield _frame(offset, raw, resource, scope, ("resourceSpans", "scopeSpans", "spans"))
+            yield from _of_scope(offset, resource, scope, scope.spans or (), SPANS)
     for resource in export.resource_logs or ():
         for scope in resource.scope_logs or ():
-            for raw in scope.log_records or ():
-                yield _frame(offset, raw, resource, scope, ("resourceLogs", "scopeLogs", "logRecords"))
+            yield from _of_scope(offset, resource, scope, scope.log_records or (), LOG_RECORDS)
 
 
-def _frame(offset: int, raw: msgspec.Raw, resource: _Resource, scope: _Scope, names: tuple[str, str, str]) -> Frame:
-    data = bytes(raw)
+def _of_scope(
+    offset: int, resource: _Resource, scope: _Scope, raws: Iterable[msgspec.Raw], names: tuple[str, str, str]
+) -> Iterator[Frame]:
+    """The records of one scope; their values share what its resource and it say of them."""
+    outer, middle, inner = names
     try:
-        inner = {"scope": _context(scope.scope), names[2]: [_decode(data)]}
-        value = {names[0]: [{"resource": _context(resource.resource), names[1]: [inner]}]}
-        return Frame(offset, data, value)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        return Frame(offset, data, None, reason_of(error, data))
-
-
-def _context(raw: msgspec.Raw) -> Any:
-    return msgspec.json.decode(raw)
+        context = msgspec.json.decode(resource.resource), msgspec.json.decode(scope.scope)
+    except _BROKEN as error:
+        for data in map(bytes, raws):
+            yield Frame(offset, data, None, reason_of(error, data))
+        return
+    for data in map(bytes, raws):
+        try:
+            record = _decode(data)
+        except _BROKEN as error:
+            yield Frame(offset, data, None, reason_of(error, data))
+        else:
+            within = {"scope": context[1], inner: [record]}
+            yield Frame(offset, data, {outer: [{"resource": context[0], middle: [within]}]})
 
 
 def record_of(value: dict[str, Any]) -> Record | None:
     """The one span or log record of an export made by `otlp_records`; None where it holds neither."""
-    for outer, middle, inner in (
-        ("resourceSpans", "scopeSpans", "spans"),
-        ("resourceLogs", "scopeLogs", "logRecords"),
-    ):
-        resource = mapping(next(iter(sequence(value.get(outer))), None))
+    for names in (SPANS, LOG_RECORDS):
+        outer, middle, inner = names
+        if outer not in value:
+            continue
+        resource = mapping(next(iter(sequence(value[outer])), None))
         scope = mapping(next(iter(sequence(resource.get(middle))), None))
         if bodies := sequence(scope.get(inner)):
             body = mapping(bodies[0])
-            layers = (mapping(resource.get("resource")), mapping(scope.get("scope")), body)
-            attributes = {k: v for layer in layers for k, v in attributes_of(layer.get("attributes")).items()}
-            return Record(body, attributes, inner == "logRecords")
+            around = _around.attributes(resource.get("resource"), scope.get("scope"))
+            return Record(body, around | attributes_of(body.get("attributes")), names is LOG_RECORDS)
     return None
+
+
+class _Around:
+    """The attributes of the resource and the scope that were asked for last: the records of an export share them."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, Any] = (None, None)
+        self._attributes: dict[str, Any] = {}
+
+    def attributes(self, resource: Any, scope: Any) -> dict[str, Any]:
+        if resource is not self._of[0] or scope is not self._of[1]:
+            self._of = resource, scope
+            self._attributes = attributes_of(mapping(resource).get("attributes"))
+            self._attributes |= attributes_of(mapping(scope).get("attributes"))
+        return self._attributes
+
+
+_around = _Around()
 
 
 def attributes_of(pairs: Any) -> dict[str, Any]:
     """A list of `{key, value: AnyValue}` to a dict."""
-    members = (mapping(pair) for pair in sequence(pairs))
-    return {key: any_value(pair.get("value")) for pair in members if (key := text(pair.get("key")))}
+    found = {}
+    for pair in sequence(pairs):
+        if type(pair) is dict and (key := text(pair.get("key"))):
+            found[key] = any_value(pair.get("value"))
+    return found
 
 
 def any_value(value: Any, depth: int = _MAX_DEPTH) -> Any:
     """An AnyValue to the plain value; 64-bit numbers come as strings; None for what is empty, unknown or too
     deep.
     """
-    wrapper = mapping(value)
-    if not wrapper or depth <= 0:
+    if type(value) is not dict or not value or depth <= 0:
         return None
-    kind, inner = next(iter(wrapper.items()))
+    kind = next(iter(value))
+    inner = value[kind]
+    if kind in _PLAIN:
+        return inner if type(inner) in _PLAIN_TYPES else None
     if kind == "intValue":
         return integer(inner)
     if kind == "arrayValue":
@@ -140,13 +171,15 @@ def any_value(value: Any, depth: int = _MAX_DEPTH) -> Any:
     if kind == "kvlistValue":
         pairs = (mapping(pair) for pair in sequence(mapping(inner).get("values")))
         return {key: any_value(p.get("value"), depth - 1) for p in pairs if (key := text(p.get("key")))}
-    is_plain = kind in ("stringValue", "boolValue", "doubleValue", "bytesValue")
-    return inner if is_plain and type(inner) in (str, bool, int, float) else None
+    return None
 
 
 def first_of(attributes: dict[str, Any], *names: str) -> str | None:
     """The first of these attributes that holds an id or a name."""
-    return next((found for name in names if (found := label(attributes.get(name)))), None)
+    for name in names:
+        if name in attributes and (found := label(attributes[name])):
+            return found
+    return None
 
 
 def decoded(value: Any) -> Any:

@@ -23,8 +23,9 @@ _KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A
 _SHORT, _LEAST = 0x7F, 6
 _EARLIEST = 10**18
 """Nanoseconds in September 2001: a time below is none."""
-_SPANS = ("resourceSpans", "scopeSpans", "spans")
-_LOGS = ("resourceLogs", "scopeLogs", "logRecords")
+SPANS = ("resourceSpans", "scopeSpans", "spans")
+LOG_RECORDS = ("resourceLogs", "scopeLogs", "logRecords")
+"""The members of OTLP JSON on the way to a record."""
 NOT_OTLP = "not OTLP protobuf"
 _NOTHING: dict[str, Any] = {"resourceMetrics": []}
 """What an export without spans and logs is read as: metrics, which are left out."""
@@ -40,9 +41,9 @@ def kind_of_record(data: bytes) -> tuple[str, str, str] | None:
         return None
     if data[0] == 0x0A and data[1] == _TRACE_ID:
         behind = 2 + _TRACE_ID
-        return _SPANS if data[behind : behind + 2] == bytes((0x12, _SPAN_ID)) else None
+        return SPANS if data[behind : behind + 2] == bytes((0x12, _SPAN_ID)) else None
     if data[0] in (0x09, 0x59) and _U64.unpack_from(data, 1)[0] > _EARLIEST:
-        return _LOGS
+        return LOG_RECORDS
     return None
 
 
@@ -113,7 +114,7 @@ def _frame(data: bytes, offset: int, resource: dict[str, Any], scope: dict[str, 
         names = kind_of_record(data) or _kind_by_fields(data)
         if names is None:
             return Frame(offset, data, dict(_NOTHING))
-        body = _decoded(data, _SPAN_FIELDS if names is _SPANS else _LOG_FIELDS)
+        body = _decoded(data, _SPAN_FIELDS if names is SPANS else _LOG_FIELDS)
     except (WireError, _TooDeep, UnicodeDecodeError) as error:
         return Frame(offset, data, None, _why(error))
     return Frame(offset, data, {names[0]: [{"resource": resource, names[1]: [{"scope": scope, names[2]: [body]}]}]})
@@ -122,7 +123,7 @@ def _frame(data: bytes, offset: int, resource: dict[str, Any], scope: dict[str, 
 def _kind_by_fields(data: bytes) -> tuple[str, str, str] | None:
     """For a record whose first field is another: log records have times in 1 and 11, spans in 7 and 8."""
     times = {number for number, wire, _, _ in fields(data, 0, len(data)) if wire == FIXED64}
-    return _LOGS if times & {1, 11} else _SPANS if times & {7, 8} else None
+    return LOG_RECORDS if times & {1, 11} else SPANS if times & {7, 8} else None
 
 
 def _text(data: bytes, at: int, end: int) -> str:

@@ -1,0 +1,70 @@
+"""A file that mixes logs: each record is read by the source of its log, whichever source recognised the file.
+
+Exports of cloud providers deliver many logs in one file. The source that recognised it says how the file falls into
+records; then the sources that share their files with others are asked whose each record is. Nobody's records are left
+to the one that recognised the file, which counts them as ignored or refuses them.
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires import registry
+from ultravires.reading.rows import Batch, RowBuilder
+from ultravires.reading.source import Frame, Options, Source
+
+
+def row_builder(source: Source, options: Options) -> RowBuilder:
+    """What turns the frames of a file that `source` recognised into batches; one that mixes only where logs mix."""
+    return RowBuilder(source, options) if source.claim is None else MixedRowBuilder(source, options)
+
+
+class MixedRowBuilder(RowBuilder):
+    """Builds the rows of the file's own source, and has a builder beside it for every other source it meets."""
+
+    def __init__(self, source: Source, options: Options) -> None:
+        super().__init__(source, options)
+        others = [each for each in registry.sources().values() if each.claim and each.name != source.name]
+        self._readers: tuple[Source, ...] = (source, *others)
+        self._guests: dict[str, RowBuilder] = {}
+
+    def add(self, record_no: int, frame: Frame) -> None:
+        reader, frame = self._read_by(frame) if frame.reason is None else (self.source, frame)
+        if reader is self.source:
+            super().add(record_no, frame)
+            return
+        self._guest(reader).add(record_no, frame)
+        # counted here for all readers: how full a batch is does not depend on whose its records are
+        self.rows.n_records += 1
+        self.rows.n_raw_bytes += len(frame.data)
+
+    def batch(self) -> Batch:
+        n_records = self.rows.n_records
+        batches = [super().batch(), *(guest.batch() for guest in self._guests.values() if guest.rows.n_records)]
+        return batches[0] if len(batches) == 1 else _merged(batches, n_records)
+
+    def _read_by(self, frame: Frame) -> tuple[Source, Frame]:
+        """The source of the record's log, and the frame with the record as that source takes it."""
+        try:
+            for reader in self._readers:
+                if reader.claim and (claimed := reader.claim(frame.value)) is not None:
+                    return reader, frame if claimed is frame.value else frame._replace(value=claimed)
+        except Exception as error:  # as in reading: one strange record must not stop a file
+            return self.source, frame._replace(value=None, reason=f"reader failed: {type(error).__name__}")
+        return self.source, frame
+
+    def _guest(self, reader: Source) -> RowBuilder:
+        if reader.name not in self._guests:
+            guest = self._guests[reader.name] = RowBuilder(reader, self.options)
+            guest.file_starts = self.file_starts
+        return self._guests[reader.name]
+
+
+def _merged(batches: Sequence[Batch], n_records: int) -> Batch:
+    """One batch with everything in the order of the records."""
+    events = pa.concat_batches([batch.events for batch in batches])
+    in_order = events.take(pc.sort_indices(events["record_no"]))  # stable: the events of one record keep their order
+    quarantined = (refused for batch in batches for refused in batch.quarantined)
+    n_ignored = sum(batch.n_ignored for batch in batches)
+    return Batch(in_order, sorted(quarantined, key=lambda refused: refused.record_no), n_records, n_ignored)

@@ -1,5 +1,6 @@
 """A newer version of a source reads its old events again from `raw`: same places, same provenance, its own columns."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 from conftest import SAMPLES
+from ocsf_vendor_copies import okta_as_ocsf
 from small_logs import approval, at, call, session, write_lines
 from source_samples import SAMPLES as SOURCE_SAMPLES
+from source_samples import rows as source_rows
 from tables_compared import differences
 from ultravires import registry, upgrading
 from ultravires.conservation import broken_law, count_conserved
@@ -24,6 +27,7 @@ from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.running import run_once
 from ultravires.settings import Settings
 from ultravires.upgrading import read_outdated_again
+from ultravires.vendors.ocsf_activity import activity_event
 from ultravires.warehouse import open_warehouse
 
 NAMES = sorted(registry.sources())
@@ -223,3 +227,56 @@ def test_a_home_that_was_upgraded_is_a_home_that_the_new_reader_loaded(
     run_once(logs, upgraded, config=config, as_of="")
     run_once(logs, fresh, config=config, as_of="")
     assert differences(fresh, upgraded) == []
+
+
+def before_copies(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """OCSF as it was read when its copies of most logs were events of its own; returns what ends that."""
+    now = registry.sources()
+    then = replace(now["ocsf"], version=1, events=lambda record, options: (activity_event(record, 6003),))
+    monkeypatch.setattr(registry, "sources", lambda: {**now, "ocsf": then})
+    return lambda: monkeypatch.setattr(registry, "sources", lambda: now)
+
+
+def without_ids(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Copies of Azure's activity log, of which neither record nor copy has an id; the record came along."""
+    product = {"product": {"name": "Azure Monitor", "vendor_name": "Microsoft"}, "version": "1.1.0"}
+    own = {"activity_id": 99, "activity_name": "Other", "category_uid": 6, "class_uid": 6003, "metadata": product}
+    return [own | {"time": record["time"], "raw_data": json.dumps(record)} for record in records]
+
+
+AZURE = json.loads(SOURCE_SAMPLES["azure_activity"])["records"][:3]
+OKTA = [json.loads(line) for line in SOURCE_SAMPLES["okta_system"].splitlines()[:3]]
+
+
+@pytest.mark.parametrize("came", ["before", "after", "never"])
+def test_copies_that_were_events_of_ocsf_become_the_native_events(
+    came: str, home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another log and another id, nothing lost and nothing doubled, whether the records came natively or not."""
+    copies = [*map(okta_as_ocsf, OKTA), *without_ids(AZURE)]
+    change = before_copies(monkeypatch)
+    logs = logs_of(home)
+    write_lines(logs / "copies.jsonl", copies)
+    if came == "before":
+        write_lines(logs / "okta.jsonl", OKTA)
+        write_lines(logs / "azure.jsonl", AZURE)
+    load(home)
+    assert Counter(events(home, "log"))[("ocsf",)] == len(copies)
+    change()
+    assert read_outdated_again(home) == len(copies)
+    if came == "after":
+        write_lines(logs / "okta.jsonl", OKTA)
+        write_lines(logs / "azure.jsonl", AZURE)
+        load(home)
+    expected = Counter({("okta_system",): len(OKTA), ("azure_activity",): len(AZURE)})
+    assert Counter(events(home, "log")) == expected
+    sources = Counter(events(home, "source"))
+    assert sources == (Counter({("ocsf",): len(copies)}) if came == "never" else expected)
+    natives = {"okta_system": OKTA, "azure_activity": AZURE}
+    again = {
+        (row["event_id"],)
+        for name, records in natives.items()
+        for row in source_rows(name, "\n".join(map(json.dumps, records)).encode(), logs, home.options())
+    }
+    assert set(events(home, "event_id")) == again
+    assert read_outdated_again(home) == 0

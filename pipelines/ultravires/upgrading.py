@@ -55,7 +55,7 @@ from placed
 _PAGE = """
 create or replace temp table page_events as
 select
-    outdated.nth, events.event_id, events.event_hour, events.file_id, events.record_no, events.native_id,
+    outdated.nth, events.event_id, events.event_hour, events.file_id, events.record_no, events.log, events.native_id,
     events.ingested_at, events.args_hash, events.raw, events.raw_hash
 from events
 join outdated on outdated.file_id = events.file_id and outdated.record_no = events.record_no
@@ -63,7 +63,7 @@ where outdated.page = {page} and events.event_hour between '{first}'::timestampt
 """
 
 _OLD = """
-select file_id, record_no, native_id, ingested_at, args_hash, raw, raw_hash
+select file_id, record_no, log, native_id, ingested_at, args_hash, raw, raw_hash
 from page_events
 order by nth, try_cast(split_part(native_id, ':', 2) as bigint), native_id, event_id
 """
@@ -88,6 +88,7 @@ class _Old:
     raw: str
     raw_hash: str
     ingested_at: Any
+    logs: set[str] = field(default_factory=set)
     native_ids: list[str] = field(default_factory=list)
     args_hashes: dict[str, str | None] = field(default_factory=dict)
 
@@ -151,10 +152,11 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
 
 def _old_records(home: OpenHome, counts: _Counts) -> dict[Place, _Old]:
     records: dict[Place, _Old] = {}
-    for file_id, record_no, native_id, ingested_at, args_hash, raw, raw_hash in home.warehouse.con.execute(
+    for file_id, record_no, log, native_id, ingested_at, args_hash, raw, raw_hash in home.warehouse.con.execute(
         _OLD
     ).fetchall():
         old = records.setdefault(Place(file_id, record_no), _Old(raw, raw_hash, ingested_at))
+        old.logs.add(log)
         old.native_ids.append(native_id)
         old.args_hashes[native_id] = args_hash
         counts.removed[file_id] += 1
@@ -188,11 +190,15 @@ def _as_before(events: pa.Table, records: dict[Place, _Old]) -> pa.Table:
 
 
 def _native_ids(rows: pa.Table, of_rows: list[_Old]) -> list[str]:
-    """A record without a vendor's id keeps the ones it got: which occurrence it was, only its whole file can tell."""
+    """A record without a vendor's id keeps the ones it got: which occurrence it was, only its whole file can tell.
+
+    Not where it is now known to be another log's: then what it got is an id of the copy, and the record has its own.
+    """
     seen: defaultdict[int, int] = defaultdict(int)
     found = []
-    for native_id, old in zip(rows["native_id"].to_pylist(), of_rows, strict=True):
-        if _CONTENT_ID.fullmatch(native_id):
+    names = rows["native_id"].to_pylist(), rows["log"].to_pylist()
+    for native_id, log, old in zip(*names, of_rows, strict=True):
+        if _CONTENT_ID.fullmatch(native_id) and log in old.logs:
             before = [known for known in old.native_ids if _CONTENT_ID.fullmatch(known)]
             nth = seen[id(old)]
             seen[id(old)] += 1

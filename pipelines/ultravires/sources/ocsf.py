@@ -1,25 +1,26 @@
 """OCSF: what others normalised, as JSON or as the Parquet of Amazon Security Lake, schema 1.0 to 1.8.
 
-A copy of a record of a log that is read here natively is turned back into that record and read by its own reader: then
-the copy and the record are one event, whichever comes first, or alone. Everything else keeps `ocsf` as its log.
+A copy of a record of a log that is read here natively becomes that record again and is read by its own reader: from
+`raw_data`, where the event holds it, else rebuilt from the mapping. Then the copy and the record are one event,
+whichever comes first, or alone. Everything else keeps `ocsf` as its log.
 
 https://schema.ocsf.io/1.8.0
 https://docs.aws.amazon.com/security-lake/latest/userguide/open-cybersecurity-schema-framework.html
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
 from typing import Any
 
-from ultravires import registry
+from ultravires import registry, vendors
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head
 from ultravires.reading.source import Event, Frame, NotParsed, Options, Source
 from ultravires.reading.splitting import broken
-from ultravires.reading.values import integer, text
 from ultravires.vendors.ocsf_activity import activity_event, class_of, is_activity
-from ultravires.vendors.ocsf_cloudtrail import cloudtrail_record, is_cloudtrail
-from ultravires.vendors.ocsf_fields import moment_of
-from ultravires.vendors.ocsf_kubernetes import is_kubernetes_audit, kubernetes_record
+from ultravires.vendors.ocsf_fields import has_succeeded, moment_of
+from ultravires.vendors.ocsf_originals import original_events, read_natively
+from ultravires.vendors.ocsf_products import Copy, Product, product_of
 from ultravires.vendors.parquet_rows import MAGIC, parquet_frames
 
 _COMMON = ("category_uid", "type_uid", "activity_id", "severity_id")
@@ -28,14 +29,6 @@ _COLUMNS = ("class_uid", "metadata", "time")
 _NOT_OCSF = "Parquet without class_uid, metadata and time: not OCSF"
 _MOST_PARQUET_BYTES = 1 << 30
 """A Parquet file is read from its end, so it is held whole; Security Lake writes files of at most 256 MB."""
-_FAILURE = 2
-
-_Rebuild = Callable[[dict[str, Any]], dict[str, Any]]
-_COPIES: tuple[tuple[str, Callable[[dict[str, Any]], bool], _Rebuild], ...] = (
-    ("aws_cloudtrail", is_cloudtrail, cloudtrail_record),
-    ("kubernetes_audit", is_kubernetes_audit, kubernetes_record),
-)
-"""Log, how a copy of its records is known, and how the record is had back."""
 
 
 def recognise(head: Head) -> bool:
@@ -68,41 +61,51 @@ def _parquet(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
 
 
 def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
-    """One event of who did what to one activity; of any other class none.
+    """The events of the native record that it is a copy of, else one event of who did what; of other classes none.
 
     Raises NotParsed without a time, without a class, and where the native reader of a copy does.
     """
     class_uid = class_of(record)
     if class_uid is None:
         raise NotParsed("no time" if moment_of(record) is None else "no class_uid: not an OCSF event")
+    product = product_of(record)
+    if found := original_events(record, product, options):
+        return found
     if not is_activity(class_uid):
         return ()
-    for log, is_copy, rebuild in _COPIES:
-        if is_copy(record) and (native := registry.sources().get(log)):
-            return [_as_copy(event, log, record) for event in native.events(rebuild(record), options)]
+    for copy in _copies_of(product):
+        native = registry.sources().get(copy.log)
+        if native and (rebuilt := copy.rebuild(record)) is not None:
+            return [_as_copy(event, record) for event in read_natively(native, rebuilt, options)]
     return (activity_event(record, class_uid),)
 
 
-def _as_copy(event: Event, log: str, record: dict[str, Any]) -> Event:
+@cache
+def _copies() -> tuple[Copy, ...]:
+    return tuple(registry.discover(vendors, "COPY").values())
+
+
+@lru_cache(maxsize=4096)
+def _copies_of(product: Product) -> tuple[Copy, ...]:
+    return tuple(copy for copy in _copies() if copy.is_copy(product))
+
+
+def _as_copy(event: Event, record: dict[str, Any]) -> Event:
     """The native event; a failure of which the mapping lost the error code stays one, and revokes nothing."""
-    event.log = log
-    if event.outcome == "success" and _has_failed(record):
+    if event.outcome == "success" and has_succeeded(record) is False:
         event.outcome, event.revoked_credential_uid = "failure", None
     return event
-
-
-def _has_failed(record: dict[str, Any]) -> bool:
-    return integer(record.get("status_id")) == _FAILURE or text(record.get("status")) == "Failure"
 
 
 SOURCE = Source(
     name="ocsf",
     log="ocsf",
-    version=1,
+    version=2,
     title="OCSF and Amazon Security Lake",
     reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of "
-    "CloudTrail and Kubernetes audit (EKS) records become events of those logs; findings, network and host classes are "
-    "ignored",
+    "records that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud and "
+    "Entra, where the mapping kept id, time, action and outcome, become events of those logs; other copies (Azure's "
+    "activity log without `raw_data`) stay events of OCSF; findings, network and host classes are ignored",
     recognised_by="class_uid and metadata with two of category_uid, type_uid, activity_id, severity_id; any Parquet",
     grade="documentation",
     documentation="https://schema.ocsf.io/1.8.0",
@@ -110,6 +113,14 @@ SOURCE = Source(
     evidence_kinds=("activity",),
     join_keys=(
         "request",
+        "approval",
+        "ticket",
+        "decision",
+        "tool_call",
+        "trace",
+        "span",
+        "conversation",
+        "prompt",
         "shared_event",
         "source_identity",
         "session_name",

@@ -9,38 +9,38 @@ from typing import Any
 from ultravires.reading.source import present
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
+from ultravires.vendors.ocsf_products import Copy, Product
 
 _PRODUCTS = frozenset({"cloudtrail", "aws cloudtrail", "amazon cloudtrail"})
 _IDENTITY_CENTER = "IdentityCenterUser"
 
 
-def is_cloudtrail(record: dict[str, Any]) -> bool:
+def is_cloudtrail(product: Product) -> bool:
     """Whether the record says that CloudTrail made it."""
-    metadata = mapping(record.get("metadata"))
-    names = (at(metadata, "product", "name"), metadata.get("log_name"), metadata.get("log_provider"))
-    return any(type(name) is str and name.lower() in _PRODUCTS for name in names)
+    return not _PRODUCTS.isdisjoint((product.name, product.log, product.provider))
 
 
 def cloudtrail_record(record: dict[str, Any]) -> dict[str, Any]:
     """The CloudTrail event that an OCSF record tells of, as far as the mapping kept it."""
     api, metadata = mapping(record.get("api")), mapping(record.get("metadata"))
     response, origin = mapping(api.get("response")), mapping(record.get("src_endpoint"))
+    cloud, request = mapping(record.get("cloud")), mapping(api.get("request"))
     native = present(
-        eventVersion=text(at(metadata, "product", "version")),
+        eventVersion=text(mapping(metadata.get("product")).get("version")),
         eventID=text(metadata.get("uid")),
         eventTime=time_text(record),
         eventType=text(metadata.get("event_code")),
-        eventSource=text(at(api, "service", "name")),
+        eventSource=text(mapping(api.get("service")).get("name")),
         eventName=text(api.get("operation")),
-        awsRegion=text(at(record, "cloud", "region")),
+        awsRegion=text(cloud.get("region")),
         sourceIPAddress=text(origin.get("ip")) or text(origin.get("domain")) or text(origin.get("hostname")),
-        userAgent=text(at(record, "http_request", "user_agent")),
+        userAgent=text(mapping(record.get("http_request")).get("user_agent")),
         errorCode=text(response.get("error")),
         errorMessage=text(response.get("message")),
-        requestID=_request_id(at(api, "request", "uid")),
-        requestParameters=_asked(record, api),
+        requestID=_request_id(request.get("uid")),
+        requestParameters=_asked(record, api, request),
         responseElements=_answered(record, response),
-        recipientAccountId=text(at(record, "cloud", "account", "uid")) or text(at(record, "cloud", "account_uid")),
+        recipientAccountId=text(mapping(cloud.get("account")).get("uid")) or text(cloud.get("account_uid")),
         vpcEndpointId=text(origin.get("uid")),
         resources=_resources(record) or None,
         userIdentity=_identity(mapping(record.get("actor"))),
@@ -55,9 +55,9 @@ def _request_id(value: Any) -> str | None:
     return None if found is None or not found.strip("'\"") else found
 
 
-def _asked(record: dict[str, Any], api: dict[str, Any]) -> dict[str, Any] | None:
+def _asked(record: dict[str, Any], api: dict[str, Any], request: dict[str, Any]) -> dict[str, Any] | None:
     """Request parameters; of a role taken, the mapping keeps the role and the session's name in `user`."""
-    asked = decoded(at(api, "request", "data"))
+    asked = decoded(request.get("data"))
     found = dict(asked) if type(asked) is dict else {}
     operation = text(api.get("operation"))
     if operation and operation.startswith("AssumeRole"):
@@ -103,7 +103,8 @@ def _identity(actor: dict[str, Any]) -> dict[str, Any]:
     user, session = mapping(actor.get("user")), mapping(actor.get("session"))
     kind, arn, uid = text(user.get("type")), arn_in(user.get("uid"), user.get("uuid")), text(user.get("uid"))
     principal = text(user.get("uid_alt")) or (uid if uid != arn else None)
-    store = text(at(actor, "idp", "uid"))
+    provider = mapping(actor.get("idp"))
+    store = text(provider.get("uid"))
     is_user_of_store = kind == _IDENTITY_CENTER or store is not None
     issuer = text(session.get("issuer"))
     is_mfa = session.get("is_mfa", session.get("mfa"))
@@ -116,10 +117,13 @@ def _identity(actor: dict[str, Any]) -> dict[str, Any]:
         arn=arn,
         principalId=None if is_user_of_store else principal,
         onBehalfOf=present(userId=principal, identityStoreArn=store) if is_user_of_store and principal else None,
-        accountId=text(at(user, "account", "uid")) or text(user.get("account_uid")),
+        accountId=text(mapping(user.get("account")).get("uid")) or text(user.get("account_uid")),
         accessKeyId=None if kind == _IDENTITY_CENTER else text(user.get("credential_uid")),
         userName=text(user.get("name")),
         invokedBy=text(actor.get("invoked_by")),
-        identityProvider=text(at(actor, "idp", "name")),
+        identityProvider=text(provider.get("name")),
         sessionContext=context or None,
     )
+
+
+COPY = Copy("aws_cloudtrail", is_cloudtrail, cloudtrail_record)

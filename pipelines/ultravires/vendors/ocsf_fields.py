@@ -1,4 +1,4 @@
-"""What the readers of OCSF share: its times, its JSON inside strings, and what a mapping left in `unmapped`."""
+"""What the readers of OCSF share: its times, its status, its JSON inside strings, and what stayed in `unmapped`."""
 
 import math
 from functools import lru_cache
@@ -6,9 +6,12 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.values import checked_micros, iso, mapping, micros, text
+from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, text
 
 _PER_MILLI = 1_000
+_PER_SECOND = 1_000_000
+_STATUSES = {1: True, 2: False}
+_CAPTIONS = {"success": True, "failure": False}
 _LONGEST_PATH = 8
 
 
@@ -25,13 +28,51 @@ def moment_of(record: dict[str, Any], name: str = "time") -> int | None:
     """Microseconds since 1970 of `<name>` (milliseconds) and `<name>_dt` (RFC 3339).
 
     The second one may be finer and is taken where it is the same millisecond; where they differ, `<name>` counts: it is
-    the required one and has no zone to be mistaken in.
+    the required one and has no zone to be mistaken in. Some mappings write seconds where milliseconds belong; that is
+    certain where the second one is of just that second.
     """
     exact = micros(record.get(f"{name}_dt"))
     coarse = _of_millis(record.get(name))
     if exact is None or coarse is None:
         return coarse if exact is None else exact
-    return exact if 0 <= exact - coarse < _PER_MILLI else coarse
+    is_same = 0 <= exact - coarse < _PER_MILLI or 0 <= exact - coarse * _PER_MILLI < _PER_SECOND
+    return exact if is_same else coarse
+
+
+def own_time(record: dict[str, Any]) -> str | None:
+    """The time of a log that is finer than milliseconds, as its vendor wrote it; None where the mapping cut it.
+
+    `metadata.original_time` is the vendor's own text. Any other time is whole only where it is finer than milliseconds
+    itself, or a full second, as some of these logs write them.
+    """
+    moment = moment_of(record)
+    if moment is None:
+        return None
+    written = at(record, "metadata", "original_time")
+    found = micros(written)
+    if found is not None and 0 <= found - moment // _PER_MILLI * _PER_MILLI < _PER_MILLI:
+        return text(written)
+    return time_text(record) if moment % _PER_MILLI or not moment % _PER_SECOND else None
+
+
+def has_succeeded(record: dict[str, Any]) -> bool | None:
+    """What `status_id` or the caption in `status` says; None for unknown and other. Either may say that it failed."""
+    caption = (text(record.get("status")) or "").lower()
+    said = (_STATUSES.get(integer(record.get("status_id")) or 0), _CAPTIONS.get(caption))
+    return False if False in said else (True in said) or None
+
+
+def original_id(record: dict[str, Any]) -> str | None:
+    """The vendor's id: `metadata.original_event_uid`, else `metadata.uid` where that only names no group of events."""
+    metadata = mapping(record.get("metadata"))
+    uid = text(metadata.get("uid"))
+    return text(metadata.get("original_event_uid")) or (uid if uid != metadata.get("correlation_uid") else None)
+
+
+def first_resource(record: dict[str, Any]) -> dict[str, Any]:
+    """The first of `resources`, which some mappings write as one object; an empty one where there is none."""
+    listed = record.get("resources")
+    return mapping(listed[0] if type(listed) is list and listed else listed)
 
 
 def time_text(record: dict[str, Any], name: str = "time") -> str | None:

@@ -10,6 +10,7 @@ from ultravires.reading.source import present
 from ultravires.reading.values import integer, mapping, sequence, text, texts
 from ultravires.vendors.kubernetes_paths import object_of_path
 from ultravires.vendors.ocsf_fields import arn_in, at, decoded, restore, time_text
+from ultravires.vendors.ocsf_products import Copy, Product
 
 _AUDIT = "audit.k8s.io/"
 _PRODUCTS = frozenset({"amazon eks", "eks", "kubernetes"})
@@ -17,13 +18,9 @@ _DECISIONS = {1: "allow", 2: "forbid"}
 _DOTTED_NAMES = ("user.extra.", "annotations.", "impersonatedUser.extra.")
 
 
-def is_kubernetes_audit(record: dict[str, Any]) -> bool:
+def is_kubernetes_audit(product: Product) -> bool:
     """Whether the record says that it was an event of a Kubernetes API server's audit log."""
-    product = at(record, "metadata", "product")
-    if type(product) is not dict:
-        return False
-    name, version = text(product.get("name")), text(product.get("version"))
-    return bool(version and version.startswith(_AUDIT)) or bool(name and name.lower() in _PRODUCTS)
+    return product.version.startswith(_AUDIT) or product.name in _PRODUCTS
 
 
 def kubernetes_record(record: dict[str, Any]) -> dict[str, Any]:
@@ -117,3 +114,6 @@ def _object(record: dict[str, Any], api: dict[str, Any], path: str | None) -> di
         apiVersion=text(api.get("version")) or named.get("apiVersion"),
         resourceVersion=text(first.get("version")),
     )
+
+
+COPY = Copy("kubernetes_audit", is_kubernetes_audit, kubernetes_record)

@@ -84,14 +84,19 @@ class Loader:
     def load(self, where: Place) -> LoadCounts:
         """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
         new = self._new_files(where)
-        parts = self.read(new)
-        part, done = next(parts, None), 0
+        parts = self._told(self.read(new), len(new))
+        part = next(parts, None)
         while part is not None:
-            group = _Group()
-            part = self._load_group(group, part, parts)
-            done += group.n_locations
-            self.progress("reading files", done, len(new))
+            part = self._load_group(_Group(), part, parts)
         return self.counts
+
+    def _told(self, parts: Iterator[Part], n_new: int) -> Iterator[Part]:
+        """The parts as they come, and to whoever watches how many files they were."""
+        done = 0
+        for part in parts:
+            done += part.n_locations
+            self.progress("reading files", done, n_new)
+            yield part
 
     def _new_files(self, where: Place) -> list[Location]:
         """Files that were never read; and those that no source recognised, if they or our readers are others now."""

@@ -2,6 +2,7 @@
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ultravires.asking import ask
@@ -37,7 +38,8 @@ def _store(
     con.register("incoming", incoming.append_column("place", pa.array(np.arange(incoming.num_rows))))
     try:
         _name_networks(engine, settings)
-        distinct = incoming.filter(_distinct(con, incoming.num_rows))
+        is_distinct = _distinct(con, incoming.num_rows)
+        distinct = incoming if is_distinct.all() else incoming.filter(pa.array(is_distinct))
         count = distinct.num_rows - distinct.num_rows % multiple_of
         _put_back(con, count)
         return _insert(engine, distinct.slice(0, count)), distinct.slice(count)
@@ -54,7 +56,7 @@ def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
     engine.warehouse.bump("address_networks")
 
 
-def _distinct(con: duckdb.DuckDBPyConnection, n_incoming: int) -> pa.Array:
+def _distinct(con: duckdb.DuckDBPyConnection, n_incoming: int) -> npt.NDArray[np.bool_]:
     """Which rows of `incoming` are to be stored. Leaves them in `arrived`, and in `standing` what stands of them."""
     # What is compared is narrow; the records themselves are moved once, by the insert.
     # Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
@@ -88,7 +90,7 @@ def _distinct(con: duckdb.DuckDBPyConnection, n_incoming: int) -> pa.Array:
     )
     is_distinct = np.zeros(n_incoming, dtype=bool)
     is_distinct[con.execute("select place from arrived").fetchnumpy()["place"]] = True
-    return pa.array(is_distinct)
+    return is_distinct
 
 
 def _put_back(con: duckdb.DuckDBPyConnection, count: int) -> None:

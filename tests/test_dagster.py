@@ -131,6 +131,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -29,6 +29,7 @@ MANAGES = {
     "github_audit": {"org.add_member", "personal_access_token.access_granted", "public_key.create"},
     "kubernetes_audit": {"clusterrolebindings:create", "serviceaccounts/token:create"},
     "msgraph_activity": {"POST /applications(appId='{id}')/addPassword"},
+    "ocsf": {"system.api_token.create"},
     "okta_system": {"system.api_token.create"},
     "openai_audit": {"api_key.created", "role.assignment.created", "service_account.created"},
     "teleport_audit": {"join_token.create"},

@@ -12,11 +12,10 @@ import typer
 from ultravires.errors import UltraviresError, UsageError
 from ultravires.progress import LONGEST_LINE
 from ultravires.settings import DEFAULT_HOME, find_config
+from ultravires.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
 from ultravires.tracing.visible import visible
 
 REMOTE = "s3://, gs:// or az:// prefix"
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it; Typer leaves with it."""
 
 app = typer.Typer(
     add_completion=False,
@@ -281,15 +280,21 @@ def _show(found: Any, draw: Any, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command; an error of ours is one line on stderr and its exit code, never a traceback."""
-    try:
-        app()
-    except UltraviresError as error:
-        _say(str(error))
-        sys.exit(error.exit_code)
-    except SystemExit as leaving:
-        if leaving.code == STOPPED:
-            _say("stopped; run the same command again to go on")
-        raise
+    with ctrl_c_stops() as is_asked_to_stop:
+        try:
+            app()
+        except BaseException as error:
+            if not _is_success(error) and is_asked_to_stop():
+                _say(STOPPED_LINE)
+                sys.exit(STOPPED)
+            if isinstance(error, UltraviresError):
+                _say(str(error))
+                sys.exit(error.exit_code)
+            raise
+
+
+def _is_success(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and not error.code
 
 
 def _say(line: str) -> None:

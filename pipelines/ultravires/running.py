@@ -13,6 +13,7 @@ from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageErr
 from ultravires.progress import watcher
 from ultravires.reading.locations import LocalPlace, place
 from ultravires.settings import CONFIG_NAME, environment, load_settings
+from ultravires.stopping import in_its_own_time
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -115,7 +116,8 @@ def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> 
         str(port),
     ]
     try:
-        return subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - no shell, our own words
+        with in_its_own_time():
+            return subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - no shell, our own words
     except KeyboardInterrupt:
         return 0
 
@@ -139,14 +141,20 @@ def _ours(result: Any) -> UltraviresError:
     causes = [failure.step_failure_data.error]
     while causes[-1].cause is not None:
         causes.append(causes[-1].cause)
-    if any(cause.cls_name == "DagsterExecutionInterruptedError" for cause in causes):
-        raise KeyboardInterrupt  # Ctrl-C, as Dagster tells of it
+    if any(_is_interrupt(cause) for cause in causes):
+        raise KeyboardInterrupt
     for cause in causes:
         kind = getattr(errors, cause.cls_name or "", None)
         if kind is not None and issubclass(kind, UltraviresError) and kind is not DeliveryError:
             ours: UltraviresError = kind(_message(cause))
             return ours
     return RunError(f"the run failed at {failure.step_key}: {causes[-1].cls_name}: {_message(causes[-1])}")
+
+
+def _is_interrupt(cause: Any) -> bool:
+    """Ctrl-C, as Dagster tells of it, and as DuckDB does where it came during a query."""
+    is_of_duckdb = cause.cls_name == "RuntimeError" and "Query interrupted" in cause.message
+    return is_of_duckdb or cause.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _message(cause: Any) -> str:

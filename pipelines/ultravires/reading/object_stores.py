@@ -24,14 +24,13 @@ from pyarrow import fs
 from ultravires.errors import RunError, UsageError
 from ultravires.reading.locations import Location, Skipped, Standing
 from ultravires.settings import azure_storage, has_s3_region, s3_endpoint
+from ultravires.stopping import STOPPED
 
 SCHEMES = ("s3", "gs", "az")
 READ_AT_ONCE = 8 << 20
 """Bytes of one request: what most log objects hold, so that one request reads them."""
 CONNECT_SECONDS = 10
 REQUEST_SECONDS = 30
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 _ATTEMPTS = 3
 _DENIED = re.compile(
     r"ACCESS_DENIED|INVALID_ACCESS_KEY|SIGNATURE|EXPIRED_TOKEN|INVALID_CLIENT_TOKEN|PERMISSION_DENIED|UNAUTHENTICATED"

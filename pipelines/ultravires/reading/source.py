@@ -9,7 +9,6 @@ Everything else (decompression, limits, redaction, quarantine, ids, columns) is 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
@@ -202,12 +201,9 @@ class Source:
     claimed again as it is. None for a log that has its files to itself."""
 
 
-_iso = lru_cache(maxsize=65536)(iso)
-
-
 def event_id(log: str, native_id: str, event_at: int, action: str | None, outcome: str | None) -> str:
     """The id of an event (docs/tables.md): first 32 hex of sha256; `event_at` in microseconds since 1970."""
-    parts = "\x1f".join((log, native_id, _iso(event_at), action or "", outcome or ""))
+    parts = "\x1f".join((log, native_id, iso(event_at), action or "", outcome or ""))
     return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 

@@ -1,7 +1,7 @@
 """Network addresses as logs write them: with a port, or in a field that may also hold a name (`gce-internal-ip`)."""
 
-import ipaddress
 from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 
@@ -12,10 +12,14 @@ def address_of(value: Any) -> str | None:
 
 @lru_cache(maxsize=65536)
 def is_address(value: str) -> bool:
-    """Whether this is an IPv4 or IPv6 address and nothing more."""
+    """Whether this is an IPv4 or IPv6 address and nothing more; the latter may name its zone (`fe80::1%eth0`)."""
+    address, percent, zone = value.partition("%")
+    is_version_6 = ":" in address
+    if percent and not (is_version_6 and zone and "%" not in zone and "/" not in zone):
+        return False
     try:
-        ipaddress.ip_address(value)
-    except ValueError:
+        inet_pton(AF_INET6 if is_version_6 else AF_INET, address)
+    except (OSError, ValueError):
         return False
     return True
 

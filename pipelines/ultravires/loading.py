@@ -32,9 +32,12 @@ FLUSH_ROWS = 2 * ROW_GROUP_ROWS
 """Rows stored at once: storing goes on while other processes read."""
 FLUSH_REFUSED = 500
 """Records in quarantine of up to 64 KB each that are stored at once."""
-GROUP_BYTES = 64 << 20
+GROUP_BYTES = 256 << 20
 GROUP_FILES = 2_000
-"""Where a transaction ends; a file that comes in several parts has one of its own. A kill loses the work of one."""
+"""Bytes of events in memory, and files, after which a transaction ends: some row groups. DuckDB keeps in memory what a
+transaction wrote; ten times as much took 4.4 GB for the same events, and longer. A file that comes in several parts has
+a transaction of its own.
+"""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""
@@ -304,7 +307,7 @@ class _Group:
         for file in part.files:
             if not self.files or self.files[-1] is not file:
                 self.files.append(file)
-                self.n_bytes += file.standing.size
         self.events += part.events
+        self.n_bytes += sum(batch.nbytes for batch in part.events)
         self.n_rows += sum(batch.num_rows for batch in part.events)
         self.refused += part.refused

@@ -35,8 +35,8 @@ WORTH_REQUESTS = 20
 """Remote files from which on it pays to ask for several at once, which only other processes do."""
 MOST_HANDED_OVER = 64 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
-AHEAD = 8
-"""Tasks in flight for each process: enough to keep it busy, few enough to hold in memory."""
+AHEAD = 6
+"""Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
 
 class ReadFiles(Protocol):

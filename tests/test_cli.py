@@ -1,5 +1,6 @@
 """The command line as a person meets it: right input, wrong input, two runs at once, a stop in the middle."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -224,18 +226,35 @@ def test_ctrl_c_stops_with_one_line_and_the_next_run_goes_on(tmp_path: Path) -> 
     assert result["findings"] > 0
 
 
+@contextlib.contextmanager
+def that_hears_ctrl_c(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is gone after the block; also where a shell made everything it runs in the background deaf."""
+    process = subprocess.Popen(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread runs here
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def stop_a_run(home: Path, after: float) -> None:
     """A run over the samples, and Ctrl-C so many seconds after it has taken the home's lock."""
     lock = home / "lock"
     lock.unlink(missing_ok=True)
     arguments = [*COMMAND, "run", "--json", "--input", str(SAMPLES), "--home", str(home)]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (lock.exists() and lock.read_text()):
-        time.sleep(0.02)
-    time.sleep(after)
-    process.send_signal(signal.SIGINT)
-    asked = time.monotonic()
-    _, errors = process.communicate(timeout=60)
+    with that_hears_ctrl_c(arguments) as process:
+        while process.poll() is None and not (lock.exists() and lock.read_text()):
+            time.sleep(0.02)
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        _, errors = process.communicate(timeout=60)
     assert time.monotonic() - asked < 5
     assert process.returncode == 130, errors
     assert errors.count("stopped; run the same command again") == 1
@@ -257,10 +276,8 @@ def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
         cli.app = command
         cli.main()
     """
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None and process.stdout.readline() == "at work\n"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    with that_hears_ctrl_c([sys.executable, "-c", script]) as process:
+        assert process.stdout is not None and process.stdout.readline() == "at work\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, "ultravires: stopped; run the same command again to go on\n")

@@ -46,6 +46,8 @@ _FAMILIES = {
 _ENVELOPE = frozenset({"time", "category", "operationname"})
 _CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z-]{1,40})"')
 _AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
+_NOTHING = frozenset({"", "None", "none", "-"})
+_BLANK_OR_ZERO = frozenset(" 0-")
 _SUBSCRIPTION = "/subscriptions/"
 _GUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
@@ -119,10 +121,11 @@ def tenant_of(record: dict[str, Any]) -> str | None:
 
 def filled(value: Any) -> str | None:
     """A text that says something: Microsoft also writes `None`, blanks and a GUID of zeros for nothing."""
-    found = text(value)
-    if found is None or found in ("None", "none", "-"):
+    if type(value) is not str or value in _NOTHING:
         return None
-    return found.strip() if found.strip(" 0-") else None
+    if value[0] in _BLANK_OR_ZERO and not value.strip(" 0-"):
+        return None
+    return value.strip()
 
 
 def request_keys(account: str | None, *ids: Any) -> list[tuple[str, str, str]]:

@@ -142,7 +142,9 @@ class Loader:
                     group.add(part)
                     if group.is_lost:
                         raise _Lost
-                    if group.n_rows >= FLUSH_ROWS or len(group.refused) >= FLUSH_REFUSED:
+                    if len(group.refused) >= FLUSH_REFUSED:
+                        self._store_quarantine(group)
+                    if group.n_rows >= FLUSH_ROWS:
                         self._flush(group)
                     part = next(parts, None)
                 self._flush(group, is_last=True)
@@ -170,7 +172,7 @@ class Loader:
         by_id = {file.file_id: file for file in group.files}
         for file_id, n in stored.items():
             by_id[file_id].events += n
-        group.events, group.refused, group.waiting, group.n_rows = [], [], left, left.num_rows
+        group.events, group.waiting, group.n_rows = [], left, left.num_rows
 
     def _with_provenance(self, batches: list[pa.RecordBatch]) -> pa.Table:
         table = pa.Table.from_batches(batches)
@@ -189,6 +191,7 @@ class Loader:
         if rows:
             self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
             self.engine.warehouse.bump("quarantine")
+        group.refused = []
 
     def _write_manifest(self, files: list[InputFile]) -> None:
         if not files:

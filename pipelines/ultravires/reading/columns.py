@@ -1,0 +1,141 @@
+"""Reading by the column: what the records of a batch mean, told column by column and once for equal fields.
+
+`Source.events` says what one record means; it decodes all of it and costs about as much as everything else. Most records
+of a log say the same again in most of their fields. So a source may also say it by the column (`Columnar`): which fields
+its `events` looks at, which records are of the usual kind, and what their columns are. The others are read by `events`,
+and for every record that both can read both must say the same: the tests hold a source to that.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires.schema import KEY
+
+Places = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
+
+ABSENT, STRING, NUMBER, TRUE, FALSE, NULL, OBJECT, ARRAY = range(8)
+"""What a field holds, as `Fields.kinds` says it."""
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Scanned(Protocol):
+    """Records in one text, taken apart as far as the wanted fields; a field is known by its place among the paths."""
+
+    def kinds(self, field: int, rows: Places) -> npt.NDArray[np.uint8]: ...
+    def texts(self, field: int, rows: Places) -> pa.StringArray:
+        """What is between the quotes of a string; the JSON text of any other value; null where the field is absent."""
+
+    def codes(self, fields: Sequence[int], rows: Places) -> tuple[Codes, Places]:
+        """Rows with equal fields (in kind and text) have equal codes, counted from 0 in the order in which they come;
+        and for each code the place in `rows` of its first.
+        """
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The different values that some fields hold together: `values` decoded, as many in each as fields were asked for
+    (None where absent), and for each row the place of its own among them.
+    """
+
+    codes: Codes
+    values: list[tuple[Any, ...]]
+
+    def column(self, meaning: Callable[..., Any], kind: pa.DataType) -> pa.DictionaryArray:
+        """What each row's values mean, by a function that is called once for equal ones."""
+        return self.spread([meaning(*values) for values in self.values], kind)
+
+    def spread(self, meanings: Iterable[Any], kind: pa.DataType) -> pa.DictionaryArray:
+        """For each row the one of `meanings`, of which there is one for each of `values`."""
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes), pa.array(meanings, kind))
+
+
+class Fields:
+    """The fields of some records of a batch, by their dotted paths. What was not asked for in `paths` is not there."""
+
+    def __init__(self, scanned: Scanned, paths: Sequence[str], rows: Places) -> None:
+        self._scanned = scanned
+        self._paths = paths
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {path: place for place, path in enumerate(self._paths)}
+
+    def where(self, mask: Mask) -> "Fields":
+        """The same fields of fewer records."""
+        return Fields(self._scanned, self._paths, self.rows[mask])
+
+    def kinds(self, path: str) -> npt.NDArray[np.uint8]:
+        """What the field holds in each record: ABSENT, STRING ..."""
+        return self._scanned.kinds(self._places[path], self.rows)
+
+    def json(self, path: str) -> pa.StringArray:
+        """The JSON text of the value, of a string what is between its quotes; null where the field is absent."""
+        return self._scanned.texts(self._places[path], self.rows)
+
+    def text(self, path: str) -> pa.StringArray:
+        """The value where it is a string with something in it, else null; as `reading.values.text`."""
+        texts = self.json(path)
+        is_text = (self.kinds(path) == STRING) & (pc.binary_length(texts).fill_null(0).to_numpy() > 0)
+        return texts if is_text.all() else pc.if_else(pa.array(is_text), texts, None)
+
+    def distinct(self, *paths: str) -> Distinct:
+        """The different values that these fields hold together, decoded."""
+        codes, firsts = self._scanned.codes([self._places[path] for path in paths], self.rows)
+        of_firsts = Fields(self._scanned, self._paths, self.rows[firsts])
+        return Distinct(codes, list(zip(*map(of_firsts._decoded, paths), strict=True)))
+
+    def _decoded(self, path: str) -> list[Any]:
+        pairs = zip(self.kinds(path).tolist(), self.json(path).to_pylist(), strict=True)
+        return [text if kind in (STRING, ABSENT) else _decode(text) for kind, text in pairs]
+
+
+@dataclass(frozen=True)
+class Columnar:
+    """How a source reads by the column.
+
+    `paths` are the fields that it looks at, dotted. `takes` says which records `columns` knows the meaning of: each of
+    them is one event with a vendor's id. `columns` gives the columns of EVENTS that have something in them, but for those
+    that the reading itself knows (ids, hashes, provenance, `raw`); a column of few different values as a
+    DictionaryArray. A record comes to neither where a field holds a string with escapes, where a name stands twice in an
+    object, or where its text is not as we would write it: `events` reads those.
+    `arrays` names the arrays that records may be wrapped in, as in `{"Records": [`.
+    """
+
+    paths: tuple[str, ...]
+    takes: Callable[[Fields], Mask]
+    columns: Callable[[Fields, Any], Mapping[str, pa.Array]]
+    arrays: tuple[str, ...] = ()
+
+
+def key_lists(count: int, keys: Sequence[tuple[str, pa.Array, str]]) -> pa.ListArray:
+    """The column `keys` of `count` events: of each those of `keys`, in this order, whose value is not null.
+
+    A key is its kind, its values (one a row) and its role.
+    """
+    present = np.stack([values.is_valid().to_numpy(zero_copy_only=False) for _, values, _ in keys], axis=1)
+    rows, which = np.nonzero(present)
+    values = pa.chunked_array([_plain(column) for _, column, _ in keys], pa.string()).combine_chunks()
+    kinds, roles = (pa.array([key[part] for key in keys], pa.string()).take(pa.array(which)) for part in (0, 2))
+    structs = pa.StructArray.from_arrays([kinds, values.take(pa.array(which * count + rows)), roles], fields=list(KEY))
+    offsets = np.zeros(count + 1, np.int32)
+    np.cumsum(present.sum(axis=1), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), structs)
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values

@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from ultravires.reading.by_column import ColumnReader, Text, reads_by_column
 from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.framing import peek
 from ultravires.reading.head import Head
 from ultravires.reading.mixing import row_builder
-from ultravires.reading.rows import Batch, Quarantined, Rows
+from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined, Rows
 from ultravires.reading.source import Frame, Options, Source
 
 __all__ = ["Batch", "Quarantined", "batches", "read", "recognise"]
 
-MAX_ROWS = 20_000
 MAX_RAW_BYTES = 32 << 20
+WHOLE_BYTES = 32 << 20
+"""A file that unpacks to at most this much may be read as a whole."""
 _RECOGNISING = Options(hash_key=b"recognising")
 
 
@@ -41,14 +43,20 @@ def read(path: Path, source: Source, options: Options) -> Iterator[Batch]:
 
 def read_bytes(file: FileBytes, source: Source, options: Options) -> Iterator[Batch]:
     """As `read`, of a file whose beginning may have been looked at already."""
+    if reads_by_column(source, options) and (data := file.whole(WHOLE_BYTES)) is not None:
+        yield from _read_whole(Text(data), source, options)
+        return
     frames = source.records(file.chunks(), options)
     yield from batches(chain(frames, _damage(file)), source, options)
 
 
-def frames_of(data: bytes, damage: str | None, source: Source, options: Options) -> Iterator[Frame]:
-    """The records of a whole file in memory, and one more frame for what ended it early."""
-    frames = source.records(iter([data]), options)
-    return chain(frames, [Frame(len(data), b"", None, damage)]) if damage else frames
+def _read_whole(text: Text, source: Source, options: Options) -> Iterator[Batch]:
+    builder = row_builder(source, options)
+    _, taken = ColumnReader(source, options, builder).read([text])
+    for events in taken:
+        yield Batch(events, [], events.num_rows)
+    if builder.rows.n_records:
+        yield builder.batch()
 
 
 def _damage(file: FileBytes) -> Iterator[Frame]:

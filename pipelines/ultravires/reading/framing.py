@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from ultravires.reading.head import HEAD_BYTES
-from ultravires.reading.source import Frame, Options
+from ultravires.reading.source import Frame, Options, Source
 from ultravires.reading.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
 
 
@@ -89,3 +89,9 @@ def skip_line(offset: int, chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes
             return offset + end + 1, chain([chunk[end + 1 :]], chunks)
         offset += len(chunk)
     return offset, iter(())
+
+
+def frames_of(data: bytes, damage: str | None, source: Source, options: Options) -> Iterator[Frame]:
+    """The records of a whole file in memory, and one more frame for what ended it early."""
+    frames = source.records(iter([data]), options)
+    return chain(frames, [Frame(len(data), b"", None, damage)]) if damage else frames

@@ -184,10 +184,9 @@ class _Together:
 
     def _finish(self, files: SmallFiles) -> None:
         del self._gathered[files.source.name]
-        events, refused = files.finish()
-        self._held += events.nbytes + sum(len(record.raw) for _, record in refused)
-        if events.num_rows:
-            self._part.events.append(events)
+        batches, refused = files.finish()
+        self._held += sum(events.nbytes for events in batches) + sum(len(record.raw) for _, record in refused)
+        self._part.events += [events for events in batches if events.num_rows]
         self._part.refused += refused
 
     def _read_one(self, location: Location) -> bool:

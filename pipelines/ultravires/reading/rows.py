@@ -9,7 +9,7 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.reading.values import canonical
 from ultravires.schema import KEY
 
+MAX_ROWS = 20_000
+"""Of one batch."""
 _HOUR = 3_600_000_000
 _NO_KEYS: list[tuple[str, str, str]] = []
 _NO_DETAIL: dict[str, Any] = {}
@@ -205,13 +207,17 @@ class RowBuilder:
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
         return Batch(table, quarantined, rows.n_records, rows.n_ignored)
 
-    def _redacted(self, texts: pa.LargeStringArray, also: Sequence[int]) -> tuple[pa.LargeStringArray, list[int]]:
-        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
-        nested too deeply.
+    def redacted(self, texts: pa.Array) -> pa.Array:
+        """JSON texts, none of them nested too deeply, without secrets."""
+        return self._redacted(texts, ())[0]
+
+    def without_secrets(self, texts: pa.Array, places: Iterable[int]) -> tuple[list[int], pa.Array, list[int]]:
+        """Of the JSON texts at `places`: the places of those that hold secrets, each of these without them, and the
+        places of those that are nested too deeply.
         """
         too_deep: list[int] = []
-        places, clean = [], []
-        for place in sorted({*self.redactor.suspects(texts), *also}):
+        changed, clean = [], []
+        for place in places:
             try:
                 value = _decode(texts[place].as_py())
                 redacted = self.redactor.redact(value)
@@ -219,12 +225,20 @@ class RowBuilder:
                 too_deep.append(place)
                 continue
             if redacted is not value:
-                places.append(place)
+                changed.append(place)
                 clean.append(_encode(redacted).decode())
+        return changed, pa.array(clean, texts.type), too_deep
+
+    def _redacted(self, texts: pa.Array, also: Sequence[int]) -> tuple[pa.Array, list[int]]:
+        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
+        nested too deeply.
+        """
+        looked_at = sorted({*self.redactor.suspects(texts), *also})
+        places, clean, too_deep = self.without_secrets(texts, looked_at)
         if not places:
             return texts, too_deep
         mask = pc.is_in(pa.array(range(len(texts)), pa.int64()), pa.array(places, pa.int64()))
-        return pc.replace_with_mask(texts, mask, pa.array(clean, texts.type)), too_deep
+        return pc.replace_with_mask(texts, mask, clean), too_deep
 
     def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
         count = len(rows.events)

@@ -1,0 +1,212 @@
+//! Columns of a scan as Arrow lays them out: what Python would otherwise make an object of for each record.
+
+use crate::json::{Scan, ABSENT, STRING};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
+/// Total bytes of a field's texts.
+pub fn text_bytes(scan: &Scan, field: usize, rows: &[i64]) -> usize {
+    rows.iter().map(|&row| scan.span(row as usize, field)).map(|span| (span.end - span.start) as usize).sum()
+}
+
+/// Texts of a field: `offsets` has one more than rows, `valid` a bit for each row, `out` room for `text_bytes`.
+pub fn texts(
+    scan: &Scan,
+    data: &[u8],
+    field: usize,
+    rows: &[i64],
+    offsets: &mut [i32],
+    valid: &mut [u8],
+    out: &mut [u8],
+) {
+    let mut at = 0;
+    offsets[0] = 0;
+    for (place, &row) in rows.iter().enumerate() {
+        let span = scan.span(row as usize, field);
+        let text = &data[span.start as usize..span.end as usize];
+        out[at..at + text.len()].copy_from_slice(text);
+        at += text.len();
+        offsets[place + 1] = at as i32;
+        if span.kind != ABSENT {
+            valid[place / 8] |= 1 << (place % 8);
+        }
+    }
+}
+
+pub fn kinds(scan: &Scan, field: usize, rows: &[i64], out: &mut [u8]) {
+    for (kind, &row) in out.iter_mut().zip(rows) {
+        *kind = scan.span(row as usize, field).kind;
+    }
+}
+
+/// Total bytes of whole records.
+pub fn record_bytes(scan: &Scan, rows: &[i64]) -> usize {
+    rows.iter().map(|&row| scan.records[row as usize]).map(|(start, end)| (end - start) as usize).sum()
+}
+
+/// What is kept in place of some records: at `places` among the rows, in ascending order.
+pub struct Others<'a> {
+    pub places: &'a [i64],
+    pub offsets: &'a [i64],
+    pub data: &'a [u8],
+}
+
+pub fn records(scan: &Scan, data: &[u8], rows: &[i64], others: Others, offsets: &mut [i64], out: &mut [u8]) {
+    let (mut at, mut n_others) = (0, 0);
+    offsets[0] = 0;
+    for (place, &row) in rows.iter().enumerate() {
+        let record = if others.places.get(n_others) == Some(&(place as i64)) {
+            n_others += 1;
+            &others.data[others.offsets[n_others - 1] as usize..others.offsets[n_others] as usize]
+        } else {
+            let (start, end) = scan.records[row as usize];
+            &data[start as usize..end as usize]
+        };
+        out[at..at + record.len()].copy_from_slice(record);
+        at += record.len();
+        offsets[place + 1] = at as i64;
+    }
+}
+
+/// Equal codes for rows whose fields are equal in kind and text; returns how many there are. `firsts` has for each the
+/// place in `rows` where it first is.
+pub fn codes(scan: &Scan, data: &[u8], fields: &[u32], rows: &[i64], out: &mut [i32], firsts: &mut [i64]) -> usize {
+    let mut table = vec![0u32; (rows.len() * 2).next_power_of_two().max(16)]; // code + 1; 0 is free
+    let mask = table.len() - 1;
+    // a log must not be able to choose texts that all fall into one place
+    let seed = RandomState::new().build_hasher().finish() | 1;
+    let mut hashes: Vec<u64> = Vec::new();
+    for (place, &row) in rows.iter().enumerate() {
+        let hash = hash_of(scan, data, fields, row as usize, seed);
+        let mut slot = (hash >> 20) as usize & mask;
+        let code = loop {
+            match table[slot] {
+                0 => {
+                    firsts[hashes.len()] = place as i64;
+                    hashes.push(hash);
+                    table[slot] = hashes.len() as u32;
+                    break hashes.len() - 1;
+                }
+                known => {
+                    let code = known as usize - 1;
+                    let first = rows[firsts[code] as usize] as usize;
+                    if hashes[code] == hash && is_equal(scan, data, fields, row as usize, first) {
+                        break code;
+                    }
+                    slot = (slot + 1) & mask;
+                }
+            }
+        };
+        out[place] = code as i32;
+    }
+    hashes.len()
+}
+
+fn is_equal(scan: &Scan, data: &[u8], fields: &[u32], one: usize, other: usize) -> bool {
+    fields.iter().all(|&field| {
+        let (a, b) = (scan.span(one, field as usize), scan.span(other, field as usize));
+        let is_alike = a.kind == b.kind && a.end - a.start == b.end - b.start;
+        is_alike && data[a.start as usize..a.end as usize] == data[b.start as usize..b.end as usize]
+    })
+}
+
+fn hash_of(scan: &Scan, data: &[u8], fields: &[u32], row: usize, seed: u64) -> u64 {
+    fields.iter().fold(seed, |hash, &field| {
+        let span = scan.span(row, field as usize);
+        let text = &data[span.start as usize..span.end as usize];
+        hash_text(text, mix(hash, (text.len() as u64) << 3 | span.kind as u64, seed), seed)
+    })
+}
+
+fn hash_text(text: &[u8], mut hash: u64, seed: u64) -> u64 {
+    let mut words = text.chunks_exact(8);
+    for word in &mut words {
+        hash = mix(hash, u64::from_le_bytes(word.try_into().expect("eight bytes")), seed);
+    }
+    let rest = words.remainder().iter().fold(0u64, |word, &byte| word << 8 | byte as u64);
+    mix(hash, rest, seed)
+}
+
+fn mix(hash: u64, word: u64, seed: u64) -> u64 {
+    let product = ((hash ^ word) as u128).wrapping_mul((seed ^ 0x9e37_79b9_7f4a_7c15) as u128 | 1);
+    (product as u64) ^ (product >> 64) as u64 ^ word.rotate_left(32)
+}
+
+/// JSON of a field with the members of every object sorted by name, as it is hashed: a string in its quotes.
+pub fn sorted_text(scan: &Scan, data: &[u8], field: usize, row: usize, out: &mut Vec<u8>) {
+    let span = scan.span(row, field);
+    out.clear();
+    if span.kind == STRING {
+        out.extend_from_slice(&data[span.start as usize - 1..span.end as usize + 1]);
+    } else {
+        sort_value(&data[span.start as usize..span.end as usize], 0, out);
+    }
+}
+
+/// Writes the value that starts at `start` of plainly written JSON; returns where it ends.
+fn sort_value(text: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
+    match text[start] {
+        b'{' => sort_object(text, start, out),
+        b'[' => {
+            out.push(b'[');
+            let mut at = start + 1;
+            while text[at] != b']' {
+                at = sort_value(text, at, out);
+                if text[at] == b',' {
+                    out.push(b',');
+                    at += 1;
+                }
+            }
+            out.push(b']');
+            at + 1
+        }
+        b'"' => {
+            let end = string_end(text, start);
+            out.extend_from_slice(&text[start..end]);
+            end
+        }
+        _ => {
+            let length = text[start..].iter().position(|byte| matches!(byte, b',' | b'}' | b']'));
+            let end = length.map_or(text.len(), |length| start + length);
+            out.extend_from_slice(&text[start..end]);
+            end
+        }
+    }
+}
+
+fn sort_object(text: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
+    let mut members: Vec<(&[u8], Vec<u8>)> = Vec::new();
+    let mut at = start + 1;
+    while text[at] != b'}' {
+        let name_end = string_end(text, at);
+        let mut value = Vec::new();
+        let name = &text[at..name_end];
+        at = sort_value(text, name_end + 1, &mut value);
+        members.push((name, value));
+        if text[at] == b',' {
+            at += 1;
+        }
+    }
+    // without the quotes: "a" stands before "a b", though a blank is less than a quote
+    members.sort_by(|(one, _), (other, _)| one[1..one.len() - 1].cmp(&other[1..other.len() - 1]));
+    out.push(b'{');
+    for (place, (name, value)) in members.iter().enumerate() {
+        if place > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name);
+        out.push(b':');
+        out.extend_from_slice(value);
+    }
+    out.push(b'}');
+    at + 1
+}
+
+/// Behind the closing quote of the string that starts at `start`.
+fn string_end(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while text[at] != b'"' {
+        at += if text[at] == b'\\' { 2 } else { 1 };
+    }
+    at + 1
+}

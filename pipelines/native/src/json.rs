@@ -1,0 +1,451 @@
+//! One pass over a JSON text of many records: where each is, whether it is written plainly, where its wanted fields are.
+//!
+//! Strict: what is not valid JSON in one of the plain forms (one array of objects, perhaps wrapped; or one object a line)
+//! is declined as a whole, and Python's readers look at it. So nothing here has to guess.
+
+use crate::layout::Layout;
+
+pub const ABSENT: u8 = 0;
+pub const STRING: u8 = 1;
+pub const NUMBER: u8 = 2;
+pub const TRUE: u8 = 3;
+pub const FALSE: u8 = 4;
+pub const NULL: u8 = 5;
+pub const OBJECT: u8 = 6;
+pub const ARRAY: u8 = 7;
+
+/// Not as we would write the decoded record, or it could be understood in two ways: Python shall read it.
+pub const IS_ODD: u8 = 1;
+/// Some name may be a secret's: what is kept of the record is redacted by Python.
+pub const IS_SUSPECT: u8 = 2;
+
+/// Deeper documents are declined, so that no text makes this code use up the stack.
+const MAX_NESTING: usize = 200;
+/// Beyond this number of members an object is odd: each name is compared with those before it.
+const MAX_MEMBERS: usize = 512;
+const MAX_DIGITS: usize = 15;
+const MAX_INTEGER_DIGITS: usize = 18;
+
+#[derive(Clone, Copy)]
+pub struct Span {
+    pub start: u32,
+    pub end: u32,
+    pub kind: u8,
+}
+
+const NOTHING: Span = Span { start: 0, end: 0, kind: ABSENT };
+
+#[derive(Default)]
+pub struct Scan {
+    pub n_fields: usize,
+    /// How many records each text holds; DECLINED where it is not plain.
+    pub counts: Vec<i64>,
+    /// Start and end of each record.
+    pub records: Vec<(u32, u32)>,
+    pub flags: Vec<u8>,
+    /// `n_fields` of each record.
+    pub spans: Vec<Span>,
+}
+
+impl Scan {
+    pub fn span(&self, row: usize, field: usize) -> Span {
+        self.spans[row * self.n_fields + field]
+    }
+}
+
+pub const DECLINED: i64 = -1;
+
+/// Why a text is declined does not matter: Python finds out.
+struct Declined;
+
+type Step<T> = Result<T, Declined>;
+
+/// The records of some texts that lie in `data` one behind the other, each up to one of `ends`.
+pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
+    let mut scan = Scan { n_fields: layout.n_fields, ..Scan::default() };
+    let mut start = 0;
+    for &end in ends {
+        let end = end as usize;
+        let before = scan.records.len();
+        let mut scanner = Scanner { data: &data[..end], layout, scan: &mut scan, names: Vec::new(), flags: 0 };
+        let is_plain = end <= u32::MAX as usize && scanner.document(start).is_ok();
+        if !is_plain {
+            scan.records.truncate(before);
+            scan.flags.truncate(before);
+            scan.spans.truncate(before * scan.n_fields);
+        }
+        scan.counts.push(if is_plain { (scan.records.len() - before) as i64 } else { DECLINED });
+        start = end;
+    }
+    scan
+}
+
+struct Scanner<'a> {
+    data: &'a [u8],
+    layout: &'a Layout,
+    scan: &'a mut Scan,
+    /// Of the names in the objects that are open: a hash, where it starts, its length.
+    names: Vec<(u64, u32, u32)>,
+    flags: u8,
+}
+
+impl Scanner<'_> {
+    fn at(&self, position: usize) -> u8 {
+        // NUL is no JSON outside of strings and refused inside of them, so it can stand for the end
+        self.data.get(position).copied().unwrap_or(0)
+    }
+
+    fn blank(&mut self, mut position: usize) -> usize {
+        while matches!(self.at(position), b' ' | b'\t' | b'\n' | b'\r') {
+            position += 1;
+            self.flags |= IS_ODD;
+        }
+        position
+    }
+
+    fn expect(&self, position: usize, byte: u8) -> Step<usize> {
+        if self.at(position) == byte {
+            Ok(position + 1)
+        } else {
+            Err(Declined)
+        }
+    }
+
+    fn document(&mut self, start: usize) -> Step<()> {
+        let start = self.blank(start);
+        if start == self.data.len() {
+            return Ok(());
+        }
+        if self.at(start) == b'[' {
+            let end = self.elements(start + 1)?;
+            return self.nothing_more(end);
+        }
+        let name_at = self.expect(start, b'{')?;
+        if self.at(name_at) == b'"' {
+            let (end, _) = self.string(name_at + 1)?;
+            let is_array = self.layout.arrays.iter().any(|name| **name == self.data[name_at + 1..end - 1]);
+            if is_array && self.data[end..].starts_with(b":[") {
+                let end = self.elements(end + 2)?;
+                let end = self.expect(end, b'}')?;
+                return self.nothing_more(end);
+            }
+        }
+        self.lines(start)
+    }
+
+    fn nothing_more(&mut self, position: usize) -> Step<()> {
+        let end = self.blank(position);
+        if end == self.data.len() {
+            Ok(())
+        } else {
+            Err(Declined)
+        }
+    }
+
+    /// Objects up to the end of their array.
+    fn elements(&mut self, mut position: usize) -> Step<usize> {
+        position = self.blank(position);
+        if self.at(position) == b']' {
+            return Ok(position + 1);
+        }
+        loop {
+            let end = self.record(position)?;
+            position = self.blank(end);
+            match self.at(position) {
+                b',' => position = self.blank(position + 1),
+                b']' => return Ok(position + 1),
+                _ => return Err(Declined),
+            }
+        }
+    }
+
+    /// One object a line.
+    fn lines(&mut self, mut position: usize) -> Step<()> {
+        while position < self.data.len() {
+            let end = self.record(position)?;
+            if self.data[position..end].contains(&b'\n') {
+                return Err(Declined);
+            }
+            position = self.blank(end);
+            if position < self.data.len() && !self.data[end..position].contains(&b'\n') {
+                return Err(Declined);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, start: usize) -> Step<usize> {
+        if self.at(start) != b'{' {
+            return Err(Declined);
+        }
+        let first = self.scan.spans.len();
+        self.scan.spans.resize(first + self.layout.n_fields, NOTHING);
+        self.flags = 0;
+        let end = self.object(start, Some(0), 1, first)?;
+        if end - start > self.layout.max_record_bytes {
+            return Err(Declined);
+        }
+        self.scan.records.push((start as u32, end as u32));
+        self.scan.flags.push(self.flags);
+        Ok(end)
+    }
+
+    /// A value and what is wanted of it; `node` is None where nothing is. Returns where it ends.
+    fn value(&mut self, start: usize, node: Option<usize>, depth: usize, first: usize) -> Step<usize> {
+        let byte = self.at(start);
+        let (end, kind) = match byte {
+            b'"' => {
+                let (end, has_escapes) = self.string(start + 1)?;
+                if let Some(field) = self.field_of(node) {
+                    if has_escapes {
+                        self.flags |= IS_ODD;
+                    }
+                    self.keep(first, field, start + 1, end - 1, STRING);
+                }
+                return Ok(end);
+            }
+            b'{' => (self.object(start, node, depth + 1, first)?, OBJECT),
+            b'[' => (self.array(start, depth + 1)?, ARRAY),
+            b't' => (self.word(start, b"true")?, TRUE),
+            b'f' => (self.word(start, b"false")?, FALSE),
+            b'n' => (self.word(start, b"null")?, NULL),
+            _ => (self.number(start)?, NUMBER),
+        };
+        if let Some(field) = self.field_of(node) {
+            self.keep(first, field, start, end, kind);
+        }
+        Ok(end)
+    }
+
+    fn field_of(&self, node: Option<usize>) -> Option<usize> {
+        node.and_then(|node| self.layout.nodes[node].field)
+    }
+
+    fn keep(&mut self, first: usize, field: usize, start: usize, end: usize, kind: u8) {
+        self.scan.spans[first + field] = Span { start: start as u32, end: end as u32, kind };
+    }
+
+    fn word(&self, start: usize, word: &[u8]) -> Step<usize> {
+        if self.data[start..].starts_with(word) {
+            Ok(start + word.len())
+        } else {
+            Err(Declined)
+        }
+    }
+
+    fn object(&mut self, start: usize, node: Option<usize>, depth: usize, first: usize) -> Step<usize> {
+        self.check_depth(depth)?;
+        let names_before = self.names.len();
+        let mut position = self.blank(start + 1);
+        if self.at(position) == b'}' {
+            return Ok(position + 1);
+        }
+        loop {
+            let name_at = self.expect(position, b'"')? as usize;
+            let (end, has_escapes) = self.string(name_at)?;
+            if has_escapes {
+                self.flags |= IS_ODD;
+            }
+            let child = self.member(name_at, end - 1, node, names_before);
+            position = self.blank(end);
+            position = self.expect(position, b':')?;
+            position = self.blank(position);
+            if depth == 1 && self.at(position) == b'[' && self.is_wrapping(name_at, end - 1) {
+                return Err(Declined);
+            }
+            position = self.value(position, child, depth, first)?;
+            position = self.blank(position);
+            match self.at(position) {
+                b',' => position = self.blank(position + 1),
+                b'}' => break,
+                _ => return Err(Declined),
+            }
+        }
+        self.names.truncate(names_before);
+        Ok(position + 1)
+    }
+
+    fn is_wrapping(&self, start: usize, end: usize) -> bool {
+        self.layout.arrays.iter().any(|name| **name == self.data[start..end])
+    }
+
+    /// Notes a member's name; returns what is wanted below it. A name that is there twice makes the record odd.
+    fn member(&mut self, start: usize, end: usize, node: Option<usize>, names_before: usize) -> Option<usize> {
+        let name = &self.data[start..end];
+        let hash = name_hash(name);
+        let others = &self.names[names_before..];
+        let is_same = |other: &(u64, u32, u32)| {
+            other.0 == hash && self.data[other.1 as usize..(other.1 + other.2) as usize] == *name
+        };
+        if others.len() >= MAX_MEMBERS || others.iter().any(is_same) {
+            self.flags |= IS_ODD;
+        } else {
+            self.names.push((hash, start as u32, (end - start) as u32));
+        }
+        node.and_then(|node| self.layout.nodes[node].child(name))
+    }
+
+    fn check_depth(&mut self, depth: usize) -> Step<()> {
+        if depth > self.layout.max_depth {
+            self.flags |= IS_ODD;
+        }
+        if depth > MAX_NESTING {
+            return Err(Declined);
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, start: usize, depth: usize) -> Step<usize> {
+        self.check_depth(depth)?;
+        let mut position = self.blank(start + 1);
+        if self.at(position) == b']' {
+            return Ok(position + 1);
+        }
+        loop {
+            position = self.value(position, None, depth, 0)?;
+            position = self.blank(position);
+            match self.at(position) {
+                b',' => position = self.blank(position + 1),
+                b']' => return Ok(position + 1),
+                _ => return Err(Declined),
+            }
+        }
+    }
+
+    /// From behind the opening quote to behind the closing one, and whether there are escapes.
+    fn string(&mut self, start: usize) -> Step<(usize, bool)> {
+        let (mut position, mut has_escapes, mut is_ascii) = (start, false, true);
+        loop {
+            position = next_special(self.data, position);
+            match self.at(position) {
+                b'"' => break,
+                b'\\' => {
+                    has_escapes = true;
+                    position = self.escape(position)?;
+                }
+                0x80.. => {
+                    is_ascii = false;
+                    position += 1;
+                }
+                _ => return Err(Declined),
+            }
+        }
+        if !is_ascii && std::str::from_utf8(&self.data[start..position]).is_err() {
+            return Err(Declined);
+        }
+        self.look_for_secret(position);
+        Ok((position + 1, has_escapes))
+    }
+
+    fn look_for_secret(&mut self, quote: usize) {
+        if self.layout.secrets.may_end(&self.data[..quote]) {
+            self.flags |= IS_SUSPECT;
+        }
+    }
+
+    fn escape(&mut self, position: usize) -> Step<usize> {
+        match self.at(position + 1) {
+            b'"' => self.look_for_secret(position + 1),
+            // JSON inside a string may spell a name with escapes of its own
+            b'\\' if self.at(position + 2) == b'u' => self.flags |= IS_SUSPECT,
+            b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+            b'/' => self.flags |= IS_ODD,
+            b'u' => {
+                self.flags |= IS_ODD;
+                return self.unicode(position + 2);
+            }
+            _ => return Err(Declined),
+        }
+        Ok(position + 2)
+    }
+
+    /// Four hex digits that are no half of a pair: whether halves fit together is for Python to say.
+    fn unicode(&self, start: usize) -> Step<usize> {
+        let digits = self.data.get(start..start + 4).ok_or(Declined)?;
+        let is_half = matches!(digits[0], b'd' | b'D') && matches!(digits[1], b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
+        if is_half || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(Declined);
+        }
+        Ok(start + 4)
+    }
+
+    /// A number; odd where decoding and writing might change its digits.
+    fn number(&mut self, start: usize) -> Step<usize> {
+        let whole_at = start + (self.at(start) == b'-') as usize;
+        let whole_end = self.digits(whole_at)?;
+        let n_whole = whole_end - whole_at;
+        if n_whole > 1 && self.at(whole_at) == b'0' {
+            return Err(Declined);
+        }
+        let mut end = whole_end;
+        if self.at(end) == b'.' {
+            end = self.digits(end + 1)?;
+            self.flags |= odd_fraction(&self.data[whole_at..whole_end], &self.data[whole_end + 1..end]);
+        } else if n_whole > MAX_INTEGER_DIGITS || self.data[start..end] == *b"-0" {
+            self.flags |= IS_ODD;
+        }
+        if matches!(self.at(end), b'e' | b'E') {
+            self.flags |= IS_ODD;
+            let sign = matches!(self.at(end + 1), b'+' | b'-') as usize;
+            end = self.digits(end + 1 + sign)?;
+        }
+        Ok(end)
+    }
+
+    fn digits(&self, start: usize) -> Step<usize> {
+        let mut end = start;
+        while self.at(end).is_ascii_digit() {
+            end += 1;
+        }
+        if end == start {
+            return Err(Declined);
+        }
+        Ok(end)
+    }
+}
+
+/// IS_ODD for a decimal fraction that its shortest writing may not repeat. Up to 15 digits a double gives them back.
+fn odd_fraction(whole: &[u8], fraction: &[u8]) -> u8 {
+    let is_short = whole.len() + fraction.len() <= MAX_DIGITS;
+    let is_trimmed = fraction == b"0" || fraction.last() != Some(&b'0');
+    let is_large_enough = whole != b"0" || fraction == b"0" || fraction.iter().take(4).any(|&digit| digit != b'0');
+    if is_short && is_trimmed && is_large_enough {
+        0
+    } else {
+        IS_ODD
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The next byte of a string that is not plain ASCII text: a quote, a backslash, a control character, a byte above 0x7f.
+fn next_special(data: &[u8], mut position: usize) -> usize {
+    while let Some(chunk) = data.get(position..position + 8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+        let is_zero = |w: u64| w.wrapping_sub(ONES) & !w;
+        let controls = word.wrapping_sub(ONES * 0x20) & !word;
+        let quotes = is_zero(word ^ (ONES * b'"' as u64));
+        let backslashes = is_zero(word ^ (ONES * b'\\' as u64));
+        let found = (controls | quotes | backslashes | word) & HIGHS;
+        if found != 0 {
+            return position + (found.trailing_zeros() / 8) as usize;
+        }
+        position += 8;
+    }
+    while position < data.len() && !matches!(data[position], b'"' | b'\\' | 0..=0x1f | 0x80..) {
+        position += 1;
+    }
+    position
+}
+
+/// Different for most different names.
+fn name_hash(name: &[u8]) -> u64 {
+    let n = name.len();
+    let word = |at: usize| u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"));
+    let (first, last) = match n {
+        8.. => (word(0), word(n - 8)),
+        _ => (name.iter().fold(0u64, |word, &byte| word << 8 | byte as u64), 0),
+    };
+    (first ^ last.rotate_left(23)).wrapping_add(n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}

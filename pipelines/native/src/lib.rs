@@ -1,0 +1,324 @@
+//! What `ultravires.reading.native` calls. Python owns all memory but a layout and a scan, which it frees here again.
+//!
+//! Every function that is given pointers trusts them to be as long as Python says; nothing else in this crate is unsafe.
+//! A panic never leaves a function: it answers as for a text that is declined, and Python reads the text itself.
+
+mod blake2b;
+mod columns;
+mod event_ids;
+mod json;
+mod layout;
+
+use event_ids::Strings;
+use json::Scan;
+use layout::Layout;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr::null_mut;
+use std::slice::{from_raw_parts, from_raw_parts_mut};
+
+/// Grows with every change of the functions below.
+const INTERFACE: u32 = 1;
+const DONE: i64 = 0;
+const FAILED: i64 = -1;
+
+fn guarded(work: impl FnOnce() -> i64) -> i64 {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(FAILED)
+}
+
+unsafe fn bytes<'a>(start: *const u8, length: usize) -> &'a [u8] {
+    if length == 0 {
+        &[]
+    } else {
+        from_raw_parts(start, length)
+    }
+}
+
+unsafe fn room<'a, T>(start: *mut T, length: usize) -> &'a mut [T] {
+    if length == 0 {
+        &mut []
+    } else {
+        from_raw_parts_mut(start, length)
+    }
+}
+
+unsafe fn list<'a, T>(start: *const T, length: usize) -> &'a [T] {
+    if length == 0 {
+        &[]
+    } else {
+        from_raw_parts(start, length)
+    }
+}
+
+#[no_mangle]
+pub extern "C" fn uv_interface() -> u32 {
+    INTERFACE
+}
+
+/// # Safety
+/// `text` holds `length` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn uv_layout_new(
+    text: *const u8,
+    length: usize,
+    max_record_bytes: usize,
+    max_depth: usize,
+) -> *mut Layout {
+    let parse = || {
+        let text = std::str::from_utf8(bytes(text, length)).ok()?;
+        Layout::parse(text, max_record_bytes, max_depth)
+    };
+    match catch_unwind(parse) {
+        Ok(Some(layout)) => Box::into_raw(Box::new(layout)),
+        _ => null_mut(),
+    }
+}
+
+/// # Safety
+/// `layout` comes from `uv_layout_new` and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn uv_layout_free(layout: *mut Layout) {
+    drop(Box::from_raw(layout));
+}
+
+/// Null where the scan failed.
+///
+/// # Safety
+/// `layout` comes from `uv_layout_new`; `data` holds `length` bytes, and `ends` `n`, none beyond them.
+#[no_mangle]
+pub unsafe extern "C" fn uv_scan_new(
+    layout: *const Layout,
+    data: *const u8,
+    length: usize,
+    ends: *const i64,
+    n: usize,
+) -> *mut Scan {
+    match catch_unwind(AssertUnwindSafe(|| json::scan(bytes(data, length), list(ends, n), &*layout))) {
+        Ok(scan) => Box::into_raw(Box::new(scan)),
+        _ => null_mut(),
+    }
+}
+
+/// # Safety
+/// `scan` comes from `uv_scan_new` and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn uv_scan_free(scan: *mut Scan) {
+    drop(Box::from_raw(scan));
+}
+
+/// # Safety
+/// `scan` comes from `uv_scan_new`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_count(scan: *const Scan) -> i64 {
+    (*scan).records.len() as i64
+}
+
+/// # Safety
+/// `counts` holds as many as there were texts, the others as many as there are records.
+#[no_mangle]
+pub unsafe extern "C" fn uv_records_at(
+    scan: *const Scan,
+    counts: *mut i64,
+    starts: *mut i64,
+    ends: *mut i64,
+    flags: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let scan = &*scan;
+        room(counts, scan.counts.len()).copy_from_slice(&scan.counts);
+        let n = scan.records.len();
+        let (starts, ends) = (room(starts, n), room(ends, n));
+        for (place, &(start, end)) in scan.records.iter().enumerate() {
+            (starts[place], ends[place]) = (start as i64, end as i64);
+        }
+        room(flags, n).copy_from_slice(&scan.flags);
+        DONE
+    })
+}
+
+/// # Safety
+/// `rows` and `out` hold `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_kinds(scan: *const Scan, field: usize, rows: *const i64, n: usize, out: *mut u8) -> i64 {
+    guarded(|| {
+        columns::kinds(&*scan, field, list(rows, n), room(out, n));
+        DONE
+    })
+}
+
+/// # Safety
+/// `rows` holds `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_text_bytes(scan: *const Scan, field: usize, rows: *const i64, n: usize) -> i64 {
+    guarded(|| columns::text_bytes(&*scan, field, list(rows, n)) as i64)
+}
+
+/// # Safety
+/// `offsets` holds `n + 1`, `valid` a bit for each of `n`, `out` the `size` that `uv_text_bytes` said.
+#[no_mangle]
+pub unsafe extern "C" fn uv_texts(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    field: usize,
+    rows: *const i64,
+    n: usize,
+    offsets: *mut i32,
+    valid: *mut u8,
+    out: *mut u8,
+    size: usize,
+) -> i64 {
+    guarded(|| {
+        let (offsets, valid) = (room(offsets, n + 1), room(valid, n.div_ceil(8)));
+        columns::texts(&*scan, bytes(data, length), field, list(rows, n), offsets, valid, room(out, size));
+        DONE
+    })
+}
+
+/// # Safety
+/// `rows` holds `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_record_bytes(scan: *const Scan, rows: *const i64, n: usize) -> i64 {
+    guarded(|| columns::record_bytes(&*scan, list(rows, n)) as i64)
+}
+
+/// Whole records; those at `places` in `rows` (ascending) in other words.
+///
+/// # Safety
+/// `offsets` holds `n + 1`; `places` `n_others`, `other_offsets` one more, `others` the bytes up to the last of them; `out`
+/// the `size` that is enough for all.
+#[no_mangle]
+pub unsafe extern "C" fn uv_records(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    rows: *const i64,
+    n: usize,
+    places: *const i64,
+    n_others: usize,
+    other_offsets: *const i64,
+    others: *const u8,
+    offsets: *mut i64,
+    out: *mut u8,
+    size: usize,
+) -> i64 {
+    guarded(|| {
+        let other_offsets = list(other_offsets, n_others + 1);
+        let others = columns::Others {
+            places: list(places, n_others),
+            offsets: other_offsets,
+            data: bytes(others, other_offsets[n_others] as usize),
+        };
+        columns::records(&*scan, bytes(data, length), list(rows, n), others, room(offsets, n + 1), room(out, size));
+        DONE
+    })
+}
+
+/// Returns how many different ones there are.
+///
+/// # Safety
+/// `fields` holds `n_fields`; `rows`, `out` and `firsts` hold `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_codes(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    fields: *const u32,
+    n_fields: usize,
+    rows: *const i64,
+    n: usize,
+    out: *mut i32,
+    firsts: *mut i64,
+) -> i64 {
+    guarded(|| {
+        let fields = list(fields, n_fields);
+        columns::codes(&*scan, bytes(data, length), fields, list(rows, n), room(out, n), room(firsts, n)) as i64
+    })
+}
+
+/// Keyed hashes of whole records, each of `2 * size` characters.
+///
+/// # Safety
+/// `key` holds `key_length`, `rows` `n`, `out` `2 * size * n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_record_hashes(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    rows: *const i64,
+    n: usize,
+    key: *const u8,
+    key_length: usize,
+    size: usize,
+    out: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let (data, scan) = (bytes(data, length), &*scan);
+        let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
+        for (hash, &row) in room(out, 2 * size * n).chunks_exact_mut(2 * size).zip(list(rows, n)) {
+            let (start, end) = scan.records[row as usize];
+            keyed.hex(&data[start as usize..end as usize], hash);
+        }
+        DONE
+    })
+}
+
+/// Keyed hashes of a field's JSON with sorted names, each of `2 * size` characters; the field is in every row.
+///
+/// # Safety
+/// `key` holds `key_length`, `rows` `n`, `out` `2 * size * n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_sorted_hashes(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    field: usize,
+    rows: *const i64,
+    n: usize,
+    key: *const u8,
+    key_length: usize,
+    size: usize,
+    out: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let (data, scan) = (bytes(data, length), &*scan);
+        let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
+        let mut sorted = Vec::new();
+        for (hash, &row) in room(out, 2 * size * n).chunks_exact_mut(2 * size).zip(list(rows, n)) {
+            columns::sorted_text(scan, data, field, row as usize, &mut sorted);
+            keyed.hex(&sorted, hash);
+        }
+        DONE
+    })
+}
+
+/// # Safety
+/// `log` holds `log_length`; each of the three strings `n + 1` offsets and the bytes up to the last; `moments` `n`; `out`
+/// 32 characters for each.
+#[no_mangle]
+pub unsafe extern "C" fn uv_event_ids(
+    log: *const u8,
+    log_length: usize,
+    n: usize,
+    native_offsets: *const i32,
+    native_data: *const u8,
+    moments: *const i64,
+    action_offsets: *const i32,
+    action_data: *const u8,
+    outcome_offsets: *const i32,
+    outcome_data: *const u8,
+    out: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let strings = |offsets: *const i32, data: *const u8| {
+            let offsets = list(offsets, n + 1);
+            Strings { offsets, data: bytes(data, offsets[n] as usize) }
+        };
+        let natives = strings(native_offsets, native_data);
+        let actions = strings(action_offsets, action_data);
+        let outcomes = strings(outcome_offsets, outcome_data);
+        let out = room(out, event_ids::HEX * n);
+        event_ids::event_ids(bytes(log, log_length), natives, list(moments, n), actions, outcomes, out);
+        DONE
+    })
+}
+

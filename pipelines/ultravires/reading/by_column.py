@@ -1,0 +1,162 @@
+"""Reads whole texts of a source by the column (`reading.columns`), and by `Source.events` what is left.
+
+Both ways lead to the same rows, and every way back is open: a text that is not plain is read as any other source's, and a
+record that is odd or not of the usual kind alone.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires.reading import native
+from ultravires.reading.columns import Columnar, Fields, Mask, Places
+from ultravires.reading.framing import frames_of
+from ultravires.reading.rows import MAX_ROWS, RowBuilder
+from ultravires.reading.source import SOURCE_COLUMNS, Frame, Options, Source
+
+_HOUR = 3_600_000_000
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_LEFT = 0.5
+"""Of the records of a text: where more are left to `events`, it is none of the usual kind and is read whole by them."""
+_NO_KEYS = pa.array([[]], SOURCE_COLUMNS.field("keys").type)
+_NO_RESOURCES = pa.array([[]], SOURCE_COLUMNS.field("resource_uids").type)
+
+
+class Text(NamedTuple):
+    """All bytes of one file, unpacked, and why there are no more where it is damaged."""
+
+    data: bytes
+    damage: str | None = None
+
+
+def reads_by_column(source: Source, options: Options) -> bool:
+    """Whether this source can be read by the column here, under these options."""
+    is_plain = all(map(_PLAIN_NAME.fullmatch, options.redact))
+    return source.columnar is not None and not options.fields and is_plain and native.is_available()
+
+
+class ColumnReader:
+    """Reads the texts of a source for which `reads_by_column`; what it leaves to `events` gets into `builder`."""
+
+    def __init__(self, source: Source, options: Options, builder: RowBuilder) -> None:
+        assert source.columnar is not None
+        self._source = source
+        self._options = options
+        self._builder = builder
+        self._columnar: Columnar = source.columnar
+        self._layout = native.Layout(self._columnar.paths, self._columnar.arrays, options)
+
+    def read(self, texts: Sequence[Text]) -> tuple[list[int], list[pa.RecordBatch]]:
+        """With which record each text begins, numbered through from 1, and with which one more would; and the events
+        that were read by the column, as SOURCE_COLUMNS.
+        """
+        plain = [text.data for text in texts if text.damage is None]
+        with self._layout.scan(plain) as scan:
+            taken = self._taken(scan)
+            counts, first_row = iter(scan.counts.tolist()), 0
+            numbers = np.zeros(len(scan.flags), np.int64)
+            starts = [1]
+            for text in texts:
+                count = max(native.DECLINED if text.damage else next(counts), 0)
+                rows = slice(first_row, first_row + count)
+                self._builder.file_starts.append(starts[-1])
+                if count and self._read_left(scan, rows, taken.mask, starts[-1]):
+                    numbers[rows] = np.arange(starts[-1], starts[-1] + count)
+                    starts.append(starts[-1] + count)
+                else:
+                    taken.mask[rows] = False
+                    starts.append(self._read_frames(text, starts[-1]))
+                first_row += count
+            return starts, list(self._batches(scan, taken, numbers))
+
+    def _taken(self, scan: native.Scan) -> "_Taken":
+        """Which records are read by the column, and what is kept in place of those with secrets."""
+        plain = np.flatnonzero((scan.flags & native.ODD) == 0)
+        mask = np.zeros(len(scan.flags), np.bool_)
+        mask[plain] = self._columnar.takes(Fields(scan, self._columnar.paths, plain))
+        suspects = np.flatnonzero(mask & ((scan.flags & native.SUSPECT) != 0))
+        changed, clean, too_deep = self._builder.without_secrets(scan.records(suspects), range(len(suspects)))
+        mask[suspects[too_deep]] = False
+        return _Taken(mask, suspects[changed], clean)
+
+    def _read_left(self, scan: native.Scan, rows: slice, mask: Mask, first_no: int) -> bool:
+        """Read those records of one text that are not taken; false, and nothing is read, where that would not pay or
+        one of them holds several.
+        """
+        left = np.flatnonzero(~mask[rows])
+        if len(left) > _MOST_LEFT * (rows.stop - rows.start):
+            return False
+        frames: list[Frame] = []
+        for place in left.tolist():
+            row = rows.start + place
+            held = list(self._source.records(iter([scan.record(row)]), self._options))
+            if len(held) != 1:
+                return False
+            frames.append(held[0]._replace(offset=scan.offset(row)))
+        for place, frame in zip(left.tolist(), frames, strict=True):
+            self._builder.add(first_no + place, frame)
+        return True
+
+    def _read_frames(self, text: Text, first_no: int) -> int:
+        """Read a text as those of any other source; returns the number that follows its last record's."""
+        number = first_no
+        for frame in frames_of(text.data, text.damage, self._source, self._options):
+            self._builder.add(number, frame)
+            number += 1
+        return number
+
+    def _batches(self, scan: native.Scan, taken: "_Taken", numbers: Places) -> Iterator[pa.RecordBatch]:
+        rows = np.flatnonzero(taken.mask)
+        for start in range(0, len(rows), MAX_ROWS):
+            some = rows[start : start + MAX_ROWS]
+            yield self._batch(scan, some, taken.among(some), numbers[some])
+
+    def _batch(
+        self, scan: native.Scan, rows: Places, redacted: "tuple[Places, pa.LargeStringArray]", numbers: Places
+    ) -> pa.RecordBatch:
+        count = len(rows)
+        fields = Fields(scan, self._columnar.paths, rows)
+        said = {name: _plain(column) for name, column in self._columnar.columns(fields, self._options).items()}
+        said["detail"] = self._builder.redacted(said["detail"])
+        moments = said["event_at"].cast(pa.int64())
+        columns = said | {
+            "event_id": native.event_ids(
+                self._source.log, said["native_id"], moments, said["action"], said["outcome"]
+            ),
+            "log": pa.repeat(self._source.log, count),
+            "source": pa.repeat(self._source.name, count),
+            "source_version": pa.repeat(pa.scalar(self._source.version, pa.int32()), count),
+            "event_hour": pa.array(moments.to_numpy() // _HOUR * _HOUR),
+            "record_no": pa.array(numbers),
+            "raw": scan.records(rows, *redacted),
+            "raw_hash": scan.record_hashes(rows, self._options.hash_key),
+        }
+        columns.setdefault("keys", _NO_KEYS.take(pa.repeat(0, count)))
+        columns.setdefault("resource_uids", _NO_RESOURCES.take(pa.repeat(0, count)))
+        arrays = [
+            columns[column.name].cast(column.type) if column.name in columns else pa.nulls(count, column.type)
+            for column in SOURCE_COLUMNS
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
+
+
+class _Taken(NamedTuple):
+    """Of all records which are read by the column; and the rows, in order, of which something else is kept."""
+
+    mask: Mask
+    redacted: Places
+    clean: pa.LargeStringArray
+
+    def among(self, rows: Places) -> tuple[Places, pa.LargeStringArray]:
+        """The redacted ones of these rows, by their place among them."""
+        places = np.searchsorted(rows, self.redacted)
+        is_there = (places < len(rows)) & (rows[np.minimum(places, len(rows) - 1)] == self.redacted)
+        return places[is_there], self.clean.filter(pa.array(is_there))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column

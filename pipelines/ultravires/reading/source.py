@@ -19,6 +19,7 @@ from ultravires.reading.values import canonical, iso
 from ultravires.schema import EVENTS
 
 if TYPE_CHECKING:
+    from ultravires.reading.columns import Columnar
     from ultravires.reading.head import Head
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
@@ -199,6 +200,9 @@ class Source:
     """For a log that is delivered in one file with others: a record as `events` takes it, without the secrets that only
     this source knows of; None where it is not this log's. No record is claimed by two sources, and a claimed record is
     claimed again as it is. None for a log that has its files to itself."""
+    columnar: "Columnar | None" = None
+    """How usual records are read many at once (`ultravires.reading.columns`); None for a source that reads all of them
+    by `events`. What it says of a record is what `events` says of it."""
 
 
 def event_id(log: str, native_id: str, event_at: int, action: str | None, outcome: str | None) -> str:

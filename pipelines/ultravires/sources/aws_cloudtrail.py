@@ -11,29 +11,33 @@ from collections.abc import Iterable
 from typing import Any
 
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import mapping, micros, text, truth
-from ultravires.vendors.addresses import is_address
+from ultravires.vendors.addresses import address_of
 from ultravires.vendors.aws_arns import resource_arns
+from ultravires.vendors.aws_cloudtrail_columns import COLUMNAR
 from ultravires.vendors.aws_cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
+from ultravires.vendors.aws_cloudtrail_records import (
+    calling_service,
+    detail_of,
+    is_conclusion,
+    outcome_of,
+    service_of,
+    session_of,
+    workload_of,
+)
 from ultravires.vendors.aws_credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
-from ultravires.vendors.aws_identities import Actor, actor_of
+from ultravires.vendors.aws_identities import Actor, actor_of, on_behalf_of
 from ultravires.vendors.aws_ocsf import ocsf_class
 from ultravires.vendors.aws_verified_permissions import decisions_of
 from ultravires.vendors.ocsf_classes import API_ACTIVITY
 
-_SUFFIX = ".amazonaws.com"
 _TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
 _ENOUGH = 3
 _NOTIFICATION = re.compile(rb'"eventSource"\s*:\s*"aws:')
-_DENIED = re.compile(
-    r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
-)
 _EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
-_CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
 _OWN_NAME = "cloudtrail.amazonaws.com"
 _OTHER = 99
-_INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 
 
 def recognise(head: Head) -> bool:
@@ -54,7 +58,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no
     events.
     """
-    if text(record.get("eventType")) in _CONCLUSIONS or record.get("eventCategory") == "Insight":
+    if is_conclusion(record.get("eventType"), record.get("eventCategory")):
         return (_conclusion(record),)
     if "eventName" not in record:
         if type(record.get("eventData")) is dict:
@@ -104,17 +108,16 @@ def _call(record: dict[str, Any], options: Options) -> Event:
     event_at = micros(record.get("eventTime"))
     if event_at is None:
         raise NotParsed("no time")
-    service, name = _service(record), text(record.get("eventName"))
+    service, name = service_of(record.get("eventSource")), text(record.get("eventName"))
     if not service or not name:
         raise NotParsed("no eventSource and eventName: not a CloudTrail event")
     identity = mapping(record.get("userIdentity"))
     account = text(record.get("recipientAccountId")) or text(identity.get("accountId"))
     actor = actor_of(identity, name)
     error = text(record.get("errorCode"))
-    outcome = _outcome(record, name, error)
+    outcome = outcome_of(record, name, error)
     issued = issued_by(record, name, event_at) if record.get("responseElements") else NOTHING_ISSUED
     address = text(record.get("sourceIPAddress"))
-    is_ip = address is not None and is_address(address)
     class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))
     return Event(
         native_id=text(record.get("eventID")),
@@ -125,45 +128,23 @@ def _call(record: dict[str, Any], options: Options) -> Event:
         actor_uid=actor.uid,
         actor_kind=actor.kind,
         actor_name=actor.name,
-        on_behalf_of_uid=text(mapping(identity.get("onBehalfOf")).get("userId")),
-        via_service=actor.via_service or (address if address and address.endswith(_SUFFIX) else None),
+        on_behalf_of_uid=on_behalf_of(identity),
+        via_service=actor.via_service or calling_service(address),
         account_uid=account,
-        workload_uid=_workload(actor),
+        workload_uid=workload_of(actor),
         action=f"{service}:{name}",
         resource_uids=resource_arns(record, service, account),
         outcome=outcome,
         error_code=error,
-        src_ip=address if is_ip else None,
+        src_ip=address_of(address),
         user_agent=text(record.get("userAgent")),
         credential_uid=actor.credential_uid,
         issued_credential_uid=issued.credential_uid,
         issued_expires_at=issued.expires_at,
         revoked_credential_uid=revoked_by(record, name) if outcome == "success" else None,
         keys=_keys(record, account, actor, issued, options),
-        detail=_detail(record, actor, issued),
+        detail=detail_of(record, actor, issued),
     )
-
-
-def _service(record: dict[str, Any]) -> str | None:
-    source = text(record.get("eventSource"))
-    return source.removesuffix(_SUFFIX) if source else None
-
-
-def _outcome(record: dict[str, Any], name: str, error: str | None) -> str:
-    if error:
-        return "denied" if _DENIED.search(error) else "failure"
-    if name == "ConsoleLogin" and mapping(record.get("responseElements")).get("ConsoleLogin") == "Failure":
-        return "failure"
-    return "success"
-
-
-def _workload(actor: Actor) -> str | None:
-    """The workload that the credential was issued to, else the instance that a session of an instance is
-    named after.
-    """
-    if actor.issued_to:
-        return actor.issued_to
-    return actor.session_name if actor.session_name and _INSTANCE.fullmatch(actor.session_name) else None
 
 
 def _keys(
@@ -178,25 +159,11 @@ def _keys(
         keys.append(("shared_event", shared, "carries"))
     if actor.source_identity:
         keys.append(("source_identity", actor.source_identity, "carries"))
-    if actor.uid and actor.session_name:
-        keys.append(("session_name", f"{actor.uid}/{actor.session_name}", "carries"))
+    if session := session_of(actor):
+        keys.append(("session_name", session, "carries"))
     if issued.credential_uid:
         keys += [key for key in session_keys(record, issued, actor, options) if key not in keys]
     return keys
-
-
-def _detail(record: dict[str, Any], actor: Actor, issued: Issued) -> dict[str, Any]:
-    return present(
-        role_arn=actor.uid if actor.is_session else None,
-        session_name=actor.session_name,
-        issued_role_arn=issued.role_arn,
-        issued_session_name=issued.session_name,
-        issued_duration_seconds=issued.duration_seconds,
-        target_account=issued.target_account,
-        mfa=actor.has_mfa,
-        read_only=truth(record.get("readOnly")),
-        event_type=text(record.get("eventType")),
-    )
 
 
 SOURCE = Source(
@@ -226,4 +193,5 @@ SOURCE = Source(
     recognise=recognise,
     records=delivered_records,
     events=events,
+    columnar=COLUMNAR,
 )

@@ -114,13 +114,14 @@ def resource_arns(record: dict[str, Any], service: str, account: str | None) -> 
             found.append(arn)
     request = record.get("requestParameters")
     if type(request) is dict and request:
-        _add_requested(found, request, service, text(record.get("awsRegion")), account)
+        add_requested(found, request, service, text(record.get("awsRegion")), account)
     return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
-def _add_requested(
+def add_requested(
     found: list[str], request: dict[str, Any], service: str, region: str | None, account: str | None
 ) -> None:
+    """Append the ARNs that request parameters name to those that were found before."""
     names = _NAMED.get(service, _NO_NAMES)
     is_placed = account is not None and (region is not None or service in _GLOBAL)
     for name, value in request.items():

@@ -21,6 +21,9 @@ _ISSUES_SESSION = frozenset(
         "GetFederationToken",
     }
 )
+_CREATES_KEY, _DELETES_KEY, _UPDATES_KEY = "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey"
+_ISSUES = _ISSUES_SESSION | {_CREATES_KEY}
+_REVOKES = frozenset({_DELETES_KEY, _UPDATES_KEY})
 _SECOND = 1_000_000
 _LONGEST_SESSION = 129_600  # seconds; GetSessionToken and GetFederationToken allow 36 hours
 
@@ -41,10 +44,20 @@ class Issued(msgspec.Struct, frozen=True, gc=False):
 NOTHING_ISSUED = Issued()
 
 
+def may_issue(name: str) -> bool:
+    """Whether an event of this name issues a credential where it has a response."""
+    return name in _ISSUES
+
+
+def may_revoke(name: str) -> bool:
+    """Whether an event of this name revokes a credential where it succeeds."""
+    return name in _REVOKES
+
+
 def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
     """The session or access key in the response; empty where the event issued none. Times in microseconds."""
     response = mapping(record.get("responseElements"))
-    if name == "CreateAccessKey":
+    if name == _CREATES_KEY:
         return Issued(credential_uid=credential_id(mapping(response.get("accessKey")).get("accessKeyId")))
     if name not in _ISSUES_SESSION:
         return NOTHING_ISSUED
@@ -79,7 +92,7 @@ def _issued_role(request: dict[str, Any], response: dict[str, Any]) -> tuple[str
 def revoked_by(record: dict[str, Any], name: str) -> str | None:
     """The access key that a successful event deleted or switched off."""
     request = mapping(record.get("requestParameters"))
-    is_off = name == "DeleteAccessKey" or (name == "UpdateAccessKey" and request.get("status") == "Inactive")
+    is_off = name == _DELETES_KEY or (name == _UPDATES_KEY and request.get("status") == "Inactive")
     return credential_id(request.get("accessKeyId")) if is_off else None
 
 

@@ -113,6 +113,11 @@ def _actor(said: _Said) -> Actor:
     )
 
 
+def on_behalf_of(identity: dict[str, Any]) -> str | None:
+    """The person that an identity says it acts for."""
+    return text(mapping(identity.get("onBehalfOf")).get("userId"))
+
+
 def credential_id(value: Any) -> str | None:
     """An access key id; None where it was masked with asterisks, for then many keys share it."""
     key = text(value)

@@ -10,13 +10,13 @@ from ultravires.reading.source import Event, Options
 from ultravires.reading.values import mapping, text
 from ultravires.vendors.cedar import CedarRequest, answer_of, cedar_decision, entity_of
 
-_SERVICE = "verifiedpermissions"
+SERVICE = "verifiedpermissions"
 _ASKED = frozenset({"IsAuthorized", "IsAuthorizedWithToken"})
 
 
 def decisions_of(record: dict[str, Any], activity: Event, options: Options) -> tuple[Event, ...]:
     """The decision in this CloudTrail event, known by its request id; none in events of any other kind."""
-    if record.get("eventName") not in _ASKED or activity.action != f"{_SERVICE}:{record['eventName']}":
+    if record.get("eventName") not in _ASKED or activity.action != f"{SERVICE}:{record['eventName']}":
         return ()
     decision = mapping(record.get("additionalEventData")).get("decision")
     uid = text(record.get("requestID")) or text(record.get("eventID"))

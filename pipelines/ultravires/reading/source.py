@@ -19,6 +19,7 @@ from ultravires.reading.values import canonical, iso
 from ultravires.schema import EVENTS
 
 if TYPE_CHECKING:
+    from ultravires.reading.columns import Columnar
     from ultravires.reading.head import Head
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
@@ -199,6 +200,8 @@ class Source:
     """For a log that is delivered in one file with others: a record as `events` takes it, without the secrets that only
     this source knows of; None where it is not this log's. No record is claimed by two sources, and a claimed record is
     claimed again as it is. None for a log that has its files to itself."""
+    columnar: "Columnar | None" = None
+    """How the source says by the column what `events` says record by record; None where it does not."""
 
 
 def event_id(log: str, native_id: str, event_at: int, action: str | None, outcome: str | None) -> str:

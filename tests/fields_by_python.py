@@ -1,0 +1,80 @@
+"""The fields of records for reading by the column, taken apart by decoding whole records: slow, and plain to see."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from ultravires.reading.columns import ABSENT, ARRAY, FALSE, NULL, NUMBER, OBJECT, STRING, TRUE, Codes, Fields, Places
+from ultravires.reading.values import canonical
+
+_NOTHING = object()
+_KINDS = {str: STRING, int: NUMBER, float: NUMBER, type(None): NULL, dict: OBJECT, list: ARRAY, object: ABSENT}
+
+
+def all_fields(records: Sequence[bytes], paths: Sequence[str]) -> Fields:
+    """The fields of all these records; each must be `is_scanned`."""
+    return Fields(ScannedByPython(records, paths), paths, np.arange(len(records)))
+
+
+def is_scanned(record: bytes, paths: Sequence[str]) -> bool:
+    """Whether a record is read by the column: written as we would write it, its wanted strings without escapes."""
+    value = msgspec.json.decode(record)
+    wanted = [_member(value, path) for path in paths]
+    has_escapes = any(type(found) is str and "\\" in _text(msgspec.json.encode(found)) for found in wanted)
+    return bool(msgspec.json.encode(value) == record) and not has_escapes
+
+
+class ScannedByPython:
+    """`reading.columns.Scanned` of decoded records."""
+
+    def __init__(self, records: Sequence[bytes], paths: Sequence[str]) -> None:
+        decoded = [msgspec.json.decode(record) for record in records]
+        self._values = [[_member(record, path) for record in decoded] for path in paths]
+
+    def kinds(self, field: int, rows: Places) -> npt.NDArray[np.uint8]:
+        return np.array([_kind(value) for value in self._of(field, rows)], np.uint8)
+
+    def texts(self, field: int, rows: Places) -> pa.StringArray:
+        return pa.array([_text(value) for value in self._of(field, rows)], pa.string())
+
+    def codes(self, fields: Sequence[int], rows: Places) -> tuple[Codes, Places]:
+        columns = [[(_kind(value), _text(value)) for value in self._of(field, rows)] for field in fields]
+        seen: dict[Any, int] = {}
+        codes = np.array([seen.setdefault(said, len(seen)) for said in zip(*columns, strict=True)], np.int32)
+        return codes, np.unique(codes, return_index=True)[1]
+
+    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
+        values = self._of(field, rows)
+        return pa.array(
+            [None if _kind(value) in (ABSENT, NULL) else _hash(value, key) for value in values], pa.string()
+        )
+
+    def _of(self, field: int, rows: Places) -> list[Any]:
+        return [self._values[field][row] for row in rows.tolist()]
+
+
+def _member(record: Any, path: str) -> Any:
+    value = record
+    for name in path.split("."):
+        value = value.get(name, _NOTHING) if type(value) is dict else _NOTHING
+    return value
+
+
+def _kind(value: Any) -> int:
+    return (TRUE if value else FALSE) if type(value) is bool else _KINDS[type(value)]
+
+
+def _text(value: Any) -> str | None:
+    if value is _NOTHING or type(value) is str:
+        return None if value is _NOTHING else value
+    return msgspec.json.encode(value).decode()
+
+
+def _hash(value: Any, key: bytes) -> str | None:
+    if value is _NOTHING or value is None:
+        return None
+    return hashlib.blake2b(canonical(value), key=key, digest_size=16).hexdigest()

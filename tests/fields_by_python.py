@@ -1,75 +1,80 @@
-"""Records taken apart by plain Python, as `reading.columns.Scanned` describes it: slow, and plainly right."""
+"""The fields of records for reading by the column, taken apart by decoding whole records: slow, and plain to see."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from ultravires.reading.columns import ABSENT, ARRAY, FALSE, NULL, NUMBER, OBJECT, STRING, TRUE, Codes, Fields, Places
+from ultravires.reading.values import canonical
 
 _NOTHING = object()
-_KINDS = {str: STRING, int: NUMBER, float: NUMBER, dict: OBJECT, list: ARRAY}
+_KINDS = {str: STRING, int: NUMBER, float: NUMBER, type(None): NULL, dict: OBJECT, list: ARRAY, object: ABSENT}
 
 
-class Unreadable(Exception):
-    """A wanted string holds an escape, and so the record is not read by the column."""
+def all_fields(records: Sequence[bytes], paths: Sequence[str]) -> Fields:
+    """The fields of all these records; each must be `is_scanned`."""
+    return Fields(ScannedByPython(records, paths), paths, np.arange(len(records)))
+
+
+def is_scanned(record: bytes, paths: Sequence[str]) -> bool:
+    """Whether a record is read by the column: written as we would write it, its wanted strings without escapes."""
+    value = msgspec.json.decode(record)
+    wanted = [_member(value, path) for path in paths]
+    has_escapes = any(type(found) is str and "\\" in _text(msgspec.json.encode(found)) for found in wanted)
+    return bool(msgspec.json.encode(value) == record) and not has_escapes
 
 
 class ScannedByPython:
-    """Of every record the wanted fields: what they hold, and their text."""
+    """`reading.columns.Scanned` of decoded records."""
 
-    def __init__(self, records: Sequence[dict[str, Any]], paths: Sequence[str]) -> None:
-        fields = [[field_of(record, path) for record in records] for path in paths]
-        self._kinds = [np.array([kind for kind, _ in field], np.uint8) for field in fields]
-        self._texts = [pa.array([text for _, text in field], pa.string()) for field in fields]
+    def __init__(self, records: Sequence[bytes], paths: Sequence[str]) -> None:
+        decoded = [msgspec.json.decode(record) for record in records]
+        self._values = [[_member(record, path) for record in decoded] for path in paths]
 
-    def kinds(self, field: int, rows: Places) -> np.ndarray:
-        return self._kinds[field][rows]
+    def kinds(self, field: int, rows: Places) -> npt.NDArray[np.uint8]:
+        return np.array([_kind(value) for value in self._of(field, rows)], np.uint8)
 
     def texts(self, field: int, rows: Places) -> pa.StringArray:
-        return self._texts[field].take(pa.array(rows))
+        return pa.array([_text(value) for value in self._of(field, rows)], pa.string())
 
     def codes(self, fields: Sequence[int], rows: Places) -> tuple[Codes, Places]:
-        columns = [
-            part for field in fields for part in (self.kinds(field, rows).tolist(), self.texts(field, rows).to_pylist())
-        ]
-        places: dict[tuple[Any, ...], int] = {}
-        firsts: list[int] = []
-        codes = []
-        for row, held in enumerate(zip(*columns, strict=True)):
-            code = places.setdefault(held, len(places))
-            if code == len(firsts):
-                firsts.append(row)
-            codes.append(code)
-        return np.array(codes, np.int32), np.array(firsts, np.int64)
+        columns = [[(_kind(value), _text(value)) for value in self._of(field, rows)] for field in fields]
+        seen: dict[Any, int] = {}
+        codes = np.array([seen.setdefault(said, len(seen)) for said in zip(*columns, strict=True)], np.int32)
+        return codes, np.unique(codes, return_index=True)[1]
+
+    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
+        values = self._of(field, rows)
+        return pa.array(
+            [None if _kind(value) in (ABSENT, NULL) else _hash(value, key) for value in values], pa.string()
+        )
+
+    def _of(self, field: int, rows: Places) -> list[Any]:
+        return [self._values[field][row] for row in rows.tolist()]
 
 
-def field_of(record: dict[str, Any], path: str) -> tuple[int, str | None]:
-    """What the field holds, and its text. Raises Unreadable for a string that is not written as it is."""
-    value: Any = record
+def _member(record: Any, path: str) -> Any:
+    value = record
     for name in path.split("."):
         value = value.get(name, _NOTHING) if type(value) is dict else _NOTHING
-    if value is _NOTHING:
-        return ABSENT, None
-    written = msgspec.json.encode(value).decode()
-    if type(value) is not str:
-        return {None: NULL, True: TRUE, False: FALSE}[value] if value is None or type(value) is bool else _KINDS[
-            type(value)
-        ], written
-    if "\\" in written:
-        raise Unreadable(path)
-    return STRING, written[1:-1]
+    return value
 
 
-def fields_of(records: Sequence[bytes], paths: Sequence[str]) -> tuple[Fields, list[dict[str, Any]]]:
-    """The wanted fields of all records that can be read by the column, and those records decoded."""
-    readable = [record for record in map(msgspec.json.decode, records) if is_readable(record, paths)]
-    return Fields(ScannedByPython(readable, paths), paths, np.arange(len(readable))), readable
+def _kind(value: Any) -> int:
+    return (TRUE if value else FALSE) if type(value) is bool else _KINDS[type(value)]
 
 
-def is_readable(record: Any, paths: Sequence[str]) -> bool:
-    try:
-        return type(record) is dict and all(field_of(record, path) for path in paths)
-    except Unreadable:
-        return False
+def _text(value: Any) -> str | None:
+    if value is _NOTHING or type(value) is str:
+        return None if value is _NOTHING else value
+    return msgspec.json.encode(value).decode()
+
+
+def _hash(value: Any, key: bytes) -> str | None:
+    if value is _NOTHING or value is None:
+        return None
+    return hashlib.blake2b(canonical(value), key=key, digest_size=16).hexdigest()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from fields_by_python import fields_of
+from fields_by_python import all_fields, is_scanned
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, SAMPLES, cloudtrail
@@ -43,9 +43,13 @@ def plain(values: pa.Array) -> list[Any]:
 
 def rows_of(records: Sequence[Json]) -> tuple[list[Json], list[Json]]:
     """The records that are taken, and their rows."""
-    fields, readable = fields_of([msgspec.json.encode(record) for record in records], COLUMNAR.paths)
+    paths = COLUMNAR.paths(OPTIONS)
+    scanned = [data for record in records if is_scanned(data := msgspec.json.encode(record), paths)]
+    if not scanned:
+        return [], []
+    fields = all_fields(scanned, paths)
     mask = COLUMNAR.takes(fields)
-    taken = [record for record, is_taken in zip(readable, mask, strict=True) if is_taken]
+    taken = [msgspec.json.decode(data) for data, is_taken in zip(scanned, mask, strict=True) if is_taken]
     if not taken:
         return [], []
     columns = {name: plain(values) for name, values in COLUMNAR.columns(fields.where(mask), OPTIONS).items()}

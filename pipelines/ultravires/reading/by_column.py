@@ -48,7 +48,8 @@ class ColumnReader:
         self._options = options
         self._builder = builder
         self._columnar: Columnar = source.columnar
-        self._layout = native.Layout(self._columnar.paths, self._columnar.arrays, options)
+        self._paths = self._columnar.paths(options)
+        self._layout = native.Layout(self._paths, self._columnar.arrays, options)
 
     def read(self, texts: Sequence[Text]) -> tuple[list[int], list[pa.RecordBatch]]:
         """With which record each text begins, numbered through from 1, and with which one more would; and the events
@@ -77,7 +78,7 @@ class ColumnReader:
         """Which records are read by the column, and what is kept in place of those with secrets."""
         plain = np.flatnonzero((scan.flags & native.ODD) == 0)
         mask = np.zeros(len(scan.flags), np.bool_)
-        mask[plain] = self._columnar.takes(Fields(scan, self._columnar.paths, plain))
+        mask[plain] = self._columnar.takes(Fields(scan, self._paths, plain))
         suspects = np.flatnonzero(mask & ((scan.flags & native.SUSPECT) != 0))
         changed, clean, too_deep = self._builder.without_secrets(scan.records(suspects), range(len(suspects)))
         mask[suspects[too_deep]] = False
@@ -119,7 +120,7 @@ class ColumnReader:
         self, scan: native.Scan, rows: Places, redacted: "tuple[Places, pa.LargeStringArray]", numbers: Places
     ) -> pa.RecordBatch:
         count = len(rows)
-        fields = Fields(scan, self._columnar.paths, rows)
+        fields = Fields(scan, self._paths, rows)
         said = {name: _plain(column) for name, column in self._columnar.columns(fields, self._options).items()}
         said["detail"] = self._builder.redacted(said["detail"])
         moments = said["event_at"].cast(pa.int64())

@@ -9,7 +9,7 @@ and for every record that both can read both must say the same: the tests hold a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -18,6 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.schema import KEY
+
+if TYPE_CHECKING:
+    from ultravires.reading.source import Options
 
 Places = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -39,6 +42,12 @@ class Scanned(Protocol):
     def codes(self, fields: Sequence[int], rows: Places) -> tuple[Codes, Places]:
         """Rows with equal fields (in kind and text) have equal codes, counted from 0 in the order in which they come;
         and for each code the place in `rows` of its first.
+        """
+
+    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
+        """`reading.source.hash_arguments` of the value under this key: blake2b (16 bytes, in hex) of its JSON text, a
+        string with its quotes, the members of every object in it sorted by the UTF-8 bytes of their names. Null where
+        the field is absent or null.
         """
 
 
@@ -93,6 +102,12 @@ class Fields:
         is_text = (self.kinds(path) == STRING) & (pc.binary_length(texts).fill_null(0).to_numpy() > 0)
         return texts if is_text.all() else pc.if_else(pa.array(is_text), texts, None)
 
+    def hashes(self, path: str, key: bytes) -> pa.StringArray:
+        """The keyed hash of the value as canonical JSON, as `reading.source.hash_arguments`; null where it is absent or
+        null.
+        """
+        return self._scanned.hashes(self._places[path], self.rows, key)
+
     def distinct(self, *paths: str) -> Distinct:
         """The different values that these fields hold together, decoded."""
         codes, firsts = self._scanned.codes([self._places[path] for path in paths], self.rows)
@@ -108,17 +123,17 @@ class Fields:
 class Columnar:
     """How a source reads by the column.
 
-    `paths` are the fields that it looks at, dotted. `takes` says which records `columns` knows the meaning of: each of
-    them is one event with a vendor's id. `columns` gives the columns of EVENTS that have something in them, but for those
-    that the reading itself knows (ids, hashes, provenance, `raw`); a column of few different values as a
-    DictionaryArray. A record comes to neither where a field holds a string with escapes, where a name stands twice in an
-    object, or where its text is not as we would write it: `events` reads those.
+    `paths` are the fields that it looks at under some options, dotted. `takes` says which records `columns` knows the
+    meaning of: each of them is one event with a vendor's id. `columns` gives the columns of EVENTS that have something
+    in them, but for those that the reading itself knows (ids, hashes, provenance, `raw`); a column of few different
+    values as a DictionaryArray. A record comes to neither where a field holds a string with escapes, where a name
+    stands twice in an object, or where its text is not as we would write it: `events` reads those.
     `arrays` names the arrays that records may be wrapped in, as in `{"Records": [`.
     """
 
-    paths: tuple[str, ...]
+    paths: "Callable[[Options], tuple[str, ...]]"
     takes: Callable[[Fields], Mask]
-    columns: Callable[[Fields, Any], Mapping[str, pa.Array]]
+    columns: "Callable[[Fields, Options], Mapping[str, pa.Array]]"
     arrays: tuple[str, ...] = ()
 
 

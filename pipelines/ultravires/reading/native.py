@@ -16,8 +16,9 @@ from typing import Any, Self, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ultravires.reading.columns import Codes, Places
+from ultravires.reading.columns import ABSENT, NULL, Codes, Places
 from ultravires.reading.source import Options
 
 INTERFACE = 1
@@ -210,13 +211,15 @@ class Scan:
         )
         return _of_equal_length(out, 2 * _HASH_BYTES)
 
-    def sorted_hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
-        """`keyed_hash` of a field's value as `canonical` JSON, the field being in every row."""
-        out = np.empty(2 * _HASH_BYTES * len(rows), np.uint8)
-        self._call(
-            "uv_sorted_hashes", *self._text(), field, _at(rows), len(rows), key, len(key), _HASH_BYTES, _at(out)
-        )
-        return _of_equal_length(out, 2 * _HASH_BYTES)
+    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
+        is_something = ~np.isin(self.kinds(field, rows), (ABSENT, NULL))
+        some = rows[is_something]
+        out = np.empty(2 * _HASH_BYTES * len(some), np.uint8)
+        self._call("uv_sorted_hashes", *self._text(), field, _at(some), len(some), key, len(key), _HASH_BYTES, _at(out))
+        hashes = _of_equal_length(out, 2 * _HASH_BYTES)
+        if len(some) == len(rows):
+            return hashes
+        return pc.replace_with_mask(pa.nulls(len(rows), pa.string()), pa.array(is_something), hashes)
 
 
 def event_ids(

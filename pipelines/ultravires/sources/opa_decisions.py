@@ -6,23 +6,30 @@ Where a policy's input holds subject, action, resource and ids is configured per
 """
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments, present
-from ultravires.reading.values import hex_id, label, mapping, micros, sequence, text, texts
+from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments
+from ultravires.reading.values import hex_id, label, micros, text
 from ultravires.vendors.addresses import host_of
 from ultravires.vendors.ocsf_classes import AUTHORIZE_SESSION
+from ultravires.vendors.opa import (
+    KIND,
+    OTHER,
+    TOOL,
+    detail_of,
+    find,
+    is_masked,
+    name_of,
+    outcome_of,
+    places_for,
+    resources_of,
+)
+from ultravires.vendors.opa_columns import COLUMNAR
 
-_OTHER = 99
 _TYPICAL = frozenset({"path", "query", "input", "result", "labels", "timestamp", "bundles", "metrics"})
 _ENOUGH = 2
-_ANSWERS = ("allow", "allowed", "decision", "result", "permit")
-_YES = frozenset({"allow", "allowed", "permit", "permitted", "approve", "approved", "grant", "true", "yes"})
-_NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", "block", "blocked", "false", "no"})
 
 
 def recognise(head: Head) -> bool:
@@ -47,11 +54,11 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     event = Event(
         native_id=uid,
         event_at=event_at,
-        kind="decision",
+        kind=KIND,
         class_uid=AUTHORIZE_SESSION,
-        activity_id=_OTHER,
+        activity_id=OTHER,
         actor_uid=name_of(asked.get("subject")),
-        action=name_of(asked.get("action")) or (f"tool:{tool}" if tool else None),
+        action=name_of(asked.get("action")) or (TOOL + tool if tool else None),
         resource_uids=resources_of(asked.get("resource")),
         outcome=outcome,
         src_ip=host_of(asker) if (asker := text(record.get("requested_by"))) else None,
@@ -59,12 +66,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         decision_uid=uid,
         args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
         keys=_keys(record, asked, uid, trace),
-        detail=present(
-            result={"success": "allow", "denied": "deny"}.get(outcome),
-            is_human=False,
-            tool=tool,
-            arguments=arguments,
-        ),
+        detail=detail_of(outcome, tool, arguments),
     )
     return (event,)
 
@@ -82,71 +84,6 @@ def _keys(
     return keys
 
 
-def places_for(path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """The map of the most exact policy path glob that fits (the longest), over the map of `*`."""
-    if inputs.keys() == {"*"}:
-        return inputs["*"]
-    fitting = sorted((glob for glob in inputs if glob == "*" or fnmatchcase(path or "", glob)), key=len)
-    return {name: place for glob in fitting for name, place in inputs[glob].items()}
-
-
-def find(record: Any, place: str) -> Any:
-    """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
-    for path in _paths(place):
-        value = record
-        for name in path:
-            value = value.get(name) if type(value) is dict else None
-            if value is None:
-                break
-        if value is not None:
-            return value
-    return None
-
-
-@lru_cache(maxsize=1024)
-def _paths(place: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(path.strip().split(".")) for path in place.split("|"))
-
-
-def is_masked(record: Mapping[str, Any], place: str) -> bool:
-    """Whether OPA's mask policy took something out of the values at `place`: then they are not what was
-    asked.
-    """
-    pointers = [pointer + "/" for name in ("erased", "masked") for pointer in texts(record.get(name))]
-    if not pointers:
-        return False
-    places = [f"/{'/'.join(path)}/" for path in _paths(place)]
-    return any(p.startswith(where) or where.startswith(p) for p in pointers for where in places)
-
-
-def name_of(value: Any) -> str | None:
-    """An id or name, also where it stands inside an object as `id`, `uid`, `arn` or `name`."""
-    if type(value) is dict:
-        return next((found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None)
-    return label(value)
-
-
-def resources_of(value: Any) -> list[str]:
-    """Resource ids from a string, an object with an id, or an array of either."""
-    if type(value) is list:
-        return [name for item in value if (name := name_of(item))]
-    return [name] if (name := name_of(value)) else []
-
-
-def outcome_of(result: Any) -> str:
-    """success for an allowing, denied for a denying result, unknown for every other shape. A denial wins."""
-    if type(result) is bool:
-        return "success" if result else "denied"
-    if type(result) is str:
-        word = result.lower()
-        return "success" if word in _YES else "denied" if word in _NO else "unknown"
-    members = mapping(result)
-    if members.get("deny") is True or sequence(members.get("deny")):
-        return "denied"
-    answers = {outcome_of(members[name]) for name in _ANSWERS if type(members.get(name)) in (bool, str)}
-    return "denied" if "denied" in answers else "success" if "success" in answers else "unknown"
-
-
 SOURCE = Source(
     name="opa_decisions",
     log="opa_decisions",
@@ -162,4 +99,5 @@ SOURCE = Source(
     recognise=recognise,
     records=json_records,
     events=events,
+    columnar=COLUMNAR,
 )

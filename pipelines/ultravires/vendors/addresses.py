@@ -4,6 +4,11 @@ from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires.reading.column_values import mended
+
 
 def address_of(value: Any) -> str | None:
     """The value where it is an IPv4 or IPv6 address, else None."""
@@ -30,3 +35,10 @@ def host_of(value: str) -> str | None:
     if value.startswith("["):
         return value[1:].partition("]")[0] or None
     return (value.partition(":")[0] if value.count(":") == 1 else value) or None
+
+
+def hosts_of(texts: pa.StringArray) -> pa.StringArray:
+    """`host_of` of each text."""
+    is_usual = pc.match_substring_regex(texts, r"^[^:\[]+(:[^:]*)?$").fill_null(True)
+    hosts = pc.list_element(pc.split_pattern(texts, ":", max_splits=1), 0)
+    return mended(hosts, is_usual, texts, host_of)

@@ -199,4 +199,4 @@ def _decoded_where(fields: Fields, path: str, kind: int, decoder: Any) -> tuple[
     return rows, decoder.decode(f"[{','.join(texts)}]")
 
 
-COLUMNAR = Columnar(paths=_PATHS, takes=_takes, columns=_columns, arrays=ARRAYS)
+COLUMNAR = Columnar(paths=lambda _: _PATHS, takes=_takes, columns=_columns, arrays=ARRAYS)

@@ -1,0 +1,41 @@
+"""`reading.values` by the column: the usual form of a value is read for all rows at once, any other by the function
+there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires.reading.values import hex_id, micros
+
+# Nanoseconds since 1970, in which Arrow reads a fraction of any length, reach into the year 2262.
+_USUAL_TIME = r"^2[01]\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
+_USUAL_HEX = r"^[0-9a-f]*[1-9a-f][0-9a-f]*$"
+
+
+def micros_column(texts: pa.StringArray) -> pa.Int64Array:
+    """`micros` of each text."""
+    is_usual = pc.match_substring_regex(texts, _USUAL_TIME).fill_null(True)
+    try:
+        moments = pc.if_else(is_usual, texts, None).cast(pa.timestamp("ns", "UTC"))
+    except pa.ArrowInvalid:  # a day that its month does not have, which Arrow does not say of which row
+        return pa.array([micros(value) for value in texts.to_pylist()], pa.int64())
+    return mended(pc.divide(moments.cast(pa.int64()), 1000), is_usual, texts, micros)
+
+
+def hex_ids(texts: pa.StringArray) -> pa.StringArray:
+    """`hex_id` of each text."""
+    return mended(texts, pc.match_substring_regex(texts, _USUAL_HEX).fill_null(True), texts, hex_id)
+
+
+def mended(
+    values: pa.Array, is_usual: pa.BooleanArray, texts: pa.StringArray, meaning: Callable[[str], Any]
+) -> pa.Array:
+    """The values, but what `meaning` says of a row's text where that is not usual."""
+    if is_usual.false_count == 0:
+        return values
+    is_odd = pc.invert(is_usual)
+    meanings = [meaning(text) for text in texts.filter(is_odd).to_pylist()]
+    return pc.replace_with_mask(values, is_odd, pa.array(meanings, values.type))

@@ -1,0 +1,93 @@
+"""What an Open Policy Agent decision record says and where: the words of a result, and values that each policy's input
+holds in places of its own (`Options.opa_inputs`).
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+from ultravires.reading.source import present
+from ultravires.reading.values import label, mapping, sequence, texts
+
+KIND = "decision"
+OTHER = 99
+"""The activity of OCSF that a decision is."""
+TOOL = "tool:"
+"""What the name of a tool is put behind where the input names no action."""
+
+_ANSWERS = ("allow", "allowed", "decision", "result", "permit")
+_YES = frozenset({"allow", "allowed", "permit", "permitted", "approve", "approved", "grant", "true", "yes"})
+_NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", "block", "blocked", "false", "no"})
+
+
+def places_for(path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The map of the most exact policy path glob that fits (the longest), over the map of `*`."""
+    if inputs.keys() == {"*"}:
+        return inputs["*"]
+    fitting = sorted((glob for glob in inputs if glob == "*" or fnmatchcase(path or "", glob)), key=len)
+    return {name: place for glob in fitting for name, place in inputs[glob].items()}
+
+
+def find(record: Any, place: str) -> Any:
+    """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
+    for path in paths_of(place):
+        value = record
+        for name in path:
+            value = value.get(name) if type(value) is dict else None
+            if value is None:
+                break
+        if value is not None:
+            return value
+    return None
+
+
+@lru_cache(maxsize=1024)
+def paths_of(place: str) -> tuple[tuple[str, ...], ...]:
+    """The paths in `place`, as the names of their members."""
+    return tuple(tuple(path.strip().split(".")) for path in place.split("|"))
+
+
+def is_masked(record: Mapping[str, Any], place: str) -> bool:
+    """Whether OPA's mask policy took something out of the values at `place`: then they are not what was
+    asked.
+    """
+    pointers = [pointer + "/" for name in ("erased", "masked") for pointer in texts(record.get(name))]
+    if not pointers:
+        return False
+    places = [f"/{'/'.join(path)}/" for path in paths_of(place)]
+    return any(p.startswith(where) or where.startswith(p) for p in pointers for where in places)
+
+
+def name_of(value: Any) -> str | None:
+    """An id or name, also where it stands inside an object as `id`, `uid`, `arn` or `name`."""
+    if type(value) is dict:
+        return next((found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None)
+    return label(value)
+
+
+def resources_of(value: Any) -> list[str]:
+    """Resource ids from a string, an object with an id, or an array of either."""
+    if type(value) is list:
+        return [name for item in value if (name := name_of(item))]
+    return [name] if (name := name_of(value)) else []
+
+
+def outcome_of(result: Any) -> str:
+    """success for an allowing, denied for a denying result, unknown for every other shape. A denial wins."""
+    if type(result) is bool:
+        return "success" if result else "denied"
+    if type(result) is str:
+        word = result.lower()
+        return "success" if word in _YES else "denied" if word in _NO else "unknown"
+    members = mapping(result)
+    if members.get("deny") is True or sequence(members.get("deny")):
+        return "denied"
+    answers = {outcome_of(members[name]) for name in _ANSWERS if type(members.get(name)) in (bool, str)}
+    return "denied" if "denied" in answers else "success" if "success" in answers else "unknown"
+
+
+def detail_of(outcome: str, tool: str | None, arguments: Any) -> dict[str, Any]:
+    """`detail` of a decision; the arguments, which differ in nearly every record, come last."""
+    result = {"success": "allow", "denied": "deny"}.get(outcome)
+    return present(result=result, is_human=False, tool=tool, arguments=arguments)

@@ -24,13 +24,18 @@ const SIGMA: [[usize; 16]; 10] = [
     [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
 ];
 
-pub const BLOCK: usize = 128;
+const BLOCK: usize = 128;
 
 /// A hash under one key, ready for any number of texts.
 pub struct Keyed {
     state: [u64; 8],
     size: usize,
 }
+
+/// How many texts are hashed at once, each in its lane of the machine's vectors.
+const LANES: usize = 4;
+
+type Lanes = [u64; LANES];
 
 impl Keyed {
     /// `key` of 1 to 64 bytes, `size` of 1 to 64.
@@ -39,26 +44,104 @@ impl Keyed {
         state[0] ^= 0x0101_0000 ^ (key.len() as u64) << 8 ^ size as u64;
         let mut block = [0u8; BLOCK];
         block[..key.len()].copy_from_slice(key);
-        compress(&mut state, &block, BLOCK as u128, false);
-        Keyed { state, size }
+        let mut lanes = state.map(|word| [word; LANES]);
+        let mut step = Step::default();
+        step.put(0, &block);
+        step.done[0] = BLOCK as u64;
+        compress(&mut lanes, &step);
+        Keyed { state: lanes.map(|lane| lane[0]), size }
     }
 
-    /// The hash in lower-case hex, `2 * size` characters. An empty text is not hashed right (its key would be the last
-    /// block): no record is empty.
-    pub fn hex(&self, text: &[u8], out: &mut [u8]) {
-        let mut state = self.state;
-        let mut done = BLOCK as u128;
-        let n_full = text.len().saturating_sub(1) / BLOCK;
-        for block in text.chunks_exact(BLOCK).take(n_full) {
-            done += BLOCK as u128;
-            compress(&mut state, block.try_into().expect("a block"), done, false);
+    /// The hash of each text in lower-case hex, `2 * size` characters. An empty text has no hash here (its key would be
+    /// its last block) and is left out: no record is empty.
+    pub fn hex<'a>(&self, texts: impl Iterator<Item = &'a [u8]>, out: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has what the function is compiled for.
+            return self.hex_in_lanes(texts, out, |state, step| unsafe { avx2::compress(state, step) });
         }
-        let rest = &text[n_full * BLOCK..];
-        let mut block = [0u8; BLOCK];
-        block[..rest.len()].copy_from_slice(rest);
-        compress(&mut state, &block, done + rest.len() as u128, true);
-        let bytes = state.iter().flat_map(|word| word.to_le_bytes()).take(self.size);
-        write_hex(bytes, out);
+        self.hex_in_lanes(texts, out, compress)
+    }
+
+    fn hex_in_lanes<'a>(
+        &self,
+        texts: impl Iterator<Item = &'a [u8]>,
+        out: &mut [u8],
+        compress: impl Fn(&mut [Lanes; 8], &Step),
+    ) {
+        let mut waiting = texts.enumerate().filter(|(_, text)| !text.is_empty());
+        let mut lanes = [[0; LANES]; 8];
+        let mut hashed: [Option<Text>; LANES] = [None; LANES];
+        let mut step = Step::default();
+        loop {
+            let mut is_idle = true;
+            for lane in 0..LANES {
+                if hashed[lane].is_none() {
+                    hashed[lane] = waiting.next().map(|(place, rest)| Text { rest, place, done: BLOCK as u64 });
+                    (0..8).for_each(|word| lanes[word][lane] = self.state[word]);
+                }
+                if let Some(text) = &mut hashed[lane] {
+                    text.next_block(lane, &mut step);
+                    is_idle = false;
+                }
+            }
+            if is_idle {
+                return;
+            }
+            compress(&mut lanes, &step);
+            for lane in 0..LANES {
+                if let Some(text) = hashed[lane].filter(|text| text.rest.is_empty()) {
+                    let bytes = (0..8).flat_map(|word| lanes[word][lane].to_le_bytes()).take(self.size);
+                    write_hex(bytes, &mut out[text.place * 2 * self.size..][..2 * self.size]);
+                    hashed[lane] = None;
+                }
+            }
+        }
+    }
+}
+
+/// What is still to be hashed of one text.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    rest: &'a [u8],
+    place: usize,
+    done: u64,
+}
+
+impl Text<'_> {
+    #[inline(always)]
+    fn next_block(&mut self, lane: usize, step: &mut Step) {
+        if self.rest.len() > BLOCK {
+            step.put(lane, self.rest[..BLOCK].try_into().expect("a block"));
+            self.rest = &self.rest[BLOCK..];
+            self.done += BLOCK as u64;
+            step.last[lane] = 0;
+        } else {
+            let mut block = [0u8; BLOCK];
+            block[..self.rest.len()].copy_from_slice(self.rest);
+            step.put(lane, &block);
+            self.done += self.rest.len() as u64;
+            self.rest = &[];
+            step.last[lane] = u64::MAX;
+        }
+        step.done[lane] = self.done;
+    }
+}
+
+/// A block of each lane, how many bytes are done with it, and all bits set where it is the last.
+#[derive(Default)]
+struct Step {
+    words: [Lanes; 16],
+    done: Lanes,
+    last: Lanes,
+}
+
+impl Step {
+    #[inline(always)]
+    fn put(&mut self, lane: usize, block: &[u8; BLOCK]) {
+        for (word, bytes) in self.words.iter_mut().zip(block.chunks_exact(8)) {
+            word[lane] = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        }
     }
 }
 
@@ -70,8 +153,37 @@ pub fn write_hex(bytes: impl Iterator<Item = u8>, out: &mut [u8]) {
     }
 }
 
+const COLUMNS_AND_DIAGONALS: [[usize; 4]; 8] = [
+    [0, 4, 8, 12],
+    [1, 5, 9, 13],
+    [2, 6, 10, 14],
+    [3, 7, 11, 15],
+    [0, 5, 10, 15],
+    [1, 6, 11, 12],
+    [2, 7, 8, 13],
+    [3, 4, 9, 14],
+];
+
+/// Lane after lane, on any machine.
+fn compress(state: &mut [Lanes; 8], step: &Step) {
+    for lane in 0..LANES {
+        let mut v: [u64; 16] = std::array::from_fn(|word| if word < 8 { state[word][lane] } else { IV[word - 8] });
+        v[12] ^= step.done[lane];
+        v[14] ^= step.last[lane];
+        for round in 0..12 {
+            let order = &SIGMA[round % 10];
+            for (place, four) in COLUMNS_AND_DIAGONALS.into_iter().enumerate() {
+                mix(&mut v, four, step.words[order[2 * place]][lane], step.words[order[2 * place + 1]][lane]);
+            }
+        }
+        for word in 0..8 {
+            state[word][lane] ^= v[word] ^ v[word + 8];
+        }
+    }
+}
+
 #[inline(always)]
-fn mix(v: &mut [u64; 16], a: usize, b: usize, c: usize, d: usize, x: u64, y: u64) {
+fn mix(v: &mut [u64; 16], [a, b, c, d]: [usize; 4], x: u64, y: u64) {
     v[a] = v[a].wrapping_add(v[b]).wrapping_add(x);
     v[d] = (v[d] ^ v[a]).rotate_right(32);
     v[c] = v[c].wrapping_add(v[d]);
@@ -82,31 +194,64 @@ fn mix(v: &mut [u64; 16], a: usize, b: usize, c: usize, d: usize, x: u64, y: u64
     v[b] = (v[b] ^ v[c]).rotate_right(63);
 }
 
-fn compress(state: &mut [u64; 8], block: &[u8; BLOCK], done: u128, is_last: bool) {
-    let mut m = [0u64; 16];
-    for (word, bytes) in m.iter_mut().zip(block.chunks_exact(8)) {
-        *word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+/// The same for four lanes in one register each.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use super::{Lanes, Step, IV, SIGMA};
+    use std::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn load(lanes: &Lanes) -> __m256i {
+        _mm256_loadu_si256(lanes.as_ptr().cast())
     }
-    let mut v = [0u64; 16];
-    v[..8].copy_from_slice(state);
-    v[8..].copy_from_slice(&IV);
-    v[12] ^= done as u64;
-    v[13] ^= (done >> 64) as u64;
-    if is_last {
-        v[14] = !v[14];
-    }
-    for round in 0..12 {
-        let s = &SIGMA[round % 10];
-        mix(&mut v, 0, 4, 8, 12, m[s[0]], m[s[1]]);
-        mix(&mut v, 1, 5, 9, 13, m[s[2]], m[s[3]]);
-        mix(&mut v, 2, 6, 10, 14, m[s[4]], m[s[5]]);
-        mix(&mut v, 3, 7, 11, 15, m[s[6]], m[s[7]]);
-        mix(&mut v, 0, 5, 10, 15, m[s[8]], m[s[9]]);
-        mix(&mut v, 1, 6, 11, 12, m[s[10]], m[s[11]]);
-        mix(&mut v, 2, 7, 8, 13, m[s[12]], m[s[13]]);
-        mix(&mut v, 3, 4, 9, 14, m[s[14]], m[s[15]]);
-    }
-    for (place, word) in state.iter_mut().enumerate() {
-        *word ^= v[place] ^ v[place + 8];
+
+    /// # Safety
+    /// The machine has AVX2.
+    #[target_feature(enable = "avx2")]
+    pub unsafe fn compress(state: &mut [Lanes; 8], step: &Step) {
+        let by_24 = _mm256_setr_epi8(
+            3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10, 3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10,
+        );
+        let by_16 = _mm256_setr_epi8(
+            2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9, 2, 3, 4, 5, 6, 7, 0, 1, 10, 11, 12, 13, 14, 15, 8, 9,
+        );
+        let mut v = [_mm256_setzero_si256(); 16];
+        for word in 0..8 {
+            v[word] = load(&state[word]);
+            v[word + 8] = _mm256_set1_epi64x(IV[word] as i64);
+        }
+        v[12] = _mm256_xor_si256(v[12], load(&step.done));
+        v[14] = _mm256_xor_si256(v[14], load(&step.last));
+        // written out by a macro, for the sixteen words stay in registers only where their numbers are constants
+        macro_rules! mix {
+            ($order:ident, $place:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+                let x = load(&step.words[$order[2 * $place]]);
+                let y = load(&step.words[$order[2 * $place + 1]]);
+                v[$a] = _mm256_add_epi64(_mm256_add_epi64(v[$a], v[$b]), x);
+                v[$d] = _mm256_shuffle_epi32::<0xb1>(_mm256_xor_si256(v[$d], v[$a]));
+                v[$c] = _mm256_add_epi64(v[$c], v[$d]);
+                v[$b] = _mm256_shuffle_epi8(_mm256_xor_si256(v[$b], v[$c]), by_24);
+                v[$a] = _mm256_add_epi64(_mm256_add_epi64(v[$a], v[$b]), y);
+                v[$d] = _mm256_shuffle_epi8(_mm256_xor_si256(v[$d], v[$a]), by_16);
+                v[$c] = _mm256_add_epi64(v[$c], v[$d]);
+                let mixed = _mm256_xor_si256(v[$b], v[$c]);
+                v[$b] = _mm256_or_si256(_mm256_srli_epi64::<63>(mixed), _mm256_add_epi64(mixed, mixed));
+            };
+        }
+        for order in SIGMA.iter().chain(&SIGMA[..2]) {
+            mix!(order, 0, 0, 4, 8, 12);
+            mix!(order, 1, 1, 5, 9, 13);
+            mix!(order, 2, 2, 6, 10, 14);
+            mix!(order, 3, 3, 7, 11, 15);
+            mix!(order, 4, 0, 5, 10, 15);
+            mix!(order, 5, 1, 6, 11, 12);
+            mix!(order, 6, 2, 7, 8, 13);
+            mix!(order, 7, 3, 4, 9, 14);
+        }
+        for word in 0..8 {
+            let new = _mm256_xor_si256(_mm256_xor_si256(v[word], v[word + 8]), load(&state[word]));
+            _mm256_storeu_si256(state[word].as_mut_ptr().cast(), new);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Columns of a scan as Arrow lays them out: what Python would otherwise make an object of for each record.
 
+use crate::blake2b::Keyed;
 use crate::json::{Scan, ABSENT, STRING};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -39,9 +40,18 @@ pub fn kinds(scan: &Scan, field: usize, rows: &[i64], out: &mut [u8]) {
     }
 }
 
-/// Total bytes of whole records.
+/// What a secret becomes: this, and the hash of it under the installation's key.
+const REDACTED: &[u8] = b"redacted:";
+const SECRET_HASH_BYTES: usize = 8;
+const REDACTED_BYTES: usize = REDACTED.len() + 2 * SECRET_HASH_BYTES;
+
+/// Room enough for whole records.
 pub fn record_bytes(scan: &Scan, rows: &[i64]) -> usize {
-    rows.iter().map(|&row| scan.records[row as usize]).map(|(start, end)| (end - start) as usize).sum()
+    let bytes = |row: usize| {
+        let (start, end) = scan.records[row];
+        (end - start) as usize + scan.secrets_of(row).len() * REDACTED_BYTES
+    };
+    rows.iter().map(|&row| bytes(row as usize)).sum()
 }
 
 /// What is kept in place of some records: at `places` among the rows, in ascending order.
@@ -51,20 +61,40 @@ pub struct Others<'a> {
     pub data: &'a [u8],
 }
 
-pub fn records(scan: &Scan, data: &[u8], rows: &[i64], others: Others, offsets: &mut [i64], out: &mut [u8]) {
+/// Whole records without their plain secrets.
+pub fn records(
+    scan: &Scan,
+    data: &[u8],
+    rows: &[i64],
+    others: Others,
+    key: &[u8],
+    offsets: &mut [i64],
+    out: &mut [u8],
+) {
+    let keyed = Keyed::new(key, SECRET_HASH_BYTES);
     let (mut at, mut n_others) = (0, 0);
+    let mut put = |text: &[u8]| {
+        out[at..at + text.len()].copy_from_slice(text);
+        at += text.len();
+        at as i64
+    };
     offsets[0] = 0;
     for (place, &row) in rows.iter().enumerate() {
-        let record = if others.places.get(n_others) == Some(&(place as i64)) {
+        offsets[place + 1] = if others.places.get(n_others) == Some(&(place as i64)) {
             n_others += 1;
-            &others.data[others.offsets[n_others - 1] as usize..others.offsets[n_others] as usize]
+            put(&others.data[others.offsets[n_others - 1] as usize..others.offsets[n_others] as usize])
         } else {
-            let (start, end) = scan.records[row as usize];
-            &data[start as usize..end as usize]
+            let (mut start, end) = scan.records[row as usize];
+            for &(secret_start, secret_end) in scan.secrets_of(row as usize) {
+                put(&data[start as usize..secret_start as usize]);
+                let mut hash = [0; 2 * SECRET_HASH_BYTES];
+                keyed.hex(std::iter::once(&data[secret_start as usize..secret_end as usize]), &mut hash);
+                put(REDACTED);
+                put(&hash);
+                start = secret_end;
+            }
+            put(&data[start as usize..end as usize])
         };
-        out[at..at + record.len()].copy_from_slice(record);
-        at += record.len();
-        offsets[place + 1] = at as i64;
     }
 }
 
@@ -132,10 +162,9 @@ fn mix(hash: u64, word: u64, seed: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64 ^ word.rotate_left(32)
 }
 
-/// JSON of a field with the members of every object sorted by name, as it is hashed: a string in its quotes.
+/// Appends a field's JSON with the members of every object sorted by name, as it is hashed: a string in its quotes.
 pub fn sorted_text(scan: &Scan, data: &[u8], field: usize, row: usize, out: &mut Vec<u8>) {
     let span = scan.span(row, field);
-    out.clear();
     if span.kind == STRING {
         out.extend_from_slice(&data[span.start as usize - 1..span.end as usize + 1]);
     } else {

@@ -3,7 +3,7 @@
 //! Strict: what is not valid JSON in one of the plain forms (one array of objects, perhaps wrapped; or one object a line)
 //! is declined as a whole, and Python's readers look at it. So nothing here has to guess.
 
-use crate::layout::Layout;
+use crate::layout::{name_hash, Ending, Layout};
 
 pub const ABSENT: u8 = 0;
 pub const STRING: u8 = 1;
@@ -16,7 +16,7 @@ pub const ARRAY: u8 = 7;
 
 /// Not as we would write the decoded record, or it could be understood in two ways: Python shall read it.
 pub const IS_ODD: u8 = 1;
-/// Some name may be a secret's: what is kept of the record is redacted by Python.
+/// A secret may be where only Python finds it: what is kept of the record is redacted there.
 pub const IS_SUSPECT: u8 = 2;
 
 /// Deeper documents are declined, so that no text makes this code use up the stack.
@@ -45,11 +45,27 @@ pub struct Scan {
     pub flags: Vec<u8>,
     /// `n_fields` of each record.
     pub spans: Vec<Span>,
+    /// Start and end of plain strings that are secrets, in their order, and how many there are up to each record.
+    pub secrets: Vec<(u32, u32)>,
+    pub secrets_until: Vec<u32>,
 }
 
 impl Scan {
     pub fn span(&self, row: usize, field: usize) -> Span {
         self.spans[row * self.n_fields + field]
+    }
+
+    pub fn secrets_of(&self, row: usize) -> &[(u32, u32)] {
+        let first = row.checked_sub(1).map_or(0, |before| self.secrets_until[before]);
+        &self.secrets[first as usize..self.secrets_until[row] as usize]
+    }
+
+    fn forget(&mut self, n_records: usize) {
+        self.records.truncate(n_records);
+        self.flags.truncate(n_records);
+        self.spans.truncate(n_records * self.n_fields);
+        self.secrets_until.truncate(n_records);
+        self.secrets.truncate(self.secrets_until.last().map_or(0, |&until| until as usize));
     }
 }
 
@@ -70,9 +86,7 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
         let mut scanner = Scanner { data: &data[..end], layout, scan: &mut scan, names: Vec::new(), flags: 0 };
         let is_plain = end <= u32::MAX as usize && scanner.document(start).is_ok();
         if !is_plain {
-            scan.records.truncate(before);
-            scan.flags.truncate(before);
-            scan.spans.truncate(before * scan.n_fields);
+            scan.forget(before);
         }
         scan.counts.push(if is_plain { (scan.records.len() - before) as i64 } else { DECLINED });
         start = end;
@@ -122,7 +136,7 @@ impl Scanner<'_> {
         }
         let name_at = self.expect(start, b'{')?;
         if self.at(name_at) == b'"' {
-            let (end, _) = self.string(name_at + 1)?;
+            let (end, ..) = self.string(name_at + 1)?;
             let is_array = self.layout.arrays.iter().any(|name| **name == self.data[name_at + 1..end - 1]);
             if is_array && self.data[end..].starts_with(b":[") {
                 let end = self.elements(end + 2)?;
@@ -187,6 +201,7 @@ impl Scanner<'_> {
         }
         self.scan.records.push((start as u32, end as u32));
         self.scan.flags.push(self.flags);
+        self.scan.secrets_until.push(self.scan.secrets.len() as u32);
         Ok(end)
     }
 
@@ -195,7 +210,10 @@ impl Scanner<'_> {
         let byte = self.at(start);
         let (end, kind) = match byte {
             b'"' => {
-                let (end, has_escapes) = self.string(start + 1)?;
+                let (end, has_escapes, ending) = self.string(start + 1)?;
+                if ending != Ending::Nothing {
+                    self.flags |= IS_SUSPECT; // `{"key": <name>, "value": ...}` hides what the name says
+                }
                 if let Some(field) = self.field_of(node) {
                     if has_escapes {
                         self.flags |= IS_ODD;
@@ -242,7 +260,7 @@ impl Scanner<'_> {
         }
         loop {
             let name_at = self.expect(position, b'"')? as usize;
-            let (end, has_escapes) = self.string(name_at)?;
+            let (end, has_escapes, ending) = self.string(name_at)?;
             if has_escapes {
                 self.flags |= IS_ODD;
             }
@@ -253,7 +271,11 @@ impl Scanner<'_> {
             if depth == 1 && self.at(position) == b'[' && self.is_wrapping(name_at, end - 1) {
                 return Err(Declined);
             }
+            let value_at = position;
             position = self.value(position, child, depth, first)?;
+            if ending != Ending::Nothing {
+                self.secret(ending, value_at, position);
+            }
             position = self.blank(position);
             match self.at(position) {
                 b',' => position = self.blank(position + 1),
@@ -263,6 +285,20 @@ impl Scanner<'_> {
         }
         self.names.truncate(names_before);
         Ok(position + 1)
+    }
+
+    /// Notes the value of a member whose name is, or may be, a secret's.
+    fn secret(&mut self, ending: Ending, start: usize, end: usize) {
+        let value = &self.data[start..end];
+        match value {
+            b"true" | b"false" | b"null" => {}
+            [b'"', text @ .., b'"'] if ending == Ending::Name && !text.is_empty() && !text.contains(&b'\\') => {
+                if !is_redacted(text) {
+                    self.scan.secrets.push((start as u32 + 1, end as u32 - 1));
+                }
+            }
+            _ => self.flags |= IS_SUSPECT,
+        }
     }
 
     fn is_wrapping(&self, start: usize, end: usize) -> bool {
@@ -282,7 +318,7 @@ impl Scanner<'_> {
         } else {
             self.names.push((hash, start as u32, (end - start) as u32));
         }
-        node.and_then(|node| self.layout.nodes[node].child(name))
+        node.and_then(|node| self.layout.nodes[node].child(name, hash))
     }
 
     fn check_depth(&mut self, depth: usize) -> Step<()> {
@@ -312,8 +348,8 @@ impl Scanner<'_> {
         }
     }
 
-    /// From behind the opening quote to behind the closing one, and whether there are escapes.
-    fn string(&mut self, start: usize) -> Step<(usize, bool)> {
+    /// From behind the opening quote to behind the closing one, whether there are escapes, and how it ends.
+    fn string(&mut self, start: usize) -> Step<(usize, bool, Ending)> {
         let (mut position, mut has_escapes, mut is_ascii) = (start, false, true);
         loop {
             position = next_special(self.data, position);
@@ -333,19 +369,13 @@ impl Scanner<'_> {
         if !is_ascii && std::str::from_utf8(&self.data[start..position]).is_err() {
             return Err(Declined);
         }
-        self.look_for_secret(position);
-        Ok((position + 1, has_escapes))
-    }
-
-    fn look_for_secret(&mut self, quote: usize) {
-        if self.layout.secrets.may_end(&self.data[..quote]) {
-            self.flags |= IS_SUSPECT;
-        }
+        Ok((position + 1, has_escapes, self.layout.secrets.ending(&self.data[..position])))
     }
 
     fn escape(&mut self, position: usize) -> Step<usize> {
         match self.at(position + 1) {
-            b'"' => self.look_for_secret(position + 1),
+            b'"' if self.layout.secrets.ending(&self.data[..position + 1]) == Ending::Nothing => {}
+            b'"' => self.flags |= IS_SUSPECT,
             // JSON inside a string may spell a name with escapes of its own
             b'\\' if self.at(position + 2) == b'u' => self.flags |= IS_SUSPECT,
             b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => {}
@@ -404,6 +434,12 @@ impl Scanner<'_> {
     }
 }
 
+/// What redaction leaves as it is.
+fn is_redacted(text: &[u8]) -> bool {
+    let is_lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix(b"redacted:").is_some_and(|hash| hash.len() == 16 && hash.iter().all(is_lower_hex))
+}
+
 /// IS_ODD for a decimal fraction that its shortest writing may not repeat. Up to 15 digits a double gives them back.
 fn odd_fraction(whole: &[u8], fraction: &[u8]) -> u8 {
     let is_short = whole.len() + fraction.len() <= MAX_DIGITS;
@@ -416,36 +452,36 @@ fn odd_fraction(whole: &[u8], fraction: &[u8]) -> u8 {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
-
 /// The next byte of a string that is not plain ASCII text: a quote, a backslash, a control character, a byte above 0x7f.
+#[cfg(target_arch = "x86_64")]
 fn next_special(data: &[u8], mut position: usize) -> usize {
-    while let Some(chunk) = data.get(position..position + 8) {
-        let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-        let is_zero = |w: u64| w.wrapping_sub(ONES) & !w;
-        let controls = word.wrapping_sub(ONES * 0x20) & !word;
-        let quotes = is_zero(word ^ (ONES * b'"' as u64));
-        let backslashes = is_zero(word ^ (ONES * b'\\' as u64));
-        let found = (controls | quotes | backslashes | word) & HIGHS;
+    use std::arch::x86_64::*;
+    while let Some(chunk) = data.get(position..position + 16) {
+        // SAFETY: every x86_64 has SSE2, and the chunk holds the 16 bytes that are loaded.
+        let found = unsafe {
+            let chunk = _mm_loadu_si128(chunk.as_ptr().cast());
+            // as signed bytes, those above 0x7f are less than a blank, too
+            let below = _mm_cmplt_epi8(chunk, _mm_set1_epi8(b' ' as i8));
+            let quotes = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(b'"' as i8));
+            let backslashes = _mm_cmpeq_epi8(chunk, _mm_set1_epi8(b'\\' as i8));
+            _mm_movemask_epi8(_mm_or_si128(below, _mm_or_si128(quotes, backslashes)))
+        };
         if found != 0 {
-            return position + (found.trailing_zeros() / 8) as usize;
+            return position + found.trailing_zeros() as usize;
         }
-        position += 8;
+        position += 16;
     }
+    next_special_bytewise(data, position)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn next_special(data: &[u8], position: usize) -> usize {
+    next_special_bytewise(data, position)
+}
+
+fn next_special_bytewise(data: &[u8], mut position: usize) -> usize {
     while position < data.len() && !matches!(data[position], b'"' | b'\\' | 0..=0x1f | 0x80..) {
         position += 1;
     }
     position
-}
-
-/// Different for most different names.
-fn name_hash(name: &[u8]) -> u64 {
-    let n = name.len();
-    let word = |at: usize| u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"));
-    let (first, last) = match n {
-        8.. => (word(0), word(n - 8)),
-        _ => (name.iter().fold(0u64, |word, &byte| word << 8 | byte as u64), 0),
-    };
-    (first ^ last.rotate_left(23)).wrapping_add(n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

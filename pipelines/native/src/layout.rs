@@ -1,15 +1,34 @@
 //! What is looked for in the records of a source: fields, wrapping arrays, names of secrets, limits.
 
 /// A name on the way to wanted fields. A node is an index into `Layout::nodes`; 0 is the record itself.
+#[derive(Default)]
 pub struct Node {
-    pub children: Vec<(Box<[u8]>, usize)>,
+    children: Vec<Child>,
     pub field: Option<usize>,
 }
 
+struct Child {
+    hash: u64,
+    name: Box<[u8]>,
+    node: usize,
+}
+
 impl Node {
-    pub fn child(&self, name: &[u8]) -> Option<usize> {
-        self.children.iter().find(|(known, _)| **known == *name).map(|(_, node)| *node)
+    /// The node below this one, for a name and its `name_hash`.
+    pub fn child(&self, name: &[u8], hash: u64) -> Option<usize> {
+        self.children.iter().find(|child| child.hash == hash && *child.name == *name).map(|child| child.node)
     }
+}
+
+/// Different for most different names.
+pub fn name_hash(name: &[u8]) -> u64 {
+    let n = name.len();
+    let word = |at: usize| u64::from_le_bytes(name[at..at + 8].try_into().expect("eight bytes"));
+    let (first, last) = match n {
+        8.. => (word(0), word(n - 8)),
+        _ => (name.iter().fold(0u64, |word, &byte| word << 8 | byte as u64), 0),
+    };
+    (first ^ last.rotate_left(23)).wrapping_add(n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 pub struct Layout {
@@ -30,7 +49,7 @@ impl Layout {
         let mut groups = text.split(GROUP).map(names_of);
         let (paths, arrays, secrets) = (groups.next()?, groups.next()?, groups.next()?);
         let mut layout = Layout {
-            nodes: vec![Node { children: Vec::new(), field: None }],
+            nodes: vec![Node::default()],
             n_fields: paths.len(),
             arrays: arrays.iter().map(|name| name.as_bytes().to_vec()).collect(),
             secrets: Secrets::new(&secrets),
@@ -46,12 +65,13 @@ impl Layout {
     fn add(&mut self, path: &str, field: usize) {
         let mut at = 0;
         for name in path.split('.') {
-            at = match self.nodes[at].child(name.as_bytes()) {
+            let (name, hash) = (name.as_bytes(), name_hash(name.as_bytes()));
+            at = match self.nodes[at].child(name, hash) {
                 Some(node) => node,
                 None => {
-                    self.nodes.push(Node { children: Vec::new(), field: None });
+                    self.nodes.push(Node::default());
                     let node = self.nodes.len() - 1;
-                    self.nodes[at].children.push((name.as_bytes().into(), node));
+                    self.nodes[at].children.push(Child { hash, name: name.into(), node });
                     node
                 }
             };
@@ -68,54 +88,79 @@ fn names_of(group: &str) -> Vec<&str> {
 pub struct Secrets {
     names: Vec<Vec<u8>>,
     longest: usize,
-    /// Whether some name ends in these two bytes: most strings are told apart by their end.
-    ends: Vec<bool>,
+    /// A bit for some ends, set where a name has it: most strings are told apart by theirs.
+    ends: Vec<u64>,
 }
 
-fn end_of(first: u8, second: u8) -> usize {
-    (first.to_ascii_lowercase() as usize) << 8 | second.to_ascii_lowercase() as usize
+/// What the end of a string says.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Ending {
+    Nothing,
+    /// A secret's name.
+    Name,
+    /// Perhaps one, in letters that Python has to look at.
+    Unsure,
+}
+
+const END_BYTES: usize = 3;
+const END_BITS: usize = 1 << 13;
+
+/// Where the bit for an end is, which is the same in upper and lower case.
+fn end_of(end: &[u8]) -> (usize, u64) {
+    let number = end.iter().fold(0usize, |number, byte| number << 8 | byte.to_ascii_lowercase() as usize);
+    let bit = number.wrapping_mul(0x9e37_79b1) >> 7 & (END_BITS - 1);
+    (bit / 64, 1 << (bit % 64))
 }
 
 impl Secrets {
     fn new(names: &[&str]) -> Secrets {
         let mut sorted: Vec<Vec<u8>> = names.iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
         sorted.sort();
-        let mut ends = vec![false; 1 << 16];
+        let mut ends = vec![0u64; END_BITS / 64];
         for name in &sorted {
-            match name.as_slice() {
-                [.., first, second] => ends[end_of(*first, *second)] = true,
-                [only] => (0..=255u8).for_each(|first| ends[end_of(first, *only)] = true),
-                [] => {}
+            if name.len() < END_BYTES {
+                ends.fill(u64::MAX);
+            } else {
+                let (word, bit) = end_of(&name[name.len() - END_BYTES..]);
+                ends[word] |= bit;
             }
         }
         let longest = sorted.iter().map(Vec::len).max().unwrap_or(0);
         Secrets { names: sorted, longest, ends }
     }
 
-    /// Whether the text that ends at a quote may end in a secret's name, behind a quote or a dot: what the search in
-    /// `reading.redaction` would find. `before` is everything in front of that quote.
-    pub fn may_end(&self, before: &[u8]) -> bool {
+    /// How the text ends that ends at a quote: whether in a secret's name, behind a quote or a dot, as the search in
+    /// `reading.redaction` would find it. `before` is everything in front of that quote.
+    pub fn ending(&self, before: &[u8]) -> Ending {
         let mut end = before.len();
-        if end < 2 {
-            return false;
-        }
-        while end > 2 && before[end - 1] == b'\\' {
+        while end > END_BYTES && before[end - 1] == b'\\' {
             end -= 1;
         }
-        let (first, second) = (before[end - 2], before[end - 1]);
-        // beyond ASCII, letters may be the same without case (the Kelvin sign is a k): Python shall look
-        if !self.ends[end_of(first, second)] && first < 0x80 && second < 0x80 {
-            return false;
-        }
-        let start = end.saturating_sub(3 * self.longest + 1);
-        let Some(delimiter) = before[start..end].iter().rposition(|&byte| byte == b'"' || byte == b'.') else {
-            return false;
+        let Some(last) = end.checked_sub(END_BYTES).map(|start| &before[start..end]) else {
+            return Ending::Nothing;
         };
-        let name = &before[start + delimiter + 1..end];
-        if !name.is_ascii() {
-            return true;
+        let (word, bit) = end_of(last);
+        if self.ends[word] & bit == 0 && last.is_ascii() {
+            return Ending::Nothing;
         }
-        let name = name.to_ascii_lowercase();
-        self.names.binary_search(&name).is_ok()
+        let furthest = end.saturating_sub(self.longest + 1);
+        for start in (furthest..end).rev() {
+            match before[start] {
+                b'"' | b'.' => return self.name(&before[start + 1..end]),
+                // beyond ASCII, letters may be the same without case (the Kelvin sign is a k)
+                0x80.. => return Ending::Unsure,
+                _ => {}
+            }
+        }
+        Ending::Nothing
+    }
+
+    fn name(&self, text: &[u8]) -> Ending {
+        let is_known = self.names.binary_search(&text.to_ascii_lowercase()).is_ok();
+        if is_known {
+            Ending::Name
+        } else {
+            Ending::Nothing
+        }
     }
 }

@@ -8,6 +8,7 @@ mod columns;
 mod event_ids;
 mod json;
 mod layout;
+mod sha256;
 
 use event_ids::Strings;
 use json::Scan;
@@ -181,10 +182,10 @@ pub unsafe extern "C" fn uv_record_bytes(scan: *const Scan, rows: *const i64, n:
     guarded(|| columns::record_bytes(&*scan, list(rows, n)) as i64)
 }
 
-/// Whole records; those at `places` in `rows` (ascending) in other words.
+/// Whole records without their plain secrets; those at `places` in `rows` (ascending) in other words.
 ///
 /// # Safety
-/// `offsets` holds `n + 1`; `places` `n_others`, `other_offsets` one more, `others` the bytes up to the last of them; `out`
+/// `key` holds `key_length`, `offsets` `n + 1`; `places` `n_others`, `other_offsets` one more, `others` the bytes up to the last of them; `out`
 /// the `size` that is enough for all.
 #[no_mangle]
 pub unsafe extern "C" fn uv_records(
@@ -197,18 +198,21 @@ pub unsafe extern "C" fn uv_records(
     n_others: usize,
     other_offsets: *const i64,
     others: *const u8,
+    key: *const u8,
+    key_length: usize,
     offsets: *mut i64,
     out: *mut u8,
     size: usize,
 ) -> i64 {
     guarded(|| {
+        let (rows, key) = (list(rows, n), bytes(key, key_length));
         let other_offsets = list(other_offsets, n_others + 1);
         let others = columns::Others {
             places: list(places, n_others),
             offsets: other_offsets,
             data: bytes(others, other_offsets[n_others] as usize),
         };
-        columns::records(&*scan, bytes(data, length), list(rows, n), others, room(offsets, n + 1), room(out, size));
+        columns::records(&*scan, bytes(data, length), rows, others, key, room(offsets, n + 1), room(out, size));
         DONE
     })
 }
@@ -254,10 +258,8 @@ pub unsafe extern "C" fn uv_record_hashes(
     guarded(|| {
         let (data, scan) = (bytes(data, length), &*scan);
         let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
-        for (hash, &row) in room(out, 2 * size * n).chunks_exact_mut(2 * size).zip(list(rows, n)) {
-            let (start, end) = scan.records[row as usize];
-            keyed.hex(&data[start as usize..end as usize], hash);
-        }
+        let records = list(rows, n).iter().map(|&row| scan.records[row as usize]);
+        keyed.hex(records.map(|(start, end)| &data[start as usize..end as usize]), room(out, 2 * size * n));
         DONE
     })
 }
@@ -283,10 +285,16 @@ pub unsafe extern "C" fn uv_sorted_hashes(
         let (data, scan) = (bytes(data, length), &*scan);
         let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
         let mut sorted = Vec::new();
-        for (hash, &row) in room(out, 2 * size * n).chunks_exact_mut(2 * size).zip(list(rows, n)) {
-            columns::sorted_text(scan, data, field, row as usize, &mut sorted);
-            keyed.hex(&sorted, hash);
-        }
+        let ends: Vec<usize> = list(rows, n)
+            .iter()
+            .map(|&row| {
+                columns::sorted_text(scan, data, field, row as usize, &mut sorted);
+                sorted.len()
+            })
+            .collect();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let texts = starts.zip(&ends).map(|(start, &end)| &sorted[start..end]);
+        keyed.hex(texts, room(out, 2 * size * n));
         DONE
     })
 }

@@ -80,7 +80,7 @@ class ColumnReader:
         mask = np.zeros(len(scan.flags), np.bool_)
         mask[plain] = self._columnar.takes(Fields(scan, self._paths, plain))
         suspects = np.flatnonzero(mask & ((scan.flags & native.SUSPECT) != 0))
-        changed, clean, too_deep = self._builder.without_secrets(scan.records(suspects), range(len(suspects)))
+        changed, clean, too_deep = self._builder.without_secrets(scan.records(suspects, self._options.hash_key), range(len(suspects)))
         mask[suspects[too_deep]] = False
         return _Taken(mask, suspects[changed], clean)
 
@@ -133,7 +133,7 @@ class ColumnReader:
             "source_version": pa.repeat(pa.scalar(self._source.version, pa.int32()), count),
             "event_hour": pa.array(moments.to_numpy() // _HOUR * _HOUR),
             "record_no": pa.array(numbers),
-            "raw": scan.records(rows, *redacted),
+            "raw": scan.records(rows, self._options.hash_key, *redacted),
             "raw_hash": scan.record_hashes(rows, self._options.hash_key),
         }
         columns.setdefault("keys", _NO_KEYS.take(pa.repeat(0, count)))

@@ -53,7 +53,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         ctypes.c_int64,
         [
             *(_POINTER, ctypes.c_char_p, _SIZE, _POINTER, _SIZE),
-            *(_POINTER, _SIZE, _POINTER, _POINTER, _POINTER, _POINTER, _SIZE),
+            *(_POINTER, _SIZE, _POINTER, _POINTER, ctypes.c_char_p, _SIZE, _POINTER, _POINTER, _SIZE),
         ],
     ),
     "uv_codes": (
@@ -123,7 +123,7 @@ class Scan:
 
     `counts` says how many each text holds; DECLINED where it is not plainly one array of JSON objects, or one object a
     line. `flags` has ODD and SUSPECT for each record. ODD: not written as we would write it, or to be understood in two
-    ways. SUSPECT: a name in it may be a secret's.
+    ways. SUSPECT: it may hold a secret that is no plain string.
     """
 
     def __init__(self, library: ctypes.CDLL, handle: int, data: bytes, text_ends: Places) -> None:
@@ -189,16 +189,18 @@ class Scan:
         return codes, firsts[:n]
 
     def records(
-        self, rows: Places, places: Places = _NO_PLACES, others: pa.LargeStringArray = _NO_TEXTS
+        self, rows: Places, key: bytes, places: Places = _NO_PLACES, others: pa.LargeStringArray = _NO_TEXTS
     ) -> pa.LargeStringArray:
-        """The whole records, as they stand in the text; those at `places` (ascending) in other words."""
+        """The whole records as they stand in the text, but for secrets that are plain strings (`Redactor.hide` under
+        this key); those at `places` (ascending) in other words.
+        """
         n = len(rows)
         size = self._call("uv_record_bytes", _at(rows), n) + others.nbytes
         offsets, texts = np.empty(n + 1, np.int64), pa.allocate_buffer(size)
         self._call(
             "uv_records",
             *(*self._text(), _at(rows), n),
-            *(_at(places), len(places), *_addresses(others)),
+            *(_at(places), len(places), *_addresses(others), key, len(key)),
             *(_at(offsets), texts.address if size else 0, size),
         )
         return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), texts)

@@ -6,6 +6,7 @@ Without it everything works, and reads by records instead of by columns: so a ma
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,4 @@ class CustomBuildHook(BuildHookInterface[Any]):
 
 def _platform() -> str:
     """The platform part of the wheel's tag: nothing but the machine's C library is linked to."""
-    import sysconfig
-
     return sysconfig.get_platform().replace("-", "_").replace(".", "_")

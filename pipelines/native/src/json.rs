@@ -3,7 +3,7 @@
 //! Strict: what is not valid JSON in one of the plain forms (one array of objects, perhaps wrapped; or one object a line)
 //! is declined as a whole, and Python's readers look at it. So nothing here has to guess.
 
-use crate::layout::{name_hash, Ending, Layout};
+use crate::layout::{name_hash, Ending, Layout, PAIR, RECORD};
 
 pub const ABSENT: u8 = 0;
 pub const STRING: u8 = 1;
@@ -13,11 +13,15 @@ pub const FALSE: u8 = 4;
 pub const NULL: u8 = 5;
 pub const OBJECT: u8 = 6;
 pub const ARRAY: u8 = 7;
+/// A string with escapes, as it stands between its quotes.
+pub const ESCAPED: u8 = 8;
 
 /// Not as we would write the decoded record, or it could be understood in two ways: Python shall read it.
 pub const IS_ODD: u8 = 1;
 /// A secret may be where only Python finds it: what is kept of the record is redacted there.
 pub const IS_SUSPECT: u8 = 2;
+/// There is white space between the words of the record; else it is as IS_ODD.
+pub const IS_SPACED: u8 = 4;
 
 /// Deeper documents are declined, so that no text makes this code use up the stack.
 const MAX_NESTING: usize = 200;
@@ -33,7 +37,16 @@ pub struct Span {
     pub kind: u8,
 }
 
-const NOTHING: Span = Span { start: 0, end: 0, kind: ABSENT };
+pub const NOTHING: Span = Span { start: 0, end: 0, kind: ABSENT };
+
+/// What stands around a record, by its number in `Scan::around`.
+#[derive(Clone, Copy)]
+pub struct Around {
+    pub nesting: usize,
+    /// Start and end of two objects; empty where they are not there.
+    pub outer: (u32, u32),
+    pub inner: (u32, u32),
+}
 
 #[derive(Default)]
 pub struct Scan {
@@ -43,6 +56,10 @@ pub struct Scan {
     /// Start and end of each record.
     pub records: Vec<(u32, u32)>,
     pub flags: Vec<u8>,
+    /// Where each record's line starts, or the record itself in an array; and what stands around it, if anything does.
+    pub lines: Vec<u32>,
+    pub arounds: Vec<u32>,
+    pub around: Vec<Around>,
     /// `n_fields` of each record.
     pub spans: Vec<Span>,
     /// Start and end of plain strings that are secrets, in their order, and how many there are up to each record.
@@ -63,6 +80,8 @@ impl Scan {
     fn forget(&mut self, n_records: usize) {
         self.records.truncate(n_records);
         self.flags.truncate(n_records);
+        self.lines.truncate(n_records);
+        self.arounds.truncate(n_records);
         self.spans.truncate(n_records * self.n_fields);
         self.secrets_until.truncate(n_records);
         self.secrets.truncate(self.secrets_until.last().map_or(0, |&until| until as usize));
@@ -72,9 +91,9 @@ impl Scan {
 pub const DECLINED: i64 = -1;
 
 /// Why a text is declined does not matter: Python finds out.
-struct Declined;
+pub(crate) struct Declined;
 
-type Step<T> = Result<T, Declined>;
+pub(crate) type Step<T> = Result<T, Declined>;
 
 /// The records of some texts that lie in `data` one behind the other, each up to one of `ends`.
 pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
@@ -83,7 +102,7 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
     for &end in ends {
         let end = end as usize;
         let before = scan.records.len();
-        let mut scanner = Scanner { data: &data[..end], layout, scan: &mut scan, names: Vec::new(), flags: 0 };
+        let mut scanner = Scanner::new(&data[..end], layout, &mut scan);
         let is_plain = end <= u32::MAX as usize && scanner.document(start).is_ok();
         if !is_plain {
             scan.forget(before);
@@ -94,30 +113,46 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
     scan
 }
 
-struct Scanner<'a> {
-    data: &'a [u8],
-    layout: &'a Layout,
-    scan: &'a mut Scan,
-    /// Of the names in the objects that are open: a hash, where it starts, its length.
-    names: Vec<(u64, u32, u32)>,
-    flags: u8,
+/// Whether `text` is one JSON value without anything odd but white space; nothing of it is kept.
+pub fn is_plain(text: &[u8], layout: &Layout) -> bool {
+    let mut scan = Scan::default();
+    let mut scanner = Scanner::new(text, layout, &mut scan);
+    let end = scanner.value(0, None, 0);
+    end.is_ok_and(|end| scanner.blank(end) == text.len()) && scanner.flags & IS_ODD == 0
 }
 
-impl Scanner<'_> {
-    fn at(&self, position: usize) -> u8 {
+pub(crate) struct Scanner<'a> {
+    pub(crate) data: &'a [u8],
+    pub(crate) layout: &'a Layout,
+    pub(crate) scan: &'a mut Scan,
+    /// Of the names in the objects that are open: a hash, where it starts, its length.
+    names: Vec<(u64, u32, u32)>,
+    pub(crate) flags: u8,
+    /// The wanted fields of the record that is read, and the two of a pair.
+    pub(crate) fields: Vec<Span>,
+    pub(crate) line: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn new(data: &'a [u8], layout: &'a Layout, scan: &'a mut Scan) -> Scanner<'a> {
+        let fields = vec![NOTHING; layout.n_fields + 2];
+        Scanner { data, layout, scan, names: Vec::new(), flags: 0, fields, line: 0 }
+    }
+
+    pub(crate) fn at(&self, position: usize) -> u8 {
         // NUL is no JSON outside of strings and refused inside of them, so it can stand for the end
         self.data.get(position).copied().unwrap_or(0)
     }
 
-    fn blank(&mut self, mut position: usize) -> usize {
+    pub(crate) fn blank(&mut self, mut position: usize) -> usize {
         while matches!(self.at(position), b' ' | b'\t' | b'\n' | b'\r') {
             position += 1;
-            self.flags |= IS_ODD;
+            self.flags |= IS_SPACED;
         }
         position
     }
 
-    fn expect(&self, position: usize, byte: u8) -> Step<usize> {
+    pub(crate) fn expect(&self, position: usize, byte: u8) -> Step<usize> {
         if self.at(position) == byte {
             Ok(position + 1)
         } else {
@@ -129,6 +164,9 @@ impl Scanner<'_> {
         let start = self.blank(start);
         if start == self.data.len() {
             return Ok(());
+        }
+        if !self.layout.nestings.is_empty() {
+            return self.lines(start, Scanner::export);
         }
         if self.at(start) == b'[' {
             let end = self.elements(start + 1)?;
@@ -144,7 +182,7 @@ impl Scanner<'_> {
                 return self.nothing_more(end);
             }
         }
-        self.lines(start)
+        self.lines(start, Scanner::record)
     }
 
     fn nothing_more(&mut self, position: usize) -> Step<()> {
@@ -174,9 +212,10 @@ impl Scanner<'_> {
     }
 
     /// One object a line.
-    fn lines(&mut self, mut position: usize) -> Step<()> {
+    fn lines(&mut self, mut position: usize, read: fn(&mut Self, usize) -> Step<usize>) -> Step<()> {
         while position < self.data.len() {
-            let end = self.record(position)?;
+            self.line = position;
+            let end = read(self, position)?;
             if self.data[position..end].contains(&b'\n') {
                 return Err(Declined);
             }
@@ -189,24 +228,32 @@ impl Scanner<'_> {
     }
 
     fn record(&mut self, start: usize) -> Step<usize> {
+        self.fields.fill(NOTHING);
+        self.line = start;
+        self.record_in(start, 0)
+    }
+
+    /// A record inside of something, of which there are `flags`, and fields that count where it has none.
+    pub(crate) fn record_in(&mut self, start: usize, flags: u8) -> Step<usize> {
         if self.at(start) != b'{' {
             return Err(Declined);
         }
-        let first = self.scan.spans.len();
-        self.scan.spans.resize(first + self.layout.n_fields, NOTHING);
-        self.flags = 0;
-        let end = self.object(start, Some(0), 1, first)?;
+        self.flags = flags;
+        let end = self.object(start, Some(RECORD), 1)?;
         if end - start > self.layout.max_record_bytes {
             return Err(Declined);
         }
+        self.scan.spans.extend_from_slice(&self.fields[..self.layout.n_fields]);
         self.scan.records.push((start as u32, end as u32));
         self.scan.flags.push(self.flags);
+        self.scan.lines.push(self.line as u32);
+        self.scan.arounds.push(self.scan.around.len() as u32);
         self.scan.secrets_until.push(self.scan.secrets.len() as u32);
         Ok(end)
     }
 
     /// A value and what is wanted of it; `node` is None where nothing is. Returns where it ends.
-    fn value(&mut self, start: usize, node: Option<usize>, depth: usize, first: usize) -> Step<usize> {
+    pub(crate) fn value(&mut self, start: usize, node: Option<usize>, depth: usize) -> Step<usize> {
         let byte = self.at(start);
         let (end, kind) = match byte {
             b'"' => {
@@ -215,22 +262,20 @@ impl Scanner<'_> {
                     self.flags |= IS_SUSPECT; // `{"key": <name>, "value": ...}` hides what the name says
                 }
                 if let Some(field) = self.field_of(node) {
-                    if has_escapes {
-                        self.flags |= IS_ODD;
-                    }
-                    self.keep(first, field, start + 1, end - 1, STRING);
+                    let kind = self.string_kind(field, has_escapes);
+                    self.keep(field, start + 1, end - 1, kind);
                 }
                 return Ok(end);
             }
-            b'{' => (self.object(start, node, depth + 1, first)?, OBJECT),
-            b'[' => (self.array(start, depth + 1)?, ARRAY),
+            b'{' => (self.object(start, node, depth + 1)?, OBJECT),
+            b'[' => (self.array(start, node, depth + 1)?, ARRAY),
             b't' => (self.word(start, b"true")?, TRUE),
             b'f' => (self.word(start, b"false")?, FALSE),
             b'n' => (self.word(start, b"null")?, NULL),
             _ => (self.number(start)?, NUMBER),
         };
         if let Some(field) = self.field_of(node) {
-            self.keep(first, field, start, end, kind);
+            self.keep(field, start, end, kind);
         }
         Ok(end)
     }
@@ -239,8 +284,19 @@ impl Scanner<'_> {
         node.and_then(|node| self.layout.nodes[node].field)
     }
 
-    fn keep(&mut self, first: usize, field: usize, start: usize, end: usize, kind: u8) {
-        self.scan.spans[first + field] = Span { start: start as u32, end: end as u32, kind };
+    pub(crate) fn string_kind(&mut self, field: usize, has_escapes: bool) -> u8 {
+        if has_escapes && !self.layout.with_escapes[field] {
+            self.flags |= IS_ODD;
+        }
+        if has_escapes {
+            ESCAPED
+        } else {
+            STRING
+        }
+    }
+
+    pub(crate) fn keep(&mut self, field: usize, start: usize, end: usize, kind: u8) {
+        self.fields[field] = Span { start: start as u32, end: end as u32, kind };
     }
 
     fn word(&self, start: usize, word: &[u8]) -> Step<usize> {
@@ -251,7 +307,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn object(&mut self, start: usize, node: Option<usize>, depth: usize, first: usize) -> Step<usize> {
+    pub(crate) fn object(&mut self, start: usize, node: Option<usize>, depth: usize) -> Step<usize> {
         self.check_depth(depth)?;
         let names_before = self.names.len();
         let mut position = self.blank(start + 1);
@@ -272,7 +328,7 @@ impl Scanner<'_> {
                 return Err(Declined);
             }
             let value_at = position;
-            position = self.value(position, child, depth, first)?;
+            position = self.value(position, child, depth)?;
             if ending != Ending::Nothing {
                 self.secret(ending, value_at, position);
             }
@@ -321,7 +377,7 @@ impl Scanner<'_> {
         node.and_then(|node| self.layout.nodes[node].child(name, hash))
     }
 
-    fn check_depth(&mut self, depth: usize) -> Step<()> {
+    pub(crate) fn check_depth(&mut self, depth: usize) -> Step<()> {
         if depth > self.layout.max_depth {
             self.flags |= IS_ODD;
         }
@@ -331,14 +387,18 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn array(&mut self, start: usize, depth: usize) -> Step<usize> {
+    fn array(&mut self, start: usize, node: Option<usize>, depth: usize) -> Step<usize> {
         self.check_depth(depth)?;
+        let list = node.filter(|&node| self.layout.nodes[node].is_list);
         let mut position = self.blank(start + 1);
         if self.at(position) == b']' {
             return Ok(position + 1);
         }
         loop {
-            position = self.value(position, None, depth, 0)?;
+            position = match list {
+                Some(node) if self.at(position) == b'{' => self.pair(position, node, depth)?,
+                _ => self.value(position, None, depth)?,
+            };
             position = self.blank(position);
             match self.at(position) {
                 b',' => position = self.blank(position + 1),
@@ -348,8 +408,63 @@ impl Scanner<'_> {
         }
     }
 
+    /// One `{"key": ..., "value": ...}`; its value is kept where the key is wanted.
+    fn pair(&mut self, start: usize, list: usize, depth: usize) -> Step<usize> {
+        let (key_field, value_field) = (self.layout.pair_key(), self.layout.pair_value());
+        self.fields[key_field] = NOTHING;
+        self.fields[value_field] = NOTHING;
+        let end = self.object(start, Some(PAIR), depth + 1)?;
+        let key = self.fields[key_field];
+        if key.kind == STRING {
+            let name = &self.data[key.start as usize..key.end as usize];
+            let node = self.layout.nodes[list].child(name, name_hash(name));
+            if let Some(field) = self.field_of(node) {
+                self.fields[field] = self.any_value(self.fields[value_field], field);
+            }
+        }
+        Ok(end)
+    }
+
+    /// An AnyValue of OTLP, `{"stringValue": ...}`: what is in it. Odd where it is no plain value.
+    fn any_value(&mut self, value: Span, field: usize) -> Span {
+        const NULL_VALUE: Span = Span { kind: NULL, ..NOTHING };
+        let whole = &self.data[value.start as usize..value.end as usize];
+        if value.kind != OBJECT || whole == b"{}" {
+            return NULL_VALUE;
+        }
+        let inside = &whole[1..whole.len() - 1];
+        let names: [(&[u8], fn(&[u8]) -> u8); 4] = [
+            (b"\"stringValue\":", |text| if is_one_string(text) { STRING } else { ABSENT }),
+            (b"\"intValue\":", |text| if is_integer(text) { NUMBER } else { ABSENT }),
+            (b"\"doubleValue\":", |text| if is_number(text) { NUMBER } else { ABSENT }),
+            (b"\"boolValue\":", |text| match text {
+                b"true" => TRUE,
+                b"false" => FALSE,
+                _ => ABSENT,
+            }),
+        ];
+        for (name, kind_of) in names {
+            if let Some(text) = inside.strip_prefix(name) {
+                let mut kind = kind_of(text);
+                if kind == ABSENT {
+                    break;
+                }
+                // the digits of a number may stand in a string, too
+                let quotes = (text[0] == b'"') as u32;
+                let start = value.start + 1 + name.len() as u32 + quotes;
+                let end = value.end - 1 - quotes;
+                if kind == STRING {
+                    kind = self.string_kind(field, text.contains(&b'\\'));
+                }
+                return Span { start, end, kind };
+            }
+        }
+        self.flags |= IS_ODD;
+        NULL_VALUE
+    }
+
     /// From behind the opening quote to behind the closing one, whether there are escapes, and how it ends.
-    fn string(&mut self, start: usize) -> Step<(usize, bool, Ending)> {
+    pub(crate) fn string(&mut self, start: usize) -> Step<(usize, bool, Ending)> {
         let (mut position, mut has_escapes, mut is_ascii) = (start, false, true);
         loop {
             position = next_special(self.data, position);
@@ -432,6 +547,26 @@ impl Scanner<'_> {
         }
         Ok(end)
     }
+}
+
+/// Whether this valid JSON text is a string and nothing behind it.
+fn is_one_string(text: &[u8]) -> bool {
+    let mut position = 1;
+    while text.get(position).is_some_and(|&byte| byte != b'"') {
+        position += if text[position] == b'\\' { 2 } else { 1 };
+    }
+    text.first() == Some(&b'"') && position + 1 == text.len()
+}
+
+/// Whether it is a number that is not negative, or its digits in a string; as it is written without more.
+fn is_integer(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+    let is_short = (1..=MAX_INTEGER_DIGITS).contains(&digits.len());
+    is_short && digits.iter().all(u8::is_ascii_digit) && (digits[0] != b'0' || digits.len() == 1)
+}
+
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
 }
 
 /// What redaction leaves as it is.

@@ -1,10 +1,18 @@
 //! What is looked for in the records of a source: fields, wrapping arrays, names of secrets, limits.
 
-/// A name on the way to wanted fields. A node is an index into `Layout::nodes`; 0 is the record itself.
+/// The record itself, what stands around it, and one `{"key": ..., "value": ...}` of a list: as indices into
+/// `Layout::nodes`.
+pub const RECORD: usize = 0;
+pub const AROUND: usize = 1;
+pub const PAIR: usize = 2;
+
+/// A name on the way to wanted fields.
 #[derive(Default)]
 pub struct Node {
     children: Vec<Child>,
     pub field: Option<usize>,
+    /// Whether the children are keys of such a list.
+    pub is_list: bool,
 }
 
 struct Child {
@@ -34,7 +42,11 @@ pub fn name_hash(name: &[u8]) -> u64 {
 pub struct Layout {
     pub nodes: Vec<Node>,
     pub n_fields: usize,
+    /// Of each field whether it is wanted also where it is a string with escapes.
+    pub with_escapes: Vec<bool>,
     pub arrays: Vec<Vec<u8>>,
+    /// Where records lie inside of others: the names of three arrays, each in the elements of the one before.
+    pub nestings: Vec<[Vec<u8>; 3]>,
     pub secrets: Secrets,
     pub max_record_bytes: usize,
     pub max_depth: usize,
@@ -44,40 +56,82 @@ const UNIT: char = '\u{1f}';
 const GROUP: char = '\u{1d}';
 
 impl Layout {
-    /// `text` holds three groups of names: dotted paths, arrays, secrets. None where it does not.
+    /// `text` holds four groups of names: fields, arrays, secrets, nestings. None where it does not.
+    ///
+    /// A field is a dotted path, `attributes/<key>` for one in a list of pairs, `~` before it where it is wanted with
+    /// escapes, too. A nesting has three names between dots.
     pub fn parse(text: &str, max_record_bytes: usize, max_depth: usize) -> Option<Layout> {
         let mut groups = text.split(GROUP).map(names_of);
-        let (paths, arrays, secrets) = (groups.next()?, groups.next()?, groups.next()?);
+        let (fields, arrays) = (groups.next()?, groups.next()?);
+        let (secrets, nestings) = (groups.next()?, groups.next()?);
         let mut layout = Layout {
-            nodes: vec![Node::default()],
-            n_fields: paths.len(),
+            nodes: vec![Node::default(), Node::default(), Node::default()],
+            n_fields: fields.len(),
+            with_escapes: fields.iter().map(|field| field.starts_with('~')).collect(),
             arrays: arrays.iter().map(|name| name.as_bytes().to_vec()).collect(),
+            nestings: nestings.iter().map(|names| nesting_of(names)).collect::<Option<_>>()?,
             secrets: Secrets::new(&secrets),
             max_record_bytes,
             max_depth,
         };
-        for (field, path) in paths.iter().enumerate() {
-            layout.add(path, field);
+        for (number, field) in fields.iter().enumerate() {
+            layout.add(field.trim_start_matches('~'), number);
+        }
+        layout.with_escapes.extend([false, false]);
+        for (name, field) in [("key", layout.pair_key()), ("value", layout.pair_value())] {
+            let node = layout.below(PAIR, name);
+            layout.nodes[node].field = Some(field);
         }
         Some(layout)
     }
 
-    fn add(&mut self, path: &str, field: usize) {
-        let mut at = 0;
-        for name in path.split('.') {
-            let (name, hash) = (name.as_bytes(), name_hash(name.as_bytes()));
-            at = match self.nodes[at].child(name, hash) {
-                Some(node) => node,
-                None => {
-                    self.nodes.push(Node::default());
-                    let node = self.nodes.len() - 1;
-                    self.nodes[at].children.push(Child { hash, name: name.into(), node });
-                    node
-                }
-            };
-        }
-        self.nodes[at].field = Some(field);
+    /// Two more fields than are wanted: of the pair that was read last.
+    pub fn pair_key(&self) -> usize {
+        self.n_fields
     }
+
+    pub fn pair_value(&self) -> usize {
+        self.n_fields + 1
+    }
+
+    fn add(&mut self, field: &str, number: usize) {
+        let (path, key) = field.split_once('/').map_or((field, None), |(path, key)| (path, Some(key)));
+        let mut at = RECORD;
+        for name in path.split('.') {
+            at = self.below(at, name);
+        }
+        if let Some(key) = key {
+            self.nodes[at].is_list = true;
+            self.share_around(path, at);
+            at = self.below(at, key);
+        }
+        self.nodes[at].field = Some(number);
+    }
+
+    /// A list of pairs counts also where it stands around the record.
+    fn share_around(&mut self, name: &str, node: usize) {
+        let (name, hash) = (name.as_bytes(), name_hash(name.as_bytes()));
+        if self.nodes[AROUND].child(name, hash).is_none() {
+            self.nodes[AROUND].children.push(Child { hash, name: name.into(), node });
+        }
+    }
+
+    /// The node for a name below another; made where there is none.
+    fn below(&mut self, at: usize, name: &str) -> usize {
+        let (name, hash) = (name.as_bytes(), name_hash(name.as_bytes()));
+        if let Some(node) = self.nodes[at].child(name, hash) {
+            return node;
+        }
+        self.nodes.push(Node::default());
+        let node = self.nodes.len() - 1;
+        self.nodes[at].children.push(Child { hash, name: name.into(), node });
+        node
+    }
+}
+
+fn nesting_of(names: &str) -> Option<[Vec<u8>; 3]> {
+    let names: Vec<Vec<u8>> = names.split('.').map(|name| name.as_bytes().to_vec()).collect();
+    names.try_into().ok()
 }
 
 fn names_of(group: &str) -> Vec<&str> {

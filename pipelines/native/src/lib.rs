@@ -8,6 +8,7 @@ mod columns;
 mod event_ids;
 mod json;
 mod layout;
+mod nested;
 mod sha256;
 
 use event_ids::Strings;

@@ -24,7 +24,7 @@ def is_scanned(record: bytes, paths: Sequence[str]) -> bool:
     """Whether a record is read by the column: written as we would write it, its wanted strings without escapes."""
     value = msgspec.json.decode(record)
     wanted = [_member(value, path) for path in paths]
-    has_escapes = any(type(found) is str and "\\" in _text(msgspec.json.encode(found)) for found in wanted)
+    has_escapes = any(type(found) is str and b"\\" in msgspec.json.encode(found) for found in wanted)
     return bool(msgspec.json.encode(value) == record) and not has_escapes
 
 

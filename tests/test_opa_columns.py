@@ -139,6 +139,8 @@ LIKELY = {
     **{"path": POLICIES, "trace_id": IDS, "span_id": IDS, "decision_id": IDS},
 }
 PATHS = [path for options in (OPTIONS, ODD_POLICIES) for path in COLUMNAR.paths(options)]
+CHANGED = st.sampled_from(PATHS) | st.sampled_from(sorted(LIKELY))
+OTHERS = st.none() | ANYTHING | NAMED | IDS | st.lists(NAMED | IDS, max_size=3)
 
 
 def put(record: dict[str, Any], path: str, value: Any) -> None:
@@ -164,15 +166,15 @@ def changed(draw: st.DrawFn) -> bytes:
     """A decision with up to five changes at or below the fields that are read."""
     usual = _decision_line(Random(draw(st.integers(0, 9))), START)
     record = json.loads(json.dumps(draw(st.sampled_from([usual, decision()]))))
-    for path in draw(st.lists(st.sampled_from(PATHS), max_size=5)):
+    for path in draw(st.lists(CHANGED, max_size=5)):
         if draw(st.integers(0, 3)):
-            put(record, path, draw(LIKELY.get(path, NAMED | st.lists(NAMED | IDS, max_size=3)) | ANYTHING))
+            put(record, path, draw(LIKELY.get(path, OTHERS) | OTHERS))
         else:
             without(record, path)
     return written(record)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(changed(), min_size=1, max_size=12), st.sampled_from([OPTIONS, ODD_POLICIES, NO_GENERAL_MAP]))
 def test_whatever_the_records_hold_both_say_the_same(records: list[bytes], options: Options) -> None:
     """Also where records of many shapes are read together."""

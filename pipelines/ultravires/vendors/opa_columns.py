@@ -56,13 +56,15 @@ class Found:
 
     def gather(self, read: Callable[[Fields, str], pa.Array], kind: pa.DataType) -> pa.Array:
         """For each row what `read` gives for its path; null where there is no value."""
+        if not self.paths:
+            return pa.nulls(len(self.fields), kind)
         if len(self.paths) == 1 and (self.which == 0).all():
             return read(self.fields, self.paths[0])
-        rows = [np.flatnonzero(self.which == place) for place in range(len(self.paths))]
+        masks = [self.which == place for place in range(len(self.paths))]
+        parts = [read(self.fields.where(mask), path) for mask, path in zip(masks, self.paths, strict=True)]
         order = np.full(len(self.fields), -1)
-        order[np.concatenate([*rows, []]).astype(np.int64)] = np.arange(sum(map(len, rows)))
-        parts = [read(self.fields.where(self.which == place), path) for place, path in enumerate(self.paths)]
-        return pa.concat_arrays([*parts, pa.array([], kind)]).take(pa.array(order, mask=order < 0))
+        order[np.concatenate([np.flatnonzero(mask) for mask in masks])] = np.arange(sum(map(len, parts)))
+        return pa.concat_arrays(parts).take(pa.array(order, mask=order < 0))
 
     @cached_property
     def texts(self) -> pa.StringArray:
@@ -95,7 +97,7 @@ def paths(options: Options) -> tuple[str, ...]:
 
 
 def takes(fields: Fields) -> Mask:
-    """Which records have an id and a time."""
+    """Which records have an id and a time: the others `events` refuses, saying why."""
     return _is_valid(fields.text("decision_id")) & _is_valid(micros_column(fields.text("timestamp")))
 
 

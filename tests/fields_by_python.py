@@ -47,11 +47,10 @@ class ScannedByPython:
         codes = np.array([seen.setdefault(said, len(seen)) for said in zip(*columns, strict=True)], np.int32)
         return codes, np.unique(codes, return_index=True)[1]
 
-    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
-        values = self._of(field, rows)
-        return pa.array(
-            [None if _kind(value) in (ABSENT, NULL) else _hash(value, key) for value in values], pa.string()
-        )
+    def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
+        values = [None if text is None else canonical(msgspec.json.decode(text)) for text in texts.to_pylist()]
+        hashes = [value and hashlib.blake2b(value, key=key, digest_size=16).hexdigest() for value in values]
+        return pa.array(hashes, pa.string())
 
     def _of(self, field: int, rows: Places) -> list[Any]:
         return [self._values[field][row] for row in rows.tolist()]
@@ -72,9 +71,3 @@ def _text(value: Any) -> str | None:
     if value is _NOTHING or type(value) is str:
         return None if value is _NOTHING else value
     return msgspec.json.encode(value).decode()
-
-
-def _hash(value: Any, key: bytes) -> str | None:
-    if value is _NOTHING or value is None:
-        return None
-    return hashlib.blake2b(canonical(value), key=key, digest_size=16).hexdigest()

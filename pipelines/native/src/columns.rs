@@ -1,13 +1,23 @@
 //! Columns of a scan as Arrow lays them out: what Python would otherwise make an object of for each record.
 
 use crate::blake2b::Keyed;
-use crate::json::{Scan, ABSENT, STRING};
+use crate::json::{is_plain, Around, Scan, ABSENT, ARRAY, ESCAPED, NULL, OBJECT, STRING};
+use crate::layout::Layout;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
+/// The text of a field in a record.
+fn text_of<'a>(scan: &Scan, data: &'a [u8], field: usize, row: i64) -> &'a [u8] {
+    let span = scan.span(row as usize, field);
+    match span.kind {
+        NULL => b"null",
+        _ => &data[span.start as usize..span.end as usize],
+    }
+}
+
 /// Total bytes of a field's texts.
-pub fn text_bytes(scan: &Scan, field: usize, rows: &[i64]) -> usize {
-    rows.iter().map(|&row| scan.span(row as usize, field)).map(|span| (span.end - span.start) as usize).sum()
+pub fn text_bytes(scan: &Scan, data: &[u8], field: usize, rows: &[i64]) -> usize {
+    rows.iter().map(|&row| text_of(scan, data, field, row).len()).sum()
 }
 
 /// Texts of a field: `offsets` has one more than rows, `valid` a bit for each row, `out` room for `text_bytes`.
@@ -23,12 +33,11 @@ pub fn texts(
     let mut at = 0;
     offsets[0] = 0;
     for (place, &row) in rows.iter().enumerate() {
-        let span = scan.span(row as usize, field);
-        let text = &data[span.start as usize..span.end as usize];
+        let text = text_of(scan, data, field, row);
         out[at..at + text.len()].copy_from_slice(text);
         at += text.len();
         offsets[place + 1] = at as i32;
-        if span.kind != ABSENT {
+        if scan.span(row as usize, field).kind != ABSENT {
             valid[place / 8] |= 1 << (place % 8);
         }
     }
@@ -45,11 +54,43 @@ const REDACTED: &[u8] = b"redacted:";
 const SECRET_HASH_BYTES: usize = 8;
 const REDACTED_BYTES: usize = REDACTED.len() + 2 * SECRET_HASH_BYTES;
 
+/// What is written around records that lay inside of others, so that each can stand alone.
+pub type Wrapping = (Vec<u8>, Vec<u8>);
+
+pub fn wrapping(around: &Around, data: &[u8], layout: &Layout) -> Wrapping {
+    let [outer, middle, inner] = &layout.nestings[around.nesting];
+    let object = |(start, end): (u32, u32)| match &data[start as usize..end as usize] {
+        [] => b"{}",
+        text => text,
+    };
+    let opening = [
+        b"{\"" as &[u8],
+        outer,
+        b"\":[{\"resource\":",
+        object(around.outer),
+        b",\"",
+        middle,
+        b"\":[{\"scope\":",
+        object(around.inner),
+        b",\"",
+        inner,
+        b"\":[",
+    ];
+    (opening.concat(), b"]}]}]}".to_vec())
+}
+
+/// The wrapping of each `around` of the scan, with one more that is empty for records that stand alone.
+pub fn wrappings(scan: &Scan, data: &[u8], layout: &Layout) -> Vec<Wrapping> {
+    let alone = std::iter::once(Wrapping::default());
+    alone.chain(scan.around.iter().map(|around| wrapping(around, data, layout))).collect()
+}
+
 /// Room enough for whole records.
-pub fn record_bytes(scan: &Scan, rows: &[i64]) -> usize {
+pub fn record_bytes(scan: &Scan, wrappings: &[Wrapping], rows: &[i64]) -> usize {
     let bytes = |row: usize| {
         let (start, end) = scan.records[row];
-        (end - start) as usize + scan.secrets_of(row).len() * REDACTED_BYTES
+        let (opening, closing) = &wrappings[scan.arounds[row] as usize];
+        (end - start) as usize + scan.secrets_of(row).len() * REDACTED_BYTES + opening.len() + closing.len()
     };
     rows.iter().map(|&row| bytes(row as usize)).sum()
 }
@@ -61,17 +102,18 @@ pub struct Others<'a> {
     pub data: &'a [u8],
 }
 
-/// Whole records without their plain secrets.
+/// Whole records, under a key without their plain secrets.
 pub fn records(
     scan: &Scan,
     data: &[u8],
+    wrappings: &[Wrapping],
     rows: &[i64],
     others: Others,
     key: &[u8],
     offsets: &mut [i64],
     out: &mut [u8],
 ) {
-    let keyed = Keyed::new(key, SECRET_HASH_BYTES);
+    let keyed = (!key.is_empty()).then(|| Keyed::new(key, SECRET_HASH_BYTES));
     let (mut at, mut n_others) = (0, 0);
     let mut put = |text: &[u8]| {
         out[at..at + text.len()].copy_from_slice(text);
@@ -85,7 +127,10 @@ pub fn records(
             put(&others.data[others.offsets[n_others - 1] as usize..others.offsets[n_others] as usize])
         } else {
             let (mut start, end) = scan.records[row as usize];
-            for &(secret_start, secret_end) in scan.secrets_of(row as usize) {
+            let (opening, closing) = &wrappings[scan.arounds[row as usize] as usize];
+            put(opening);
+            let secrets = keyed.iter().flat_map(|keyed| scan.secrets_of(row as usize).iter().map(move |at| (keyed, at)));
+            for (keyed, &(secret_start, secret_end)) in secrets {
                 put(&data[start as usize..secret_start as usize]);
                 let mut hash = [0; 2 * SECRET_HASH_BYTES];
                 keyed.hex(std::iter::once(&data[secret_start as usize..secret_end as usize]), &mut hash);
@@ -93,7 +138,8 @@ pub fn records(
                 put(&hash);
                 start = secret_end;
             }
-            put(&data[start as usize..end as usize])
+            put(&data[start as usize..end as usize]);
+            put(closing)
         };
     }
 }
@@ -162,14 +208,9 @@ fn mix(hash: u64, word: u64, seed: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64 ^ word.rotate_left(32)
 }
 
-/// Appends a field's JSON with the members of every object sorted by name, as it is hashed: a string in its quotes.
-pub fn sorted_text(scan: &Scan, data: &[u8], field: usize, row: usize, out: &mut Vec<u8>) {
-    let span = scan.span(row, field);
-    if span.kind == STRING {
-        out.extend_from_slice(&data[span.start as usize - 1..span.end as usize + 1]);
-    } else {
-        sort_value(&data[span.start as usize..span.end as usize], 0, out);
-    }
+/// Appends a plainly written JSON text with the members of every object sorted by name.
+pub fn sort_text(text: &[u8], out: &mut Vec<u8>) {
+    sort_value(text, 0, out);
 }
 
 /// Writes the value that starts at `start` of plainly written JSON; returns where it ends.
@@ -238,4 +279,67 @@ fn string_end(text: &[u8], start: usize) -> usize {
         at += if text[at] == b'\\' { 2 } else { 1 };
     }
     at + 1
+}
+
+/// What is in a field that is JSON written inside of a string: appends its text without white space between the words,
+/// and returns its kind. STRING for any other string, which stays as it is written; None where only Python can say.
+pub fn inner_json(
+    scan: &Scan,
+    data: &[u8],
+    layout: &Layout,
+    field: usize,
+    row: i64,
+    out: &mut Vec<u8>,
+) -> Option<u8> {
+    let kind = scan.span(row as usize, field).kind;
+    let text = text_of(scan, data, field, row);
+    if !matches!(kind, STRING | ESCAPED) || !matches!(text.first(), Some(b'{' | b'[')) {
+        out.extend_from_slice(text);
+        return Some(if kind == ESCAPED { STRING } else { kind });
+    }
+    let text = unescaped(text)?;
+    if !is_plain(&text, layout) {
+        return None;
+    }
+    let (mut at, mut in_string) = (0, false);
+    while at < text.len() {
+        match text[at] {
+            b'"' => in_string = !in_string,
+            b'\\' => {
+                out.push(b'\\');
+                at += 1;
+            }
+            _ => {}
+        }
+        if in_string || !text[at].is_ascii_whitespace() {
+            out.push(text[at]);
+        }
+        at += 1;
+    }
+    Some(if text[0] == b'{' { OBJECT } else { ARRAY })
+}
+
+/// The text that is written with escapes; None where one is other than we write.
+fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let mut byte = text[at];
+        if byte == b'\\' {
+            at += 1;
+            byte = match text.get(at)? {
+                b'"' => b'"',
+                b'\\' => b'\\',
+                b'b' => 8,
+                b'f' => 12,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                _ => return None,
+            };
+        }
+        out.push(byte);
+        at += 1;
+    }
+    Some(out)
 }

@@ -117,7 +117,7 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
 pub fn is_plain(text: &[u8], layout: &Layout) -> bool {
     let mut scan = Scan::default();
     let mut scanner = Scanner::new(text, layout, &mut scan);
-    let end = scanner.value(0, None, 0);
+    let end = scanner.value(0, None, 1);
     end.is_ok_and(|end| scanner.blank(end) == text.len()) && scanner.flags & IS_ODD == 0
 }
 

@@ -22,6 +22,7 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 const INTERFACE: u32 = 1;
 const DONE: i64 = 0;
 const FAILED: i64 = -1;
+const UNSURE: u8 = 255;
 
 fn guarded(work: impl FnOnce() -> i64) -> i64 {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(FAILED)
@@ -122,6 +123,7 @@ pub unsafe extern "C" fn uv_records_at(
     counts: *mut i64,
     starts: *mut i64,
     ends: *mut i64,
+    lines: *mut i64,
     flags: *mut u8,
 ) -> i64 {
     guarded(|| {
@@ -131,6 +133,9 @@ pub unsafe extern "C" fn uv_records_at(
         let (starts, ends) = (room(starts, n), room(ends, n));
         for (place, &(start, end)) in scan.records.iter().enumerate() {
             (starts[place], ends[place]) = (start as i64, end as i64);
+        }
+        for (line, &start) in room(lines, n).iter_mut().zip(&scan.lines) {
+            *line = start as i64;
         }
         room(flags, n).copy_from_slice(&scan.flags);
         DONE
@@ -150,8 +155,15 @@ pub unsafe extern "C" fn uv_kinds(scan: *const Scan, field: usize, rows: *const 
 /// # Safety
 /// `rows` holds `n`.
 #[no_mangle]
-pub unsafe extern "C" fn uv_text_bytes(scan: *const Scan, field: usize, rows: *const i64, n: usize) -> i64 {
-    guarded(|| columns::text_bytes(&*scan, field, list(rows, n)) as i64)
+pub unsafe extern "C" fn uv_text_bytes(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    field: usize,
+    rows: *const i64,
+    n: usize,
+) -> i64 {
+    guarded(|| columns::text_bytes(&*scan, bytes(data, length), field, list(rows, n)) as i64)
 }
 
 /// # Safety
@@ -176,14 +188,26 @@ pub unsafe extern "C" fn uv_texts(
     })
 }
 
+/// Room enough for whole records, with what is written around them where they lay inside of others.
+///
 /// # Safety
 /// `rows` holds `n`.
 #[no_mangle]
-pub unsafe extern "C" fn uv_record_bytes(scan: *const Scan, rows: *const i64, n: usize) -> i64 {
-    guarded(|| columns::record_bytes(&*scan, list(rows, n)) as i64)
+pub unsafe extern "C" fn uv_record_bytes(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    layout: *const Layout,
+    rows: *const i64,
+    n: usize,
+) -> i64 {
+    guarded(|| {
+        let (scan, data) = (&*scan, bytes(data, length));
+        columns::record_bytes(scan, &columns::wrappings(scan, data, &*layout), list(rows, n)) as i64
+    })
 }
 
-/// Whole records without their plain secrets; those at `places` in `rows` (ascending) in other words.
+/// Whole records, under a key without their plain secrets; those at `places` in `rows` (ascending) in other words.
 ///
 /// # Safety
 /// `key` holds `key_length`, `offsets` `n + 1`; `places` `n_others`, `other_offsets` one more, `others` the bytes up to the last of them; `out`
@@ -193,6 +217,7 @@ pub unsafe extern "C" fn uv_records(
     scan: *const Scan,
     data: *const u8,
     length: usize,
+    layout: *const Layout,
     rows: *const i64,
     n: usize,
     places: *const i64,
@@ -213,7 +238,9 @@ pub unsafe extern "C" fn uv_records(
             offsets: other_offsets,
             data: bytes(others, other_offsets[n_others] as usize),
         };
-        columns::records(&*scan, bytes(data, length), rows, others, key, room(offsets, n + 1), room(out, size));
+        let (scan, data) = (&*scan, bytes(data, length));
+        let wrappings = columns::wrappings(scan, data, &*layout);
+        columns::records(scan, data, &wrappings, rows, others, key, room(offsets, n + 1), room(out, size));
         DONE
     })
 }
@@ -265,37 +292,64 @@ pub unsafe extern "C" fn uv_record_hashes(
     })
 }
 
-/// Keyed hashes of a field's JSON with sorted names, each of `2 * size` characters; the field is in every row.
+/// Keyed hashes of JSON texts with sorted names, each of `2 * size` characters.
 ///
 /// # Safety
-/// `key` holds `key_length`, `rows` `n`, `out` `2 * size * n`.
+/// `offsets` holds `n + 1`, `texts` the bytes up to the last, `key` `key_length`, `out` `2 * size * n`.
 #[no_mangle]
-pub unsafe extern "C" fn uv_sorted_hashes(
-    scan: *const Scan,
-    data: *const u8,
-    length: usize,
-    field: usize,
-    rows: *const i64,
+pub unsafe extern "C" fn uv_json_hashes(
     n: usize,
+    offsets: *const i32,
+    texts: *const u8,
     key: *const u8,
     key_length: usize,
     size: usize,
     out: *mut u8,
 ) -> i64 {
     guarded(|| {
-        let (data, scan) = (bytes(data, length), &*scan);
+        let offsets = list(offsets, n + 1);
+        let texts = bytes(texts, offsets[n] as usize);
+        let mut sorted = Vec::with_capacity(texts.len());
+        let mut starts = vec![0];
+        for place in 0..n {
+            columns::sort_text(&texts[offsets[place] as usize..offsets[place + 1] as usize], &mut sorted);
+            starts.push(sorted.len());
+        }
         let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
-        let mut sorted = Vec::new();
-        let ends: Vec<usize> = list(rows, n)
-            .iter()
-            .map(|&row| {
-                columns::sorted_text(scan, data, field, row as usize, &mut sorted);
-                sorted.len()
-            })
-            .collect();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let texts = starts.zip(&ends).map(|(start, &end)| &sorted[start..end]);
-        keyed.hex(texts, room(out, 2 * size * n));
+        keyed.hex(starts.windows(2).map(|ends| &sorted[ends[0]..ends[1]]), room(out, 2 * size * n));
+        DONE
+    })
+}
+
+/// What is in a field that is JSON written inside of a string. `kinds` says of each row what it is, UNSURE where only
+/// Python can say; `offsets` and `out` hold the texts, and `size` is at least as many bytes as `uv_text_bytes` said.
+///
+/// # Safety
+/// `rows` and `kinds` hold `n`, `offsets` one more.
+#[no_mangle]
+pub unsafe extern "C" fn uv_inner_json(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    layout: *const Layout,
+    field: usize,
+    rows: *const i64,
+    n: usize,
+    kinds: *mut u8,
+    offsets: *mut i32,
+    out: *mut u8,
+    size: usize,
+) -> i64 {
+    guarded(|| {
+        let (kinds, offsets) = (room(kinds, n), room(offsets, n + 1));
+        let mut texts = Vec::with_capacity(size);
+        offsets[0] = 0;
+        for (place, &row) in list(rows, n).iter().enumerate() {
+            let kind = columns::inner_json(&*scan, bytes(data, length), &*layout, field, row, &mut texts);
+            kinds[place] = kind.unwrap_or(UNSURE);
+            offsets[place + 1] = texts.len() as i32;
+        }
+        room(out, size)[..texts.len()].copy_from_slice(&texts);
         DONE
     })
 }

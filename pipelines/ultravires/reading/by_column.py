@@ -22,6 +22,7 @@ _HOUR = 3_600_000_000
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_LEFT = 0.5
 """Of the records of a text: where more are left to `events`, it is none of the usual kind and is read whole by them."""
+_NO_KEY = b""
 _NO_KEYS = pa.array([[]], SOURCE_COLUMNS.field("keys").type)
 _NO_RESOURCES = pa.array([[]], SOURCE_COLUMNS.field("resource_uids").type)
 
@@ -49,7 +50,7 @@ class ColumnReader:
         self._builder = builder
         self._columnar: Columnar = source.columnar
         self._paths = self._columnar.paths(options)
-        self._layout = native.Layout(self._paths, self._columnar.arrays, options)
+        self._layout = native.Layout(self._columnar, options)
 
     def read(self, texts: Sequence[Text]) -> tuple[list[int], list[pa.RecordBatch]]:
         """With which record each text begins, numbered through from 1, and with which one more would; and the events
@@ -58,6 +59,7 @@ class ColumnReader:
         plain = [text.data for text in texts if text.damage is None]
         with self._layout.scan(plain) as scan:
             taken = self._taken(scan)
+            is_left = ~(taken.mask | taken.ignored)
             counts, first_row = iter(scan.counts.tolist()), 0
             numbers = np.zeros(len(scan.flags), np.int64)
             starts = [1]
@@ -65,7 +67,8 @@ class ColumnReader:
                 count = max(native.DECLINED if text.damage else next(counts), 0)
                 rows = slice(first_row, first_row + count)
                 self._builder.file_starts.append(starts[-1])
-                if count and self._read_left(scan, rows, taken.mask, starts[-1]):
+                if count and self._read_left(scan, rows, is_left[rows], starts[-1]):
+                    self._builder.ignore(int(taken.ignored[rows].sum()))
                     numbers[rows] = np.arange(starts[-1], starts[-1] + count)
                     starts.append(starts[-1] + count)
                 else:
@@ -77,24 +80,26 @@ class ColumnReader:
     def _taken(self, scan: native.Scan) -> "_Taken":
         """Which records are read by the column, and what is kept in place of those with secrets."""
         plain = np.flatnonzero((scan.flags & native.ODD) == 0)
-        mask = np.zeros(len(scan.flags), np.bool_)
-        mask[plain] = self._columnar.takes(Fields(scan, self._paths, plain))
+        mask, ignored = np.zeros(len(scan.flags), np.bool_), np.zeros(len(scan.flags), np.bool_)
+        fields = Fields(scan, self._paths, plain)
+        mask[plain] = self._columnar.takes(fields)
+        if self._columnar.ignores is not None:
+            ignored[plain] = self._columnar.ignores(fields)
         suspects = np.flatnonzero(mask & ((scan.flags & native.SUSPECT) != 0))
         changed, clean, too_deep = self._builder.without_secrets(scan.records(suspects, self._options.hash_key), range(len(suspects)))
         mask[suspects[too_deep]] = False
-        return _Taken(mask, suspects[changed], clean)
+        return _Taken(mask, ignored, suspects[changed], clean)
 
-    def _read_left(self, scan: native.Scan, rows: slice, mask: Mask, first_no: int) -> bool:
-        """Read those records of one text that are not taken; false, and nothing is read, where that would not pay or
-        one of them holds several.
+    def _read_left(self, scan: native.Scan, rows: slice, is_left: Mask, first_no: int) -> bool:
+        """Read those records of one text that are left; false, and nothing is read, where that would not pay or one of
+        them holds several.
         """
-        left = np.flatnonzero(~mask[rows])
-        if len(left) > _MOST_LEFT * (rows.stop - rows.start):
+        left = np.flatnonzero(is_left)
+        if len(left) > _MOST_LEFT * len(is_left):
             return False
         frames: list[Frame] = []
-        for place in left.tolist():
-            row = rows.start + place
-            held = list(self._source.records(iter([scan.record(row)]), self._options))
+        for row, record in zip((rows.start + left).tolist(), scan.records(rows.start + left, _NO_KEY), strict=True):
+            held = list(self._source.records(iter([record.as_py().encode()]), self._options))
             if len(held) != 1:
                 return False
             frames.append(held[0]._replace(offset=scan.offset(row)))
@@ -146,9 +151,12 @@ class ColumnReader:
 
 
 class _Taken(NamedTuple):
-    """Of all records which are read by the column; and the rows, in order, of which something else is kept."""
+    """Of all records which are read by the column, and which hold nothing; and the rows, in order, of which something
+    else is kept.
+    """
 
     mask: Mask
+    ignored: Mask
     redacted: Places
     clean: pa.LargeStringArray
 

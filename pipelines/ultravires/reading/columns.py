@@ -26,8 +26,10 @@ Places = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
 
-ABSENT, STRING, NUMBER, TRUE, FALSE, NULL, OBJECT, ARRAY = range(8)
-"""What a field holds, as `Fields.kinds` says it."""
+ABSENT, STRING, NUMBER, TRUE, FALSE, NULL, OBJECT, ARRAY, ESCAPED = range(9)
+"""What a field holds, as `Fields.kinds` says it; ESCAPED is a string that is written with escapes."""
+UNSURE = 255
+"""What `Fields.inner_json` says of a string that only `events` can decode."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -44,11 +46,14 @@ class Scanned(Protocol):
         and for each code the place in `rows` of its first.
         """
 
-    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
-        """`reading.source.hash_arguments` of the value under this key: blake2b (16 bytes, in hex) of its JSON text, a
-        string with its quotes, the members of every object in it sorted by the UTF-8 bytes of their names. Null where
-        the field is absent or null.
+    def inner_json(self, field: int, rows: Places) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
+        """What JSON is written inside of strings, with its text as we would write it. STRING, and what is between the
+        quotes, for a string that does not begin as an object or an array; UNSURE where that is not plainly written or no
+        JSON; any other value as it is.
         """
+
+    def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
+        """`reading.source.hash_arguments` of JSON texts as we would write them, under this key; null for null."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Fields:
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
-        return {path: place for place, path in enumerate(self._paths)}
+        return {path.removeprefix("~"): place for place, path in enumerate(self._paths)}
 
     def where(self, mask: Mask) -> "Fields":
         """The same fields of fewer records."""
@@ -102,11 +107,13 @@ class Fields:
         is_text = (self.kinds(path) == STRING) & (pc.binary_length(texts).fill_null(0).to_numpy() > 0)
         return texts if is_text.all() else pc.if_else(pa.array(is_text), texts, None)
 
-    def hashes(self, path: str, key: bytes) -> pa.StringArray:
-        """The keyed hash of the value as canonical JSON, as `reading.source.hash_arguments`; null where it is absent or
-        null.
-        """
-        return self._scanned.hashes(self._places[path], self.rows, key)
+    def inner_json(self, path: str) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
+        """What JSON is written inside of the field's strings, and its text (`Scanned.inner_json`)."""
+        return self._scanned.inner_json(self._places[path], self.rows)
+
+    def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
+        """The keyed hash of each JSON text, as `reading.source.hash_arguments` of what it decodes to; null for null."""
+        return self._scanned.json_hashes(texts, key)
 
     def distinct(self, *paths: str) -> Distinct:
         """The different values that these fields hold together, decoded."""
@@ -128,13 +135,19 @@ class Columnar:
     in them, but for those that the reading itself knows (ids, hashes, provenance, `raw`); a column of few different
     values as a DictionaryArray. A record comes to neither where a field holds a string with escapes, where a name
     stands twice in an object, or where its text is not as we would write it: `events` reads those.
-    `arrays` names the arrays that records may be wrapped in, as in `{"Records": [`.
+    A field `attributes/<key>` is one of a list of `{"key": ..., "value": ...}`, of the record or around it; a field with
+    `~` before it is wanted also where it is a string with escapes.
+    `ignores` says which records hold no event; none where it is not given.
+    `arrays` names the arrays that records may be wrapped in, as in `{"Records": [`; `nestings` those that records lie
+    inside of, each in the elements of the one before: `resourceSpans.scopeSpans.spans`.
     """
 
     paths: "Callable[[Options], tuple[str, ...]]"
     takes: Callable[[Fields], Mask]
     columns: "Callable[[Fields, Options], Mapping[str, pa.Array]]"
+    ignores: Callable[[Fields], Mask] | None = None
     arrays: tuple[str, ...] = ()
+    nestings: tuple[str, ...] = ()
 
 
 def key_lists(count: int, keys: Sequence[tuple[str, pa.Array, str]]) -> pa.ListArray:

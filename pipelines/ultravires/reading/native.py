@@ -18,12 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.columns import ABSENT, NULL, Codes, Places
+from ultravires.reading.columns import Codes, Columnar, Places
 from ultravires.reading.source import Options
 
 INTERFACE = 1
 """Of the library that this module knows how to call."""
-ODD, SUSPECT = 1, 2
+ODD, SUSPECT = 1 | 4, 2
 DECLINED = -1
 _SUFFIX = {"darwin": "dylib", "win32": "dll"}.get(sys.platform, "so")
 LIBRARY = Path(__file__).with_name(f"libultravires_native.{_SUFFIX}")
@@ -33,42 +33,31 @@ _NO_PLACES = np.zeros(0, np.int64)
 _NO_TEXTS = pa.array([], pa.large_string())
 _ID_CHARACTERS = 32
 
-_SIZE, _POINTER = ctypes.c_size_t, ctypes.c_void_p
-_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "uv_interface": (ctypes.c_uint32, []),
-    "uv_layout_new": (_POINTER, [ctypes.c_char_p, _SIZE, _SIZE, _SIZE]),
-    "uv_layout_free": (None, [_POINTER]),
-    "uv_scan_new": (_POINTER, [_POINTER, ctypes.c_char_p, _SIZE, _POINTER, _SIZE]),
-    "uv_scan_free": (None, [_POINTER]),
-    "uv_count": (ctypes.c_int64, [_POINTER]),
-    "uv_records_at": (ctypes.c_int64, [_POINTER] * 5),
-    "uv_kinds": (ctypes.c_int64, [_POINTER, _SIZE, _POINTER, _SIZE, _POINTER]),
-    "uv_text_bytes": (ctypes.c_int64, [_POINTER, _SIZE, _POINTER, _SIZE]),
-    "uv_texts": (
-        ctypes.c_int64,
-        [_POINTER, ctypes.c_char_p, _SIZE, _SIZE, _POINTER, _SIZE, _POINTER, _POINTER, _POINTER, _SIZE],
-    ),
-    "uv_record_bytes": (ctypes.c_int64, [_POINTER, _POINTER, _SIZE]),
+_SIZE, _POINTER, _BYTES, _DONE = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64
+_TEXT = (_BYTES, _SIZE)
+_ROWS = (_POINTER, _SIZE)
+_STRINGS = (_POINTER, _POINTER)
+_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "uv_interface": (ctypes.c_uint32, ()),
+    "uv_layout_new": (_POINTER, (*_TEXT, _SIZE, _SIZE)),
+    "uv_layout_free": (None, (_POINTER,)),
+    "uv_scan_new": (_POINTER, (_POINTER, *_TEXT, *_ROWS)),
+    "uv_scan_free": (None, (_POINTER,)),
+    "uv_count": (_DONE, (_POINTER,)),
+    "uv_records_at": (_DONE, (_POINTER,) * 6),
+    "uv_kinds": (_DONE, (_POINTER, _SIZE, *_ROWS, _POINTER)),
+    "uv_text_bytes": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS)),
+    "uv_texts": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
+    "uv_record_bytes": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS)),
     "uv_records": (
-        ctypes.c_int64,
-        [
-            *(_POINTER, ctypes.c_char_p, _SIZE, _POINTER, _SIZE),
-            *(_POINTER, _SIZE, _POINTER, _POINTER, ctypes.c_char_p, _SIZE, _POINTER, _POINTER, _SIZE),
-        ],
+        _DONE,
+        (_POINTER, *_TEXT, _POINTER, *_ROWS, *_ROWS, *_STRINGS, *_TEXT, _POINTER, _POINTER, _SIZE),
     ),
-    "uv_codes": (
-        ctypes.c_int64,
-        [_POINTER, ctypes.c_char_p, _SIZE, _POINTER, _SIZE, _POINTER, _SIZE, _POINTER, _POINTER],
-    ),
-    "uv_record_hashes": (
-        ctypes.c_int64,
-        [_POINTER, ctypes.c_char_p, _SIZE, _POINTER, _SIZE, ctypes.c_char_p, _SIZE, _SIZE, _POINTER],
-    ),
-    "uv_sorted_hashes": (
-        ctypes.c_int64,
-        [_POINTER, ctypes.c_char_p, _SIZE, _SIZE, _POINTER, _SIZE, ctypes.c_char_p, _SIZE, _SIZE, _POINTER],
-    ),
-    "uv_event_ids": (ctypes.c_int64, [ctypes.c_char_p, _SIZE, _SIZE, *[_POINTER] * 8]),
+    "uv_codes": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER)),
+    "uv_record_hashes": (_DONE, (_POINTER, *_TEXT, *_ROWS, *_TEXT, _SIZE, _POINTER)),
+    "uv_inner_json": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
+    "uv_json_hashes": (_DONE, (_SIZE, *_STRINGS, *_TEXT, _SIZE, _POINTER)),
+    "uv_event_ids": (_DONE, (*_TEXT, _SIZE, *_STRINGS, _POINTER, *_STRINGS, *_STRINGS, _POINTER)),
 }
 
 
@@ -90,31 +79,41 @@ def is_available() -> bool:
     return _library() is not None
 
 
-class Layout:
-    """What is looked for in records: `paths` of fields, arrays that may wrap them, names of secrets, limits."""
+def _call(name: str, *arguments: Any) -> int:
+    library = _library()
+    assert library is not None, "asked for the native scanner where there is none"
+    answer = int(getattr(library, name)(*arguments))
+    if answer < 0:
+        raise RuntimeError(f"the native scanner failed in {name}")
+    return answer
 
-    def __init__(self, paths: Sequence[str], arrays: Sequence[str], options: Options) -> None:
-        self.paths = tuple(paths)
+
+class Layout:
+    """What is looked for in records: the fields, arrays and nestings of a source (`reading.columns`), names of secrets,
+    limits.
+    """
+
+    def __init__(self, columnar: Columnar, options: Options) -> None:
         library = _library()
         assert library is not None, "asked for the native scanner where there is none"
-        groups = (self.paths, tuple(arrays), sorted(options.redact))
+        groups = (columnar.paths(options), columnar.arrays, sorted(options.redact), columnar.nestings)
         text = _GROUP.join(_UNIT.join(group) for group in groups).encode()
-        self._handle = library.uv_layout_new(text, len(text), options.max_record_bytes, options.max_depth)
+        self.handle = library.uv_layout_new(text, len(text), options.max_record_bytes, options.max_depth)
         self._free = library.uv_layout_free
-        assert self._handle, "the native scanner refuses this layout"
+        assert self.handle, "the native scanner refuses this layout"
 
     def scan(self, texts: Sequence[bytes]) -> "Scan":
         """The records of some whole texts."""
-        library = cast(ctypes.CDLL, _library())
         data = texts[0] if len(texts) == 1 else b"".join(texts)
         ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        handle = library.uv_scan_new(self._handle, data, len(data), _at(ends), len(ends))
+        library = cast(ctypes.CDLL, _library())
+        handle = library.uv_scan_new(self.handle, data, len(data), _at(ends), len(ends))
         if not handle:
             raise RuntimeError("the native scanner failed in uv_scan_new")
-        return Scan(library, handle, data, ends)
+        return Scan(handle, self, data, ends)
 
     def __del__(self) -> None:
-        if handle := self.__dict__.get("_handle"):
+        if handle := self.__dict__.get("handle"):
             self._free(handle)
 
 
@@ -126,123 +125,117 @@ class Scan:
     ways. SUSPECT: it may hold a secret that is no plain string.
     """
 
-    def __init__(self, library: ctypes.CDLL, handle: int, data: bytes, text_ends: Places) -> None:
-        self._library = library
+    def __init__(self, handle: int, layout: Layout, data: bytes, text_ends: Places) -> None:
         self._handle = handle
+        self._layout = layout
         self._data = data
         self._text_ends = text_ends
-        n_records = int(library.uv_count(handle))
+        n_records = _call("uv_count", handle)
         self.counts = np.empty(len(text_ends), np.int64)
-        self.starts = np.empty(n_records, np.int64)
-        self.ends = np.empty(n_records, np.int64)
+        self._starts, self._ends, self._lines = (np.empty(n_records, np.int64) for _ in range(3))
         self.flags = np.empty(n_records, np.uint8)
-        self._call("uv_records_at", _at(self.counts), _at(self.starts), _at(self.ends), _at(self.flags))
+        arrays = (self.counts, self._starts, self._ends, self._lines, self.flags)
+        _call("uv_records_at", handle, *map(_at, arrays))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._library.uv_scan_free(self._handle)
+        cast(ctypes.CDLL, _library()).uv_scan_free(self._handle)
         self._handle = 0
 
     def _call(self, name: str, *arguments: Any) -> int:
-        """Calls a function of this scan."""
+        """Calls a function of this scan and its text."""
         assert self._handle, "a scan that was closed"
-        answer = int(getattr(self._library, name)(self._handle, *arguments))
-        if answer < 0:
-            raise RuntimeError(f"the native scanner failed in {name}")
-        return answer
-
-    def _text(self) -> tuple[bytes, int]:
-        return self._data, len(self._data)
-
-    def record(self, row: int) -> bytes:
-        """The bytes of one record."""
-        return self._data[self.starts[row] : self.ends[row]]
+        return _call(name, self._handle, self._data, len(self._data), *arguments)
 
     def offset(self, row: int) -> int:
-        """Where a record starts in its text."""
-        text = int(np.searchsorted(self._text_ends, self.starts[row], side="right"))
-        return int(self.starts[row]) - (int(self._text_ends[text - 1]) if text else 0)
+        """Where a record starts in its text; of one that lies inside of others where their line does."""
+        line = int(self._lines[row])
+        text = int(np.searchsorted(self._text_ends, line, side="right"))
+        return line - (int(self._text_ends[text - 1]) if text else 0)
 
     def kinds(self, field: int, rows: Places) -> npt.NDArray[np.uint8]:
         kinds = np.empty(len(rows), np.uint8)
-        self._call("uv_kinds", field, _at(rows), len(rows), _at(kinds))
+        _call("uv_kinds", self._handle, field, *_rows(rows), _at(kinds))
         return kinds
 
     def texts(self, field: int, rows: Places) -> pa.StringArray:
         n = len(rows)
-        size = self._call("uv_text_bytes", field, _at(rows), n)
+        size = self._call("uv_text_bytes", field, *_rows(rows))
         offsets, texts = np.empty(n + 1, np.int32), pa.allocate_buffer(size)
         valid = np.zeros((n + 7) // 8, np.uint8)
-        self._call(
-            "uv_texts", *self._text(), field, _at(rows), n, _at(offsets), _at(valid), texts.address if size else 0, size
-        )
+        self._call("uv_texts", field, *_rows(rows), _at(offsets), _at(valid), *_room(texts))
         return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), texts, pa.py_buffer(valid))
+
+    def inner_json(self, field: int, rows: Places) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
+        size = self._call("uv_text_bytes", field, *_rows(rows))
+        kinds, offsets = np.empty(len(rows), np.uint8), np.empty(len(rows) + 1, np.int32)
+        texts = pa.allocate_buffer(size)
+        self._call(
+            "uv_inner_json", self._layout.handle, field, *_rows(rows), _at(kinds), _at(offsets), *_room(texts)
+        )
+        return kinds, pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), texts)
 
     def codes(self, fields: Sequence[int], rows: Places) -> tuple[Codes, Places]:
         wanted = np.array(fields, np.uint32)
         codes, firsts = np.empty(len(rows), np.int32), np.empty(len(rows), np.int64)
-        n = self._call(
-            "uv_codes", *self._text(), _at(wanted), len(wanted), _at(rows), len(rows), _at(codes), _at(firsts)
-        )
+        n = self._call("uv_codes", _at(wanted), len(wanted), *_rows(rows), _at(codes), _at(firsts))
         return codes, firsts[:n]
 
     def records(
         self, rows: Places, key: bytes, places: Places = _NO_PLACES, others: pa.LargeStringArray = _NO_TEXTS
     ) -> pa.LargeStringArray:
-        """The whole records as they stand in the text, but for secrets that are plain strings (`Redactor.hide` under
-        this key); those at `places` (ascending) in other words.
+        """The whole records, each as a text of its own; under a key without secrets that are plain strings
+        (`Redactor.hide`); those at `places` (ascending) in other words.
         """
-        n = len(rows)
-        size = self._call("uv_record_bytes", _at(rows), n) + others.nbytes
-        offsets, texts = np.empty(n + 1, np.int64), pa.allocate_buffer(size)
-        self._call(
-            "uv_records",
-            *(*self._text(), _at(rows), n),
-            *(_at(places), len(places), *_addresses(others), key, len(key)),
-            *(_at(offsets), texts.address if size else 0, size),
-        )
-        return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), texts)
+        layout = self._layout.handle
+        size = self._call("uv_record_bytes", layout, *_rows(rows)) + others.nbytes
+        offsets, texts = np.empty(len(rows) + 1, np.int64), pa.allocate_buffer(size)
+        what = (*_rows(rows), *_rows(places), *_addresses(others))
+        self._call("uv_records", layout, *what, key, len(key), _at(offsets), *_room(texts))
+        return pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), texts)
+
+    def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
+        known = texts.drop_null()
+        strings = pa.concat_arrays([known])
+        out = np.empty(2 * _HASH_BYTES * len(known), np.uint8)
+        _call("uv_json_hashes", len(known), *_addresses(strings), key, len(key), _HASH_BYTES, _at(out))
+        hashes = _of_equal_length(out, 2 * _HASH_BYTES)
+        if len(known) == len(texts):
+            return hashes
+        return pc.replace_with_mask(pa.nulls(len(texts), pa.string()), texts.is_valid(), hashes)
 
     def record_hashes(self, rows: Places, key: bytes) -> pa.StringArray:
-        """`keyed_hash` of each record."""
+        """`keyed_hash` of each record as it stands in the text."""
         out = np.empty(2 * _HASH_BYTES * len(rows), np.uint8)
-        self._call(
-            "uv_record_hashes", *self._text(), _at(rows), len(rows), key, len(key), _HASH_BYTES, _at(out)
-        )
+        self._call("uv_record_hashes", *_rows(rows), key, len(key), _HASH_BYTES, _at(out))
         return _of_equal_length(out, 2 * _HASH_BYTES)
-
-    def hashes(self, field: int, rows: Places, key: bytes) -> pa.StringArray:
-        is_something = ~np.isin(self.kinds(field, rows), (ABSENT, NULL))
-        some = rows[is_something]
-        out = np.empty(2 * _HASH_BYTES * len(some), np.uint8)
-        self._call("uv_sorted_hashes", *self._text(), field, _at(some), len(some), key, len(key), _HASH_BYTES, _at(out))
-        hashes = _of_equal_length(out, 2 * _HASH_BYTES)
-        if len(some) == len(rows):
-            return hashes
-        return pc.replace_with_mask(pa.nulls(len(rows), pa.string()), pa.array(is_something), hashes)
 
 
 def event_ids(
     log: str, natives: pa.StringArray, moments: pa.Int64Array, actions: pa.StringArray, outcomes: pa.StringArray
 ) -> pa.StringArray:
     """`reading.source.event_id` of many events of one log. No native id and no moment is null."""
-    library = _library()
-    assert library is not None, "asked for the native scanner where there is none"
     n, name = len(natives), log.encode()
     out = np.empty(_ID_CHARACTERS * n, np.uint8)
     at = np.ascontiguousarray(moments.to_numpy())
     strings = [pa.concat_arrays([column.fill_null("")]) for column in (natives, actions, outcomes)]
     of_natives, of_actions, of_outcomes = (_addresses(column) for column in strings)
-    answer = library.uv_event_ids(name, len(name), n, *of_natives, _at(at), *of_actions, *of_outcomes, _at(out))
-    if answer < 0:
-        raise RuntimeError("the native scanner failed in uv_event_ids")
+    _call("uv_event_ids", name, len(name), n, *of_natives, _at(at), *of_actions, *of_outcomes, _at(out))
     return _of_equal_length(out, _ID_CHARACTERS)
 
 
 def _at(array: npt.NDArray[Any]) -> int:
     return array.ctypes.data
+
+
+def _rows(rows: Places) -> tuple[int, int]:
+    return _at(rows), len(rows)
+
+
+def _room(buffer: pa.Buffer) -> tuple[int, int]:
+    return (buffer.address, buffer.size) if buffer.size else (0, 0)
 
 
 _NO_STRINGS = np.zeros(1, np.int64)

@@ -154,6 +154,11 @@ class RowBuilder:
             return
         _cut_back(rows.details, n_details)
 
+    def ignore(self, count: int) -> None:
+        """Counts records that hold no event."""
+        self.rows.n_records += count
+        self.rows.n_ignored += count
+
     def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
         hidden = named_fields.hide(frame.value)
         return frame if hidden is frame.value else frame._replace(value=hidden)

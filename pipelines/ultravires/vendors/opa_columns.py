@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -210,7 +210,7 @@ def _hashes(fields: Fields, maps: Maps, arguments: Found, options: Options) -> p
             for erased, masked in taken_out.values
         ]
         is_whole[mask] = np.array(wholes, np.bool_)[taken_out.codes]
-    hashes = arguments.gather(partial(Fields.hashes, key=options.hash_key), pa.string())
+    hashes = fields.json_hashes(arguments.json, options.hash_key)
     return hashes if is_whole.all() else pc.if_else(pa.array(is_whole), hashes, None)
 
 

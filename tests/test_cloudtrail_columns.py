@@ -147,7 +147,21 @@ ODD = st.one_of(
     st.booleans(),
     st.integers(-1, 3),
     st.just(1.5),
-    st.sampled_from(["", "true", "false", "TRUE", "AKIA*EXAMPLE", "::1", "fe80::1%eth0", "10.0.0.7", "x/y:z", 'q"\\']),
+    st.sampled_from(
+        [
+            "",
+            "true",
+            "false",
+            "TRUE",
+            "AKIA*EXAMPLE",
+            "::1",
+            "fe80::1%eth0",
+            "fe80::1%.amazonaws.com",
+            "10.0.0.7",
+            "x/y:z",
+            'q"\\',
+        ]
+    ),
     st.sampled_from(["ec2.amazonaws.com", "AWSService", "AssumedRole", "IAMUser", "Root", "i-0123456789", "é"]),
     st.sampled_from(
         [ARN, "arn:aws:sts::111122223333:assumed-role/R/i-0123456789ab", "arn:", "alias/a", "/a", "AccessDenied"]

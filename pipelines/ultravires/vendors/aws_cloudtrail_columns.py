@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, Places, key_lists
+from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.vendors.addresses import address_of
-from ultravires.vendors.aws_arns import add_requested
+from ultravires.vendors.aws_arns import NAMES_MORE, add_requested, object_arn
 from ultravires.vendors.aws_cloudtrail_deliveries import ARRAYS
 from ultravires.vendors.aws_cloudtrail_records import (
     SIGN_IN,
@@ -62,8 +62,14 @@ class _Resource(msgspec.Struct, gc=False):
     arn: Any = msgspec.field(name="ARN", default=None)
 
 
-_RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None]])
-_ANY = msgspec.json.Decoder()
+class _Object(msgspec.Struct, gc=False):
+    bucket: Any = msgspec.field(name="bucketName", default=None)
+    key: Any = None
+
+
+_RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None] | dict[str, None]])
+_OBJECTS = msgspec.json.Decoder(list[_Object])
+_ANY = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def _takes(fields: Fields) -> Mask:
@@ -121,7 +127,7 @@ def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
         "on_behalf_of_uid": of_actor([on_behalf_of(value) for value in said]),
         "via_service": pc.coalesce(
             _spread(identity, [actor.via_service for actor in actors]),
-            _spread(address, [calling_service(text(value)) for (value,) in address.values]),
+            _spread(address, [calling_service(value) for (value,) in address.values]),
         ),
         "account_uid": account,
         "workload_uid": of_actor([workload_of(actor) for actor in actors]),
@@ -151,52 +157,75 @@ def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArra
 
 
 def _details(identity: Distinct, actors: Sequence[Actor], call: Distinct) -> pa.StringArray:
-    """What the actor says comes first, then what the call says; so each is written once for equal ones."""
+    """What the actor says comes first, then what the call says: each is written once for equal ones."""
     of_actors = [_written(detail_of({}, actor, NOTHING_ISSUED)) for actor in actors]
     of_calls = [
         _written(detail_of({"readOnly": is_read, "eventType": event_type}, _NOBODY, NOTHING_ISSUED))
         for _, _, is_read, event_type in call.values
     ]
-    n_calls = len(of_calls)
-    pairs, codes = np.unique(identity.codes.astype(np.int64) * n_calls + call.codes, return_inverse=True)
-    both = [_joined(of_actors[pair // n_calls], of_calls[pair % n_calls]) for pair in pairs.tolist()]
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(both, _TEXT))
+    is_first = _each(identity, [written != _EMPTY for written in of_actors])
+    is_second = _each(call, [written != _EMPTY for written in of_calls])
+    return pc.binary_join_element_wise(
+        _spread(identity, [written[:-1] for written in of_actors]),
+        _spread(call, [written[1:] for written in of_calls]),
+        pc.if_else(pa.array(is_first & is_second), ",", ""),
+    )
 
 
 def _written(detail: Mapping[str, Any]) -> str:
     return msgspec.json.encode(detail).decode()
 
 
-def _joined(first: str, second: str) -> str:
-    """The members of two JSON objects in one."""
-    return second if first == _EMPTY else first if second == _EMPTY else f"{first[:-1]},{second[1:]}"
-
-
 def _resources(fields: Fields, call: Distinct, services: Sequence[str], account: pa.StringArray) -> pa.ListArray:
     """As `resource_arns` finds them: what a record lists, then what its request names, each once."""
-    found: list[list[str]] = [[] for _ in range(len(fields))]
-    listing, lists = _decoded_where(fields, "resources", ARRAY, _RESOURCES)
-    for row, items in zip(listing.tolist(), lists, strict=True):
-        found[row] = [item.arn for item in items if type(item) is _Resource and type(item.arn) is str and item.arn]
-    asking, requests = _decoded_where(fields, "requestParameters", OBJECT, _ANY)
-    places = pa.array(asking)
-    for row, request, service, region, of_account in zip(
-        asking.tolist(),
-        requests,
-        map(services.__getitem__, call.codes[asking].tolist()),
-        fields.text("awsRegion").take(places).to_pylist(),
+    found = _listed(fields)
+    region = fields.text("awsRegion")
+    requests = fields.json("requestParameters")
+    is_asking = fields.kinds("requestParameters") == OBJECT
+    is_object = is_asking & _each(call, [service == "s3" for service in services])
+    is_object[is_object] = pc.invert(pc.match_substring_regex(requests.filter(is_object), NAMES_MORE))
+    places = np.nonzero(is_object)[0]
+    regions = region.take(places).to_pylist()
+    for row, at, request in zip(places.tolist(), regions, _decoded(requests.take(places), _OBJECTS), strict=True):
+        if arn := object_arn(request.bucket, request.key, at):
+            found[row].append(arn)
+    places = np.nonzero(is_asking & ~is_object)[0]
+    for row, request, code, at, of_account in zip(
+        places.tolist(),
+        _decoded(requests.take(places), _ANY),
+        call.codes[places].tolist(),
+        region.take(places).to_pylist(),
         account.take(places).to_pylist(),
         strict=True,
     ):
-        add_requested(found[row], request, service, region, of_account)
-    return pa.array([list(dict.fromkeys(arns)) if len(arns) > 1 else arns for arns in found], pa.list_(_TEXT))
+        add_requested(found[row], request, services[code], at, of_account)
+    return pa.array(map(_each_once, found), pa.list_(_TEXT), size=len(found))
 
 
-def _decoded_where(fields: Fields, path: str, kind: int, decoder: Any) -> tuple[Places, list[Any]]:
-    """The rows where the field is of this kind, and its values, decoded all at once."""
-    rows = np.nonzero(fields.kinds(path) == kind)[0]
-    texts = fields.json(path).take(pa.array(rows)).to_pylist()
-    return rows, decoder.decode(f"[{','.join(texts)}]")
+def _listed(fields: Fields) -> list[list[str]]:
+    """The ARNs that each record lists."""
+    found: list[list[str]] = [[] for _ in range(len(fields))]
+    places = np.nonzero(fields.kinds("resources") == ARRAY)[0]
+    for row, items in zip(places.tolist(), _decoded(fields.json("resources").take(places), _RESOURCES), strict=True):
+        for item in items:
+            if type(item) is _Resource and type(item.arn) is str and item.arn:
+                found[row].append(item.arn)
+    return found
+
+
+def _each_once(arns: list[str]) -> list[str]:
+    if len(arns) < 2 or (len(arns) == 2 and arns[0] != arns[1]):
+        return arns
+    return list(dict.fromkeys(arns))
+
+
+def _decoded(texts: pa.StringArray, decoder: Any) -> list[Any]:
+    """The values that these JSON texts hold: decoded as one text, for a call for each costs more."""
+    ended = pc.binary_join_element_wise(texts, "", ",")
+    _, ends, data = ended.buffers()
+    size = np.frombuffer(ends, np.int32)[len(texts)] if len(texts) else 0
+    values: list[Any] = decoder.decode(b"".join((b"[", memoryview(data or b"")[:size], b"{}]")))
+    return values[:-1]
 
 
 COLUMNAR = Columnar(paths=_PATHS, takes=_takes, columns=_columns, arrays=ARRAYS)

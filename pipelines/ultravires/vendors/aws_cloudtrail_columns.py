@@ -1,10 +1,11 @@
 """Usual CloudTrail events read by the column: many records say the same of their caller, their call and their place.
 
-What is unusual, or of consequence beyond its own row (issued and revoked credentials, sign-ins, decisions, what
-CloudTrail concluded), is left to `events` of the source.
+What is unusual (revoked credentials, sign-ins, session tags, decisions, what CloudTrail concluded) is left to `events`
+of the source.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
+from ultravires.reading.source import Options
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.vendors.addresses import address_of
 from ultravires.vendors.aws_arns import NAMES_MORE, add_requested, object_arn
@@ -27,8 +29,9 @@ from ultravires.vendors.aws_cloudtrail_records import (
     session_of,
     workload_of,
 )
-from ultravires.vendors.aws_credentials import NOTHING_ISSUED, may_issue, may_revoke
+from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, may_issue, may_revoke
 from ultravires.vendors.aws_identities import Actor, actor_of, on_behalf_of
+from ultravires.vendors.aws_issued_columns import IssuedColumns
 from ultravires.vendors.aws_ocsf import ocsf_class
 from ultravires.vendors.aws_verified_permissions import SERVICE as DECIDES
 
@@ -56,6 +59,8 @@ _PATHS = (
 _TEXT = pa.string()
 _NOBODY = actor_of({}, "")
 _EMPTY = "{}"
+_AT_ONCE = 500
+"""Decoded values that are held at a time: more would leave the processor's cache before they are looked at."""
 
 
 class _Resource(msgspec.Struct, gc=False):
@@ -67,7 +72,7 @@ class _Object(msgspec.Struct, gc=False):
     key: Any = None
 
 
-_RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None] | dict[str, None]])
+_RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None]])
 _OBJECTS = msgspec.json.Decoder(list[_Object])
 _ANY = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -75,15 +80,24 @@ _ANY = msgspec.json.Decoder(list[dict[str, Any]])
 def _takes(fields: Fields) -> Mask:
     call = fields.distinct("eventSource", "eventName", "eventType", "eventCategory")
     has_response = ~np.isin(fields.kinds("responseElements"), (ABSENT, NULL))
+    is_issuing = has_response & _each(call, [may_issue(text(name) or "") for _, name, _, _ in call.values])
     times = fields.distinct("eventTime")
     mask: Mask = (
         (fields.kinds("eventVersion") != ABSENT)  # what stands in a wrapping has none
         & fields.text("eventID").is_valid().to_numpy(zero_copy_only=False)
         & _each(times, [micros(time) is not None for (time,) in times.values])
         & _each(call, [_is_usual(*said) for said in call.values])
-        & ~(has_response & _each(call, [may_issue(text(name) or "") for _, name, _, _ in call.values]))
+        & (~is_issuing | (fields.kinds("responseElements") == OBJECT))
+        & ~_where(is_issuing, fields.json("requestParameters"), NAMES_TAGS)
     )
     return mask
+
+
+def _where(mask: Mask, texts: pa.StringArray, pattern: str) -> Mask:
+    """The rows of the mask whose text has the pattern in it."""
+    found = mask.copy()
+    found[mask] = pc.match_substring_regex(texts.filter(mask), pattern).fill_null(False)
+    return found
 
 
 def _each(distinct: Distinct, answers: list[bool]) -> Mask:
@@ -97,7 +111,7 @@ def _is_usual(source: Any, name: Any, event_type: Any, category: Any) -> bool:
     return name != SIGN_IN and not may_revoke(name) and not service.startswith(DECIDES)
 
 
-def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
+def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     count = len(fields)
     identity = fields.distinct("userIdentity")
     said = [mapping(value) for (value,) in identity.values]
@@ -105,6 +119,9 @@ def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
     call = fields.distinct("eventSource", "eventName", "readOnly", "eventType")
     calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
     classes = [ocsf_class(*called) for called in calls]
+    times = fields.distinct("eventTime")
+    moments = [micros(time) for (time,) in times.values]
+    issued = _issued(fields, call, (identity, actors), (times, moments), options)
     address = fields.distinct("sourceIPAddress")
     error = fields.distinct("errorCode")
 
@@ -117,7 +134,7 @@ def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
     request = fields.text("requestID")
     return {
         "native_id": fields.text("eventID"),
-        "event_at": fields.distinct("eventTime").column(micros, pa.int64()),
+        "event_at": times.spread(moments, pa.int64()),
         "kind": pa.repeat("activity", count),
         "class_uid": call.spread([class_uid for class_uid, _ in classes], pa.int32()),
         "activity_id": call.spread([activity_id for _, activity_id in classes], pa.int32()),
@@ -138,6 +155,8 @@ def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
         "src_ip": address.column(address_of, _TEXT),
         "user_agent": fields.text("userAgent"),
         "credential_uid": of_actor([actor.credential_uid for actor in actors]),
+        "issued_credential_uid": issued.spread(issued.credential_uids, _TEXT),
+        "issued_expires_at": issued.spread(issued.expires_at, pa.int64()),
         "keys": key_lists(
             count,
             [
@@ -146,14 +165,42 @@ def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
                 ("shared_event", fields.text("sharedEventID"), "carries"),
                 ("source_identity", of_actor([actor.source_identity for actor in actors]), "carries"),
                 ("session_name", of_actor([session_of(actor) for actor in actors]), "carries"),
+                *((kind, issued.spread(values, _TEXT), "carries") for kind, values in issued.keys.items()),
             ],
         ),
-        "detail": _details(identity, actors, call),
+        "detail": issued.in_details(_details(identity, actors, call)),
     }
 
 
 def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
     return pa.array(meanings, _TEXT).take(pa.array(distinct.codes))
+
+
+def _issued(
+    fields: Fields,
+    call: Distinct,
+    of_actors: tuple[Distinct, Sequence[Actor]],
+    of_times: tuple[Distinct, Sequence[int | None]],
+    options: Options,
+) -> IssuedColumns:
+    (identity, actors), (times, moments) = of_actors, of_times
+    may_be = _each(call, [may_issue(name) for _, name, _, _ in call.values])
+    issued = IssuedColumns(may_be & (fields.kinds("responseElements") == OBJECT))
+    few = fields.where(issued.is_issuing)
+    requests = pc.if_else(few.kinds("requestParameters") == OBJECT, few.json("requestParameters"), _EMPTY)
+    for request, response, of_call, of_actor, of_time in zip(
+        _decoded(requests, _ANY),
+        _decoded(few.json("responseElements"), _ANY),
+        call.codes[issued.is_issuing].tolist(),
+        identity.codes[issued.is_issuing].tolist(),
+        times.codes[issued.is_issuing].tolist(),
+        strict=True,
+    ):
+        _, name, is_read, event_type = call.values[of_call]
+        record = {"requestParameters": request, "responseElements": response}
+        record |= {"readOnly": is_read, "eventType": event_type}
+        issued.add(record, name, moments[of_time] or 0, actors[of_actor], options)
+    return issued
 
 
 def _details(identity: Distinct, actors: Sequence[Actor], call: Distinct) -> pa.StringArray:
@@ -183,7 +230,7 @@ def _resources(fields: Fields, call: Distinct, services: Sequence[str], account:
     requests = fields.json("requestParameters")
     is_asking = fields.kinds("requestParameters") == OBJECT
     is_object = is_asking & _each(call, [service == "s3" for service in services])
-    is_object[is_object] = pc.invert(pc.match_substring_regex(requests.filter(is_object), NAMES_MORE))
+    is_object &= ~_where(is_object, requests, NAMES_MORE)
     places = np.nonzero(is_object)[0]
     regions = region.take(places).to_pylist()
     for row, at, request in zip(places.tolist(), regions, _decoded(requests.take(places), _OBJECTS), strict=True):
@@ -219,13 +266,17 @@ def _each_once(arns: list[str]) -> list[str]:
     return list(dict.fromkeys(arns))
 
 
-def _decoded(texts: pa.StringArray, decoder: Any) -> list[Any]:
-    """The values that these JSON texts hold: decoded as one text, for a call for each costs more."""
+def _decoded(texts: pa.StringArray, decoder: Any) -> Iterator[Any]:
+    """The values that these JSON texts hold; a call of the decoder for each would cost more."""
+    return chain.from_iterable(_decoded_parts(texts, decoder))
+
+
+def _decoded_parts(texts: pa.StringArray, decoder: Any) -> Iterator[list[Any]]:
     ended = pc.binary_join_element_wise(texts, "", ",")
     _, ends, data = ended.buffers()
-    size = np.frombuffer(ends, np.int32)[len(texts)] if len(texts) else 0
-    values: list[Any] = decoder.decode(b"".join((b"[", memoryview(data or b"")[:size], b"{}]")))
-    return values[:-1]
+    for start in range(0, len(texts), _AT_ONCE):
+        first, last = np.frombuffer(ends, np.int32)[[start, min(start + _AT_ONCE, len(texts))]]
+        yield decoder.decode(b"".join((b"[", memoryview(data)[first : last - 1], b"]")))
 
 
 COLUMNAR = Columnar(paths=_PATHS, takes=_takes, columns=_columns, arrays=ARRAYS)

@@ -129,14 +129,14 @@ def add_requested(
 ) -> None:
     """Append the ARNs that request parameters name to those that were found before."""
     names, mark = _NAMED.get(service, _NO_NAMES), _MARKS.get(service)
-    is_placed = account is not None and (region is not None or service in _GLOBAL)
+    is_listing = False
     for name, value in request.items():
-        if type(value) is not str or not value:
-            continue
-        if value[:4] == "arn:":
+        if type(value) is not str:
+            is_listing = is_listing or name in _LISTS
+        elif value[:4] == "arn:":
             if name in names or name[-3:].lower() == "arn" or name in ("bucketName", "modelId"):
                 found.append(value)
-        elif is_placed and account and name in names:
+        elif name in names and value and account and (region is not None or service in _GLOBAL):
             start = _start(service, name, mark is not None and value.startswith(mark), region, account)
             found.append(start + (value.lstrip("/") if start[-1] == "/" else value))
     if service == "s3" or "bucketName" in request:
@@ -145,7 +145,7 @@ def add_requested(
             found.append(arn)
     if service == "sqs" and (queue := text(request.get("queueUrl"))):
         found += _of_queue(queue, region)
-    if account and region and not _LISTS.isdisjoint(request):
+    if is_listing and account and region:
         _add_listed(found, request, region, account)
 
 

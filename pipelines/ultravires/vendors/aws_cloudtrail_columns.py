@@ -115,7 +115,7 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     count = len(fields)
     identity = fields.distinct("userIdentity")
     said = [mapping(value) for (value,) in identity.values]
-    actors = [actor_of(value, "") for value in said]
+    actors = [actor_of(value, "") for value in said]  # the call matters in sign-ins alone
     call = fields.distinct("eventSource", "eventName", "readOnly", "eventType")
     calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
     classes = [ocsf_class(*called) for called in calls]
@@ -124,10 +124,6 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     issued = _issued(fields, call, (identity, actors), (times, moments), options)
     address = fields.distinct("sourceIPAddress")
     error = fields.distinct("errorCode")
-
-    def of_actor(meanings: Sequence[Any]) -> pa.Array:
-        return identity.spread(meanings, _TEXT)
-
     account = pc.coalesce(
         fields.text("recipientAccountId"), _spread(identity, [text(value.get("accountId")) for value in said])
     )
@@ -138,23 +134,19 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
         "kind": pa.repeat("activity", count),
         "class_uid": call.spread([class_uid for class_uid, _ in classes], pa.int32()),
         "activity_id": call.spread([activity_id for _, activity_id in classes], pa.int32()),
-        "actor_uid": of_actor([actor.uid for actor in actors]),
-        "actor_kind": of_actor([actor.kind for actor in actors]),
-        "actor_name": of_actor([actor.name for actor in actors]),
-        "on_behalf_of_uid": of_actor([on_behalf_of(value) for value in said]),
+        **_actor_columns(identity, actors),
+        "on_behalf_of_uid": identity.spread([on_behalf_of(value) for value in said], _TEXT),
         "via_service": pc.coalesce(
             _spread(identity, [actor.via_service for actor in actors]),
             _spread(address, [calling_service(value) for (value,) in address.values]),
         ),
         "account_uid": account,
-        "workload_uid": of_actor([workload_of(actor) for actor in actors]),
         "action": call.spread([f"{service}:{name}" for service, name, _ in calls], _TEXT),
         "resource_uids": _resources(fields, call, [service for service, _, _ in calls], account),
         "outcome": error.column(lambda code: outcome_of({}, "", text(code)), _TEXT),
         "error_code": error.column(text, _TEXT),
         "src_ip": address.column(address_of, _TEXT),
         "user_agent": fields.text("userAgent"),
-        "credential_uid": of_actor([actor.credential_uid for actor in actors]),
         "issued_credential_uid": issued.spread(issued.credential_uids, _TEXT),
         "issued_expires_at": issued.spread(issued.expires_at, pa.int64()),
         "keys": key_lists(
@@ -163,13 +155,24 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
                 ("request", request, "names"),
                 ("request", pc.binary_join_element_wise(account, request, "/"), "names"),
                 ("shared_event", fields.text("sharedEventID"), "carries"),
-                ("source_identity", of_actor([actor.source_identity for actor in actors]), "carries"),
-                ("session_name", of_actor([session_of(actor) for actor in actors]), "carries"),
+                ("source_identity", identity.spread([actor.source_identity for actor in actors], _TEXT), "carries"),
+                ("session_name", identity.spread([session_of(actor) for actor in actors], _TEXT), "carries"),
                 *((kind, issued.spread(values, _TEXT), "carries") for kind, values in issued.keys.items()),
             ],
         ),
         "detail": issued.in_details(_details(identity, actors, call)),
     }
+
+
+def _actor_columns(identity: Distinct, actors: Sequence[Actor]) -> dict[str, pa.Array]:
+    said: dict[str, list[str | None]] = {
+        "actor_uid": [actor.uid for actor in actors],
+        "actor_kind": [actor.kind for actor in actors],
+        "actor_name": [actor.name for actor in actors],
+        "workload_uid": [workload_of(actor) for actor in actors],
+        "credential_uid": [actor.credential_uid for actor in actors],
+    }
+    return {name: identity.spread(meanings, _TEXT) for name, meanings in said.items()}
 
 
 def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
@@ -183,6 +186,7 @@ def _issued(
     of_times: tuple[Distinct, Sequence[int | None]],
     options: Options,
 ) -> IssuedColumns:
+    """What the few records with a new credential in their response issued."""
     (identity, actors), (times, moments) = of_actors, of_times
     may_be = _each(call, [may_issue(name) for _, name, _, _ in call.values])
     issued = IssuedColumns(may_be & (fields.kinds("responseElements") == OBJECT))
@@ -197,8 +201,12 @@ def _issued(
         strict=True,
     ):
         _, name, is_read, event_type = call.values[of_call]
-        record = {"requestParameters": request, "responseElements": response}
-        record |= {"readOnly": is_read, "eventType": event_type}
+        record = {
+            "requestParameters": request,
+            "responseElements": response,
+            "readOnly": is_read,
+            "eventType": event_type,
+        }
         issued.add(record, name, moments[of_time] or 0, actors[of_actor], options)
     return issued
 
@@ -226,26 +234,19 @@ def _written(detail: Mapping[str, Any]) -> str:
 def _resources(fields: Fields, call: Distinct, services: Sequence[str], account: pa.StringArray) -> pa.ListArray:
     """As `resource_arns` finds them: what a record lists, then what its request names, each once."""
     found = _listed(fields)
-    region = fields.text("awsRegion")
+    regions, accounts = _shared(fields.text("awsRegion")), _shared(account)
     requests = fields.json("requestParameters")
     is_asking = fields.kinds("requestParameters") == OBJECT
     is_object = is_asking & _each(call, [service == "s3" for service in services])
     is_object &= ~_where(is_object, requests, NAMES_MORE)
     places = np.nonzero(is_object)[0]
-    regions = region.take(places).to_pylist()
-    for row, at, request in zip(places.tolist(), regions, _decoded(requests.take(places), _OBJECTS), strict=True):
-        if arn := object_arn(request.bucket, request.key, at):
+    for row, request in zip(places.tolist(), _decoded(requests.take(places), _OBJECTS), strict=True):
+        if arn := object_arn(request.bucket, request.key, regions[row]):
             found[row].append(arn)
     places = np.nonzero(is_asking & ~is_object)[0]
-    for row, request, code, at, of_account in zip(
-        places.tolist(),
-        _decoded(requests.take(places), _ANY),
-        call.codes[places].tolist(),
-        region.take(places).to_pylist(),
-        account.take(places).to_pylist(),
-        strict=True,
-    ):
-        add_requested(found[row], request, services[code], at, of_account)
+    of_calls = call.codes.tolist()
+    for row, request in zip(places.tolist(), _decoded(requests.take(places), _ANY), strict=True):
+        add_requested(found[row], request, services[of_calls[row]], regions[row], accounts[row])
     return pa.array(map(_each_once, found), pa.list_(_TEXT), size=len(found))
 
 
@@ -258,6 +259,13 @@ def _listed(fields: Fields) -> list[list[str]]:
             if type(item) is _Resource and type(item.arn) is str and item.arn:
                 found[row].append(item.arn)
     return found
+
+
+def _shared(texts: pa.StringArray) -> list[str | None]:
+    """The texts, equal ones as the same object: what is remembered by them is found faster."""
+    encoded = texts.dictionary_encode()
+    values = [*encoded.dictionary.to_pylist(), None]
+    return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]
 
 
 def _each_once(arns: list[str]) -> list[str]:

@@ -112,6 +112,12 @@ def test_no_record_and_no_key_is_no_exception() -> None:
     assert agreeing([record, cloudtrail()]) == 2
 
 
+def test_details_of_actor_and_call_are_there_or_not() -> None:
+    nothing = {"readOnly": None, "eventType": None}
+    nobody = {"userIdentity": {"type": "IAMUser"}}
+    assert agreeing([cloudtrail(), cloudtrail(**nothing), cloudtrail(**nobody), cloudtrail(**nothing, **nobody)]) == 4
+
+
 @pytest.mark.parametrize(
     "members",
     [

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ultravires.reading.columns import ABSENT, ARRAY, FALSE, NULL, NUMBER, OBJECT, STRING, TRUE, Codes, Fields, Places
 
 _NOTHING = object()
-_KINDS = {str: STRING, int: NUMBER, float: NUMBER, dict: OBJECT, list: ARRAY}
+_KINDS = {int: NUMBER, float: NUMBER, dict: OBJECT, list: ARRAY, type(None): NULL}
 
 
 class Unreadable(Exception):
@@ -54,9 +54,7 @@ def field_of(record: dict[str, Any], path: str) -> tuple[int, str | None]:
         return ABSENT, None
     written = msgspec.json.encode(value).decode()
     if type(value) is not str:
-        return {None: NULL, True: TRUE, False: FALSE}[value] if value is None or type(value) is bool else _KINDS[
-            type(value)
-        ], written
+        return (TRUE if value else FALSE) if type(value) is bool else _KINDS[type(value)], written
     if "\\" in written:
         raise Unreadable(path)
     return STRING, written[1:-1]

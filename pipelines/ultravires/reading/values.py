@@ -104,9 +104,13 @@ def micros_of_expiry(value: Any) -> int | None:
     number = integer(value)
     if number is not None:
         return checked_micros(number * (1000 if number > 100_000_000_000 else 1_000_000))
-    if type(value) is str and (match := _ENGLISH.fullmatch(value.replace("\u202f", " "))):
-        return _micros_of_english(match)
-    return micros(value)
+    return _micros_of_written_expiry(value) if type(value) is str else None
+
+
+@lru_cache(maxsize=4096)
+def _micros_of_written_expiry(value: str) -> int | None:
+    match = _ENGLISH.fullmatch(value.replace("\u202f", " "))
+    return _micros_of_english(match) if match else micros_of_text(value)
 
 
 def _micros_of_english(match: re.Match[str]) -> int | None:

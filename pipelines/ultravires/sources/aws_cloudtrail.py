@@ -117,7 +117,7 @@ def _call(record: dict[str, Any], options: Options) -> Event:
     error = text(record.get("errorCode"))
     outcome = outcome_of(record, name, error)
     issued = issued_by(record, name, event_at) if record.get("responseElements") else NOTHING_ISSUED
-    address = text(record.get("sourceIPAddress"))
+    address = record.get("sourceIPAddress")
     class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))
     return Event(
         native_id=text(record.get("eventID")),

@@ -5,6 +5,7 @@ Formats: AWS Service Authorization Reference, `Resource types defined by ...` of
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.values import mapping, sequence, text
@@ -19,72 +20,77 @@ _LISTED = (
     ("snapshotSet", "snapshotId"),
 )
 
-# service -> request parameter -> resource part of the ARN; {v} is the value. The account and region come
-# before it, but for the services in _GLOBAL, which have no region, and s3, which has neither.
+# service -> request parameter -> what comes before the value in the ARN's resource. The account and region come
+# before that, but for the services in _GLOBAL, which have no region, and s3, which has neither.
 _NAMED: dict[str, dict[str, str]] = {
     "iam": {
-        "userName": "user/{v}",
-        "roleName": "role/{v}",
-        "groupName": "group/{v}",
-        "instanceProfileName": "instance-profile/{v}",
+        "userName": "user/",
+        "roleName": "role/",
+        "groupName": "group/",
+        "instanceProfileName": "instance-profile/",
     },
-    "lambda": {"functionName": "function:{v}", "layerName": "layer:{v}"},
-    "secretsmanager": {"secretId": "secret:{v}", "name": "secret:{v}"},
-    "kms": {"keyId": "key/{v}", "aliasName": "{v}"},
-    "dynamodb": {"tableName": "table/{v}"},
-    "cloudtrail": {"name": "trail/{v}", "trailName": "trail/{v}"},
-    "cloudformation": {"stackName": "stack/{v}", "stackSetName": "stackset/{v}"},
-    "sns": {"name": "{v}"},
-    "sqs": {"queueName": "{v}"},
+    "lambda": {"functionName": "function:", "layerName": "layer:"},
+    "secretsmanager": {"secretId": "secret:", "name": "secret:"},
+    "kms": {"keyId": "key/", "aliasName": ""},
+    "dynamodb": {"tableName": "table/"},
+    "cloudtrail": {"name": "trail/", "trailName": "trail/"},
+    "cloudformation": {"stackName": "stack/", "stackSetName": "stackset/"},
+    "sns": {"name": ""},
+    "sqs": {"queueName": ""},
     "ec2": {
-        "instanceId": "instance/{v}",
-        "groupId": "security-group/{v}",
-        "volumeId": "volume/{v}",
-        "snapshotId": "snapshot/{v}",
-        "imageId": "image/{v}",
-        "vpcId": "vpc/{v}",
-        "subnetId": "subnet/{v}",
-        "networkAclId": "network-acl/{v}",
-        "networkInterfaceId": "network-interface/{v}",
-        "routeTableId": "route-table/{v}",
-        "keyName": "key-pair/{v}",
-        "launchTemplateId": "launch-template/{v}",
+        "instanceId": "instance/",
+        "groupId": "security-group/",
+        "volumeId": "volume/",
+        "snapshotId": "snapshot/",
+        "imageId": "image/",
+        "vpcId": "vpc/",
+        "subnetId": "subnet/",
+        "networkAclId": "network-acl/",
+        "networkInterfaceId": "network-interface/",
+        "routeTableId": "route-table/",
+        "keyName": "key-pair/",
+        "launchTemplateId": "launch-template/",
     },
-    "ec2-instance-connect": {"instanceId": "instance/{v}"},
+    "ec2-instance-connect": {"instanceId": "instance/"},
     "ssm": {
-        "name": "parameter/{v}",
-        "instanceId": "instance/{v}",
-        "documentName": "document/{v}",
-        "target": "instance/{v}",
+        "name": "parameter/",
+        "instanceId": "instance/",
+        "documentName": "document/",
+        "target": "instance/",
     },
     "rds": {
-        "dBInstanceIdentifier": "db:{v}",
-        "dBClusterIdentifier": "cluster:{v}",
-        "dBSnapshotIdentifier": "snapshot:{v}",
+        "dBInstanceIdentifier": "db:",
+        "dBClusterIdentifier": "cluster:",
+        "dBSnapshotIdentifier": "snapshot:",
     },
-    "logs": {"logGroupName": "log-group:{v}"},
-    "ecr": {"repositoryName": "repository/{v}"},
-    "ecs": {"cluster": "cluster/{v}", "taskDefinition": "task-definition/{v}"},
-    "eks": {"name": "cluster/{v}", "clusterName": "cluster/{v}"},
-    "events": {"name": "rule/{v}", "rule": "rule/{v}"},
-    "kinesis": {"streamName": "stream/{v}"},
-    "firehose": {"deliveryStreamName": "deliverystream/{v}"},
-    "codebuild": {"projectName": "project/{v}"},
-    "codepipeline": {"name": "{v}"},
-    "states": {"name": "stateMachine:{v}"},
-    "guardduty": {"detectorId": "detector/{v}"},
-    "sagemaker": {"notebookInstanceName": "notebook-instance/{v}", "endpointName": "endpoint/{v}"},
-    "glue": {"jobName": "job/{v}", "databaseName": "database/{v}"},
-    "athena": {"workGroup": "workgroup/{v}"},
-    "redshift": {"clusterIdentifier": "cluster:{v}"},
+    "logs": {"logGroupName": "log-group:"},
+    "ecr": {"repositoryName": "repository/"},
+    "ecs": {"cluster": "cluster/", "taskDefinition": "task-definition/"},
+    "eks": {"name": "cluster/", "clusterName": "cluster/"},
+    "events": {"name": "rule/", "rule": "rule/"},
+    "kinesis": {"streamName": "stream/"},
+    "firehose": {"deliveryStreamName": "deliverystream/"},
+    "codebuild": {"projectName": "project/"},
+    "codepipeline": {"name": ""},
+    "states": {"name": "stateMachine:"},
+    "guardduty": {"detectorId": "detector/"},
+    "sagemaker": {"notebookInstanceName": "notebook-instance/", "endpointName": "endpoint/"},
+    "glue": {"jobName": "job/", "databaseName": "database/"},
+    "athena": {"workGroup": "workgroup/"},
+    "redshift": {"clusterIdentifier": "cluster:"},
 }
 _NO_NAMES: dict[str, str] = {}
 _LISTS = frozenset({name for name, _ in _LISTED} | {"instanceIds"})
+NAMES_MORE = f'"(?:arn:|(?:{"|".join(sorted(_LISTS))})":)'
+"""In the text of a request to S3: it may name more than its object, by an ARN or in a list."""
 _GLOBAL = frozenset({"iam"})
 _ARN_SERVICE = {"ec2-instance-connect": "ec2"}
+_MARKS = {"kms": "alias/", "ssm": "i-"}
+"""How a value begins that is of another kind than its name says: an alias for a key, a plain instance."""
 _SSM_INSTANCE = frozenset({"instanceId", "target"})
 
 
+@lru_cache(maxsize=256)
 def partition_of(region: str | None) -> str:
     """The partition that a region belongs to: aws, aws-cn or aws-us-gov."""
     if region and region.startswith("cn-"):
@@ -122,41 +128,48 @@ def add_requested(
     found: list[str], request: dict[str, Any], service: str, region: str | None, account: str | None
 ) -> None:
     """Append the ARNs that request parameters name to those that were found before."""
-    names = _NAMED.get(service, _NO_NAMES)
-    is_placed = account is not None and (region is not None or service in _GLOBAL)
+    names, mark = _NAMED.get(service, _NO_NAMES), _MARKS.get(service)
+    is_listing = False
     for name, value in request.items():
-        if type(value) is not str or not value:
-            continue
-        if value.startswith("arn:"):
+        if type(value) is not str:
+            is_listing = is_listing or name in _LISTS
+        elif value[:4] == "arn:":
             if name in names or name[-3:].lower() == "arn" or name in ("bucketName", "modelId"):
                 found.append(value)
-        elif is_placed and account and name in names:
-            found.append(_arn(service, name, value, region, account))
+        elif name in names and value and account and (region is not None or service in _GLOBAL):
+            start = _start(service, name, mark is not None and value.startswith(mark), region, account)
+            found.append(start + (value.lstrip("/") if start[-1] == "/" else value))
     if service == "s3" or "bucketName" in request:
-        found += _of_bucket(request, region)
+        arn = object_arn(request.get("bucketName"), request.get("key"), region)
+        if arn is not None:
+            found.append(arn)
     if service == "sqs" and (queue := text(request.get("queueUrl"))):
         found += _of_queue(queue, region)
-    if account and region and not _LISTS.isdisjoint(request):
-        found += _of_lists(request, region, account)
+    if is_listing and account and region:
+        _add_listed(found, request, region, account)
 
 
-def _arn(service: str, name: str, value: str, region: str | None, account: str) -> str:
+# Requests differ in the names of things, seldom in their kind and place.
+@lru_cache(maxsize=16_384)
+def _start(service: str, name: str, is_marked: bool, region: str | None, account: str) -> str:
+    """The ARN up to the value that the request parameter `name` holds."""
     shape = _NAMED[service][name]
     prefix = _ARN_SERVICE.get(service, service)
-    if service == "kms" and value.startswith("alias/"):
-        shape = "{v}"
+    if service == "kms" and is_marked:
+        shape = ""
     if service == "ssm" and name in _SSM_INSTANCE:
-        prefix = "ec2" if value.startswith("i-") else "ssm"
-        shape = shape if prefix == "ec2" else "managed-instance/{v}"
-    resource = shape.replace("{v}", value.lstrip("/") if shape.endswith("/{v}") else value)
+        prefix = "ec2" if is_marked else "ssm"
+        shape = shape if is_marked else "managed-instance/"
     place = "" if service in _GLOBAL else region
-    return f"arn:{partition_of(region)}:{prefix}:{place}:{account}:{resource}"
+    return f"arn:{partition_of(region)}:{prefix}:{place}:{account}:{shape}"
 
 
-def _of_bucket(request: dict[str, Any], region: str | None) -> Iterator[str]:
-    bucket, key = text(request.get("bucketName")), text(request.get("key"))
-    if bucket and not bucket.startswith("arn:"):
-        yield f"arn:{partition_of(region)}:s3:::{bucket}" + (f"/{key}" if key else "")
+def object_arn(bucket: Any, key: Any, region: str | None) -> str | None:
+    """The object in a bucket, or the bucket where no key is given; None where no bucket is named by its name."""
+    if type(bucket) is not str or not bucket or bucket[:4] == "arn:":
+        return None
+    start = f"arn:{partition_of(region)}:s3:::{bucket}"
+    return f"{start}/{key}" if type(key) is str and key else start
 
 
 def _of_queue(url: str, region: str | None) -> Iterator[str]:
@@ -164,13 +177,15 @@ def _of_queue(url: str, region: str | None) -> Iterator[str]:
         yield f"arn:{partition_of(match[1])}:sqs:{match[1]}:{match[2]}:{match[3]}"
 
 
-def _of_lists(request: dict[str, Any], region: str, account: str) -> Iterator[str]:
+def _add_listed(found: list[str], request: dict[str, Any], region: str, account: str) -> None:
     start = f"arn:{partition_of(region)}:ec2:{region}:{account}:"
     for member, name in _LISTED:
-        items = mapping(request.get(member)).get("items") if member in request else None
-        for item in sequence(items):
-            if value := text(mapping(item).get(name)):
-                yield start + _NAMED["ec2"][name].replace("{v}", value)
-    for value in sequence(request.get("instanceIds")) if "instanceIds" in request else ():
-        if type(value) is str and value.startswith("i-"):
-            yield f"{start}instance/{value}"
+        if member in request and (items := sequence(mapping(request[member]).get("items"))):
+            start_of_one = start + _NAMED["ec2"][name]
+            for item in items:
+                if type(item) is dict and type(value := item.get(name)) is str and value:
+                    found.append(start_of_one + value)
+    if "instanceIds" in request:
+        start_of_one = start + _NAMED["ec2"]["instanceId"]
+        named = sequence(request["instanceIds"])
+        found += [start_of_one + value for value in named if type(value) is str and value[:2] == "i-"]

@@ -1,10 +1,11 @@
 """Usual CloudTrail events read by the column: many records say the same of their caller, their call and their place.
 
-What is unusual, or of consequence beyond its own row (issued and revoked credentials, sign-ins, decisions, what
-CloudTrail concluded), is left to `events` of the source.
+What is unusual (revoked credentials, sign-ins, session tags, decisions, what CloudTrail concluded) is left to `events`
+of the source.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -12,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, Places, key_lists
+from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
+from ultravires.reading.source import Options
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.vendors.addresses import address_of
-from ultravires.vendors.aws_arns import add_requested
+from ultravires.vendors.aws_arns import NAMES_MORE, add_requested, object_arn
 from ultravires.vendors.aws_cloudtrail_deliveries import ARRAYS
 from ultravires.vendors.aws_cloudtrail_records import (
     SIGN_IN,
@@ -27,8 +29,9 @@ from ultravires.vendors.aws_cloudtrail_records import (
     session_of,
     workload_of,
 )
-from ultravires.vendors.aws_credentials import NOTHING_ISSUED, may_issue, may_revoke
+from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, may_issue, may_revoke
 from ultravires.vendors.aws_identities import Actor, actor_of, on_behalf_of
+from ultravires.vendors.aws_issued_columns import IssuedColumns
 from ultravires.vendors.aws_ocsf import ocsf_class
 from ultravires.vendors.aws_verified_permissions import SERVICE as DECIDES
 
@@ -56,28 +59,45 @@ _PATHS = (
 _TEXT = pa.string()
 _NOBODY = actor_of({}, "")
 _EMPTY = "{}"
+_AT_ONCE = 500
+"""Decoded values that are held at a time: more would leave the processor's cache before they are looked at."""
 
 
 class _Resource(msgspec.Struct, gc=False):
     arn: Any = msgspec.field(name="ARN", default=None)
 
 
+class _Object(msgspec.Struct, gc=False):
+    bucket: Any = msgspec.field(name="bucketName", default=None)
+    key: Any = None
+
+
 _RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None]])
-_ANY = msgspec.json.Decoder()
+_OBJECTS = msgspec.json.Decoder(list[_Object])
+_ANY = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def _takes(fields: Fields) -> Mask:
     call = fields.distinct("eventSource", "eventName", "eventType", "eventCategory")
     has_response = ~np.isin(fields.kinds("responseElements"), (ABSENT, NULL))
+    is_issuing = has_response & _each(call, [may_issue(text(name) or "") for _, name, _, _ in call.values])
     times = fields.distinct("eventTime")
     mask: Mask = (
         (fields.kinds("eventVersion") != ABSENT)  # what stands in a wrapping has none
         & fields.text("eventID").is_valid().to_numpy(zero_copy_only=False)
         & _each(times, [micros(time) is not None for (time,) in times.values])
         & _each(call, [_is_usual(*said) for said in call.values])
-        & ~(has_response & _each(call, [may_issue(text(name) or "") for _, name, _, _ in call.values]))
+        & (~is_issuing | (fields.kinds("responseElements") == OBJECT))
+        & ~_where(is_issuing, fields.json("requestParameters"), NAMES_TAGS)
     )
     return mask
+
+
+def _where(mask: Mask, texts: pa.StringArray, pattern: str) -> Mask:
+    """The rows of the mask whose text has the pattern in it."""
+    found = mask.copy()
+    found[mask] = pc.match_substring_regex(texts.filter(mask), pattern).fill_null(False)
+    return found
 
 
 def _each(distinct: Distinct, answers: list[bool]) -> Mask:
@@ -91,112 +111,180 @@ def _is_usual(source: Any, name: Any, event_type: Any, category: Any) -> bool:
     return name != SIGN_IN and not may_revoke(name) and not service.startswith(DECIDES)
 
 
-def _columns(fields: Fields, _: Any) -> Mapping[str, pa.Array]:
+def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     count = len(fields)
     identity = fields.distinct("userIdentity")
     said = [mapping(value) for (value,) in identity.values]
-    actors = [actor_of(value, "") for value in said]
+    actors = [actor_of(value, "") for value in said]  # the call matters in sign-ins alone
     call = fields.distinct("eventSource", "eventName", "readOnly", "eventType")
     calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
     classes = [ocsf_class(*called) for called in calls]
+    times = fields.distinct("eventTime")
+    moments = [micros(time) for (time,) in times.values]
+    issued = _issued(fields, call, (identity, actors), (times, moments), options)
     address = fields.distinct("sourceIPAddress")
     error = fields.distinct("errorCode")
-
-    def of_actor(meanings: Sequence[Any]) -> pa.Array:
-        return identity.spread(meanings, _TEXT)
-
     account = pc.coalesce(
         fields.text("recipientAccountId"), _spread(identity, [text(value.get("accountId")) for value in said])
     )
     request = fields.text("requestID")
     return {
         "native_id": fields.text("eventID"),
-        "event_at": fields.distinct("eventTime").column(micros, pa.int64()),
+        "event_at": times.spread(moments, pa.int64()),
         "kind": pa.repeat("activity", count),
         "class_uid": call.spread([class_uid for class_uid, _ in classes], pa.int32()),
         "activity_id": call.spread([activity_id for _, activity_id in classes], pa.int32()),
-        "actor_uid": of_actor([actor.uid for actor in actors]),
-        "actor_kind": of_actor([actor.kind for actor in actors]),
-        "actor_name": of_actor([actor.name for actor in actors]),
-        "on_behalf_of_uid": of_actor([on_behalf_of(value) for value in said]),
+        **_actor_columns(identity, actors),
+        "on_behalf_of_uid": identity.spread([on_behalf_of(value) for value in said], _TEXT),
         "via_service": pc.coalesce(
             _spread(identity, [actor.via_service for actor in actors]),
-            _spread(address, [calling_service(text(value)) for (value,) in address.values]),
+            _spread(address, [calling_service(value) for (value,) in address.values]),
         ),
         "account_uid": account,
-        "workload_uid": of_actor([workload_of(actor) for actor in actors]),
         "action": call.spread([f"{service}:{name}" for service, name, _ in calls], _TEXT),
         "resource_uids": _resources(fields, call, [service for service, _, _ in calls], account),
         "outcome": error.column(lambda code: outcome_of({}, "", text(code)), _TEXT),
         "error_code": error.column(text, _TEXT),
         "src_ip": address.column(address_of, _TEXT),
         "user_agent": fields.text("userAgent"),
-        "credential_uid": of_actor([actor.credential_uid for actor in actors]),
+        "issued_credential_uid": issued.spread(issued.credential_uids, _TEXT),
+        "issued_expires_at": issued.spread(issued.expires_at, pa.int64()),
         "keys": key_lists(
             count,
             [
                 ("request", request, "names"),
                 ("request", pc.binary_join_element_wise(account, request, "/"), "names"),
                 ("shared_event", fields.text("sharedEventID"), "carries"),
-                ("source_identity", of_actor([actor.source_identity for actor in actors]), "carries"),
-                ("session_name", of_actor([session_of(actor) for actor in actors]), "carries"),
+                ("source_identity", identity.spread([actor.source_identity for actor in actors], _TEXT), "carries"),
+                ("session_name", identity.spread([session_of(actor) for actor in actors], _TEXT), "carries"),
+                *((kind, issued.spread(values, _TEXT), "carries") for kind, values in issued.keys.items()),
             ],
         ),
-        "detail": _details(identity, actors, call),
+        "detail": issued.in_details(_details(identity, actors, call)),
     }
+
+
+def _actor_columns(identity: Distinct, actors: Sequence[Actor]) -> dict[str, pa.Array]:
+    said: dict[str, list[str | None]] = {
+        "actor_uid": [actor.uid for actor in actors],
+        "actor_kind": [actor.kind for actor in actors],
+        "actor_name": [actor.name for actor in actors],
+        "workload_uid": [workload_of(actor) for actor in actors],
+        "credential_uid": [actor.credential_uid for actor in actors],
+    }
+    return {name: identity.spread(meanings, _TEXT) for name, meanings in said.items()}
 
 
 def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
     return pa.array(meanings, _TEXT).take(pa.array(distinct.codes))
 
 
+def _issued(
+    fields: Fields,
+    call: Distinct,
+    of_actors: tuple[Distinct, Sequence[Actor]],
+    of_times: tuple[Distinct, Sequence[int | None]],
+    options: Options,
+) -> IssuedColumns:
+    """What the few records with a new credential in their response issued."""
+    (identity, actors), (times, moments) = of_actors, of_times
+    may_be = _each(call, [may_issue(name) for _, name, _, _ in call.values])
+    issued = IssuedColumns(may_be & (fields.kinds("responseElements") == OBJECT))
+    few = fields.where(issued.is_issuing)
+    requests = pc.if_else(few.kinds("requestParameters") == OBJECT, few.json("requestParameters"), _EMPTY)
+    for request, response, of_call, of_actor, of_time in zip(
+        _decoded(requests, _ANY),
+        _decoded(few.json("responseElements"), _ANY),
+        call.codes[issued.is_issuing].tolist(),
+        identity.codes[issued.is_issuing].tolist(),
+        times.codes[issued.is_issuing].tolist(),
+        strict=True,
+    ):
+        _, name, is_read, event_type = call.values[of_call]
+        record = {
+            "requestParameters": request,
+            "responseElements": response,
+            "readOnly": is_read,
+            "eventType": event_type,
+        }
+        issued.add(record, name, moments[of_time] or 0, actors[of_actor], options)
+    return issued
+
+
 def _details(identity: Distinct, actors: Sequence[Actor], call: Distinct) -> pa.StringArray:
-    """What the actor says comes first, then what the call says; so each is written once for equal ones."""
+    """What the actor says comes first, then what the call says: each is written once for equal ones."""
     of_actors = [_written(detail_of({}, actor, NOTHING_ISSUED)) for actor in actors]
     of_calls = [
         _written(detail_of({"readOnly": is_read, "eventType": event_type}, _NOBODY, NOTHING_ISSUED))
         for _, _, is_read, event_type in call.values
     ]
-    n_calls = len(of_calls)
-    pairs, codes = np.unique(identity.codes.astype(np.int64) * n_calls + call.codes, return_inverse=True)
-    both = [_joined(of_actors[pair // n_calls], of_calls[pair % n_calls]) for pair in pairs.tolist()]
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(both, _TEXT))
+    is_first = _each(identity, [written != _EMPTY for written in of_actors])
+    is_second = _each(call, [written != _EMPTY for written in of_calls])
+    return pc.binary_join_element_wise(
+        _spread(identity, [written[:-1] for written in of_actors]),
+        _spread(call, [written[1:] for written in of_calls]),
+        pc.if_else(pa.array(is_first & is_second), ",", ""),
+    )
 
 
 def _written(detail: Mapping[str, Any]) -> str:
     return msgspec.json.encode(detail).decode()
 
 
-def _joined(first: str, second: str) -> str:
-    """The members of two JSON objects in one."""
-    return second if first == _EMPTY else first if second == _EMPTY else f"{first[:-1]},{second[1:]}"
-
-
 def _resources(fields: Fields, call: Distinct, services: Sequence[str], account: pa.StringArray) -> pa.ListArray:
     """As `resource_arns` finds them: what a record lists, then what its request names, each once."""
+    found = _listed(fields)
+    regions, accounts = _shared(fields.text("awsRegion")), _shared(account)
+    requests = fields.json("requestParameters")
+    is_asking = fields.kinds("requestParameters") == OBJECT
+    is_object = is_asking & _each(call, [service == "s3" for service in services])
+    is_object &= ~_where(is_object, requests, NAMES_MORE)
+    places = np.nonzero(is_object)[0]
+    for row, request in zip(places.tolist(), _decoded(requests.take(places), _OBJECTS), strict=True):
+        if arn := object_arn(request.bucket, request.key, regions[row]):
+            found[row].append(arn)
+    places = np.nonzero(is_asking & ~is_object)[0]
+    of_calls = call.codes.tolist()
+    for row, request in zip(places.tolist(), _decoded(requests.take(places), _ANY), strict=True):
+        add_requested(found[row], request, services[of_calls[row]], regions[row], accounts[row])
+    return pa.array(map(_each_once, found), pa.list_(_TEXT), size=len(found))
+
+
+def _listed(fields: Fields) -> list[list[str]]:
+    """The ARNs that each record lists."""
     found: list[list[str]] = [[] for _ in range(len(fields))]
-    listing, lists = _decoded_where(fields, "resources", ARRAY, _RESOURCES)
-    for row, items in zip(listing.tolist(), lists, strict=True):
-        found[row] = [item.arn for item in items if type(item) is _Resource and type(item.arn) is str and item.arn]
-    asking, requests = _decoded_where(fields, "requestParameters", OBJECT, _ANY)
-    places = pa.array(asking)
-    for row, request, service, region, of_account in zip(
-        asking.tolist(),
-        requests,
-        map(services.__getitem__, call.codes[asking].tolist()),
-        fields.text("awsRegion").take(places).to_pylist(),
-        account.take(places).to_pylist(),
-        strict=True,
-    ):
-        add_requested(found[row], request, service, region, of_account)
-    return pa.array([list(dict.fromkeys(arns)) if len(arns) > 1 else arns for arns in found], pa.list_(_TEXT))
+    places = np.nonzero(fields.kinds("resources") == ARRAY)[0]
+    for row, items in zip(places.tolist(), _decoded(fields.json("resources").take(places), _RESOURCES), strict=True):
+        for item in items:
+            if type(item) is _Resource and type(item.arn) is str and item.arn:
+                found[row].append(item.arn)
+    return found
 
 
-def _decoded_where(fields: Fields, path: str, kind: int, decoder: Any) -> tuple[Places, list[Any]]:
-    """The rows where the field is of this kind, and its values, decoded all at once."""
-    rows = np.nonzero(fields.kinds(path) == kind)[0]
-    texts = fields.json(path).take(pa.array(rows)).to_pylist()
-    return rows, decoder.decode(f"[{','.join(texts)}]")
+def _shared(texts: pa.StringArray) -> list[str | None]:
+    """The texts, equal ones as the same object: what is remembered by them is found faster."""
+    encoded = texts.dictionary_encode()
+    values = [*encoded.dictionary.to_pylist(), None]
+    return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]
+
+
+def _each_once(arns: list[str]) -> list[str]:
+    if len(arns) < 2 or (len(arns) == 2 and arns[0] != arns[1]):
+        return arns
+    return list(dict.fromkeys(arns))
+
+
+def _decoded(texts: pa.StringArray, decoder: Any) -> Iterator[Any]:
+    """The values that these JSON texts hold; a call of the decoder for each would cost more."""
+    return chain.from_iterable(_decoded_parts(texts, decoder))
+
+
+def _decoded_parts(texts: pa.StringArray, decoder: Any) -> Iterator[list[Any]]:
+    ended = pc.binary_join_element_wise(texts, "", ",")
+    _, ends, data = ended.buffers()
+    for start in range(0, len(texts), _AT_ONCE):
+        first, last = np.frombuffer(ends, np.int32)[[start, min(start + _AT_ONCE, len(texts))]]
+        yield decoder.decode(b"".join((b"[", memoryview(data)[first : last - 1], b"]")))
 
 
 COLUMNAR = Columnar(paths=lambda _: _PATHS, takes=_takes, columns=_columns, arrays=ARRAYS)

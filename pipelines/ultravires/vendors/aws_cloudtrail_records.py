@@ -28,9 +28,9 @@ def service_of(source: Any) -> str | None:
     return written.removesuffix(_SUFFIX) if written else None
 
 
-def calling_service(address: str | None) -> str | None:
+def calling_service(address: Any) -> str | None:
     """The service that stands where the address of a caller should be."""
-    return address if address and address.endswith(_SUFFIX) else None
+    return address if type(address) is str and address.endswith(_SUFFIX) else None
 
 
 def outcome_of(record: dict[str, Any], name: str, error: str | None) -> str:

@@ -24,6 +24,8 @@ _ISSUES_SESSION = frozenset(
 _CREATES_KEY, _DELETES_KEY, _UPDATES_KEY = "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey"
 _ISSUES = _ISSUES_SESSION | {_CREATES_KEY}
 _REVOKES = frozenset({_DELETES_KEY, _UPDATES_KEY})
+NAMES_TAGS = '"(?:tags|principalTags|incomingTransitiveTags)":'
+"""In the text of a request: it may give tags to the session."""
 _SECOND = 1_000_000
 _LONGEST_SESSION = 129_600  # seconds; GetSessionToken and GetFederationToken allow 36 hours
 
@@ -83,10 +85,11 @@ def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
 
 def _issued_role(request: dict[str, Any], response: dict[str, Any]) -> tuple[str | None, str | None]:
     """The role as requested (with its path), else as in the session's ARN."""
-    session = text(mapping(response.get("assumedRoleUser")).get("arn"))
-    role, session_name = role_of_session(session)
-    requested = text(request.get("roleArn"))
-    return requested or role, text(request.get("roleSessionName")) or session_name
+    requested, named = text(request.get("roleArn")), text(request.get("roleSessionName"))
+    if requested and named:
+        return requested, named
+    role, session_name = role_of_session(text(mapping(response.get("assumedRoleUser")).get("arn")))
+    return requested or role, named or session_name
 
 
 def revoked_by(record: dict[str, Any], name: str) -> str | None:
@@ -107,12 +110,15 @@ def session_keys(
         yield "session_name", f"{issued.role_arn}/{issued.session_name}", "carries"
     if subject := issued.federated_subject or actor.federated_subject:
         yield "federated_subject", subject, "carries"
+    tags, incoming = list(_tags(request)), mapping(request.get("incomingTransitiveTags"))
+    if not tags and not incoming:
+        return
     transitive = frozenset(texts(request.get("transitiveTagKeys")))
     redactor = Redactor(options)
-    for name, value in _tags(request):
+    for name, value in tags:
         kind = "transitive_tag" if name in transitive else "session_tag"
         yield kind, f"{name}={redactor.redact({name: value})[name]}", "carries"
-    for name, value in mapping(request.get("incomingTransitiveTags")).items():
+    for name, value in incoming.items():
         if type(value) is str:
             yield "transitive_tag", f"{name}={redactor.redact({name: value})[name]}", "carries"
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import SAMPLES
 from source_samples import SAMPLES as RECORDS
 from source_samples import SOURCE_SAMPLES
-from ultravires import loading, registry, storing
+from ultravires import loading, registry
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.loading import LoadCounts, Loader
 from ultravires.pipeline import hourly_tables
@@ -77,7 +77,6 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     beginning = lost.read_bytes()[:1000]
     whole = input_file.read_bytes
     monkeypatch.setattr(loading, "FLUSH_ROWS", rows_before_loss)
-    monkeypatch.setattr(storing, "ROW_GROUP_ROWS", 1)
     monkeypatch.setattr(parts, "STREAMED_BYTES", 1 if rows_before_loss else parts.STREAMED_BYTES)
     monkeypatch.setattr(parts, "SMALL_FILE", -1)
     monkeypatch.setattr(input_file, "HELD_BYTES", 0)
@@ -199,7 +198,6 @@ def test_a_batch_of_rows_larger_than_the_memory_for_it_is_stored_in_parts(
 ) -> None:
     """The number of rows that wait does not change what is stored."""
     monkeypatch.setattr(loading, "FLUSH_ROWS", 1)
-    monkeypatch.setattr(storing, "ROW_GROUP_ROWS", 1)
     loader.load(LocalPlace(logs))
     assert conserved(loader)
     assert loader.counts.events > 3

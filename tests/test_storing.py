@@ -1,5 +1,6 @@
 """Events are stored once: within a batch, across files, across runs, whichever copy comes first."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
-from ultravires import storing
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.errors import RunError
 from ultravires.pipeline import hourly_tables
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
-from ultravires.storing import store_events, store_row_groups
+from ultravires.storing import store_events
 from ultravires.warehouse import ROW_GROUP_ROWS, open_warehouse
 
 AT = datetime(2026, 10, 5, 8, 30, tzinfo=UTC)
@@ -82,27 +82,20 @@ ARRIVING = st.lists(
 
 
 @trying(max_examples=15, deadline=None)
-@given(ARRIVING, st.integers(1, 7), st.integers(1, 4))
-def test_events_stored_by_the_row_group_are_those_stored_at_once(
-    tmp_path_factory: pytest.TempPathFactory, arriving: list[dict[str, object]], flush: int, row_group: int
+@given(ARRIVING, st.integers(1, 7))
+def test_events_stored_in_parts_are_those_stored_at_once(
+    tmp_path_factory: pytest.TempPathFactory, arriving: list[dict[str, object]], flush: int
 ) -> None:
-    """What does not fill a row group waits for the next rows; the same stands in the end, counted once a file."""
-    with open_warehouse(tmp_path_factory.mktemp("home")) as warehouse, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storing, "ROW_GROUP_ROWS", row_group)
+    """Of one transaction, whose parts see what those before them stored; and counted once a file."""
+    with open_warehouse(tmp_path_factory.mktemp("home")) as warehouse:
         engine = DuckDBEngine(warehouse, hourly_tables())
-        counts: dict[str, int] = {}
-        waiting = EVENTS.empty_table()
+        counts = Counter[str]()
         with warehouse.transaction():
             for start in range(0, len(arriving), flush):
-                waiting = pa.concat_tables([waiting, rows(*arriving[start : start + flush])])
-                fresh, waiting = store_row_groups(engine, Settings(), waiting)
-                assert sum(fresh.values()) % row_group == 0 or waiting.num_rows < row_group
-                counts = {file: counts.get(file, 0) + fresh.get(file, 0) for file in {*counts, *fresh}}
-            fresh = store_events(engine, Settings(), waiting)
-        counts = {file: counts.get(file, 0) + fresh.get(file, 0) for file in {*counts, *fresh}}
+                counts.update(store_events(engine, Settings(), rows(*arriving[start : start + flush])))
         by_parts = stored(engine)
         n_distinct = len({row["event_id"] for row in arriving})
-        assert sum(counts.values()) == len(by_parts) == n_distinct
+        assert counts.total() == len(by_parts) == n_distinct
         engine.con.execute("delete from events")
         if arriving:
             store(engine, *arriving)
@@ -110,13 +103,16 @@ def test_events_stored_by_the_row_group_are_those_stored_at_once(
 
 
 def test_row_groups_are_whole_until_a_transaction_ends(engine: DuckDBEngine) -> None:
-    """Else each commit would write what is left of them to the log, and each checkpoint once more."""
+    """However its parts and their batches are cut, and without the duplicates among them. Else each commit would write
+    what is left of a group to the log, and each checkpoint once more.
+    """
     n_rows = 2 * ROW_GROUP_ROWS + 100
     many = rows({}).take([0] * n_rows).set_column(0, EVENTS.field(0), [[f"e{n}" for n in range(n_rows)]])
+    cut = [many.slice(start, 7_000) for start in range(0, n_rows, 7_000)]
     with engine.warehouse.transaction():
-        counts, left = store_row_groups(engine, Settings(), many)
-        store_events(engine, Settings(), left)
-    assert (counts, left.num_rows) == ({"f1": 2 * ROW_GROUP_ROWS}, 100)
+        first = store_events(engine, Settings(), pa.concat_tables([*cut[:5], *cut[:2]]))
+        rest = store_events(engine, Settings(), pa.concat_tables(cut[3:]))
+    assert (first, rest) == ({"f1": 35_000}, {"f1": n_rows - 35_000})
     of_groups = engine.con.execute(
         "select sum(count) from pragma_storage_info('events') where column_name = 'event_id' "
         "and segment_type <> 'VALIDITY' group by row_group_id order by row_group_id"

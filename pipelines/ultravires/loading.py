@@ -24,7 +24,7 @@ from ultravires.reading.pool import ReadFiles
 from ultravires.reading.splitting import TOO_LONG
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
-from ultravires.storing import store_events, store_row_groups
+from ultravires.storing import store_events
 from ultravires.tombstones import newest_tombstone, without_pruned
 from ultravires.warehouse import ROW_GROUP_ROWS
 
@@ -147,7 +147,7 @@ class Loader:
                     if group.n_rows >= FLUSH_ROWS:
                         self._flush(group)
                     part = next(parts, None)
-                self._flush(group, is_last=True)
+                self._flush(group)
                 self._write_manifest(group.files)
         except _Lost:
             part = next(parts, None)
@@ -158,21 +158,17 @@ class Loader:
             (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
         return part
 
-    def _flush(self, group: "_Group", *, is_last: bool = False) -> None:
-        """Store the waiting rows of `group` inside the open transaction; all of them only when it ends."""
+    def _flush(self, group: "_Group") -> None:
+        """Store the waiting rows of `group` inside the open transaction."""
         self._store_quarantine(group)
-        if group.events:
-            arrived, pruned = without_pruned(self._with_provenance(group.events), self.tombstone)
-            self.pruned += pruned
-            group.waiting = pa.concat_tables([group.waiting, arrived])
-        if is_last:
-            stored, left = store_events(self.engine, self.settings, group.waiting), EVENTS.empty_table()
-        else:
-            stored, left = store_row_groups(self.engine, self.settings, group.waiting)
+        if not group.events:
+            return
+        arrived, pruned = without_pruned(self._with_provenance(group.events), self.tombstone)
+        self.pruned += pruned
         by_id = {file.file_id: file for file in group.files}
-        for file_id, n in stored.items():
+        for file_id, n in store_events(self.engine, self.settings, arrived).items():
             by_id[file_id].events += n
-        group.events, group.waiting, group.n_rows = [], left, left.num_rows
+        group.events, group.n_rows = [], 0
 
     def _with_provenance(self, batches: list[pa.RecordBatch]) -> pa.Table:
         table = pa.Table.from_batches(batches)
@@ -285,8 +281,6 @@ class _Group:
     n_rows: int = 0
     files: list[InputFile] = field(default_factory=list)
     events: list[pa.RecordBatch] = field(default_factory=list)
-    waiting: pa.Table = field(default_factory=EVENTS.empty_table)
-    """Events that did not fill a row group; they are stored with those that follow."""
     refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     streamed: Location | None = None

@@ -10,39 +10,19 @@ from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reference import network_namer
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
-from ultravires.warehouse import ROW_GROUP_ROWS
 
 _COLUMNS = ", ".join(EVENTS.names)
 
 
 def store_events(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> dict[str, int]:
     """Insert `incoming` (EVENTS) without what is stored already; returns new events by file_id."""
-    return _store(engine, settings, incoming, multiple_of=1)[0]
-
-
-def store_row_groups(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> tuple[dict[str, int], pa.Table]:
-    """As `store_events`, but only as many as fill whole row groups; the others come back.
-
-    DuckDB compresses whole row groups while they are inserted. What is left of one it writes to its log first and
-    compresses at the next checkpoint, with the rows that stand before it in its group.
-    """
-    return _store(engine, settings, incoming, multiple_of=ROW_GROUP_ROWS)
-
-
-def _store(
-    engine: DuckDBEngine, settings: Settings, incoming: pa.Table, multiple_of: int
-) -> tuple[dict[str, int], pa.Table]:
     if not incoming.num_rows:
-        return {}, incoming
+        return {}
     con = engine.con
     con.register("incoming", incoming.append_column("place", pa.array(np.arange(incoming.num_rows))))
     try:
         _name_networks(engine, settings)
-        is_distinct = _distinct(con, incoming.num_rows)
-        distinct = incoming if is_distinct.all() else incoming.filter(pa.array(is_distinct))
-        count = distinct.num_rows - distinct.num_rows % multiple_of
-        _put_back(con, count)
-        return _insert(engine, distinct.slice(0, count)), distinct.slice(count)
+        return _insert(engine, incoming, _distinct(con, incoming.num_rows))
     finally:
         con.unregister("incoming")
 
@@ -93,38 +73,31 @@ def _distinct(con: duckdb.DuckDBPyConnection, n_incoming: int) -> npt.NDArray[np
     return is_distinct
 
 
-def _put_back(con: duckdb.DuckDBPyConnection, count: int) -> None:
-    """Leave in `arrived` its first `count` rows by their place."""
-    con.execute(
-        "delete from arrived where place >= (select place from arrived order by place limit 1 offset ?)", [count]
-    )
-
-
-def _insert(engine: DuckDBEngine, events: pa.Table) -> dict[str, int]:
-    """Insert what is in `arrived`, whose rows are `events`, for what stands of it; returns new events by file_id."""
-    if not events.num_rows:
+def _insert(engine: DuckDBEngine, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> dict[str, int]:
+    """Insert what is in `arrived` for what stands of it; returns new events by file_id."""
+    if not is_distinct.any():
         return {}
     con = engine.con
     replaced = "select event_id from arrived join standing using (event_id)"
     con.execute(f"delete from events where event_id in ({replaced})")
-    _insert_in_order(con, events)
+    _insert_in_order(con, incoming, is_distinct)
     engine.touch_readers("events", "select distinct event_hour from arrived")
     engine.warehouse.bump("events")
     fresh = f"select file_id, count(*) from arrived where event_id not in ({replaced}) group by file_id"
     return {file_id: int(n) for file_id, n in con.execute(fresh).fetchall()}
 
 
-def _insert_in_order(con: duckdb.DuckDBPyConnection, events: pa.Table) -> None:
-    # In order, and in pieces as large as a row group, DuckDB compresses each of them on the way, and none again later.
-    starts = range(0, events.num_rows, ROW_GROUP_ROWS)
-    pieces = [events.slice(start, ROW_GROUP_ROWS).combine_chunks() for start in starts]
-    con.register("row_groups", pa.concat_tables(pieces))
-    con.execute("set preserve_insertion_order = true")
+def _insert_in_order(con: duckdb.DuckDBPyConnection, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> None:
+    # One thread fills one row group after the other, and each is compressed when it is full. Several would leave a part of
+    # one each, which is written to the log and compressed later. `+ 0` keeps the filter from Arrow, which would copy every
+    # row that it leaves.
+    con.register("marked", incoming.append_column("mark", pa.array(is_distinct.view(np.int8))))
+    con.execute("set threads = 1")
     try:
-        con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from row_groups")
+        con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from marked where mark + 0 = 1")
     finally:
-        con.execute("set preserve_insertion_order = false")
-        con.unregister("row_groups")
+        con.execute("reset threads")
+        con.unregister("marked")
 
 
 def _name_networks(engine: DuckDBEngine, settings: Settings) -> None:

@@ -218,6 +218,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     con.execute("set timezone = 'UTC'")
     con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     con.execute("set preserve_insertion_order = false")
+    con.execute("set write_buffer_row_group_count = 1")  # a full row group is compressed and written, not kept
     con.execute("set enable_progress_bar = false")
     return con
 

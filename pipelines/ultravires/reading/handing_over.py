@@ -13,6 +13,8 @@ import pyarrow as pa
 from ultravires.reading.parts import Part
 
 _ARROW = ".arrow"
+WORTH_A_BATCH = 2_000
+"""Rows of a batch on average from which on it costs less to hand over as it is than to copy them into one."""
 
 
 def hand_over(part: Part, folder: Path) -> str:
@@ -40,8 +42,9 @@ def take(name: str, folder: Path) -> Part:
 
 
 def _write_events(batches: list[pa.RecordBatch], path: Path) -> None:
-    # One batch costs a fraction of many.
-    whole = pa.Table.from_batches(batches).combine_chunks() if len(batches) > 1 else pa.Table.from_batches(batches)
+    whole = pa.Table.from_batches(batches)
+    if whole.num_rows < len(batches) * WORTH_A_BATCH:
+        whole = whole.combine_chunks()
     path.touch(mode=0o600)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
         writer.write_table(whole)

@@ -134,6 +134,8 @@ class _Pool:
     def _submit(self, task: list[Location]) -> "Future[str]":
         if self._executor is None:
             context = multiprocessing.get_context("forkserver")
+            # what all of them need is imported once, before they part
+            context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
         with _told_of_death():
             return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder)

@@ -88,9 +88,9 @@ def _insert(engine: DuckDBEngine, incoming: pa.Table, is_distinct: npt.NDArray[n
 
 
 def _insert_in_order(con: duckdb.DuckDBPyConnection, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> None:
-    # One thread fills one row group after the other, and each is compressed when it is full. Several would leave a part of
-    # one each, which is written to the log and compressed later. `+ 0` keeps the filter from Arrow, which would copy every
-    # row that it leaves.
+    # One thread fills one row group after the other, and each is compressed when it is full. Several would leave a part
+    # of one each, which is written to the log and compressed later. `+ 0` keeps the filter from Arrow, which would copy
+    # every row that it leaves.
     con.register("marked", incoming.append_column("mark", pa.array(is_distinct.view(np.int8))))
     con.execute("set threads = 1")
     try:

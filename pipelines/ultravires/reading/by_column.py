@@ -1,7 +1,7 @@
 """Reads whole texts of a source by the column (`reading.columns`), and by `Source.events` what is left.
 
-Both ways lead to the same rows, and every way back is open: a text that is not plain is read as any other source's, and a
-record that is odd or not of the usual kind alone.
+Both ways lead to the same rows, and every way back is open: a text that is not plain is read as any other source's, and
+a record that is odd or not of the usual kind alone.
 """
 
 import re
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ultravires.reading import native
 from ultravires.reading.columns import Columnar, Fields, Mask, Places
@@ -86,7 +85,9 @@ class ColumnReader:
         if self._columnar.ignores is not None:
             ignored[plain] = self._columnar.ignores(fields)
         suspects = np.flatnonzero(mask & ((scan.flags & native.SUSPECT) != 0))
-        changed, clean, too_deep = self._builder.without_secrets(scan.records(suspects, self._options.hash_key), range(len(suspects)))
+        changed, clean, too_deep = self._builder.without_secrets(
+            scan.records(suspects, self._options.hash_key), range(len(suspects))
+        )
         mask[suspects[too_deep]] = False
         return _Taken(mask, ignored, suspects[changed], clean)
 
@@ -130,9 +131,7 @@ class ColumnReader:
         said["detail"] = self._builder.redacted(said["detail"])
         moments = said["event_at"].cast(pa.int64())
         columns = said | {
-            "event_id": native.event_ids(
-                self._source.log, said["native_id"], moments, said["action"], said["outcome"]
-            ),
+            "event_id": native.event_ids(self._source.log, said["native_id"], moments, said["action"], said["outcome"]),
             "log": pa.repeat(self._source.log, count),
             "source": pa.repeat(self._source.name, count),
             "source_version": pa.repeat(pa.scalar(self._source.version, pa.int32()), count),

@@ -1,9 +1,9 @@
 """Reading by the column: what the records of a batch mean, told column by column and once for equal fields.
 
-`Source.events` says what one record means; it decodes all of it and costs about as much as everything else. Most records
-of a log say the same again in most of their fields. So a source may also say it by the column (`Columnar`): which fields
-its `events` looks at, which records are of the usual kind, and what their columns are. The others are read by `events`,
-and for every record that both can read both must say the same: the tests hold a source to that.
+`Source.events` says what one record means; it decodes all of it and costs about as much as everything else. Most
+records of a log say the same again in most of their fields. So a source may also say it by the column (`Columnar`):
+which fields its `events` looks at, which records are of the usual kind, and what their columns are. The others are read
+by `events`, and for every record that both can read both must say the same: the tests hold a source to that.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -48,8 +48,8 @@ class Scanned(Protocol):
 
     def inner_json(self, field: int, rows: Places) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
         """What JSON is written inside of strings, with its text as we would write it. STRING, and what is between the
-        quotes, for a string that does not begin as an object or an array; UNSURE where that is not plainly written or no
-        JSON; any other value as it is.
+        quotes, for a string that does not begin as an object or an array; UNSURE where that is not plainly written or
+        no JSON; any other value as it is.
         """
 
     def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
@@ -135,8 +135,8 @@ class Columnar:
     in them, but for those that the reading itself knows (ids, hashes, provenance, `raw`); a column of few different
     values as a DictionaryArray. A record comes to neither where a field holds a string with escapes, where a name
     stands twice in an object, or where its text is not as we would write it: `events` reads those.
-    A field `attributes/<key>` is one of a list of `{"key": ..., "value": ...}`, of the record or around it; a field with
-    `~` before it is wanted also where it is a string with escapes.
+    A field `attributes/<key>` is one of a list of `{"key": ..., "value": ...}`, of the record or around it; a field
+    with `~` before it is wanted also where it is a string with escapes.
     `ignores` says which records hold no event; none where it is not given.
     `arrays` names the arrays that records may be wrapped in, as in `{"Records": [`; `nestings` those that records lie
     inside of, each in the elements of the one before: `resourceSpans.scopeSpans.spans`.

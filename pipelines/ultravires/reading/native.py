@@ -1,4 +1,4 @@
-"""The native scanner (`pipelines/native`, Rust): many records taken apart in one pass, without an object for each value.
+"""The native scanner (`pipelines/native`, Rust): many records taken apart in one pass, with no object for each value.
 
 It is built where the project is installed, if Rust is there. Where it is not, `is_available` is false and everything is
 read by `Source.events`: the rows are the same, in several times the time.
@@ -134,8 +134,8 @@ class Scan:
         self.counts = np.empty(len(text_ends), np.int64)
         self._starts, self._ends, self._lines = (np.empty(n_records, np.int64) for _ in range(3))
         self.flags = np.empty(n_records, np.uint8)
-        arrays = (self.counts, self._starts, self._ends, self._lines, self.flags)
-        _call("uv_records_at", handle, *map(_at, arrays))
+        positions = (_at(self._starts), _at(self._ends), _at(self._lines))
+        _call("uv_records_at", handle, _at(self.counts), *positions, _at(self.flags))
 
     def __enter__(self) -> Self:
         return self
@@ -172,9 +172,7 @@ class Scan:
         size = self._call("uv_text_bytes", field, *_rows(rows))
         kinds, offsets = np.empty(len(rows), np.uint8), np.empty(len(rows) + 1, np.int32)
         texts = pa.allocate_buffer(size)
-        self._call(
-            "uv_inner_json", self._layout.handle, field, *_rows(rows), _at(kinds), _at(offsets), *_room(texts)
-        )
+        self._call("uv_inner_json", self._layout.handle, field, *_rows(rows), _at(kinds), _at(offsets), *_room(texts))
         return kinds, pa.StringArray.from_buffers(len(rows), pa.py_buffer(offsets), texts)
 
     def codes(self, fields: Sequence[int], rows: Places) -> tuple[Codes, Places]:

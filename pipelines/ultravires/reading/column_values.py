@@ -8,10 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.values import hex_id, micros
+from ultravires.reading.values import hex_id, micros, micros_of_nanos
 
 # Nanoseconds since 1970, in which Arrow reads a fraction of any length, reach into the year 2262.
 _USUAL_TIME = r"^2[01]\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
+_NANOS_DIGITS = 19
+"""Of the times from 2001 to 2286."""
 _USUAL_HEX = r"^[0-9a-f]*[1-9a-f][0-9a-f]*$"
 
 
@@ -23,6 +25,17 @@ def micros_column(texts: pa.StringArray) -> pa.Int64Array:
     except pa.ArrowInvalid:  # a day that its month does not have, which Arrow does not say of which row
         return pa.array([micros(value) for value in texts.to_pylist()], pa.int64())
     return mended(pc.divide(moments.cast(pa.int64()), 1000), is_usual, texts, micros)
+
+
+def nanos_column(texts: pa.StringArray) -> pa.Int64Array:
+    """`micros_of_nanos` of each text."""
+    lengths = pc.binary_length(texts)
+    is_usual = pc.and_(pc.ascii_is_decimal(texts), pc.equal(lengths, _NANOS_DIGITS)).fill_null(True)
+    try:
+        nanos = (texts if is_usual.false_count == 0 else pc.if_else(is_usual, texts, None)).cast(pa.int64())
+    except pa.ArrowInvalid:  # a number beyond 64 bits, of which Arrow does not say in which row
+        return pa.array([micros_of_nanos(value) for value in texts.to_pylist()], pa.int64())
+    return mended(pc.divide(nanos, 1000), is_usual, texts, micros_of_nanos)
 
 
 def hex_ids(texts: pa.StringArray) -> pa.StringArray:

@@ -230,16 +230,17 @@ impl<'a> Scanner<'a> {
     fn record(&mut self, start: usize) -> Step<usize> {
         self.fields.fill(NOTHING);
         self.line = start;
-        self.record_in(start, 0)
+        self.record_in(start, 0, 1)
     }
 
-    /// A record inside of something, of which there are `flags`, and fields that count where it has none.
-    pub(crate) fn record_in(&mut self, start: usize, flags: u8) -> Step<usize> {
+    /// A record inside of something, of which there are `flags`, and fields that count where it has none; so deep in
+    /// what it is written into when it stands alone.
+    pub(crate) fn record_in(&mut self, start: usize, flags: u8, depth: usize) -> Step<usize> {
         if self.at(start) != b'{' {
             return Err(Declined);
         }
         self.flags = flags;
-        let end = self.object(start, Some(RECORD), 1)?;
+        let end = self.object(start, Some(RECORD), depth)?;
         if end - start > self.layout.max_record_bytes {
             return Err(Declined);
         }
@@ -267,7 +268,7 @@ impl<'a> Scanner<'a> {
                 }
                 return Ok(end);
             }
-            b'{' => (self.object(start, node, depth + 1)?, OBJECT),
+            b'{' => (self.object(start, self.members_of(node), depth + 1)?, OBJECT),
             b'[' => (self.array(start, node, depth + 1)?, ARRAY),
             b't' => (self.word(start, b"true")?, TRUE),
             b'f' => (self.word(start, b"false")?, FALSE),
@@ -278,6 +279,11 @@ impl<'a> Scanner<'a> {
             self.keep(field, start, end, kind);
         }
         Ok(end)
+    }
+
+    /// What is wanted of an object's members: nothing where a list was looked for.
+    fn members_of(&self, node: Option<usize>) -> Option<usize> {
+        node.filter(|&node| !self.layout.nodes[node].is_list)
     }
 
     fn field_of(&self, node: Option<usize>) -> Option<usize> {

@@ -19,7 +19,6 @@ from ultravires.reading.columns import (
     ESCAPED,
     NULL,
     NUMBER,
-    OBJECT,
     STRING,
     UNSURE,
     Columnar,
@@ -192,8 +191,13 @@ def _asks(fields: Fields) -> Mask:
 
 def _has_usual_arguments(fields: Fields, is_mcp: Mask) -> Mask:
     """Tool calls whose arguments are plain to read and, in MCP, no `params` with the tool's name beside them."""
-    kinds = _arguments(fields).gather(_inner_kinds, pa.uint8()).fill_null(ABSENT).to_numpy()
-    mask: Mask = (kinds != UNSURE) & ~(is_mcp & (kinds == OBJECT))
+    arguments = _arguments(fields)
+    mask: Mask = arguments.gather(_inner_kinds, pa.uint8()).fill_null(ABSENT).to_numpy() != UNSURE
+    if is_mcp.any():
+        texts = arguments.gather(_inner_texts, _TEXT)
+        for name in ("name", "arguments"):
+            is_mcp = is_mcp & pc.match_substring(texts, f'"{name}":').fill_null(False).to_numpy(zero_copy_only=False)
+        mask &= ~is_mcp
     return mask
 
 

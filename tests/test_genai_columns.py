@@ -95,9 +95,7 @@ def test_the_source_reads_by_the_column() -> None:
     assert SOURCE.columnar is COLUMNAR
 
 
-@pytest.mark.parametrize(
-    "file", sorted((SAMPLES / "otel_genai").glob("*.jsonl")), ids=lambda file: str(file.stem)
-)
+@pytest.mark.parametrize("file", sorted((SAMPLES / "otel_genai").glob("*.jsonl")), ids=lambda file: str(file.stem))
 def test_samples_are_the_same_by_the_column(file: Path, folder: Path) -> None:
     """Of the usual kind are all but what people asked for."""
     data = file.read_bytes()
@@ -156,7 +154,13 @@ def test_a_span_may_be_as_deep_as_any_record(depth: int, folder: Path) -> None:
 
 ARGUMENTS = st.sampled_from(
     [
-        *('{"order": 7, "reason": "asked"}', '{"b":1,"a":[true,null,{"z":0.5,"y":"\\u00e9"}]}', '{"a":"é"}', "{}", "[]"),
+        *(
+            '{"order": 7, "reason": "asked"}',
+            '{"b":1,"a":[true,null,{"z":0.5,"y":"\\u00e9"}]}',
+            '{"a":"é"}',
+            "{}",
+            "[]",
+        ),
         *("[1, 2]", "plain text", 'a "quoted" \\ text', "{broken", '{"a":1,"a":2}', '{"a": 1} x', " {}", "[1,", "7"),
         *('{"password": "hunter2"}', '{"user":{"api_key":"k"},"n":1}', '{"\\u0061pi_key": "k"}', "\n", "", "null"),
         *('{"name":"t","arguments":{"a":1}}', '{"n": 1.50}', '{"n":1e3}', '{"n":12345678901234567890}', "[" * 150),
@@ -172,14 +176,24 @@ WORDS = st.sampled_from(
 VALUES = st.one_of(
     WORDS.map(lambda word: {"stringValue": word}),
     ARGUMENTS.map(lambda text: {"stringValue": text}),
-    st.sampled_from([7, "7", "0", "007", "-7", -7, 7.5, 7.0, "x", "", None, True, 2**53, "9" * 18, "9" * 20, 10**18]).map(
-        lambda number: {"intValue": number}
-    ),
+    st.sampled_from(
+        [7, "7", "0", "007", "-7", -7, 7.5, 7.0, "x", "", None, True, 2**53, "9" * 18, "9" * 20, 10**18]
+    ).map(lambda number: {"intValue": number}),
     st.sampled_from([1.5, 2.0, 3, -1, 0.0, 1e300, "NaN", None, 1e-7]).map(lambda number: {"doubleValue": number}),
     st.booleans().map(lambda truth: {"boolValue": truth}),
     st.sampled_from(
         [
-            *({}, None, "bare", 7, [], {"stringValue": 5}, {"stringValue": None}, {"boolValue": "true"}, {"other": "x"}),
+            *(
+                {},
+                None,
+                "bare",
+                7,
+                [],
+                {"stringValue": 5},
+                {"stringValue": None},
+                {"boolValue": "true"},
+                {"other": "x"},
+            ),
             *({"bytesValue": "aGk="}, {"arrayValue": {"values": [{"stringValue": "a"}]}}, {"arrayValue": {}}),
             {"kvlistValue": {"values": [{"key": "password", "value": {"stringValue": "hunter2"}}]}},
             *({"stringValue": "a", "intValue": "1"}, {"intValue": "1", "stringValue": "a"}, {"stringValue": {"a": 1}}),
@@ -204,7 +218,17 @@ TIMES = st.sampled_from(
     [
         *("1791194401000000611", "1791194401000000999", 1791194401000000000, "0", 0, "", "9223372036854775807", "x"),
         *("9223372036854775808", "18446744073709551615", "253402300799999999999", "1", "999", "1000", "-5", -5, None),
-        *(17.5, "1.5", "0001791194401000000", "\u0661" * 19, True, [], {}, "999999999999999999", " 1791194401000000000"),
+        *(
+            17.5,
+            "1.5",
+            "0001791194401000000",
+            "\u0661" * 19,
+            True,
+            [],
+            {},
+            "999999999999999999",
+            " 1791194401000000000",
+        ),
     ]
 )
 STATUSES = st.sampled_from(
@@ -213,7 +237,9 @@ STATUSES = st.sampled_from(
         *({"code": "ERROR", "message": "x"}, {"code": []}, {"code": None}, {"code": True}, {"code": 'a"b'}),
     ]
 )
-SPAN_NAMES = st.sampled_from(["handoff to b", "handoff to ", "execute_tool t", "execute_tool ", "", "é", 'a"b', None, 7])
+SPAN_NAMES = st.sampled_from(
+    ["handoff to b", "handoff to ", "execute_tool t", "execute_tool ", "", "é", 'a"b', None, 7]
+)
 MEMBERS = st.one_of(
     st.tuples(st.sampled_from(["traceId", "spanId", "parentSpanId"]), IDS),
     st.tuples(st.sampled_from(["startTimeUnixNano", "endTimeUnixNano"]), TIMES),
@@ -294,7 +320,9 @@ def exports(draw: st.DrawFn) -> Any:
 @st.composite
 def arounds(draw: st.DrawFn, name: str) -> Json:
     """What stands around spans: a resource or a scope, or nothing, and other members."""
-    before = draw(st.sampled_from([{}, {}, {"schemaUrl": "https://example.org"}, {"more": {"password": "p", "a": [1]}}]))
+    before = draw(
+        st.sampled_from([{}, {}, {"schemaUrl": "https://example.org"}, {"more": {"password": "p", "a": [1]}}])
+    )
     pairs = draw(st.lists(PAIRS, max_size=2) | st.just(attributes({"service.name": "runner"})))
     own = draw(st.sampled_from([{"attributes": pairs}, {"attributes": pairs}, {"attributes": pairs, "name": "n"}, {}]))
     return before | ({name: own} if draw(st.integers(0, 5)) else {})

@@ -116,7 +116,8 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
 /// Whether `text` is one JSON value without anything odd but white space; nothing of it is kept.
 pub fn is_plain(text: &[u8], layout: &Layout) -> bool {
     let mut scan = Scan::default();
-    let mut scanner = Scanner::new(text, layout, &mut scan);
+    let (names, fields) = (Vec::new(), Vec::new()); // no field is wanted here
+    let mut scanner = Scanner { data: text, layout, scan: &mut scan, names, flags: 0, fields, line: 0 };
     let end = scanner.value(0, None, 1);
     end.is_ok_and(|end| scanner.blank(end) == text.len()) && scanner.flags & IS_ODD == 0
 }

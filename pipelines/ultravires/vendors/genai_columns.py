@@ -6,7 +6,8 @@ handoffs), is left to `events` of the source.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -16,7 +17,6 @@ import pyarrow.compute as pc
 from ultravires.reading.column_values import hex_ids, nanos_column
 from ultravires.reading.columns import (
     ABSENT,
-    ESCAPED,
     NULL,
     NUMBER,
     STRING,
@@ -59,7 +59,6 @@ from ultravires.vendors.otlp import first_of
 
 _TEXT = pa.string()
 _KIND, _AGENT_NAME, _HANDED_TO = "openinference.span.kind", "gen_ai.agent.name", "gen_ai.handoff.to_agent"
-_WITH_AGENT = {_AGENT_NAME: "any"}
 _MCP, _MCP_REQUEST = "mcp.method.name", "jsonrpc.request.id"
 _ACCOUNT = "cloud.account.id"
 _OF_OPERATION = (
@@ -80,7 +79,10 @@ _PATHS = (
     *(f"{_LIST}{name}" for name in dict.fromkeys((*_OF_CALL, *_OF_ACTOR, *_OWN_CALL))),
 )
 
+_ALWAYS, _IF_NAMED, _NEVER = "always", "where its agent has a name", "never"
+
 Attributes = dict[str, Any]
+_Meaning = TypeVar("_Meaning")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -117,37 +119,54 @@ class _Actor(NamedTuple):
     agent_id: str
 
 
-def _grouped(fields: Fields, names: Sequence[str], *paths: str) -> tuple[Distinct, list[Attributes]]:
-    """The different values of some attributes (and of other fields), and each as a span's attributes."""
+@dataclass(frozen=True)
+class _Said(Generic[_Meaning]):
+    """What some attributes (and other fields) mean in each span, told once for equal ones."""
+
+    distinct: Distinct
+    meanings: Sequence[_Meaning]
+
+    def texts(self, of: Callable[[_Meaning], str | None]) -> pa.StringArray:
+        return pa.array(map(of, self.meanings), _TEXT).take(pa.array(self.distinct.codes))
+
+    def column(self, of: Callable[[_Meaning], str | None]) -> pa.DictionaryArray:
+        return self.distinct.spread(map(of, self.meanings), _TEXT)
+
+    def where(self, of: Callable[[_Meaning], bool]) -> Mask:
+        mask: Mask = np.array([of(meaning) for meaning in self.meanings], np.bool_)[self.distinct.codes]
+        return mask
+
+
+def _said(fields: Fields, meaning: Callable[..., _Meaning], names: Sequence[str], *paths: str) -> _Said[_Meaning]:
+    """`meaning` is given a span's attributes, as far as these names go, and the values of the other fields."""
     distinct = fields.distinct(*(f"{_LIST}{name}" for name in names), *paths)
-    return distinct, [_present(zip(names, values, strict=False)) for values in distinct.values]
+    count = len(names)
+    return _Said(
+        distinct,
+        [meaning(_present(zip(names, values[:count], strict=True)), *values[count:]) for values in distinct.values],
+    )
 
 
 def _present(pairs: Iterable[tuple[str, Any]]) -> Attributes:
     return {name: value for name, value in pairs if value is not None}
 
 
-def _each(distinct: Distinct, answers: list[bool]) -> Mask:
-    return np.array(answers, np.bool_)[distinct.codes]
-
-
 def _takes(fields: Fields) -> Mask:
     """Which spans are calls of the usual kind, with their ids and a time."""
-    of_operation, said = _grouped(fields, _OF_OPERATION)
-    operations = [_operation(attributes) for attributes in said]
+    said = _said(fields, _operation, _OF_OPERATION)
     mask: Mask = (
-        _each(of_operation, [operation.is_usual for operation in operations])
+        said.where(lambda operation: operation.is_usual)
         & ~_has_name_to_read(fields)
         & _has_ids(fields)
         & _is_valid(nanos_column(fields.json(_STARTED)))
     )
-    runs = mask & _each(of_operation, [operation.name == "invoke_agent" for operation in operations])
+    runs = mask & said.where(lambda operation: operation.name == "invoke_agent")
     if runs.any():
         mask[runs] = ~_asks(fields.where(runs))
-    calls = mask & _each(of_operation, [operation.name == "execute_tool" for operation in operations])
+    calls = mask & said.where(lambda operation: operation.name == "execute_tool")
     if calls.any():
-        is_mcp = _each(of_operation, [operation.is_mcp for operation in operations])[calls]
-        mask[calls] = _has_usual_arguments(fields.where(calls), is_mcp)
+        is_mcp = said.where(lambda operation: operation.is_mcp)
+        mask[calls] = _has_usual_arguments(fields.where(calls), is_mcp[calls])
     return mask
 
 
@@ -170,7 +189,8 @@ def _has_name_to_read(fields: Fields) -> Mask:
 
 
 def _has_ids(fields: Fields) -> Mask:
-    return _is_valid(hex_ids(fields.text(_TRACE))) & _is_valid(hex_ids(fields.text(_SPAN)))
+    mask: Mask = _is_valid(hex_ids(fields.text(_TRACE))) & _is_valid(hex_ids(fields.text(_SPAN)))
+    return mask
 
 
 def _is_valid(values: pa.Array) -> Mask:
@@ -245,65 +265,59 @@ def _label(fields: Fields, path: str) -> pa.StringArray:
 
 def _ignores(fields: Fields) -> Mask:
     """Which spans are no agent's, or have no ids."""
-    of_operation, said = _grouped(fields, _OF_OPERATION)
-    is_nothing = _each(of_operation, [_is_nothing(attributes) for attributes in said])
+    said = _said(fields, _agents, _OF_OPERATION)
+    is_nothing = ~said.where(lambda agents: agents == _ALWAYS)
     if is_nothing.any():
-        is_named = _is_valid(fields.text(f"{_LIST}{_AGENT_NAME}"))
-        is_run = _each(of_operation, [not _is_nothing(attributes | _WITH_AGENT) for attributes in said])
-        is_nothing &= ~(is_named & is_run) & ~_has_name_to_read(fields)
+        is_named = _is_valid(fields.text(f"{_LIST}{_AGENT_NAME}")) & said.where(lambda agents: agents == _IF_NAMED)
+        is_nothing &= ~is_named & ~_has_name_to_read(fields)
     mask: Mask = is_nothing | ~_has_ids(fields)
     return mask
 
 
-def _is_nothing(attributes: Attributes) -> bool:
-    return operation_of(attributes) is None and first_of(attributes, _HANDED_TO) is None
+def _agents(attributes: Attributes) -> str:
+    """When a span with these attributes is an agent's."""
+    if first_of(attributes, _HANDED_TO) is not None or operation_of(attributes) is not None:
+        return _ALWAYS
+    return _NEVER if operation_of(attributes | {_AGENT_NAME: "any"}) is None else _IF_NAMED
 
 
 def _columns(fields: Fields, options: Options) -> Mapping[str, pa.Array]:
     count = len(fields)
-    of_call, calls = _calls(fields)
-    of_actor, actors = _actors(fields)
-    traces = hex_ids(fields.text(_TRACE))
-    uids = _joined(traces, hex_ids(fields.text(_SPAN)))
-    conversations = _labels(fields, CONVERSATION)
-    arguments = _arguments_of_tools(fields, _each(of_call, [call.operation == "execute_tool" for call in calls]))
+    spans = _Spans(fields)
+    calls, actors = spans.calls, spans.actors
+    arguments = _arguments_of_tools(fields, calls.where(lambda call: call.operation == "execute_tool"))
     return {
-        "native_id": uids,
+        "native_id": spans.uids,
         "event_at": nanos_column(fields.json(_STARTED)),
         "kind": pa.repeat("tool_call", count),
         "class_uid": pa.repeat(pa.scalar(API_ACTIVITY, pa.int32()), count),
         "activity_id": pa.repeat(pa.scalar(OTHER, pa.int32()), count),
-        "actor_uid": of_actor.spread([actor.uid for actor in actors], _TEXT),
+        "actor_uid": actors.column(lambda actor: actor.uid),
         "actor_kind": pa.repeat("agent", count),
-        "actor_name": of_actor.spread([actor.name for actor in actors], _TEXT),
-        "on_behalf_of_uid": of_actor.spread([actor.human for actor in actors], _TEXT),
-        "account_uid": of_actor.spread([actor.account for actor in actors], _TEXT),
-        "workload_uid": of_actor.spread([actor.workload for actor in actors], _TEXT),
-        "action": of_call.spread([call.action for call in calls], _TEXT),
-        "outcome": of_call.spread(["failure" if call.is_failed else "success" for call in calls], _TEXT),
-        "error_code": of_call.spread([call.error for call in calls], _TEXT),
-        "tool_call_uid": uids,
+        "actor_name": actors.column(lambda actor: actor.name),
+        "on_behalf_of_uid": actors.column(lambda actor: actor.human),
+        "account_uid": actors.column(lambda actor: actor.account),
+        "workload_uid": actors.column(lambda actor: actor.workload),
+        "action": calls.column(lambda call: call.action),
+        "outcome": calls.column(lambda call: "failure" if call.is_failed else "success"),
+        "error_code": calls.column(lambda call: call.error),
+        "tool_call_uid": spans.uids,
         "args_hash": fields.json_hashes(arguments, options.hash_key),
-        "keys": _keys(fields, of_call, calls, of_actor, actors, traces, uids, conversations),
-        "detail": pc.binary_join_element_wise(
-            _spread(of_call, [call.opening for call in calls]),
-            _member("arguments", arguments),
-            _spread(of_call, [call.status for call in calls]),
-            _member("ended_at", _quoted(_iso(nanos_column(fields.json(_ENDED))))),
-            _member("conversation", _quoted(conversations)),
-            _spread(of_actor, [actor.agent_id for actor in actors]),
-            _spread(of_call, [call.closing for call in calls]),
-            "",
-            null_handling="replace",
-            null_replacement="",
-        ),
+        "keys": _keys(spans),
+        "detail": _details(spans, arguments),
     }
 
 
-def _calls(fields: Fields) -> tuple[Distinct, list[_Call]]:
-    of_call, said = _grouped(fields, _OF_CALL, _STATUS)
-    codes = [values[-1] for values in of_call.values]
-    return of_call, [_call(attributes, code) for attributes, code in zip(said, codes, strict=True)]
+class _Spans:
+    """What several columns of the same spans need."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        self.calls = _said(fields, _call, _OF_CALL, _STATUS)
+        self.actors = _said(fields, _actor, _OF_ACTOR)
+        self.traces = hex_ids(fields.text(_TRACE))
+        self.uids = _joined(self.traces, hex_ids(fields.text(_SPAN)))
+        self.conversations = _labels(fields, CONVERSATION)
 
 
 def _call(attributes: Attributes, status_code: Any) -> _Call:
@@ -320,11 +334,6 @@ def _call(attributes: Attributes, status_code: Any) -> _Call:
         status="," + _members(result_status="error" if is_failed else "ok"),
         closing=_more(model=first_of(attributes, *MODELS), server=first_of(attributes, *SERVERS)) + "}",
     )
-
-
-def _actors(fields: Fields) -> tuple[Distinct, list[_Actor]]:
-    of_actor, said = _grouped(fields, _OF_ACTOR)
-    return of_actor, [_actor(attributes) for attributes in said]
 
 
 def _actor(attributes: Attributes) -> _Actor:
@@ -358,45 +367,59 @@ def _arguments_of_tools(fields: Fields, is_tool: Mask) -> pa.StringArray:
     return found.take(pa.array(places, mask=~is_tool))
 
 
-def _keys(
-    fields: Fields,
-    of_call: Distinct,
-    calls: Sequence[_Call],
-    of_actor: Distinct,
-    actors: Sequence[_Actor],
-    traces: pa.StringArray,
-    uids: pa.StringArray,
-    conversations: pa.StringArray,
-) -> pa.ListArray:
+def _details(spans: _Spans, arguments: pa.StringArray) -> pa.StringArray:
+    """The members of `detail` in their order: most are written once for equal spans."""
+    ended = _iso(nanos_column(spans.fields.json(_ENDED)))
+    return pc.binary_join_element_wise(
+        spans.calls.texts(lambda call: call.opening),
+        pc.binary_join_element_wise(',"arguments":', arguments, ""),
+        spans.calls.texts(lambda call: call.status),
+        pc.binary_join_element_wise(',"ended_at":"', ended, '"', ""),
+        # without escapes, which would have left the span to `events`
+        pc.binary_join_element_wise(',"conversation":"', spans.conversations, '"', ""),
+        spans.actors.texts(lambda actor: actor.agent_id),
+        spans.calls.texts(lambda call: call.closing),
+        "",
+        null_handling="replace",
+        null_replacement="",
+    )
+
+
+def _keys(spans: _Spans) -> pa.ListArray:
+    fields, traces, conversations = spans.fields, spans.traces, spans.conversations
     called = _labels(fields, CALL)
-    is_asked = _each(of_call, [call.is_mcp for call in calls])
-    requested = _labels(fields, (_MCP_REQUEST,)) if is_asked.any() else pa.nulls(len(fields), _TEXT)
     keys = [
-        ("span", uids, "names"),
+        ("span", spans.uids, "names"),
         ("span", _joined(traces, hex_ids(fields.text(_PARENT))), "uses"),
         ("tool_call", _joined(traces, called), "names"),
         ("tool_call", _joined(conversations, called), "uses"),
-        ("tool_call", _where(is_asked & ~_is_valid(called), _joined(traces, requested)), "names"),
+        ("tool_call", _joined(traces, _asked(spans, called)), "names"),
         ("approval", _labels(fields, APPROVAL), "uses"),
         ("ticket", _labels(fields, TICKET), "uses"),
         ("decision", _labels(fields, DECISION), "uses"),
         ("prompt", _joined(pc.coalesce(conversations, traces), _labels(fields, PROMPT)), "uses"),
-        ("request", _requests(fields, of_call, calls, of_actor, actors), "uses"),
+        ("request", _requests(spans), "uses"),
         ("trace", traces, "carries"),
         ("conversation", conversations, "carries"),
     ]
     return key_lists(len(fields), [key for key in keys if key[1].null_count < len(fields)] or keys)
 
 
-def _requests(
-    fields: Fields, of_call: Distinct, calls: Sequence[_Call], of_actor: Distinct, actors: Sequence[_Actor]
-) -> pa.StringArray:
+def _asked(spans: _Spans, called: pa.StringArray) -> pa.StringArray:
+    """In MCP the id of the request for a tool, where nothing else has the call's."""
+    is_asked = spans.calls.where(lambda call: call.is_mcp)
+    if not is_asked.any():
+        return pa.nulls(len(called), _TEXT)
+    return _where(is_asked & ~_is_valid(called), _labels(spans.fields, (_MCP_REQUEST,)))
+
+
+def _requests(spans: _Spans) -> pa.StringArray:
     """AWS's ids of the requests, behind the account's."""
-    is_rpc = _each(of_call, [call.operation == "rpc" for call in calls])
+    is_rpc = spans.calls.where(lambda call: call.operation == "rpc")
     if not is_rpc.any():
-        return pa.nulls(len(fields), _TEXT)
-    requests = _where(is_rpc, _labels(fields, AWS_REQUEST))
-    return pc.coalesce(_joined(_spread(of_actor, [actor.account for actor in actors]), requests), requests)
+        return pa.nulls(len(is_rpc), _TEXT)
+    requests = _where(is_rpc, _labels(spans.fields, AWS_REQUEST))
+    return pc.coalesce(_joined(spans.actors.texts(lambda actor: actor.account), requests), requests)
 
 
 def _where(mask: Mask, values: pa.StringArray) -> pa.StringArray:
@@ -408,20 +431,6 @@ def _joined(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:
     if second.null_count == len(second):
         return second
     return pc.binary_join_element_wise(first, second, "/")
-
-
-def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
-    return pa.array(meanings, _TEXT).take(pa.array(distinct.codes))
-
-
-def _member(name: str, values: pa.StringArray) -> pa.StringArray:
-    """A member of `detail` that follows others; null for null."""
-    return pc.binary_join_element_wise(f',"{name}":', values, "")
-
-
-def _quoted(values: pa.StringArray) -> pa.StringArray:
-    """JSON text of strings that need no escapes."""
-    return pc.binary_join_element_wise('"', values, '"', "")
 
 
 def _iso(moments: pa.Int64Array) -> pa.StringArray:

@@ -69,7 +69,11 @@ pub struct Scan {
 
 impl Scan {
     pub fn span(&self, row: usize, field: usize) -> Span {
-        self.spans[row * self.n_fields + field]
+        *self.span_at(row, field)
+    }
+
+    pub fn span_at(&self, row: usize, field: usize) -> &Span {
+        &self.spans[row * self.n_fields + field]
     }
 
     pub fn secrets_of(&self, row: usize) -> &[(u32, u32)] {

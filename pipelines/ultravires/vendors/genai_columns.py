@@ -182,7 +182,7 @@ def _has_name_to_read(fields: Fields) -> Mask:
     kinds = fields.kinds(f"{_LIST}{_KIND}")
     is_there = kinds != ABSENT
     if not is_there.any():
-        return is_there
+        return np.zeros(len(fields), np.bool_)
     is_handoff = pc.starts_with(fields.json(_NAME), HANDOFF).fill_null(False).to_numpy(zero_copy_only=False)
     mask: Mask = (kinds == NULL) | is_there & is_handoff
     return mask

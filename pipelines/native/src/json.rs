@@ -69,7 +69,11 @@ pub struct Scan {
 
 impl Scan {
     pub fn span(&self, row: usize, field: usize) -> Span {
-        self.spans[row * self.n_fields + field]
+        *self.span_at(row, field)
+    }
+
+    pub fn span_at(&self, row: usize, field: usize) -> &Span {
+        &self.spans[row * self.n_fields + field]
     }
 
     pub fn secrets_of(&self, row: usize) -> &[(u32, u32)] {
@@ -116,7 +120,8 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
 /// Whether `text` is one JSON value without anything odd but white space; nothing of it is kept.
 pub fn is_plain(text: &[u8], layout: &Layout) -> bool {
     let mut scan = Scan::default();
-    let mut scanner = Scanner::new(text, layout, &mut scan);
+    let (names, fields) = (Vec::new(), Vec::new()); // no field is wanted here
+    let mut scanner = Scanner { data: text, layout, scan: &mut scan, names, flags: 0, fields, line: 0 };
     let end = scanner.value(0, None, 1);
     end.is_ok_and(|end| scanner.blank(end) == text.len()) && scanner.flags & IS_ODD == 0
 }
@@ -230,16 +235,17 @@ impl<'a> Scanner<'a> {
     fn record(&mut self, start: usize) -> Step<usize> {
         self.fields.fill(NOTHING);
         self.line = start;
-        self.record_in(start, 0)
+        self.record_in(start, 0, 1)
     }
 
-    /// A record inside of something, of which there are `flags`, and fields that count where it has none.
-    pub(crate) fn record_in(&mut self, start: usize, flags: u8) -> Step<usize> {
+    /// A record inside of something, of which there are `flags`, and fields that count where it has none; so deep in
+    /// what it is written into when it stands alone.
+    pub(crate) fn record_in(&mut self, start: usize, flags: u8, depth: usize) -> Step<usize> {
         if self.at(start) != b'{' {
             return Err(Declined);
         }
         self.flags = flags;
-        let end = self.object(start, Some(RECORD), 1)?;
+        let end = self.object(start, Some(RECORD), depth)?;
         if end - start > self.layout.max_record_bytes {
             return Err(Declined);
         }
@@ -267,7 +273,7 @@ impl<'a> Scanner<'a> {
                 }
                 return Ok(end);
             }
-            b'{' => (self.object(start, node, depth + 1)?, OBJECT),
+            b'{' => (self.object(start, self.members_of(node), depth + 1)?, OBJECT),
             b'[' => (self.array(start, node, depth + 1)?, ARRAY),
             b't' => (self.word(start, b"true")?, TRUE),
             b'f' => (self.word(start, b"false")?, FALSE),
@@ -278,6 +284,11 @@ impl<'a> Scanner<'a> {
             self.keep(field, start, end, kind);
         }
         Ok(end)
+    }
+
+    /// What is wanted of an object's members: nothing where a list was looked for.
+    fn members_of(&self, node: Option<usize>) -> Option<usize> {
+        node.filter(|&node| !self.layout.nodes[node].is_list)
     }
 
     fn field_of(&self, node: Option<usize>) -> Option<usize> {

@@ -6,6 +6,10 @@ use crate::layout::AROUND;
 /// The names of those two objects, as they are written around a record that stands alone.
 const OUTER: &[u8] = b"resource";
 const INNER: &[u8] = b"scope";
+/// How deep they and the records lie where a record stands alone: in three objects and three arrays.
+const OUTER_DEPTH: usize = 4;
+const INNER_DEPTH: usize = 6;
+const RECORD_DEPTH: usize = 7;
 
 /// What was read of the objects around.
 struct Read {
@@ -58,7 +62,7 @@ impl Scanner<'_> {
     /// An element of the first array (`level` 1) or of the second (2). What stands around the records comes before them,
     /// and each once; other members are passed over.
     fn level(&mut self, start: usize, nesting: usize, level: usize, outside: &Read) -> Step<usize> {
-        let own_name = if level == 1 { OUTER } else { INNER };
+        let (own_name, own_depth) = if level == 1 { (OUTER, OUTER_DEPTH) } else { (INNER, INNER_DEPTH) };
         let mut own: Option<Read> = None;
         let mut is_entered = false;
         let mut position = self.expect(start, b'{')?;
@@ -72,7 +76,7 @@ impl Scanner<'_> {
             let name = &self.data[name_at..end - 1];
             position = self.colon(end)?;
             if name == own_name && own.is_none() && !is_entered {
-                let (read, end) = self.around(position, outside)?;
+                let (read, end) = self.around(position, own_depth, outside)?;
                 (own, position) = (Some(read), end);
             } else if name == self.layout.nestings[nesting][level] && !is_entered {
                 is_entered = true;
@@ -81,7 +85,7 @@ impl Scanner<'_> {
             } else if name == own_name || name == self.layout.nestings[nesting][level] || has_escapes {
                 return Err(Declined);
             } else {
-                position = self.value(position, None, 1)?;
+                position = self.passed_over(position)?;
             }
             position = self.blank(position);
             match self.at(position) {
@@ -99,19 +103,27 @@ impl Scanner<'_> {
         self.scan.around.push(Around { nesting, outer: outside.place, inner: own.place });
         self.each(start, |scanner, at| {
             scanner.fields.copy_from_slice(&own.fields);
-            scanner.record_in(at, own.flags)
+            scanner.record_in(at, own.flags, RECORD_DEPTH)
         })
     }
 
+    /// A value that is no part of any record, nor are the secrets in it.
+    fn passed_over(&mut self, start: usize) -> Step<usize> {
+        let n_secrets = self.scan.secrets.len();
+        let end = self.value(start, None, 1)?;
+        self.scan.secrets.truncate(n_secrets);
+        Ok(end)
+    }
+
     /// An object that stands around records, inside of another one.
-    fn around(&mut self, start: usize, outside: &Read) -> Step<(Read, usize)> {
+    fn around(&mut self, start: usize, depth: usize, outside: &Read) -> Step<(Read, usize)> {
         if self.at(start) != b'{' {
             return Err(Declined);
         }
         self.flags = outside.flags;
         self.fields.copy_from_slice(&outside.fields);
         let n_secrets = self.scan.secrets.len();
-        let end = self.object(start, Some(AROUND), 1)?;
+        let end = self.object(start, Some(AROUND), depth)?;
         if self.scan.secrets.len() > n_secrets {
             // it would have to be taken out of each record: Python does
             self.scan.secrets.truncate(n_secrets);

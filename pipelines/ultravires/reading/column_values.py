@@ -5,14 +5,20 @@ there.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.values import hex_id, micros
+from ultravires.reading.values import hex_id, micros, micros_of_nanos
 
 # Nanoseconds since 1970, in which Arrow reads a fraction of any length, reach into the year 2262.
 _USUAL_TIME = r"^2[01]\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
+_NANOS_DIGITS = 19
+"""Of the times from 2001 to 2286."""
 _USUAL_HEX = r"^[0-9a-f]*[1-9a-f][0-9a-f]*$"
+_ZEROS = "00000000"
+_NO_LETTERS = np.zeros(0, np.uint8)
+_IS_LOWER_HEX = np.isin(np.arange(256), list(b"0123456789abcdef"))
 
 
 def micros_column(texts: pa.StringArray) -> pa.Int64Array:
@@ -25,9 +31,36 @@ def micros_column(texts: pa.StringArray) -> pa.Int64Array:
     return mended(pc.divide(moments.cast(pa.int64()), 1000), is_usual, texts, micros)
 
 
+def nanos_column(texts: pa.StringArray) -> pa.Int64Array:
+    """`micros_of_nanos` of each text."""
+    lengths = pc.binary_length(texts)
+    is_usual = pc.and_(pc.ascii_is_decimal(texts), pc.equal(lengths, _NANOS_DIGITS)).fill_null(True)
+    try:
+        nanos = (texts if is_usual.false_count == 0 else pc.if_else(is_usual, texts, None)).cast(pa.int64())
+    except pa.ArrowInvalid:  # a number beyond 64 bits, of which Arrow does not say in which row
+        return pa.array([micros_of_nanos(value) for value in texts.to_pylist()], pa.int64())
+    return mended(pc.divide(nanos, 1000), is_usual, texts, micros_of_nanos)
+
+
 def hex_ids(texts: pa.StringArray) -> pa.StringArray:
     """`hex_id` of each text."""
-    return mended(texts, pc.match_substring_regex(texts, _USUAL_HEX).fill_null(True), texts, hex_id)
+    is_usual = _are_long_hex_ids(texts)
+    if is_usual.false_count:
+        is_usual = pc.match_substring_regex(texts, _USUAL_HEX).fill_null(True)
+    return mended(texts, is_usual, texts, hex_id)
+
+
+def _are_long_hex_ids(texts: pa.StringArray) -> pa.BooleanArray:
+    """Which texts are certainly lower-case hex that does not begin as zeros do; or none of them, where one has other
+    letters. True for null. A tenth of what a regular expression costs.
+    """
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    letters = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]] if len(texts) else _NO_LETTERS
+    if not _IS_LOWER_HEX[letters].all():
+        return pa.repeat(False, len(texts))
+    is_long = pc.greater_equal(pc.binary_length(texts), len(_ZEROS))
+    return pc.and_not(is_long, pc.starts_with(texts, _ZEROS)).fill_null(True)
 
 
 def mended(

@@ -81,6 +81,7 @@ class Fields:
         self._scanned = scanned
         self._paths = paths
         self.rows = rows
+        self._distinct: dict[tuple[str, ...], Distinct] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,7 +117,12 @@ class Fields:
         return self._scanned.json_hashes(texts, key)
 
     def distinct(self, *paths: str) -> Distinct:
-        """The different values that these fields hold together, decoded."""
+        """The different values that these fields hold together, decoded; found once."""
+        if paths not in self._distinct:
+            self._distinct[paths] = self._find_distinct(paths)
+        return self._distinct[paths]
+
+    def _find_distinct(self, paths: Sequence[str]) -> Distinct:
         codes, firsts = self._scanned.codes([self._places[path] for path in paths], self.rows)
         of_firsts = Fields(self._scanned, self._paths, self.rows[firsts])
         return Distinct(codes, list(zip(*map(of_firsts._decoded, paths), strict=True)))

@@ -11,6 +11,7 @@ from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.vendors.coding_agents import coding_agent_event
+from ultravires.vendors.genai_columns import COLUMNAR
 from ultravires.vendors.genai_spans import span_event
 from ultravires.vendors.otlp import Record, otlp_records, record_of
 from ultravires.vendors.otlp_protobuf_files import is_protobuf
@@ -76,4 +77,5 @@ SOURCE = Source(
     recognise=recognise,
     records=otlp_records,
     events=events,
+    columnar=COLUMNAR,
 )

@@ -24,11 +24,11 @@ _OPERATIONS = {
 }
 _SPAN_KINDS = {"tool": "execute_tool", "agent": "invoke_agent", "workflow": "invoke_agent", "llm": "chat"}
 _ERROR = (2, "2", "STATUS_CODE_ERROR", "ERROR", "Error")
-_AGENT_NAMES = ("gen_ai.agent.name", "agent.name", "gen_ai.handoff.from_agent")
-_HUMAN = ("user.email", "enduser.id", "user.id")
+AGENT_NAMES = ("gen_ai.agent.name", "agent.name", "gen_ai.handoff.from_agent")
+HUMAN = ("user.email", "enduser.id", "user.id")
 APPROVAL = ("approval.id", "ultravires.approval.id", "approval_id")
 TICKET = ("ticket.id", "ultravires.ticket.id")
-_ARGUMENTS = (
+ARGUMENTS = (
     "gen_ai.tool.call.arguments",
     "gen_ai.tool.arguments",
     "mcp.tool.arguments",
@@ -39,10 +39,18 @@ _ARGUMENTS = (
     "traceloop.entity.input",
     "input.value",
 )
-_PROMPT = ("prompt.id", "gen_ai.prompt.id")
-_TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
-_HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
-_CONVERSATION = (
+CALL = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
+DECISION = ("opa.decision_id", "decision.id")
+AWS_REQUEST = ("aws.request_id", "aws.requestId", "aws.request.id")
+WORKLOADS = ("k8s.pod.uid", "container.id", "host.id", "service.instance.id")
+MODELS = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
+SERVERS = ("mcp.server.name", "server.address")
+MESSAGES, SAID = "gen_ai.input.messages", ("gen_ai.prompt", "input.value")
+"""What `task_of` looks at."""
+PROMPT = ("prompt.id", "gen_ai.prompt.id")
+TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
+HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
+CONVERSATION = (
     "gen_ai.conversation.id",
     "mcp.session.id",
     "session.id",
@@ -76,7 +84,7 @@ def span_event(record: Record, started_at: int, options: Options) -> Event | Non
         started_at=started_at,
         ended_at=micros_of_nanos(record.body.get("endTimeUnixNano")),
     )
-    human = first_of(record.attributes, *_HUMAN)
+    human = first_of(record.attributes, *HUMAN)
     if operation == "invoke_agent" and span.parent is None and human:
         return _human_request(record.attributes, span, human)
     return _tool_call(record, span, operation, options)
@@ -103,7 +111,7 @@ def operation_of(attributes: dict[str, Any]) -> str | None:
 def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
     """A person's request to an agent approves the task in its words; it lasts as long as the run."""
     keys = [("span", span.uid, "names"), *_carried(span)]
-    if prompt := first_of(attributes, *_PROMPT):
+    if prompt := first_of(attributes, *PROMPT):
         keys.append(("prompt", f"{span.conversation or span.trace}/{prompt}", "names"))
     ended = iso(span.ended_at) if span.ended_at else None
     started = iso(span.started_at)
@@ -138,7 +146,7 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
     attributes = record.attributes
     tool = _tool_of(record) if operation == "execute_tool" else None
     arguments = _arguments(attributes) if operation == "execute_tool" else None
-    is_failed = mapping(record.body.get("status")).get("code") in _ERROR or text(attributes.get("error.type"))
+    is_failed = has_failed(mapping(record.body.get("status")).get("code"), attributes)
     return Event(
         native_id=span.uid,
         event_at=span.started_at,
@@ -147,10 +155,10 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
         activity_id=OTHER,
         actor_uid=agent_of(attributes),
         actor_kind="agent",
-        actor_name=first_of(attributes, *_AGENT_NAMES),
-        on_behalf_of_uid=first_of(attributes, *_HUMAN),
+        actor_name=first_of(attributes, *AGENT_NAMES),
+        on_behalf_of_uid=first_of(attributes, *HUMAN),
         account_uid=label(attributes.get("cloud.account.id")),
-        workload_uid=first_of(attributes, "k8s.pod.uid", "container.id", "host.id", "service.instance.id"),
+        workload_uid=first_of(attributes, *WORKLOADS),
         action=action_of(attributes, operation, tool),
         outcome="failure" if is_failed else "success",
         error_code=text(attributes.get("error.type")),
@@ -166,15 +174,20 @@ def _tool_call(record: Record, span: Span, operation: str, options: Options) -> 
             ended_at=iso(span.ended_at) if span.ended_at else None,
             conversation=span.conversation,
             agent_id=handed_to(record) or text(attributes.get("gen_ai.agent.id")),
-            model=first_of(attributes, "gen_ai.response.model", "gen_ai.request.model", "llm.model_name"),
-            server=first_of(attributes, "mcp.server.name", "server.address"),
+            model=first_of(attributes, *MODELS),
+            server=first_of(attributes, *SERVERS),
         ),
     )
 
 
+def has_failed(status_code: Any, attributes: dict[str, Any]) -> bool:
+    """Whether the span's status or an attribute says that it ended in an error."""
+    return status_code in _ERROR or text(attributes.get("error.type")) is not None
+
+
 def _tool_of(record: Record) -> str | None:
     """The tool's name; where no attribute has it, OpenInference names the span after it, the conventions end in it."""
-    if named := first_of(record.attributes, *_TOOL):
+    if named := first_of(record.attributes, *TOOL):
         return named
     name = text(record.body.get("name")) or ""
     if "openinference.span.kind" in record.attributes:
@@ -188,8 +201,8 @@ def handed_to(record: Record) -> str | None:
     if agent := first_of(attributes, "gen_ai.handoff.to_agent"):
         return agent
     name = text(record.body.get("name")) or ""
-    is_handoff = name.startswith(_HANDOFF) and "openinference.span.kind" in attributes
-    return name.removeprefix(_HANDOFF) if is_handoff else None
+    is_handoff = name.startswith(HANDOFF) and "openinference.span.kind" in attributes
+    return name.removeprefix(HANDOFF) if is_handoff else None
 
 
 def action_of(attributes: dict[str, Any], operation: str, tool: str | None) -> str | None:
@@ -208,7 +221,7 @@ def agent_of(attributes: dict[str, Any]) -> str | None:
     """The agent's id, else its name, else the service it runs in, told apart by a prefix."""
     if agent := label(attributes.get("gen_ai.agent.id")):
         return agent
-    if name := first_of(attributes, *_AGENT_NAMES):
+    if name := first_of(attributes, *AGENT_NAMES):
         return f"agent:{name}"
     service = text(attributes.get("service.name"))
     return f"service:{service}" if service else None
@@ -216,11 +229,11 @@ def agent_of(attributes: dict[str, Any]) -> str | None:
 
 def conversation_of(attributes: dict[str, Any]) -> str | None:
     """The id of the conversation or session that the span belongs to."""
-    return first_of(attributes, *_CONVERSATION)
+    return first_of(attributes, *CONVERSATION)
 
 
 def _arguments(attributes: dict[str, Any]) -> Any:
-    value = next((attributes[name] for name in _ARGUMENTS if attributes.get(name) is not None), None)
+    value = next((attributes[name] for name in ARGUMENTS if attributes.get(name) is not None), None)
     found = decoded(value)
     if attributes.get("mcp.method.name") and type(found) is dict and "arguments" in found and "name" in found:
         return found["arguments"]  # `params` of a tools/call: the tool's name stands beside its arguments
@@ -231,7 +244,7 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
     yield "span", span.uid, "names"
     if span.parent:
         yield "span", f"{span.trace}/{span.parent}", "uses"
-    if call := first_of(attributes, "gen_ai.tool.call.id", "tool_call.id", "tool.id"):
+    if call := first_of(attributes, *CALL):
         yield "tool_call", f"{span.trace}/{call}", "names"
         # A coding agent logs the call under its conversation; the tool's own span of it stands below.
         if span.conversation:
@@ -242,11 +255,11 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         yield "approval", approval, "uses"
     if ticket := first_of(attributes, *TICKET):
         yield "ticket", ticket, "uses"
-    if decision := first_of(attributes, "opa.decision_id", "decision.id"):
+    if decision := first_of(attributes, *DECISION):
         yield "decision", decision, "uses"
-    if prompt := first_of(attributes, *_PROMPT):
+    if prompt := first_of(attributes, *PROMPT):
         yield "prompt", f"{span.conversation or span.trace}/{prompt}", "uses"
-    if operation == "rpc" and (request := first_of(attributes, "aws.request_id", "aws.requestId", "aws.request.id")):
+    if operation == "rpc" and (request := first_of(attributes, *AWS_REQUEST)):
         account = label(attributes.get("cloud.account.id"))
         yield "request", f"{account}/{request}" if account else request, "uses"
     yield from _carried(span)
@@ -260,11 +273,11 @@ def _carried(span: Span) -> Iterator[tuple[str, str, str]]:
 
 def task_of(attributes: dict[str, Any]) -> str | None:
     """The last message of the user in its words, however the instrumentation wrote it."""
-    messages = decoded(attributes.get("gen_ai.input.messages"))
+    messages = decoded(attributes.get(MESSAGES))
     of_users = [m for item in sequence(messages) if (m := mapping(item)).get("role") == "user"]
     if of_users and (said := _words(of_users[-1])):
         return said
-    return next((t for name in ("gen_ai.prompt", "input.value") if (t := text(attributes.get(name)))), None)
+    return next((t for name in SAID if (t := text(attributes.get(name)))), None)
 
 
 def _words(message: dict[str, Any]) -> str | None:

@@ -1,7 +1,6 @@
 """OPA decisions by the column: what `sources.opa_decisions.events` says of each record."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from ultravires.reading.column_values import hex_ids, mended, micros_column
 from ultravires.reading.columns import ABSENT, NULL, STRING, Codes, Columnar, Distinct, Fields, Mask, key_lists
+from ultravires.reading.first_found import FirstFound
 from ultravires.reading.source import Options
 from ultravires.reading.values import label, text
 from ultravires.schema import OUTCOMES
@@ -43,28 +43,8 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True)
-class Found:
-    """What `opa.find` finds in each row: the first of several paths whose value is not null.
-
-    `which` is for each row the place of its path among `paths`, -1 where there is no value.
-    """
-
-    fields: Fields
-    paths: Sequence[str]
-    which: Codes
-
-    def gather(self, read: Callable[[Fields, str], pa.Array], kind: pa.DataType) -> pa.Array:
-        """For each row what `read` gives for its path; null where there is no value."""
-        if not self.paths:
-            return pa.nulls(len(self.fields), kind)
-        if len(self.paths) == 1 and (self.which == 0).all():
-            return read(self.fields, self.paths[0])
-        masks = [self.which == place for place in range(len(self.paths))]
-        parts = [read(self.fields.where(mask), path) for mask, path in zip(masks, self.paths, strict=True)]
-        order = np.full(len(self.fields), -1)
-        order[np.concatenate([np.flatnonzero(mask) for mask in masks])] = np.arange(sum(map(len, parts)))
-        return pa.concat_arrays(parts).take(pa.array(order, mask=order < 0))
+class Found(FirstFound):
+    """What `opa.find` finds in each row: the first of several paths whose value is not null."""
 
     @cached_property
     def texts(self) -> pa.StringArray:

@@ -221,7 +221,7 @@ def test_secrets_are_taken_out_or_the_record_is_a_suspect(record: dict[str, Any]
     """Plain strings under a secret's name natively; whatever else redaction would change is left to Python."""
     data = msgspec.json.encode(record)
     with scanned(data) as scan:
-        if scan.counts[0] == native.DECLINED or scan.flags[0] & (native.ODD | native.SUSPECT):
+        if scan.counts[0] != 1 or scan.flags[0] & (native.ODD | native.SUSPECT):
             return
         try:
             redacted = Redactor(OPTIONS).redact(record)
@@ -259,7 +259,7 @@ def test_hashes_of_json_are_those_of_its_canonical_text(values: list[bytes]) -> 
 def test_json_inside_of_a_string_is_what_it_decodes_to(said: str) -> None:
     data = msgspec.json.encode({"said": said})
     with scanned(data) as scan:
-        if scan.counts[0] == native.DECLINED or scan.flags[0] & native.ODD:
+        if scan.counts[0] != 1 or scan.flags[0] & native.ODD:
             return
         kinds, inner = scan.inner_json(PATHS.index("~said"), np.arange(1))
     value = decoded(said)

@@ -49,7 +49,10 @@ impl Keyed {
         step.put(0, &block);
         step.done[0] = BLOCK as u64;
         compress(&mut lanes, &step);
-        Keyed { state: lanes.map(|lane| lane[0]), size }
+        Keyed {
+            state: lanes.map(|lane| lane[0]),
+            size,
+        }
     }
 
     /// The hash of each text in lower-case hex, `2 * size` characters. An empty text has no hash here (its key would be
@@ -77,7 +80,11 @@ impl Keyed {
             let mut is_idle = true;
             for lane in 0..LANES {
                 if hashed[lane].is_none() {
-                    hashed[lane] = waiting.next().map(|(place, rest)| Text { rest, place, done: BLOCK as u64 });
+                    hashed[lane] = waiting.next().map(|(place, rest)| Text {
+                        rest,
+                        place,
+                        done: BLOCK as u64,
+                    });
                     (0..8).for_each(|word| lanes[word][lane] = self.state[word]);
                 }
                 if let Some(text) = &mut hashed[lane] {
@@ -173,7 +180,12 @@ fn compress(state: &mut [Lanes; 8], step: &Step) {
         for round in 0..12 {
             let order = &SIGMA[round % 10];
             for (place, four) in COLUMNS_AND_DIAGONALS.into_iter().enumerate() {
-                mix(&mut v, four, step.words[order[2 * place]][lane], step.words[order[2 * place + 1]][lane]);
+                mix(
+                    &mut v,
+                    four,
+                    step.words[order[2 * place]][lane],
+                    step.words[order[2 * place + 1]][lane],
+                );
             }
         }
         for word in 0..8 {

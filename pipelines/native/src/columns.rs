@@ -82,7 +82,9 @@ pub fn wrapping(around: &Around, data: &[u8], layout: &Layout) -> Wrapping {
 /// The wrapping of each `around` of the scan, with one more that is empty for records that stand alone.
 pub fn wrappings(scan: &Scan, data: &[u8], layout: &Layout) -> Vec<Wrapping> {
     let alone = std::iter::once(Wrapping::default());
-    alone.chain(scan.around.iter().map(|around| wrapping(around, data, layout))).collect()
+    alone
+        .chain(scan.around.iter().map(|around| wrapping(around, data, layout)))
+        .collect()
 }
 
 /// Room enough for whole records.
@@ -103,6 +105,7 @@ pub struct Others<'a> {
 }
 
 /// Whole records, under a key without their plain secrets.
+#[allow(clippy::too_many_arguments)] // what Python asks for, and where it wants it
 pub fn records(
     scan: &Scan,
     data: &[u8],
@@ -129,11 +132,16 @@ pub fn records(
             let (mut start, end) = scan.records[row as usize];
             let (opening, closing) = &wrappings[scan.arounds[row as usize] as usize];
             put(opening);
-            let secrets = keyed.iter().flat_map(|keyed| scan.secrets_of(row as usize).iter().map(move |at| (keyed, at)));
+            let secrets = keyed
+                .iter()
+                .flat_map(|keyed| scan.secrets_of(row as usize).iter().map(move |at| (keyed, at)));
             for (keyed, &(secret_start, secret_end)) in secrets {
                 put(&data[start as usize..secret_start as usize]);
                 let mut hash = [0; 2 * SECRET_HASH_BYTES];
-                keyed.hex(std::iter::once(&data[secret_start as usize..secret_end as usize]), &mut hash);
+                keyed.hex(
+                    std::iter::once(&data[secret_start as usize..secret_end as usize]),
+                    &mut hash,
+                );
                 put(REDACTED);
                 put(&hash);
                 start = secret_end;
@@ -214,7 +222,8 @@ fn is_equal(scan: &Scan, data: &[u8], fields: &[u32], one: usize, other: usize) 
         let (a, b) = (scan.span(one, field as usize), scan.span(other, field as usize));
         let is_alike = a.kind == b.kind && a.end - a.start == b.end - b.start;
         // what stands around records is the same text for many of them
-        is_alike && (a.start == b.start || data[a.start as usize..a.end as usize] == data[b.start as usize..b.end as usize])
+        is_alike
+            && (a.start == b.start || data[a.start as usize..a.end as usize] == data[b.start as usize..b.end as usize])
     })
 }
 
@@ -235,7 +244,10 @@ fn hash_text(text: &[u8], mut hash: u64, seed: u64) -> u64 {
     for word in &mut words {
         hash = mix(hash, u64::from_le_bytes(word.try_into().expect("eight bytes")), seed);
     }
-    let rest = words.remainder().iter().fold(0u64, |word, &byte| word << 8 | byte as u64);
+    let rest = words
+        .remainder()
+        .iter()
+        .fold(0u64, |word, &byte| word << 8 | byte as u64);
     mix(hash, rest, seed)
 }
 
@@ -319,14 +331,7 @@ fn string_end(text: &[u8], start: usize) -> usize {
 
 /// What is in a field that is JSON written inside of a string: appends its text without white space between the words,
 /// and returns its kind. STRING for any other string, which stays as it is written; None where only Python can say.
-pub fn inner_json(
-    scan: &Scan,
-    data: &[u8],
-    layout: &Layout,
-    field: usize,
-    row: i64,
-    out: &mut Vec<u8>,
-) -> Option<u8> {
+pub fn inner_json(scan: &Scan, data: &[u8], layout: &Layout, field: usize, row: i64, out: &mut Vec<u8>) -> Option<u8> {
     let kind = scan.span(row as usize, field).kind;
     let text = text_of(scan, data, field, row);
     if !matches!(kind, STRING | ESCAPED) || !matches!(text.first(), Some(b'{' | b'[')) {

@@ -60,7 +60,11 @@ fn write_time(moment: i64, out: &mut Vec<u8>) {
 }
 
 fn number(value: i64, width: u32, out: &mut Vec<u8>) {
-    out.extend((0..width).rev().map(|place| b'0' + (value / 10i64.pow(place) % 10) as u8));
+    out.extend(
+        (0..width)
+            .rev()
+            .map(|place| b'0' + (value / 10i64.pow(place) % 10) as u8),
+    );
 }
 
 /// Year, month and day of a number of days since 1970, by counting in eras of 400 years that begin in March.
@@ -71,6 +75,10 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     (year_of_era + 400 * era + (month <= 2) as i64, month, day)
 }

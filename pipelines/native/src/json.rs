@@ -37,7 +37,11 @@ pub struct Span {
     pub kind: u8,
 }
 
-pub const NOTHING: Span = Span { start: 0, end: 0, kind: ABSENT };
+pub const NOTHING: Span = Span {
+    start: 0,
+    end: 0,
+    kind: ABSENT,
+};
 
 /// What stands around a record, by its number in `Scan::around`.
 #[derive(Clone, Copy)]
@@ -88,7 +92,8 @@ impl Scan {
         self.arounds.truncate(n_records);
         self.spans.truncate(n_records * self.n_fields);
         self.secrets_until.truncate(n_records);
-        self.secrets.truncate(self.secrets_until.last().map_or(0, |&until| until as usize));
+        self.secrets
+            .truncate(self.secrets_until.last().map_or(0, |&until| until as usize));
     }
 }
 
@@ -101,7 +106,10 @@ pub(crate) type Step<T> = Result<T, Declined>;
 
 /// The records of some texts that lie in `data` one behind the other, each up to one of `ends`.
 pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
-    let mut scan = Scan { n_fields: layout.n_fields, ..Scan::default() };
+    let mut scan = Scan {
+        n_fields: layout.n_fields,
+        ..Scan::default()
+    };
     let mut start = 0;
     for &end in ends {
         let end = end as usize;
@@ -111,7 +119,11 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
         if !is_plain {
             scan.forget(before);
         }
-        scan.counts.push(if is_plain { (scan.records.len() - before) as i64 } else { DECLINED });
+        scan.counts.push(if is_plain {
+            (scan.records.len() - before) as i64
+        } else {
+            DECLINED
+        });
         start = end;
     }
     scan
@@ -121,7 +133,15 @@ pub fn scan(data: &[u8], ends: &[i64], layout: &Layout) -> Scan {
 pub fn is_plain(text: &[u8], layout: &Layout) -> bool {
     let mut scan = Scan::default();
     let (names, fields) = (Vec::new(), Vec::new()); // no field is wanted here
-    let mut scanner = Scanner { data: text, layout, scan: &mut scan, names, flags: 0, fields, line: 0 };
+    let mut scanner = Scanner {
+        data: text,
+        layout,
+        scan: &mut scan,
+        names,
+        flags: 0,
+        fields,
+        line: 0,
+    };
     let end = scanner.value(0, None, 1);
     end.is_ok_and(|end| scanner.blank(end) == text.len()) && scanner.flags & IS_ODD == 0
 }
@@ -141,7 +161,15 @@ pub(crate) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     fn new(data: &'a [u8], layout: &'a Layout, scan: &'a mut Scan) -> Scanner<'a> {
         let fields = vec![NOTHING; layout.n_fields + 2];
-        Scanner { data, layout, scan, names: Vec::new(), flags: 0, fields, line: 0 }
+        Scanner {
+            data,
+            layout,
+            scan,
+            names: Vec::new(),
+            flags: 0,
+            fields,
+            line: 0,
+        }
     }
 
     pub(crate) fn at(&self, position: usize) -> u8 {
@@ -180,7 +208,11 @@ impl<'a> Scanner<'a> {
         let name_at = self.expect(start, b'{')?;
         if self.at(name_at) == b'"' {
             let (end, ..) = self.string(name_at + 1)?;
-            let is_array = self.layout.arrays.iter().any(|name| **name == self.data[name_at + 1..end - 1]);
+            let is_array = self
+                .layout
+                .arrays
+                .iter()
+                .any(|name| **name == self.data[name_at + 1..end - 1]);
             if is_array && self.data[end..].starts_with(b":[") {
                 let end = self.elements(end + 2)?;
                 let end = self.expect(end, b'}')?;
@@ -307,7 +339,11 @@ impl<'a> Scanner<'a> {
     }
 
     pub(crate) fn keep(&mut self, field: usize, start: usize, end: usize, kind: u8) {
-        self.fields[field] = Span { start: start as u32, end: end as u32, kind };
+        self.fields[field] = Span {
+            start: start as u32,
+            end: end as u32,
+            kind,
+        };
     }
 
     fn word(&self, start: usize, word: &[u8]) -> Step<usize> {
@@ -326,7 +362,7 @@ impl<'a> Scanner<'a> {
             return Ok(position + 1);
         }
         loop {
-            let name_at = self.expect(position, b'"')? as usize;
+            let name_at = self.expect(position, b'"')?;
             let (end, has_escapes, ending) = self.string(name_at)?;
             if has_escapes {
                 self.flags |= IS_ODD;
@@ -444,31 +480,15 @@ impl<'a> Scanner<'a> {
             return NULL_VALUE;
         }
         let inside = &whole[1..whole.len() - 1];
-        let names: [(&[u8], fn(&[u8]) -> u8); 4] = [
-            (b"\"stringValue\":", |text| if is_one_string(text) { STRING } else { ABSENT }),
-            (b"\"intValue\":", |text| if is_integer(text) { NUMBER } else { ABSENT }),
-            (b"\"doubleValue\":", |text| if is_number(text) { NUMBER } else { ABSENT }),
-            (b"\"boolValue\":", |text| match text {
-                b"true" => TRUE,
-                b"false" => FALSE,
-                _ => ABSENT,
-            }),
-        ];
-        for (name, kind_of) in names {
-            if let Some(text) = inside.strip_prefix(name) {
-                let mut kind = kind_of(text);
-                if kind == ABSENT {
-                    break;
-                }
-                // the digits of a number may stand in a string, too
-                let quotes = (text[0] == b'"') as u32;
-                let start = value.start + 1 + name.len() as u32 + quotes;
-                let end = value.end - 1 - quotes;
-                if kind == STRING {
-                    kind = self.string_kind(field, text.contains(&b'\\'));
-                }
-                return Span { start, end, kind };
+        if let Some((text, mut kind)) = plain_value(inside) {
+            // the digits of a number may stand in a string, too
+            let quotes = (text[0] == b'"') as u32;
+            let end = value.end - 1 - quotes;
+            let start = value.end - 1 + quotes - text.len() as u32;
+            if kind == STRING {
+                kind = self.string_kind(field, text.contains(&b'\\'));
             }
+            return Span { start, end, kind };
         }
         self.flags |= IS_ODD;
         NULL_VALUE
@@ -495,7 +515,11 @@ impl<'a> Scanner<'a> {
         if !is_ascii && std::str::from_utf8(&self.data[start..position]).is_err() {
             return Err(Declined);
         }
-        Ok((position + 1, has_escapes, self.layout.secrets.ending(&self.data[..position])))
+        Ok((
+            position + 1,
+            has_escapes,
+            self.layout.secrets.ending(&self.data[..position]),
+        ))
     }
 
     fn escape(&mut self, position: usize) -> Step<usize> {
@@ -560,6 +584,23 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// The text and the kind of the one plain value in an AnyValue, whose braces are off.
+fn plain_value(inside: &[u8]) -> Option<(&[u8], u8)> {
+    if let Some(text) = inside.strip_prefix(b"\"stringValue\":") {
+        is_one_string(text).then_some((text, STRING))
+    } else if let Some(text) = inside.strip_prefix(b"\"intValue\":") {
+        is_integer(text).then_some((text, NUMBER))
+    } else if let Some(text) = inside.strip_prefix(b"\"doubleValue\":") {
+        is_number(text).then_some((text, NUMBER))
+    } else {
+        match inside.strip_prefix(b"\"boolValue\":")? {
+            b"true" => Some((b"true", TRUE)),
+            b"false" => Some((b"false", FALSE)),
+            _ => None,
+        }
+    }
+}
+
 /// Whether this valid JSON text is a string and nothing behind it.
 fn is_one_string(text: &[u8]) -> bool {
     let mut position = 1;
@@ -571,19 +612,24 @@ fn is_one_string(text: &[u8]) -> bool {
 
 /// Whether it is a number that is not negative, or its digits in a string; as it is written without more.
 fn is_integer(text: &[u8]) -> bool {
-    let digits = text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text);
+    let digits = text
+        .strip_prefix(b"\"")
+        .and_then(|text| text.strip_suffix(b"\""))
+        .unwrap_or(text);
     let is_short = (1..=MAX_INTEGER_DIGITS).contains(&digits.len());
     is_short && digits.iter().all(u8::is_ascii_digit) && (digits[0] != b'0' || digits.len() == 1)
 }
 
 fn is_number(text: &[u8]) -> bool {
-    text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
+    text.iter()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'-' | b'+' | b'e' | b'E'))
 }
 
 /// What redaction leaves as it is.
 fn is_redacted(text: &[u8]) -> bool {
     let is_lower_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.strip_prefix(b"redacted:").is_some_and(|hash| hash.len() == 16 && hash.iter().all(is_lower_hex))
+    text.strip_prefix(b"redacted:")
+        .is_some_and(|hash| hash.len() == 16 && hash.iter().all(is_lower_hex))
 }
 
 /// IS_ODD for a decimal fraction that its shortest writing may not repeat. Up to 15 digits a double gives them back.

@@ -29,12 +29,19 @@ impl Node {
         if self.hashes & bit_of(hash) == 0 {
             return None;
         }
-        self.children.iter().find(|child| child.hash == hash && *child.name == *name).map(|child| child.node)
+        self.children
+            .iter()
+            .find(|child| child.hash == hash && *child.name == *name)
+            .map(|child| child.node)
     }
 
     fn add(&mut self, hash: u64, name: &[u8], node: usize) {
         self.hashes |= bit_of(hash);
-        self.children.push(Child { hash, name: name.into(), node });
+        self.children.push(Child {
+            hash,
+            name: name.into(),
+            node,
+        });
     }
 }
 
@@ -50,7 +57,9 @@ pub fn name_hash(name: &[u8]) -> u64 {
         8.. => (word(0), word(n - 8)),
         _ => (name.iter().fold(0u64, |word, &byte| word << 8 | byte as u64), 0),
     };
-    (first ^ last.rotate_left(23)).wrapping_add(n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    (first ^ last.rotate_left(23))
+        .wrapping_add(n as u64)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 pub struct Layout {
@@ -109,7 +118,9 @@ impl Layout {
     }
 
     fn add(&mut self, field: &str, number: usize) {
-        let (path, key) = field.split_once('/').map_or((field, None), |(path, key)| (path, Some(key)));
+        let (path, key) = field
+            .split_once('/')
+            .map_or((field, None), |(path, key)| (path, Some(key)));
         let mut at = RECORD;
         for name in path.split('.') {
             at = self.below(at, name);
@@ -175,14 +186,19 @@ const END_BITS: usize = 1 << 13;
 
 /// Where the bit for an end is, which is the same in upper and lower case.
 fn end_of(end: &[u8]) -> (usize, u64) {
-    let number = end.iter().fold(0usize, |number, byte| number << 8 | byte.to_ascii_lowercase() as usize);
+    let number = end
+        .iter()
+        .fold(0usize, |number, byte| number << 8 | byte.to_ascii_lowercase() as usize);
     let bit = number.wrapping_mul(0x9e37_79b1) >> 7 & (END_BITS - 1);
     (bit / 64, 1 << (bit % 64))
 }
 
 impl Secrets {
     fn new(names: &[&str]) -> Secrets {
-        let mut sorted: Vec<Vec<u8>> = names.iter().map(|name| name.to_ascii_lowercase().into_bytes()).collect();
+        let mut sorted: Vec<Vec<u8>> = names
+            .iter()
+            .map(|name| name.to_ascii_lowercase().into_bytes())
+            .collect();
         sorted.sort();
         let mut ends = vec![0u64; END_BITS / 64];
         for name in &sorted {
@@ -194,7 +210,11 @@ impl Secrets {
             }
         }
         let longest = sorted.iter().map(Vec::len).max().unwrap_or(0);
-        Secrets { names: sorted, longest, ends }
+        Secrets {
+            names: sorted,
+            longest,
+            ends,
+        }
     }
 
     /// How the text ends that ends at a quote: whether in a secret's name, behind a quote or a dot, as the search in

@@ -95,7 +95,9 @@ pub unsafe extern "C" fn uv_scan_new(
     ends: *const i64,
     n: usize,
 ) -> *mut Scan {
-    match catch_unwind(AssertUnwindSafe(|| json::scan(bytes(data, length), list(ends, n), &*layout))) {
+    match catch_unwind(AssertUnwindSafe(|| {
+        json::scan(bytes(data, length), list(ends, n), &*layout)
+    })) {
         Ok(scan) => Box::into_raw(Box::new(scan)),
         _ => null_mut(),
     }
@@ -183,7 +185,15 @@ pub unsafe extern "C" fn uv_texts(
 ) -> i64 {
     guarded(|| {
         let (offsets, valid) = (room(offsets, n + 1), room(valid, n.div_ceil(8)));
-        columns::texts(&*scan, bytes(data, length), field, list(rows, n), offsets, valid, room(out, size));
+        columns::texts(
+            &*scan,
+            bytes(data, length),
+            field,
+            list(rows, n),
+            offsets,
+            valid,
+            room(out, size),
+        );
         DONE
     })
 }
@@ -240,7 +250,16 @@ pub unsafe extern "C" fn uv_records(
         };
         let (scan, data) = (&*scan, bytes(data, length));
         let wrappings = columns::wrappings(scan, data, &*layout);
-        columns::records(scan, data, &wrappings, rows, others, key, room(offsets, n + 1), room(out, size));
+        columns::records(
+            scan,
+            data,
+            &wrappings,
+            rows,
+            others,
+            key,
+            room(offsets, n + 1),
+            room(out, size),
+        );
         DONE
     })
 }
@@ -263,7 +282,14 @@ pub unsafe extern "C" fn uv_codes(
 ) -> i64 {
     guarded(|| {
         let fields = list(fields, n_fields);
-        columns::codes(&*scan, bytes(data, length), fields, list(rows, n), room(out, n), room(firsts, n)) as i64
+        columns::codes(
+            &*scan,
+            bytes(data, length),
+            fields,
+            list(rows, n),
+            room(out, n),
+            room(firsts, n),
+        ) as i64
     })
 }
 
@@ -287,7 +313,10 @@ pub unsafe extern "C" fn uv_record_hashes(
         let (data, scan) = (bytes(data, length), &*scan);
         let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
         let records = list(rows, n).iter().map(|&row| scan.records[row as usize]);
-        keyed.hex(records.map(|(start, end)| &data[start as usize..end as usize]), room(out, 2 * size * n));
+        keyed.hex(
+            records.map(|(start, end)| &data[start as usize..end as usize]),
+            room(out, 2 * size * n),
+        );
         DONE
     })
 }
@@ -312,11 +341,17 @@ pub unsafe extern "C" fn uv_json_hashes(
         let mut sorted = Vec::with_capacity(texts.len());
         let mut starts = vec![0];
         for place in 0..n {
-            columns::sort_text(&texts[offsets[place] as usize..offsets[place + 1] as usize], &mut sorted);
+            columns::sort_text(
+                &texts[offsets[place] as usize..offsets[place + 1] as usize],
+                &mut sorted,
+            );
             starts.push(sorted.len());
         }
         let keyed = blake2b::Keyed::new(bytes(key, key_length), size);
-        keyed.hex(starts.windows(2).map(|ends| &sorted[ends[0]..ends[1]]), room(out, 2 * size * n));
+        keyed.hex(
+            starts.windows(2).map(|ends| &sorted[ends[0]..ends[1]]),
+            room(out, 2 * size * n),
+        );
         DONE
     })
 }
@@ -374,14 +409,23 @@ pub unsafe extern "C" fn uv_event_ids(
     guarded(|| {
         let strings = |offsets: *const i32, data: *const u8| {
             let offsets = list(offsets, n + 1);
-            Strings { offsets, data: bytes(data, offsets[n] as usize) }
+            Strings {
+                offsets,
+                data: bytes(data, offsets[n] as usize),
+            }
         };
         let natives = strings(native_offsets, native_data);
         let actions = strings(action_offsets, action_data);
         let outcomes = strings(outcome_offsets, outcome_data);
         let out = room(out, event_ids::HEX * n);
-        event_ids::event_ids(bytes(log, log_length), natives, list(moments, n), actions, outcomes, out);
+        event_ids::event_ids(
+            bytes(log, log_length),
+            natives,
+            list(moments, n),
+            actions,
+            outcomes,
+            out,
+        );
         DONE
     })
 }
-

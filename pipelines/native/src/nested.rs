@@ -27,9 +27,18 @@ impl Scanner<'_> {
         })?;
         let (end, ..) = self.string(name_at)?;
         let name = &self.data[name_at..end - 1];
-        let nesting = self.layout.nestings.iter().position(|names| names[0] == name).ok_or(Declined)?;
+        let nesting = self
+            .layout
+            .nestings
+            .iter()
+            .position(|names| names[0] == name)
+            .ok_or(Declined)?;
         let position = self.colon(end)?;
-        let nothing = Read { place: (0, 0), flags: 0, fields: vec![NOTHING; self.fields.len()] };
+        let nothing = Read {
+            place: (0, 0),
+            flags: 0,
+            fields: vec![NOTHING; self.fields.len()],
+        };
         let end = self.each(position, |scanner, at| scanner.level(at, nesting, 1, &nothing))?;
         let end = self.blank(end);
         self.expect(end, b'}')
@@ -62,7 +71,11 @@ impl Scanner<'_> {
     /// An element of the first array (`level` 1) or of the second (2). What stands around the records comes before them,
     /// and each once; other members are passed over.
     fn level(&mut self, start: usize, nesting: usize, level: usize, outside: &Read) -> Step<usize> {
-        let (own_name, own_depth) = if level == 1 { (OUTER, OUTER_DEPTH) } else { (INNER, INNER_DEPTH) };
+        let (own_name, own_depth) = if level == 1 {
+            (OUTER, OUTER_DEPTH)
+        } else {
+            (INNER, INNER_DEPTH)
+        };
         let mut own: Option<Read> = None;
         let mut is_entered = false;
         let mut position = self.expect(start, b'{')?;
@@ -80,7 +93,11 @@ impl Scanner<'_> {
                 (own, position) = (Some(read), end);
             } else if name == self.layout.nestings[nesting][level] && !is_entered {
                 is_entered = true;
-                let nothing = Read { place: (0, 0), flags: outside.flags, fields: outside.fields.clone() };
+                let nothing = Read {
+                    place: (0, 0),
+                    flags: outside.flags,
+                    fields: outside.fields.clone(),
+                };
                 position = self.enter(position, nesting, level, outside, own.as_ref().unwrap_or(&nothing))?;
             } else if name == own_name || name == self.layout.nestings[nesting][level] || has_escapes {
                 return Err(Declined);
@@ -100,7 +117,11 @@ impl Scanner<'_> {
         if level == 1 {
             return self.each(start, |scanner, at| scanner.level(at, nesting, 2, own));
         }
-        self.scan.around.push(Around { nesting, outer: outside.place, inner: own.place });
+        self.scan.around.push(Around {
+            nesting,
+            outer: outside.place,
+            inner: own.place,
+        });
         self.each(start, |scanner, at| {
             scanner.fields.copy_from_slice(&own.fields);
             scanner.record_in(at, own.flags, RECORD_DEPTH)
@@ -129,6 +150,13 @@ impl Scanner<'_> {
             self.scan.secrets.truncate(n_secrets);
             self.flags |= IS_SUSPECT;
         }
-        Ok((Read { place: (start as u32, end as u32), flags: self.flags, fields: self.fields.clone() }, end))
+        Ok((
+            Read {
+                place: (start as u32, end as u32),
+                flags: self.flags,
+                fields: self.fields.clone(),
+            },
+            end,
+        ))
     }
 }

@@ -49,13 +49,20 @@ fn compress_block(state: &mut [u32; 8], block: &[u8]) {
     for i in 16..64 {
         let small0 = w[i - 15].rotate_right(7) ^ w[i - 15].rotate_right(18) ^ (w[i - 15] >> 3);
         let small1 = w[i - 2].rotate_right(17) ^ w[i - 2].rotate_right(19) ^ (w[i - 2] >> 10);
-        w[i] = w[i - 16].wrapping_add(small0).wrapping_add(w[i - 7]).wrapping_add(small1);
+        w[i] = w[i - 16]
+            .wrapping_add(small0)
+            .wrapping_add(w[i - 7])
+            .wrapping_add(small1);
     }
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     for i in 0..64 {
         let big1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
         let choice = (e & f) ^ (!e & g);
-        let one = h.wrapping_add(big1).wrapping_add(choice).wrapping_add(K[i]).wrapping_add(w[i]);
+        let one = h
+            .wrapping_add(big1)
+            .wrapping_add(choice)
+            .wrapping_add(K[i])
+            .wrapping_add(w[i]);
         let big0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
         let majority = (a & b) ^ (a & c) ^ (b & c);
         let two = big0.wrapping_add(majority);
@@ -94,7 +101,8 @@ mod by_instruction {
                 abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32::<0x0e>(sum));
                 if round < 12 {
                     // the four words that come after the next twelve
-                    let (next, second, third) = (words[(round + 1) % 4], words[(round + 2) % 4], words[(round + 3) % 4]);
+                    let (next, second, third) =
+                        (words[(round + 1) % 4], words[(round + 2) % 4], words[(round + 3) % 4]);
                     let mixed = _mm_add_epi32(_mm_sha256msg1_epu32(now, next), _mm_alignr_epi8::<4>(third, second));
                     words[round % 4] = _mm_sha256msg2_epu32(mixed, third);
                 }

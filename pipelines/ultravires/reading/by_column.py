@@ -27,16 +27,33 @@ _NO_RESOURCES = pa.array([[]], SOURCE_COLUMNS.field("resource_uids").type)
 
 
 class Text(NamedTuple):
-    """All bytes of one file, unpacked, and why there are no more where it is damaged."""
+    """A file unpacked, or some lines of it: why no more follow where it is damaged, and where in the file it starts."""
 
     data: bytes
     damage: str | None = None
+    offset: int = 0
 
 
 def reads_by_column(source: Source, options: Options) -> bool:
     """Whether this source can be read by the column here, under these options."""
     is_plain = all(map(_PLAIN_NAME.fullmatch, options.redact))
     return source.columnar is not None and not options.fields and is_plain and native.is_available()
+
+
+def read_frames(
+    texts: Sequence[Text], source: Source, options: Options, builder: RowBuilder, first_no: int = 1
+) -> list[int]:
+    """Reads texts record by record into `builder`; returns with which record each begins, numbered through, and with
+    which one more would.
+    """
+    starts = [first_no]
+    for text in texts:
+        number = starts[-1]
+        for frame in frames_of(text.data, text.damage, source, options):
+            builder.add(number, frame._replace(offset=text.offset + frame.offset))
+            number += 1
+        starts.append(number)
+    return starts
 
 
 class ColumnReader:
@@ -51,9 +68,9 @@ class ColumnReader:
         self._paths = self._columnar.paths(options)
         self._layout = native.Layout(self._columnar, options)
 
-    def read(self, texts: Sequence[Text]) -> tuple[list[int], list[pa.RecordBatch]]:
-        """With which record each text begins, numbered through from 1, and with which one more would; and the events
-        that were read by the column, as SOURCE_COLUMNS.
+    def read(self, texts: Sequence[Text], first_no: int = 1) -> tuple[list[int], list[pa.RecordBatch]]:
+        """With which record each text begins, numbered through, and with which one more would; and the events that were
+        read by the column, as SOURCE_COLUMNS.
         """
         plain = [text.data for text in texts if text.damage is None]
         with self._layout.scan(plain) as scan:
@@ -61,18 +78,17 @@ class ColumnReader:
             is_left = ~(taken.mask | taken.ignored)
             counts, first_row = iter(scan.counts.tolist()), 0
             numbers = np.zeros(len(scan.flags), np.int64)
-            starts = [1]
+            starts = [first_no]
             for text in texts:
                 count = max(native.DECLINED if text.damage else next(counts), 0)
                 rows = slice(first_row, first_row + count)
-                self._builder.file_starts.append(starts[-1])
-                if count and self._read_left(scan, rows, is_left[rows], starts[-1]):
+                if count and self._read_left(scan, rows, is_left[rows], starts[-1], text.offset):
                     self._builder.ignore(int(taken.ignored[rows].sum()))
                     numbers[rows] = np.arange(starts[-1], starts[-1] + count)
                     starts.append(starts[-1] + count)
                 else:
                     taken.mask[rows] = False
-                    starts.append(self._read_frames(text, starts[-1]))
+                    starts.append(read_frames([text], self._source, self._options, self._builder, starts[-1])[-1])
                 first_row += count
             return starts, list(self._batches(scan, taken, numbers))
 
@@ -91,7 +107,7 @@ class ColumnReader:
         mask[suspects[too_deep]] = False
         return _Taken(mask, ignored, suspects[changed], clean)
 
-    def _read_left(self, scan: native.Scan, rows: slice, is_left: Mask, first_no: int) -> bool:
+    def _read_left(self, scan: native.Scan, rows: slice, is_left: Mask, first_no: int, offset: int) -> bool:
         """Read those records of one text that are left; false, and nothing is read, where that would not pay or one of
         them holds several.
         """
@@ -103,18 +119,10 @@ class ColumnReader:
             held = list(self._source.records(iter([record.as_py().encode()]), self._options))
             if len(held) != 1:
                 return False
-            frames.append(held[0]._replace(offset=scan.offset(row)))
+            frames.append(held[0]._replace(offset=offset + scan.offset(row)))
         for place, frame in zip(left.tolist(), frames, strict=True):
             self._builder.add(first_no + place, frame)
         return True
-
-    def _read_frames(self, text: Text, first_no: int) -> int:
-        """Read a text as those of any other source; returns the number that follows its last record's."""
-        number = first_no
-        for frame in frames_of(text.data, text.damage, self._source, self._options):
-            self._builder.add(number, frame)
-            number += 1
-        return number
 
     def _batches(self, scan: native.Scan, taken: "_Taken", numbers: Places) -> Iterator[pa.RecordBatch]:
         rows = np.flatnonzero(taken.mask)

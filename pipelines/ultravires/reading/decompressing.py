@@ -79,14 +79,6 @@ class FileBytes:
             held += len(chunk)
         return b"".join(self._looked_at)[:size]
 
-    def whole(self, most: int) -> bytes | None:
-        """All bytes, where they are at most `most` and nothing ended them early; else None, and `chunks` has them."""
-        data = self.head(most + 1)
-        if len(data) > most or self.damage is not None:
-            return None
-        self._looked_at = [data]
-        return data
-
     def chunks(self) -> Iterator[bytes]:
         """Gives chunks of at most about 1 MB; sets `damage` where they end too early."""
         looked_at, rest = self._looked_at, self._rest

@@ -8,17 +8,18 @@ from pathlib import Path
 
 from ultravires.reading.by_column import ColumnReader, Text, reads_by_column
 from ultravires.reading.decompressing import FileBytes
-from ultravires.reading.framing import peek
-from ultravires.reading.head import Head
+from ultravires.reading.framing import is_spread_over_lines, peek, whole_lines
+from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.mixing import row_builder
-from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined, Rows
+from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined, RowBuilder, Rows
 from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.splitting import BLANK
 
 __all__ = ["Batch", "Quarantined", "batches", "read", "recognise"]
 
 MAX_RAW_BYTES = 32 << 20
-WHOLE_BYTES = 32 << 20
-"""A file that unpacks to at most this much may be read as a whole."""
+PIECE_BYTES = 16 << 20
+"""What is read by the column at once."""
 _RECOGNISING = Options(hash_key=b"recognising")
 
 
@@ -43,20 +44,34 @@ def read(path: Path, source: Source, options: Options) -> Iterator[Batch]:
 
 def read_bytes(file: FileBytes, source: Source, options: Options) -> Iterator[Batch]:
     """As `read`, of a file whose beginning may have been looked at already."""
-    if reads_by_column(source, options) and (data := file.whole(WHOLE_BYTES)) is not None:
-        yield from _read_whole(Text(data), source, options)
+    if reads_by_column(source, options) and _is_in_lines(file.head(HEAD_BYTES)):
+        yield from _read_by_column(file, source, options)
         return
     frames = source.records(file.chunks(), options)
     yield from batches(chain(frames, _damage(file)), source, options)
 
 
-def _read_whole(text: Text, source: Source, options: Options) -> Iterator[Batch]:
+def _is_in_lines(head: bytes) -> bool:
+    """Whether each line of the file that begins so is read for itself."""
+    return head.lstrip(BLANK)[:1] in (b"{", b"[") and not is_spread_over_lines(head)
+
+
+def _read_by_column(file: FileBytes, source: Source, options: Options) -> Iterator[Batch]:
+    """The lines of a file in pieces; from a line on that is larger than a piece, as any other source's."""
     builder = row_builder(source, options)
-    _, taken = ColumnReader(source, options, builder).read([text])
-    for events in taken:
-        yield Batch(events, [], events.num_rows)
-    if builder.rows.n_records:
-        yield builder.batch()
+    reader, number = ColumnReader(source, options, builder), 1
+    for piece in whole_lines(file.chunks(), PIECE_BYTES):
+        if piece.rest is not None:
+            frames = chain(source.records(chain([piece.data], piece.rest), options), _damage(file))
+            moved = (frame._replace(offset=piece.offset + frame.offset) for frame in frames)
+            yield from _batches(moved, builder, number)
+            return
+        text = Text(piece.data, file.damage if piece.is_last else None, piece.offset)
+        (_, number), taken = reader.read([text], number)
+        for events in taken:
+            yield Batch(events, [], events.num_rows)
+        if builder.rows.n_records:
+            yield builder.batch()
 
 
 def _damage(file: FileBytes) -> Iterator[Frame]:
@@ -67,8 +82,11 @@ def _damage(file: FileBytes) -> Iterator[Frame]:
 
 def batches(frames: Iterable[Frame], source: Source, options: Options) -> Iterator[Batch]:
     """Frames of one file to batches; record numbers start at 1."""
-    builder = row_builder(source, options)
-    for record_no, frame in enumerate(frames, 1):
+    return _batches(frames, row_builder(source, options), 1)
+
+
+def _batches(frames: Iterable[Frame], builder: RowBuilder, first_no: int) -> Iterator[Batch]:
+    for record_no, frame in enumerate(frames, first_no):
         if builder.rows.n_records and _is_full(builder.rows, len(frame.data)):
             yield builder.batch()
         builder.add(record_no, frame)

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ultravires.reading.by_column import ColumnReader, Text, reads_by_column
-from ultravires.reading.framing import frames_of
+from ultravires.reading.by_column import ColumnReader, Text, read_frames, reads_by_column
 from ultravires.reading.input_file import InputFile
 from ultravires.reading.mixing import row_builder
 from ultravires.reading.rows import Quarantined
@@ -61,19 +60,13 @@ class SmallFiles:
         return [self._with_files(events, starts) for events in batches], refused
 
     def _read(self) -> tuple[Numbers, list[pa.RecordBatch], list[Quarantined]]:
-        """With which number each file begins and the next one would, the events, and what was refused."""
+        """With which record each file begins and the next one would, the events, and what was refused."""
         builder = row_builder(self.source, self.options)
-        starts, batches = [1], list[pa.RecordBatch]()
         if reads_by_column(self.source, self.options):
             starts, batches = ColumnReader(self.source, self.options, builder).read(self._texts)
         else:
-            for text in self._texts:
-                builder.file_starts.append(starts[-1])
-                number = starts[-1]
-                for frame in frames_of(text.data, text.damage, self.source, self.options):
-                    builder.add(number, frame)
-                    number += 1
-                starts.append(number)
+            starts, batches = read_frames(self._texts, self.source, self.options, builder), []
+        builder.file_starts += starts[:-1]
         batch = builder.batch()
         return np.array(starts, np.int64), [*batches, batch.events], batch.quarantined
 

@@ -130,6 +130,52 @@ def test_spans_that_are_no_agents_are_ignored_by_the_column(folder: Path) -> Non
     assert count_left(written([export(*spans)]), folder) == 0
 
 
+TOOL = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}
+PARAMS = '{"name":"t","arguments":{"a":1}}'
+INFERENCE = {"openinference.span.kind": "CHAIN"}
+
+
+@pytest.mark.parametrize(
+    ("named", "members", "is_left"),
+    [
+        (TOOL | {"gen_ai.tool.call.id": 1.5, "approval.id": 2.0, "ticket.id": 3, "prompt.id": 7}, {}, False),
+        (TOOL | {"gen_ai.tool.call.id": True, "tool_call.id": "c", "mcp.session.id": "s"}, {}, False),
+        (TOOL | {"mcp.method.name": "tools/call", "jsonrpc.request.id": 7}, {}, False),
+        (TOOL | {"mcp.method.name": "tools/call", "gen_ai.tool.call.id": "c", "jsonrpc.request.id": 7}, {}, False),
+        (TOOL | {"mcp.method.name": "tools/call", "params": '{"name": 1}'}, {}, False),
+        (TOOL | {"mcp.method.name": "tools/call", "params": PARAMS}, {}, True),
+        (TOOL | {"params": PARAMS}, {}, False),
+        (TOOL | {"gen_ai.tool.call.arguments": 'said "yes"\n', "input.value": "{}"}, {}, False),
+        (TOOL | {"gen_ai.tool.call.arguments": "{broken"}, {}, True),
+        (TOOL | {"gen_ai.tool.arguments": 5, "error.type": "timeout"}, {}, False),
+        ({"gen_ai.operation.name": "execute_tool"}, {"name": "execute_tool t"}, True),
+        (INFERENCE, {"name": "handoff to b"}, True),
+        (INFERENCE, {"name": "handoff"}, False),
+        (INFERENCE | {"openinference.span.kind": "tool", "tool.name": "t"}, {"name": "handoff to b"}, True),
+        (INFERENCE | {"openinference.span.kind": "llm"}, {"name": "chat"}, False),
+        ({"gen_ai.handoff.to_agent": "b"}, {}, True),
+        ({"gen_ai.agent.name": "a"}, {}, True),
+        ({"gen_ai.operation.name": "create_agent", "gen_ai.agent.name": "a"}, {}, False),
+        ({"gen_ai.operation.name": "invoke_agent", "user.id": "mira"}, {"parentSpanId": "0"}, True),
+        ({"gen_ai.operation.name": "invoke_agent", "user.id": "mira"}, {"parentSpanId": "1"}, False),
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.prompt": "pay"}, {"parentSpanId": "1"}, True),
+        ({"gen_ai.operation.name": "invoke_agent"}, {"parentSpanId": ""}, False),
+        ({"rpc.system": "aws-api", "rpc.method": "S3/Get", "aws.request_id": "r", "cloud.account.id": 12}, {}, False),
+        ({"rpc.system": "aws-api", "aws.requestId": "r", "status": "x"}, {"status": {"code": 2}}, False),
+        ({"gen_ai.operation.name": "chat"}, {"startTimeUnixNano": "0"}, True),
+        ({"gen_ai.operation.name": "chat"}, {"endTimeUnixNano": "0"}, False),
+        ({"gen_ai.operation.name": "chat"}, {"traceId": TRACE.upper(), "spanId": "00F067AA0BA902B7"}, False),
+        ({"gen_ai.operation.name": "chat"}, {"name": 'a "name"'}, False),
+    ],
+)
+def test_what_is_unusual_is_the_same_and_perhaps_left(named: Json, members: Json, is_left: bool, folder: Path) -> None:
+    """Among usual spans."""
+    usual = [span(number, TOOL, 1) for number in range(1, 5)]
+    data = written([export(*usual, span(5, named, 1, **members))])
+    same_both_ways(data, folder)
+    assert count_left(data, folder) == is_left
+
+
 def test_a_list_that_is_an_object_holds_no_attributes(folder: Path) -> None:
     usual = span(1, {"gen_ai.operation.name": "chat"})
     odd = usual | {"attributes": {"gen_ai.operation.name": "chat"}}

@@ -10,8 +10,6 @@ pub const PAIR: usize = 2;
 #[derive(Default)]
 pub struct Node {
     children: Vec<Child>,
-    /// A bit for some hashes, set where a child has it: most names are none of them.
-    hashes: u128,
     pub field: Option<usize>,
     /// Whether the children are keys of such a list.
     pub is_list: bool,
@@ -26,27 +24,11 @@ struct Child {
 impl Node {
     /// The node below this one, for a name and its `name_hash`.
     pub fn child(&self, name: &[u8], hash: u64) -> Option<usize> {
-        if self.hashes & bit_of(hash) == 0 {
-            return None;
-        }
         self.children
             .iter()
             .find(|child| child.hash == hash && *child.name == *name)
             .map(|child| child.node)
     }
-
-    fn add(&mut self, hash: u64, name: &[u8], node: usize) {
-        self.hashes |= bit_of(hash);
-        self.children.push(Child {
-            hash,
-            name: name.into(),
-            node,
-        });
-    }
-}
-
-fn bit_of(hash: u64) -> u128 {
-    1 << (hash >> 57)
 }
 
 /// Different for most different names.
@@ -137,7 +119,11 @@ impl Layout {
     fn share_around(&mut self, name: &str, node: usize) {
         let (name, hash) = (name.as_bytes(), name_hash(name.as_bytes()));
         if self.nodes[AROUND].child(name, hash).is_none() {
-            self.nodes[AROUND].add(hash, name, node);
+            self.nodes[AROUND].children.push(Child {
+                hash,
+                name: name.into(),
+                node,
+            });
         }
     }
 
@@ -149,7 +135,11 @@ impl Layout {
         }
         self.nodes.push(Node::default());
         let node = self.nodes.len() - 1;
-        self.nodes[at].add(hash, name, node);
+        self.nodes[at].children.push(Child {
+            hash,
+            name: name.into(),
+            node,
+        });
         node
     }
 }

@@ -179,12 +179,9 @@ def _operation(attributes: Attributes) -> _Operation:
 
 def _has_name_to_read(fields: Fields) -> Mask:
     """Spans of OpenInference, of which the name may say that they are handoffs."""
-    kinds = fields.kinds(f"{_LIST}{_KIND}")
-    is_there = kinds != ABSENT
-    if not is_there.any():
-        return np.zeros(len(fields), np.bool_)
-    is_handoff = pc.starts_with(fields.json(_NAME), HANDOFF).fill_null(False).to_numpy(zero_copy_only=False)
-    mask: Mask = (kinds == NULL) | is_there & is_handoff
+    mask: Mask = fields.kinds(f"{_LIST}{_KIND}") != ABSENT
+    if mask.any():
+        mask &= pc.starts_with(fields.json(_NAME), HANDOFF).fill_null(False).to_numpy(zero_copy_only=False)
     return mask
 
 

@@ -122,6 +122,11 @@ class Fields:
             self._distinct[paths] = self._find_distinct(paths)
         return self._distinct[paths]
 
+    def distinct_texts(self, path: str) -> tuple[Codes, list[str | None]]:
+        """The different values of one field as JSON texts, and for each row the place of its own among them."""
+        codes, firsts = self._scanned.codes([self._places[path]], self.rows)
+        return codes, Fields(self._scanned, self._paths, self.rows[firsts]).json(path).to_pylist()
+
     def _find_distinct(self, paths: Sequence[str]) -> Distinct:
         codes, firsts = self._scanned.codes([self._places[path] for path in paths], self.rows)
         of_firsts = Fields(self._scanned, self._paths, self.rows[firsts])

@@ -4,9 +4,10 @@ What is unusual (revoked credentials, sign-ins, session tags, decisions, what Cl
 of the source.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -74,6 +75,7 @@ class _Object(msgspec.Struct, gc=False):
 
 _RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None]])
 _OBJECTS = msgspec.json.Decoder(list[_Object])
+_decode = msgspec.json.Decoder().decode
 _ANY = msgspec.json.Decoder(list[dict[str, Any]])
 
 
@@ -113,20 +115,16 @@ def _is_usual(source: Any, name: Any, event_type: Any, category: Any) -> bool:
 
 def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     count = len(fields)
-    identity = fields.distinct("userIdentity")
-    said = [mapping(value) for (value,) in identity.values]
-    actors = [actor_of(value, "") for value in said]  # the call matters in sign-ins alone
+    callers = _Callers(fields)
     call = fields.distinct("eventSource", "eventName", "readOnly", "eventType")
     calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
     classes = [ocsf_class(*called) for called in calls]
     times = fields.distinct("eventTime")
     moments = [micros(time) for (time,) in times.values]
-    issued = _issued(fields, call, (identity, actors), (times, moments), options)
+    issued = _issued(fields, call, callers, (times, moments), options)
     address = fields.distinct("sourceIPAddress")
     error = fields.distinct("errorCode")
-    account = pc.coalesce(
-        fields.text("recipientAccountId"), _spread(identity, [text(value.get("accountId")) for value in said])
-    )
+    account = pc.coalesce(fields.text("recipientAccountId"), callers.texts(lambda caller: caller.account))
     request = fields.text("requestID")
     return {
         "native_id": fields.text("eventID"),
@@ -134,10 +132,14 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
         "kind": pa.repeat("activity", count),
         "class_uid": call.spread([class_uid for class_uid, _ in classes], pa.int32()),
         "activity_id": call.spread([activity_id for _, activity_id in classes], pa.int32()),
-        **_actor_columns(identity, actors),
-        "on_behalf_of_uid": identity.spread([on_behalf_of(value) for value in said], _TEXT),
+        "actor_uid": callers.column(lambda caller: caller.actor.uid),
+        "actor_kind": callers.column(lambda caller: caller.actor.kind),
+        "actor_name": callers.column(lambda caller: caller.actor.name),
+        "on_behalf_of_uid": callers.column(lambda caller: caller.on_behalf_of),
+        "workload_uid": callers.column(lambda caller: caller.workload),
+        "credential_uid": callers.column(lambda caller: caller.actor.credential_uid),
         "via_service": pc.coalesce(
-            _spread(identity, [actor.via_service for actor in actors]),
+            callers.texts(lambda caller: caller.actor.via_service),
             _spread(address, [calling_service(value) for (value,) in address.values]),
         ),
         "account_uid": account,
@@ -155,24 +157,56 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
                 ("request", request, "names"),
                 ("request", pc.binary_join_element_wise(account, request, "/"), "names"),
                 ("shared_event", fields.text("sharedEventID"), "carries"),
-                ("source_identity", identity.spread([actor.source_identity for actor in actors], _TEXT), "carries"),
-                ("session_name", identity.spread([session_of(actor) for actor in actors], _TEXT), "carries"),
+                ("source_identity", callers.column(lambda caller: caller.actor.source_identity), "carries"),
+                ("session_name", callers.column(lambda caller: caller.session), "carries"),
                 *((kind, issued.spread(values, _TEXT), "carries") for kind, values in issued.keys.items()),
             ],
         ),
-        "detail": issued.in_details(_details(identity, actors, call)),
+        "detail": issued.in_details(_details(callers, call)),
     }
 
 
-def _actor_columns(identity: Distinct, actors: Sequence[Actor]) -> dict[str, pa.Array]:
-    said: dict[str, list[str | None]] = {
-        "actor_uid": [actor.uid for actor in actors],
-        "actor_kind": [actor.kind for actor in actors],
-        "actor_name": [actor.name for actor in actors],
-        "workload_uid": [workload_of(actor) for actor in actors],
-        "credential_uid": [actor.credential_uid for actor in actors],
-    }
-    return {name: identity.spread(meanings, _TEXT) for name, meanings in said.items()}
+class _Caller(NamedTuple):
+    """What a `userIdentity` says, as far as it does not depend on the call."""
+
+    actor: Actor
+    account: str | None
+    on_behalf_of: str | None
+    workload: str | None
+    session: str | None
+    detail: str
+
+
+# Sessions go on from file to file.
+@lru_cache(maxsize=16_384)
+def _caller(identity: str | None) -> _Caller:
+    said = mapping(_decode(identity)) if identity else {}
+    actor = actor_of(said, "")  # the call matters in sign-ins alone
+    return _Caller(
+        actor,
+        text(said.get("accountId")),
+        on_behalf_of(said),
+        workload_of(actor),
+        session_of(actor),
+        _written(detail_of({}, actor, NOTHING_ISSUED)),
+    )
+
+
+class _Callers:
+    """The callers of some records: each different one, and which of them is each row's."""
+
+    def __init__(self, fields: Fields) -> None:
+        is_object = fields.kinds("userIdentity") == OBJECT
+        codes, identities = fields.where(is_object).distinct_texts("userIdentity")
+        self.codes = np.zeros(len(fields), np.int32)
+        self.codes[is_object] = codes + 1
+        self.callers = [_caller(None), *map(_caller, identities)]
+
+    def column(self, of: Callable[[_Caller], str | None]) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes), pa.array(map(of, self.callers), _TEXT))
+
+    def texts(self, of: Callable[[_Caller], str | None]) -> pa.StringArray:
+        return pa.array(map(of, self.callers), _TEXT).take(pa.array(self.codes))
 
 
 def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
@@ -182,21 +216,21 @@ def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArra
 def _issued(
     fields: Fields,
     call: Distinct,
-    of_actors: tuple[Distinct, Sequence[Actor]],
+    callers: "_Callers",
     of_times: tuple[Distinct, Sequence[int | None]],
     options: Options,
 ) -> IssuedColumns:
     """What the few records with a new credential in their response issued."""
-    (identity, actors), (times, moments) = of_actors, of_times
+    times, moments = of_times
     may_be = _each(call, [may_issue(name) for _, name, _, _ in call.values])
     issued = IssuedColumns(may_be & (fields.kinds("responseElements") == OBJECT))
     few = fields.where(issued.is_issuing)
     requests = pc.if_else(few.kinds("requestParameters") == OBJECT, few.json("requestParameters"), _EMPTY)
-    for request, response, of_call, of_actor, of_time in zip(
+    for request, response, of_call, of_caller, of_time in zip(
         _decoded(requests, _ANY),
         _decoded(few.json("responseElements"), _ANY),
         call.codes[issued.is_issuing].tolist(),
-        identity.codes[issued.is_issuing].tolist(),
+        callers.codes[issued.is_issuing].tolist(),
         times.codes[issued.is_issuing].tolist(),
         strict=True,
     ):
@@ -207,21 +241,20 @@ def _issued(
             "readOnly": is_read,
             "eventType": event_type,
         }
-        issued.add(record, name, moments[of_time] or 0, actors[of_actor], options)
+        issued.add(record, name, moments[of_time] or 0, callers.callers[of_caller].actor, options)
     return issued
 
 
-def _details(identity: Distinct, actors: Sequence[Actor], call: Distinct) -> pa.StringArray:
+def _details(callers: _Callers, call: Distinct) -> pa.StringArray:
     """What the actor says comes first, then what the call says: each is written once for equal ones."""
-    of_actors = [_written(detail_of({}, actor, NOTHING_ISSUED)) for actor in actors]
     of_calls = [
         _written(detail_of({"readOnly": is_read, "eventType": event_type}, _NOBODY, NOTHING_ISSUED))
         for _, _, is_read, event_type in call.values
     ]
-    is_first = _each(identity, [written != _EMPTY for written in of_actors])
+    is_first = np.array([caller.detail != _EMPTY for caller in callers.callers], np.bool_)[callers.codes]
     is_second = _each(call, [written != _EMPTY for written in of_calls])
     return pc.binary_join_element_wise(
-        _spread(identity, [written[:-1] for written in of_actors]),
+        callers.texts(lambda caller: caller.detail[:-1]),
         _spread(call, [written[1:] for written in of_calls]),
         pc.if_else(pa.array(is_first & is_second), ",", ""),
     )

@@ -16,7 +16,7 @@ from ultravires.pipeline import hourly_tables
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
 from ultravires.storing import store_events
-from ultravires.warehouse import ROW_GROUP_ROWS, open_warehouse
+from ultravires.warehouse import open_warehouse
 
 AT = datetime(2026, 10, 5, 8, 30, tzinfo=UTC)
 
@@ -100,24 +100,6 @@ def test_events_stored_in_parts_are_those_stored_at_once(
         if arriving:
             store(engine, *arriving)
         assert by_parts == stored(engine)
-
-
-def test_row_groups_are_whole_until_a_transaction_ends(engine: DuckDBEngine) -> None:
-    """However its parts and their batches are cut, and without the duplicates among them. Else each commit would write
-    what is left of a group to the log, and each checkpoint once more.
-    """
-    n_rows = 2 * ROW_GROUP_ROWS + 100
-    many = rows({}).take([0] * n_rows).set_column(0, EVENTS.field(0), [[f"e{n}" for n in range(n_rows)]])
-    cut = [many.slice(start, 7_000) for start in range(0, n_rows, 7_000)]
-    with engine.warehouse.transaction():
-        first = store_events(engine, Settings(), pa.concat_tables([*cut[:5], *cut[:2]]))
-        rest = store_events(engine, Settings(), pa.concat_tables(cut[3:]))
-    assert (first, rest) == ({"f1": 35_000}, {"f1": n_rows - 35_000})
-    of_groups = engine.con.execute(
-        "select sum(count) from pragma_storage_info('events') where column_name = 'event_id' "
-        "and segment_type <> 'VALIDITY' group by row_group_id order by row_group_id"
-    ).fetchall()
-    assert of_groups == [(ROW_GROUP_ROWS,), (ROW_GROUP_ROWS,), (100,)]
 
 
 def test_new_events_touch_their_hours_for_every_reader(engine: DuckDBEngine) -> None:

@@ -28,7 +28,7 @@ from ultravires.storing import store_events
 from ultravires.tombstones import newest_tombstone, without_pruned
 from ultravires.warehouse import ROW_GROUP_ROWS
 
-FLUSH_ROWS = 2 * ROW_GROUP_ROWS
+FLUSH_ROWS = 5 * ROW_GROUP_ROWS
 """Rows stored at once: storing goes on while other processes read."""
 FLUSH_REFUSED = 500
 """Records in quarantine of up to 64 KB each that are stored at once."""

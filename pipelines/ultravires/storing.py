@@ -80,23 +80,19 @@ def _insert(engine: DuckDBEngine, incoming: pa.Table, is_distinct: npt.NDArray[n
     con = engine.con
     replaced = "select event_id from arrived join standing using (event_id)"
     con.execute(f"delete from events where event_id in ({replaced})")
-    _insert_in_order(con, incoming, is_distinct)
+    _insert_rows(con, incoming, is_distinct)
     engine.touch_readers("events", "select distinct event_hour from arrived")
     engine.warehouse.bump("events")
     fresh = f"select file_id, count(*) from arrived where event_id not in ({replaced}) group by file_id"
     return {file_id: int(n) for file_id, n in con.execute(fresh).fetchall()}
 
 
-def _insert_in_order(con: duckdb.DuckDBPyConnection, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> None:
-    # One thread fills one row group after the other, and each is compressed when it is full. Several would leave a part
-    # of one each, which is written to the log and compressed later. `+ 0` keeps the filter from Arrow, which would copy
-    # every row that it leaves.
+def _insert_rows(con: duckdb.DuckDBPyConnection, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> None:
+    # `+ 0` keeps the filter from Arrow, which would copy every row that it leaves.
     con.register("marked", incoming.append_column("mark", pa.array(is_distinct.view(np.int8))))
-    con.execute("set threads = 1")
     try:
         con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from marked where mark + 0 = 1")
     finally:
-        con.execute("reset threads")
         con.unregister("marked")
 
 

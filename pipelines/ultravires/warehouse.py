@@ -21,9 +21,9 @@ from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 
 MEMORY_LIMIT = "1500MB"
-ROW_GROUP_ROWS = 30_720
-"""Small enough to fill with what is held in memory; DuckDB's own 122,880 rows were hardly ever full when a transaction
-ended, and a group that is not full is written again by every checkpoint.
+ROW_GROUP_ROWS = 12_288
+"""Small enough that each thread fills some with what is stored at once: what is left of one is written to the log, and
+compressed by the next checkpoint. So many ids of an event fill one block of the file.
 """
 WAREHOUSE_FILE = "warehouse.duckdb"
 _NAME = "warehouse"

@@ -7,19 +7,17 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
-from unittest.mock import patch
+from typing import Any
 
 import msgspec
-import pyarrow as pa
 import pytest
+from both_ways import Reading, reading, same_both_ways
 from conftest import REPO, SAMPLES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, SOURCE_SAMPLES, TRACE, attributes, export, log_export, log_record, span
-from ultravires.reading import by_column, native
-from ultravires.reading.files import read
-from ultravires.reading.source import SOURCE_COLUMNS, Event, Options, Source
+from ultravires.reading import native
+from ultravires.reading.source import Event, Options
 from ultravires.sources.otel_genai import SOURCE
 from ultravires.vendors.genai_columns import COLUMNAR
 
@@ -31,36 +29,8 @@ pytestmark = pytest.mark.skipif(not native.is_available(), reason="the native sc
 Json = dict[str, Any]
 
 
-class Reading(NamedTuple):
-    """All that came of a file."""
-
-    rows: list[Json]
-    n_records: int
-    n_ignored: int
-    quarantined: list[Any]
-
-
-def reading(file: Path, source: Source = SOURCE) -> Reading:
-    batches = list(read(file, source, OPTIONS))
-    table = pa.Table.from_batches([batch.events for batch in batches], SOURCE_COLUMNS)
-    return Reading(
-        table.sort_by("record_no").to_pylist(),
-        sum(batch.n_records for batch in batches),
-        sum(batch.n_ignored for batch in batches),
-        sorted((q.record_no, q.byte_offset, q.reason, q.raw) for batch in batches for q in batch.quarantined),
-    )
-
-
-def same_both_ways(data: bytes, folder: Path) -> Reading:
-    """Holds what is read by the column against what `events` says, all columns, counts and quarantine."""
-    file = folder / "spans.jsonl"
-    file.write_bytes(data)
-    with patch.object(by_column, "_MOST_LEFT", 1.0):
-        by_the_column = reading(file)
-    with patch.object(native, "is_available", lambda: False):
-        one_by_one = reading(file)
-    assert by_the_column == one_by_one
-    return one_by_one
+def same_spans(data: bytes, folder: Path) -> Reading:
+    return same_both_ways(data, SOURCE, folder)
 
 
 def count_left(data: bytes, folder: Path) -> int:
@@ -99,34 +69,34 @@ def test_the_source_reads_by_the_column() -> None:
 def test_samples_are_the_same_by_the_column(file: Path, folder: Path) -> None:
     """Of the usual kind are all but what people asked for."""
     data = file.read_bytes()
-    read = same_both_ways(data, folder)
+    read = same_spans(data, folder)
     requests = [row for row in read.rows if row["kind"] == "approval"]
     assert count_left(data, folder) == len(requests) < read.n_records / 10
 
 
 def test_spans_of_all_kinds_are_the_same_by_the_column(folder: Path) -> None:
     lines = [json.loads(line) for line in (SOURCE_SAMPLES / "otel_genai" / "sample.jsonl").read_bytes().splitlines()]
-    assert same_both_ways(written(lines), folder).n_records == 11
-    assert same_both_ways(written([line for line in lines if "resourceSpans" in line]), folder).rows
+    assert same_spans(written(lines), folder).n_records == 11
+    assert same_spans(written([line for line in lines if "resourceSpans" in line]), folder).rows
 
 
 def test_thousands_of_spans_are_the_same_by_the_column(folder: Path) -> None:
     """As agents write them, of which only what a person asked for is left."""
     data = written(generated(90))
-    read = same_both_ways(data, folder)
+    read = same_spans(data, folder)
     assert read.n_records == len(read.rows) > 3_000
     assert count_left(data, folder) == 90
 
 
 def test_a_file_without_spans_has_no_rows(folder: Path) -> None:
-    assert same_both_ways(written([{"resourceSpans": []}, {"resourceSpans": [{"scopeSpans": []}]}]), folder).rows == []
+    assert same_spans(written([{"resourceSpans": []}, {"resourceSpans": [{"scopeSpans": []}]}]), folder).rows == []
 
 
 def test_spans_that_are_no_agents_are_ignored_by_the_column(folder: Path) -> None:
     spans = [span(number, {"http.request.method": "GET", "http.route": f"/{number}"}) for number in range(1, 9)]
     spans += [span(9, {"gen_ai.operation.name": "embeddings", "gen_ai.agent.name": "a", "gen_ai.system": "s"})]
     spans += [span(0, {"gen_ai.operation.name": "chat"})]
-    assert same_both_ways(written([export(*spans)]), folder).n_ignored == 10
+    assert same_spans(written([export(*spans)]), folder).n_ignored == 10
     assert count_left(written([export(*spans)]), folder) == 0
 
 
@@ -172,20 +142,20 @@ def test_what_is_unusual_is_the_same_and_perhaps_left(named: Json, members: Json
     """Among usual spans."""
     usual = [span(number, TOOL, 1) for number in range(1, 5)]
     data = written([export(*usual, span(5, named, 1, **members))])
-    same_both_ways(data, folder)
+    same_spans(data, folder)
     assert count_left(data, folder) == is_left
 
 
 def test_a_list_that_is_an_object_holds_no_attributes(folder: Path) -> None:
     usual = span(1, {"gen_ai.operation.name": "chat"})
     odd = usual | {"attributes": {"gen_ai.operation.name": "chat"}}
-    assert same_both_ways(written([export(usual, odd)]), folder).n_ignored == 1
+    assert same_spans(written([export(usual, odd)]), folder).n_ignored == 1
 
 
 def test_secrets_beside_the_spans_are_in_no_record(folder: Path) -> None:
     line = export(span(1, {"gen_ai.operation.name": "chat"}))
     line["resourceSpans"][0] = {"note": {"password": "hunter2"}} | line["resourceSpans"][0]
-    assert "hunter2" not in str(same_both_ways(written([line]), folder).rows)
+    assert "hunter2" not in str(same_spans(written([line]), folder).rows)
 
 
 @pytest.mark.parametrize("depth", [192, 193, 194, 195, 196])
@@ -195,7 +165,7 @@ def test_a_span_may_be_as_deep_as_any_record(depth: int, folder: Path) -> None:
     for _ in range(depth):
         deep = [deep]
     line = export(span(1, {"gen_ai.operation.name": "chat"}, links=deep), span(2, {"gen_ai.operation.name": "chat"}))
-    assert len(same_both_ways(written([line]), folder).quarantined) == (depth > 193)
+    assert len(same_spans(written([line]), folder).quarantined) == (depth > 193)
 
 
 ARGUMENTS = st.sampled_from(
@@ -386,4 +356,4 @@ LINES = st.tuples(exports(), st.sampled_from([msgspec.json.encode] * 9 + [spaced
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(LINES, min_size=1, max_size=4))
 def test_whatever_the_exports_hold_both_say_the_same(folder: Path, lines: list[bytes]) -> None:
-    same_both_ways(b"".join(lines), folder)
+    same_spans(b"".join(lines), folder)

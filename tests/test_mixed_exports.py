@@ -20,8 +20,8 @@ from ultravires.home import OpenHome
 from ultravires.loading import Loader
 from ultravires.pipeline import hourly_tables
 from ultravires.reading.files import Batch
-from ultravires.reading.framing import frames_of
 from ultravires.reading.files import batches as batches_of
+from ultravires.reading.framing import frames_of
 from ultravires.reading.locations import place
 from ultravires.reading.parts import SMALL_FILE
 from ultravires.reading.pool import file_reader

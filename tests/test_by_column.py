@@ -169,3 +169,19 @@ def test_what_the_scanner_cannot_redact_is_read_by_the_record(options: Options, 
 
 def test_a_source_without_columns_is_read_by_the_record() -> None:
     assert not reads_by_column(source("approvals"), OPTIONS)
+
+
+def test_a_mistake_in_columns_costs_time_and_no_record(tmp_path: Path) -> None:
+    """The file is read by the record then, and a warning says so."""
+
+    def columns(*_: object) -> dict[str, pa.Array]:
+        raise KeyError("a mistake")
+
+    by_record = source("opa_decisions")
+    assert by_record.columnar is not None
+    mistaken = replace(by_record, columnar=replace(by_record.columnar, columns=columns))
+    file = tmp_path / "decisions.jsonl"
+    file.write_bytes(b"\n".join(line("opa_decisions", number) for number in range(9)))
+    with pytest.warns(RuntimeWarning, match="opa_decisions is read by the record: KeyError"):
+        found = reading(file, mistaken)
+    assert found == reading(file, by_record)

@@ -215,6 +215,12 @@ def test_what_is_not_plainly_one_of_the_forms_is_declined(text: bytes) -> None:
         assert scan.offset(1) == 0
 
 
+def test_more_fields_than_text_are_declined() -> None:
+    """Else a few megabytes of tiny records would take some gigabytes."""
+    with scanned(b"{}\n" * 1_000, b"{}\n" * 100_000) as scan:
+        assert scan.counts.tolist() == [1_000, native.DECLINED]
+
+
 @settings(max_examples=150, deadline=None)
 @given(RECORDS)
 def test_secrets_are_taken_out_or_the_record_is_a_suspect(record: dict[str, Any]) -> None:

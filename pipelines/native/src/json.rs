@@ -27,6 +27,10 @@ pub const IS_SPACED: u8 = 4;
 const MAX_NESTING: usize = 200;
 /// Beyond this number of members an object is odd: each name is compared with those before it.
 const MAX_MEMBERS: usize = 512;
+/// Bytes that the fields of records may take: so many, and for each of the texts. Tiny records would take hundreds of
+/// times their own size.
+const SPANS_FREE: usize = 1 << 20;
+const SPANS_A_BYTE: usize = 4;
 const MAX_DIGITS: usize = 15;
 const MAX_INTEGER_DIGITS: usize = 18;
 
@@ -282,6 +286,9 @@ impl<'a> Scanner<'a> {
             return Err(Declined);
         }
         self.scan.spans.extend_from_slice(&self.fields[..self.layout.n_fields]);
+        if std::mem::size_of_val(&self.scan.spans[..]) > SPANS_FREE + SPANS_A_BYTE * self.data.len() {
+            return Err(Declined);
+        }
         self.scan.records.push((start as u32, end as u32));
         self.scan.flags.push(self.flags);
         self.scan.lines.push(self.line as u32);

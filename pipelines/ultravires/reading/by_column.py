@@ -5,7 +5,9 @@ a record that is odd or not of the usual kind alone.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +15,6 @@ import pyarrow as pa
 
 from ultravires.reading import native
 from ultravires.reading.columns import Columnar, Fields, Mask, Places
-from ultravires.reading.framing import frames_of
 from ultravires.reading.rows import MAX_ROWS, RowBuilder
 from ultravires.reading.source import SOURCE_COLUMNS, Frame, Options, Source
 
@@ -40,22 +41,6 @@ def reads_by_column(source: Source, options: Options) -> bool:
     return source.columnar is not None and not options.fields and is_plain and native.is_available()
 
 
-def read_frames(
-    texts: Sequence[Text], source: Source, options: Options, builder: RowBuilder, first_no: int = 1
-) -> list[int]:
-    """Reads texts record by record into `builder`; returns with which record each begins, numbered through, and with
-    which one more would.
-    """
-    starts = [first_no]
-    for text in texts:
-        number = starts[-1]
-        for frame in frames_of(text.data, text.damage, source, options):
-            builder.add(number, frame._replace(offset=text.offset + frame.offset))
-            number += 1
-        starts.append(number)
-    return starts
-
-
 class ColumnReader:
     """Reads the texts of a source for which `reads_by_column`; what it leaves to `events` gets into `builder`."""
 
@@ -68,29 +53,33 @@ class ColumnReader:
         self._paths = self._columnar.paths(options)
         self._layout = native.Layout(self._columnar, options)
 
-    def read(self, texts: Sequence[Text], first_no: int = 1) -> tuple[list[int], list[pa.RecordBatch]]:
-        """With which record each text begins, numbered through, and with which one more would; and the events that were
-        read by the column, as SOURCE_COLUMNS.
-        """
+    def read(self, texts: Sequence[Text]) -> "Read":
+        """What can be read of these texts by the column."""
         plain = [text.data for text in texts if text.damage is None]
-        with self._layout.scan(plain) as scan:
-            taken = self._taken(scan)
-            is_left = ~(taken.mask | taken.ignored)
-            counts, first_row = iter(scan.counts.tolist()), 0
-            numbers = np.zeros(len(scan.flags), np.int64)
-            starts = [first_no]
-            for text in texts:
-                count = max(native.DECLINED if text.damage else next(counts), 0)
-                rows = slice(first_row, first_row + count)
-                if count and self._read_left(scan, rows, is_left[rows], starts[-1], text.offset):
-                    self._builder.ignore(int(taken.ignored[rows].sum()))
-                    numbers[rows] = np.arange(starts[-1], starts[-1] + count)
-                    starts.append(starts[-1] + count)
-                else:
-                    taken.mask[rows] = False
-                    starts.append(read_frames([text], self._source, self._options, self._builder, starts[-1])[-1])
-                first_row += count
-            return starts, list(self._batches(scan, taken, numbers))
+        try:
+            with self._layout.scan(plain) as scan:
+                return self._read(scan, texts)
+        except Exception as error:  # a mistake of ours in one log must not stop the others; the tests do stop
+            warnings.warn(f"{self._source.name} is read by the record: {error!r}", RuntimeWarning, stacklevel=2)
+            return Read(self._builder, [_Part(slice(0, 0)) for _ in texts], [], [])
+
+    def _read(self, scan: native.Scan, texts: Sequence[Text]) -> "Read":
+        taken = self._taken(scan)
+        is_left = ~(taken.mask | taken.ignored)
+        counts, first_row = iter(scan.counts.tolist()), 0
+        parts = []
+        for text in texts:
+            count = max(native.DECLINED if text.damage else next(counts), 0)
+            rows = slice(first_row, first_row + count)
+            part = _Part(rows, n_ignored=int(taken.ignored[rows].sum()))
+            part.is_plain = count > 0 and self._add_left(part, scan, is_left[rows], text.offset)
+            taken.mask[rows] &= part.is_plain
+            parts.append(part)
+            first_row += count
+        rows_taken = np.flatnonzero(taken.mask)
+        starts = range(0, len(rows_taken), MAX_ROWS)
+        batches = [rows_taken[start : start + MAX_ROWS] for start in starts]
+        return Read(self._builder, parts, batches, [self._columns(scan, rows, taken.among(rows)) for rows in batches])
 
     def _taken(self, scan: native.Scan) -> "_Taken":
         """Which records are read by the column, and what is kept in place of those with secrets."""
@@ -107,32 +96,22 @@ class ColumnReader:
         mask[suspects[too_deep]] = False
         return _Taken(mask, ignored, suspects[changed], clean)
 
-    def _read_left(self, scan: native.Scan, rows: slice, is_left: Mask, first_no: int, offset: int) -> bool:
-        """Read those records of one text that are left; false, and nothing is read, where that would not pay or one of
-        them holds several.
-        """
-        left = np.flatnonzero(is_left)
-        if len(left) > _MOST_LEFT * len(is_left):
+    def _add_left(self, part: "_Part", scan: native.Scan, is_left: Mask, offset: int) -> bool:
+        """Add those records of a text that are left; false where that is much of it, or where one holds several."""
+        places = np.flatnonzero(is_left)
+        if len(places) > _MOST_LEFT * len(is_left):
             return False
-        frames: list[Frame] = []
-        for row, record in zip((rows.start + left).tolist(), scan.records(rows.start + left, _NO_KEY), strict=True):
+        rows = part.rows.start + places
+        for place, row, record in zip(places.tolist(), rows.tolist(), scan.records(rows, _NO_KEY), strict=True):
             held = list(self._source.records(iter([record.as_py().encode()]), self._options))
             if len(held) != 1:
                 return False
-            frames.append(held[0]._replace(offset=offset + scan.offset(row)))
-        for place, frame in zip(left.tolist(), frames, strict=True):
-            self._builder.add(first_no + place, frame)
+            part.left.append((place, held[0]._replace(offset=offset + scan.offset(row))))
         return True
 
-    def _batches(self, scan: native.Scan, taken: "_Taken", numbers: Places) -> Iterator[pa.RecordBatch]:
-        rows = np.flatnonzero(taken.mask)
-        for start in range(0, len(rows), MAX_ROWS):
-            some = rows[start : start + MAX_ROWS]
-            yield self._batch(scan, some, taken.among(some), numbers[some])
-
-    def _batch(
-        self, scan: native.Scan, rows: Places, redacted: "tuple[Places, pa.LargeStringArray]", numbers: Places
-    ) -> pa.RecordBatch:
+    def _columns(
+        self, scan: native.Scan, rows: Places, redacted: "tuple[Places, pa.LargeStringArray]"
+    ) -> dict[str, pa.Array]:
         count = len(rows)
         fields = Fields(scan, self._paths, rows)
         said = {name: _plain(column) for name, column in self._columnar.columns(fields, self._options).items()}
@@ -144,17 +123,61 @@ class ColumnReader:
             "source": pa.repeat(self._source.name, count),
             "source_version": pa.repeat(pa.scalar(self._source.version, pa.int32()), count),
             "event_hour": pa.array(moments.to_numpy() // _HOUR * _HOUR),
-            "record_no": pa.array(numbers),
             "raw": scan.records(rows, self._options.hash_key, *redacted),
             "raw_hash": scan.record_hashes(rows, self._options.hash_key),
         }
         columns.setdefault("keys", _NO_KEYS.take(pa.repeat(0, count)))
         columns.setdefault("resource_uids", _NO_RESOURCES.take(pa.repeat(0, count)))
-        arrays = [
-            columns[column.name].cast(column.type) if column.name in columns else pa.nulls(count, column.type)
-            for column in SOURCE_COLUMNS
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
+        return columns
+
+
+@dataclass
+class _Part:
+    """One text: the rows of its records in the scan, which of them are left to `events` (by their place in the text),
+    how many hold no event.
+    """
+
+    rows: slice
+    n_ignored: int = 0
+    is_plain: bool = False
+    left: list[tuple[int, Frame]] = field(default_factory=list)
+
+
+class Read:
+    """What was read of some texts. `number` is called for each that `is_plain`, in their order, and then `events`."""
+
+    def __init__(
+        self, builder: RowBuilder, parts: list[_Part], rows: list[Places], columns: list[dict[str, pa.Array]]
+    ) -> None:
+        self._builder = builder
+        self._parts = parts
+        self._rows = rows
+        self._columns = columns
+        self._numbers = np.zeros(max((part.rows.stop for part in parts), default=0), np.int64)
+
+    def is_plain(self, text: int) -> bool:
+        """Whether this text can be read so; one that cannot is left as a whole."""
+        return self._parts[text].is_plain
+
+    def number(self, text: int, first_no: int) -> int:
+        """Number the records of a text; returns the number of the next one. The builder has what is left of it then."""
+        part = self._parts[text]
+        for place, frame in part.left:
+            self._builder.add(first_no + place, frame)
+        self._builder.ignore(part.n_ignored)
+        next_no = first_no + part.rows.stop - part.rows.start
+        self._numbers[part.rows] = np.arange(first_no, next_no)
+        return int(next_no)
+
+    def events(self) -> Iterator[pa.RecordBatch]:
+        """The events that were read by the column, as SOURCE_COLUMNS, a batch at a time."""
+        for rows, columns in zip(self._rows, self._columns, strict=True):
+            numbered = columns | {"record_no": pa.array(self._numbers[rows])}
+            arrays = [
+                numbered[column.name].cast(column.type) if column.name in numbered else pa.nulls(len(rows), column.type)
+                for column in SOURCE_COLUMNS
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
 
 
 class _Taken(NamedTuple):

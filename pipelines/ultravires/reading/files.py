@@ -57,21 +57,30 @@ def _is_in_lines(head: bytes) -> bool:
 
 
 def _read_by_column(file: FileBytes, source: Source, options: Options) -> Iterator[Batch]:
-    """The lines of a file in pieces; from a line on that is larger than a piece, as any other source's."""
+    """The lines of a file in pieces; a piece that is not plain, and all from a line on that is larger than a piece, as
+    any other source's.
+    """
     builder = row_builder(source, options)
     reader, number = ColumnReader(source, options, builder), 1
     for piece in whole_lines(file.chunks(), PIECE_BYTES):
-        if piece.rest is not None:
-            frames = chain(source.records(chain([piece.data], piece.rest), options), _damage(file))
-            moved = (frame._replace(offset=piece.offset + frame.offset) for frame in frames)
-            yield from _batches(moved, builder, number)
-            return
-        text = Text(piece.data, file.damage if piece.is_last else None, piece.offset)
-        (_, number), taken = reader.read([text], number)
-        for events in taken:
-            yield Batch(events, [], events.num_rows)
-        if builder.rows.n_records:
-            yield builder.batch()
+        damage = file.damage if piece.is_last else None
+        read = reader.read([Text(piece.data, damage, piece.offset)] if piece.rest is None else [])
+        if piece.rest is None and read.is_plain(0):
+            number = read.number(0, number)
+            for events in read.events():
+                yield Batch(events, [], events.num_rows)
+            if builder.rows.n_records:
+                yield builder.batch()
+            continue
+        frames = _moved(source.records(chain([piece.data], piece.rest or ()), options), piece.offset)
+        is_end = piece.is_last or piece.rest is not None
+        for batch in _batches(chain(frames, _damage(file)) if is_end else frames, builder, number):
+            number += batch.n_records
+            yield batch
+
+
+def _moved(frames: Iterator[Frame], offset: int) -> Iterator[Frame]:
+    return (frame._replace(offset=offset + frame.offset) for frame in frames)
 
 
 def _damage(file: FileBytes) -> Iterator[Frame]:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ultravires.reading.by_column import ColumnReader, Text, read_frames, reads_by_column
+from ultravires.reading.by_column import ColumnReader, Text, reads_by_column
+from ultravires.reading.framing import frames_of
 from ultravires.reading.input_file import InputFile
 from ultravires.reading.mixing import row_builder
 from ultravires.reading.rows import Quarantined
@@ -61,14 +62,23 @@ class SmallFiles:
 
     def _read(self) -> tuple[Numbers, list[pa.RecordBatch], list[Quarantined]]:
         """With which record each file begins and the next one would, the events, and what was refused."""
-        builder = row_builder(self.source, self.options)
+        builder, starts = row_builder(self.source, self.options), [1]
+        read = None
         if reads_by_column(self.source, self.options):
-            starts, batches = ColumnReader(self.source, self.options, builder).read(self._texts)
-        else:
-            starts, batches = read_frames(self._texts, self.source, self.options, builder), []
+            read = ColumnReader(self.source, self.options, builder).read(self._texts)
+        for place, text in enumerate(self._texts):
+            number = starts[-1]
+            if read is not None and read.is_plain(place):
+                starts.append(read.number(place, number))
+                continue
+            for frame in frames_of(text.data, text.damage, self.source, self.options):
+                builder.add(number, frame)
+                number += 1
+            starts.append(number)
         builder.file_starts += starts[:-1]
         batch = builder.batch()
-        return np.array(starts, np.int64), [*batches, batch.events], batch.quarantined
+        by_column = [] if read is None else read.events()
+        return np.array(starts, np.int64), [*by_column, batch.events], batch.quarantined
 
     def _refused(self, starts: Numbers, quarantined: list[Quarantined]) -> Iterator[tuple[InputFile, Quarantined]]:
         numbers = np.array([record.record_no for record in quarantined], np.int64)

@@ -320,4 +320,8 @@ def _decoded_parts(texts: pa.StringArray, decoder: Any) -> Iterator[list[Any]]:
         yield decoder.decode(b"".join((b"[", memoryview(data)[first : last - 1], b"]")))
 
 
-COLUMNAR = Columnar(paths=lambda _: _PATHS, takes=_takes, columns=_columns, arrays=ARRAYS)
+def _paths(_: Options) -> tuple[str, ...]:
+    return _PATHS
+
+
+COLUMNAR = Columnar(paths=_paths, takes=_takes, columns=_columns, arrays=ARRAYS)

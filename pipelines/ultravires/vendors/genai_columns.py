@@ -436,8 +436,12 @@ def _iso(moments: pa.Int64Array) -> pa.StringArray:
     return pc.binary_join_element_wise(pc.binary_replace_slice(texts, 10, 11, "T"), "Z", "")
 
 
+def _paths(_: Options) -> tuple[str, ...]:
+    return _PATHS
+
+
 COLUMNAR = Columnar(
-    paths=lambda _: _PATHS,
+    paths=_paths,
     takes=_takes,
     columns=_columns,
     ignores=_ignores,

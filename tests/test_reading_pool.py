@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import operator
 import os
+import re
 import select
 import signal
 import subprocess
@@ -96,7 +97,7 @@ def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch,
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         found = list(read(FILES))
     assert names(found) == list(map(str, PATHS))
-    assert [part.n_locations for part in found if part.streamed] == [0, 1, 0, 1]
+    assert re.fullmatch("(0+1){2}", "".join(str(part.n_locations) for part in found if part.streamed))
 
 
 def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_small_files_that_share_a_batch_give_what_each_gives_alone(
     monkeypatch.setattr(parts, "SMALL_FILE", -1)
     alone = in_one_process(files, tmp_path)
     monkeypatch.setattr(parts, "SMALL_FILE", small_file)
-    monkeypatch.setattr(small_files, "MOST_RECORDS", 5)
+    monkeypatch.setattr(small_files, "MOST_BYTES", 3_000)
     together = in_one_process(files, tmp_path)
     assert [file for part in together for file in part.files] == [file for part in alone for file in part.files]
     key = operator.itemgetter("file_id", "record_no")

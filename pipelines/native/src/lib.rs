@@ -1,7 +1,8 @@
 //! What `ultravires.reading.native` calls. Python owns all memory but a layout and a scan, which it frees here again.
 //!
-//! Every function that is given pointers trusts them to be as long as Python says; nothing else in this crate is unsafe.
-//! A panic never leaves a function: it answers as for a text that is declined, and Python reads the text itself.
+//! Every function that is given pointers trusts them to be as long as Python says. Besides these only the search for the
+//! end of a string, both hashes and a hint to the processor are unsafe, for its vectors; each says why it may be.
+//! A panic never leaves a function, and says nothing: the function answers that it failed, and Python reads the text itself.
 
 mod blake2b;
 mod columns;
@@ -66,6 +67,7 @@ pub unsafe extern "C" fn uv_layout_new(
     max_record_bytes: usize,
     max_depth: usize,
 ) -> *mut Layout {
+    std::panic::set_hook(Box::new(|_| {}));
     let parse = || {
         let text = std::str::from_utf8(bytes(text, length)).ok()?;
         Layout::parse(text, max_record_bytes, max_depth)

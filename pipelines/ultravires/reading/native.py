@@ -229,6 +229,7 @@ def _at(array: npt.NDArray[Any]) -> int:
 
 
 def _rows(rows: Places) -> tuple[int, int]:
+    assert rows.dtype == np.int64 and rows.flags.c_contiguous, "the scanner would read other numbers"
     return _at(rows), len(rows)
 
 

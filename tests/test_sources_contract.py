@@ -199,6 +199,17 @@ def test_a_value_of_any_other_type_anywhere_is_no_exception(name: str, tmp_path:
 
 
 @each_of_lines
+@pytest.mark.parametrize("secret", ['{"password": "hunter2"}', 'said \\"password\\": "hunter2'])
+def test_no_secret_inside_of_a_string_reaches_a_column(name: str, secret: str, tmp_path: Path) -> None:
+    """Each string of the sample in turn becomes JSON with a password in it, whole or cut off."""
+    for line in SAMPLES[name].splitlines():
+        whole = json.loads(line)
+        changed = [json.dumps(_replaced(whole, path, secret), separators=(",", ":")) for path in _places(whole)]
+        found = rows(name, "\n".join(changed).encode(), tmp_path)
+        assert not [row for row in found if '"hunter2' in str(row)]
+
+
+@each_of_lines
 def test_gzip_cut_at_every_50th_byte_gives_what_was_whole(name: str, tmp_path: Path) -> None:
     """A truncated gzip ends in one row that says so; the events before it are those of the whole file."""
     noise = random.Random(1)

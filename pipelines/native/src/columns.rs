@@ -97,27 +97,18 @@ pub fn record_bytes(scan: &Scan, wrappings: &[Wrapping], rows: &[i64]) -> usize 
     rows.iter().map(|&row| bytes(row as usize)).sum()
 }
 
-/// What is kept in place of some records: at `places` among the rows, in ascending order.
-pub struct Others<'a> {
-    pub places: &'a [i64],
-    pub offsets: &'a [i64],
-    pub data: &'a [u8],
-}
-
 /// Whole records, under a key without their plain secrets.
-#[allow(clippy::too_many_arguments)] // what Python asks for, and where it wants it
 pub fn records(
     scan: &Scan,
     data: &[u8],
     wrappings: &[Wrapping],
     rows: &[i64],
-    others: Others,
     key: &[u8],
     offsets: &mut [i64],
     out: &mut [u8],
 ) {
     let keyed = (!key.is_empty()).then(|| Keyed::new(key, SECRET_HASH_BYTES));
-    let (mut at, mut n_others) = (0, 0);
+    let mut at = 0;
     let mut put = |text: &[u8]| {
         out[at..at + text.len()].copy_from_slice(text);
         at += text.len();
@@ -125,30 +116,25 @@ pub fn records(
     };
     offsets[0] = 0;
     for (place, &row) in rows.iter().enumerate() {
-        offsets[place + 1] = if others.places.get(n_others) == Some(&(place as i64)) {
-            n_others += 1;
-            put(&others.data[others.offsets[n_others - 1] as usize..others.offsets[n_others] as usize])
-        } else {
-            let (mut start, end) = scan.records[row as usize];
-            let (opening, closing) = &wrappings[scan.arounds[row as usize] as usize];
-            put(opening);
-            let secrets = keyed
-                .iter()
-                .flat_map(|keyed| scan.secrets_of(row as usize).iter().map(move |at| (keyed, at)));
-            for (keyed, &(secret_start, secret_end)) in secrets {
-                put(&data[start as usize..secret_start as usize]);
-                let mut hash = [0; 2 * SECRET_HASH_BYTES];
-                keyed.hex(
-                    std::iter::once(&data[secret_start as usize..secret_end as usize]),
-                    &mut hash,
-                );
-                put(REDACTED);
-                put(&hash);
-                start = secret_end;
-            }
-            put(&data[start as usize..end as usize]);
-            put(closing)
-        };
+        let (mut start, end) = scan.records[row as usize];
+        let (opening, closing) = &wrappings[scan.arounds[row as usize] as usize];
+        put(opening);
+        let secrets = keyed
+            .iter()
+            .flat_map(|keyed| scan.secrets_of(row as usize).iter().map(move |at| (keyed, at)));
+        for (keyed, &(secret_start, secret_end)) in secrets {
+            put(&data[start as usize..secret_start as usize]);
+            let mut hash = [0; 2 * SECRET_HASH_BYTES];
+            keyed.hex(
+                std::iter::once(&data[secret_start as usize..secret_end as usize]),
+                &mut hash,
+            );
+            put(REDACTED);
+            put(&hash);
+            start = secret_end;
+        }
+        put(&data[start as usize..end as usize]);
+        offsets[place + 1] = put(closing);
     }
 }
 

@@ -20,7 +20,7 @@ use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Grows with every change of the functions below.
-const INTERFACE: u32 = 1;
+const INTERFACE: u32 = 2;
 const DONE: i64 = 0;
 const FAILED: i64 = -1;
 const UNSURE: u8 = 255;
@@ -219,11 +219,10 @@ pub unsafe extern "C" fn uv_record_bytes(
     })
 }
 
-/// Whole records, under a key without their plain secrets; those at `places` in `rows` (ascending) in other words.
+/// Whole records, under a key without their plain secrets.
 ///
 /// # Safety
-/// `key` holds `key_length`, `offsets` `n + 1`; `places` `n_others`, `other_offsets` one more, `others` the bytes up to the last of them; `out`
-/// the `size` that is enough for all.
+/// `rows` holds `n`, `key` `key_length`, `offsets` `n + 1`, `out` the `size` that `uv_record_bytes` said.
 #[no_mangle]
 pub unsafe extern "C" fn uv_records(
     scan: *const Scan,
@@ -232,10 +231,6 @@ pub unsafe extern "C" fn uv_records(
     layout: *const Layout,
     rows: *const i64,
     n: usize,
-    places: *const i64,
-    n_others: usize,
-    other_offsets: *const i64,
-    others: *const u8,
     key: *const u8,
     key_length: usize,
     offsets: *mut i64,
@@ -243,24 +238,17 @@ pub unsafe extern "C" fn uv_records(
     size: usize,
 ) -> i64 {
     guarded(|| {
-        let (rows, key) = (list(rows, n), bytes(key, key_length));
-        let other_offsets = list(other_offsets, n_others + 1);
-        let others = columns::Others {
-            places: list(places, n_others),
-            offsets: other_offsets,
-            data: bytes(others, other_offsets[n_others] as usize),
-        };
         let (scan, data) = (&*scan, bytes(data, length));
         let wrappings = columns::wrappings(scan, data, &*layout);
+        let (offsets, out) = (room(offsets, n + 1), room(out, size));
         columns::records(
             scan,
             data,
             &wrappings,
-            rows,
-            others,
-            key,
-            room(offsets, n + 1),
-            room(out, size),
+            list(rows, n),
+            bytes(key, key_length),
+            offsets,
+            out,
         );
         DONE
     })

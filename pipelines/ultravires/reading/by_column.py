@@ -79,22 +79,17 @@ class ColumnReader:
         rows_taken = np.flatnonzero(taken.mask)
         starts = range(0, len(rows_taken), MAX_ROWS)
         batches = [rows_taken[start : start + MAX_ROWS] for start in starts]
-        return Read(self._builder, parts, batches, [self._columns(scan, rows, taken.among(rows)) for rows in batches])
+        return Read(self._builder, parts, batches, [self._columns(scan, rows) for rows in batches])
 
     def _taken(self, scan: native.Scan) -> "_Taken":
-        """Which records are read by the column, and what is kept in place of those with secrets."""
-        plain = np.flatnonzero((scan.flags & native.ODD) == 0)
+        """Which records are read by the column, and which hold no event."""
+        plain = np.flatnonzero((scan.flags & (native.ODD | native.SUSPECT)) == 0)
         mask, ignored = np.zeros(len(scan.flags), np.bool_), np.zeros(len(scan.flags), np.bool_)
         fields = Fields(scan, self._paths, plain)
         mask[plain] = self._columnar.takes(fields)
         if self._columnar.ignores is not None:
             ignored[plain] = self._columnar.ignores(fields)
-        suspects = np.flatnonzero(mask & ((scan.flags & native.SUSPECT) != 0))
-        changed, clean, too_deep = self._builder.without_secrets(
-            scan.records(suspects, self._options.hash_key), range(len(suspects))
-        )
-        mask[suspects[too_deep]] = False
-        return _Taken(mask, ignored, suspects[changed], clean)
+        return _Taken(mask, ignored)
 
     def _add_left(self, part: "_Part", scan: native.Scan, is_left: Mask, offset: int) -> bool:
         """Add those records of a text that are left; false where that is much of it, or where one holds several."""
@@ -109,9 +104,7 @@ class ColumnReader:
             part.left.append((place, held[0]._replace(offset=offset + scan.offset(row))))
         return True
 
-    def _columns(
-        self, scan: native.Scan, rows: Places, redacted: "tuple[Places, pa.LargeStringArray]"
-    ) -> dict[str, pa.Array]:
+    def _columns(self, scan: native.Scan, rows: Places) -> dict[str, pa.Array]:
         count = len(rows)
         fields = Fields(scan, self._paths, rows)
         said = {name: _plain(column) for name, column in self._columnar.columns(fields, self._options).items()}
@@ -123,7 +116,7 @@ class ColumnReader:
             "source": pa.repeat(self._source.name, count),
             "source_version": pa.repeat(pa.scalar(self._source.version, pa.int32()), count),
             "event_hour": pa.array(moments.to_numpy() // _HOUR * _HOUR),
-            "raw": scan.records(rows, self._options.hash_key, *redacted),
+            "raw": scan.records(rows, self._options.hash_key),
             "raw_hash": scan.record_hashes(rows, self._options.hash_key),
         }
         columns.setdefault("keys", _NO_KEYS.take(pa.repeat(0, count)))
@@ -181,20 +174,10 @@ class Read:
 
 
 class _Taken(NamedTuple):
-    """Of all records which are read by the column, and which hold nothing; and the rows, in order, of which something
-    else is kept.
-    """
+    """Of all records which are read by the column, and which hold no event."""
 
     mask: Mask
     ignored: Mask
-    redacted: Places
-    clean: pa.LargeStringArray
-
-    def among(self, rows: Places) -> tuple[Places, pa.LargeStringArray]:
-        """The redacted ones of these rows, by their place among them."""
-        places = np.searchsorted(rows, self.redacted)
-        is_there = (places < len(rows)) & (rows[np.minimum(places, len(rows) - 1)] == self.redacted)
-        return places[is_there], self.clean.filter(pa.array(is_there))
 
 
 def _plain(column: pa.Array) -> pa.Array:

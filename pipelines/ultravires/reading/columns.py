@@ -145,7 +145,8 @@ class Columnar:
     meaning of: each of them is one event with a vendor's id. `columns` gives the columns of EVENTS that have something
     in them, but for those that the reading itself knows (ids, hashes, provenance, `raw`); a column of few different
     values as a DictionaryArray. A record comes to neither where a field holds a string with escapes, where a name
-    stands twice in an object, or where its text is not as we would write it: `events` reads those.
+    stands twice in an object, where its text is not as we would write it, or where it may hold a secret that is no
+    plain string: `events` reads those.
     A field `attributes/<key>` is one of a list of `{"key": ..., "value": ...}`, of the record or around it; a field
     with `~` before it is wanted also where it is a string with escapes.
     `ignores` says which records hold no event; none where it is not given.

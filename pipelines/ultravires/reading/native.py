@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from ultravires.reading.columns import Codes, Columnar, Places
 from ultravires.reading.source import Options
 
-INTERFACE = 1
+INTERFACE = 2
 """Of the library that this module knows how to call."""
 ODD, SUSPECT = 1 | 4, 2
 DECLINED = -1
@@ -29,8 +29,6 @@ _SUFFIX = {"darwin": "dylib", "win32": "dll"}.get(sys.platform, "so")
 LIBRARY = Path(__file__).with_name(f"libultravires_native.{_SUFFIX}")
 _UNIT, _GROUP = "\x1f", "\x1d"
 _HASH_BYTES = 16
-_NO_PLACES = np.zeros(0, np.int64)
-_NO_TEXTS = pa.array([], pa.large_string())
 _ID_CHARACTERS = 32
 
 _SIZE, _POINTER, _BYTES, _DONE = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64
@@ -49,10 +47,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "uv_text_bytes": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS)),
     "uv_texts": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
     "uv_record_bytes": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS)),
-    "uv_records": (
-        _DONE,
-        (_POINTER, *_TEXT, _POINTER, *_ROWS, *_ROWS, *_STRINGS, *_TEXT, _POINTER, _POINTER, _SIZE),
-    ),
+    "uv_records": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS, *_TEXT, _POINTER, _POINTER, _SIZE)),
     "uv_codes": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER)),
     "uv_record_hashes": (_DONE, (_POINTER, *_TEXT, *_ROWS, *_TEXT, _SIZE, _POINTER)),
     "uv_inner_json": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
@@ -181,17 +176,14 @@ class Scan:
         n = self._call("uv_codes", _at(wanted), len(wanted), *_rows(rows), _at(codes), _at(firsts))
         return codes, firsts[:n]
 
-    def records(
-        self, rows: Places, key: bytes, places: Places = _NO_PLACES, others: pa.LargeStringArray = _NO_TEXTS
-    ) -> pa.LargeStringArray:
+    def records(self, rows: Places, key: bytes) -> pa.LargeStringArray:
         """The whole records, each as a text of its own; under a key without secrets that are plain strings
-        (`Redactor.hide`); those at `places` (ascending) in other words.
+        (`Redactor.hide`).
         """
         layout = self._layout.handle
-        size = self._call("uv_record_bytes", layout, *_rows(rows)) + others.nbytes
+        size = self._call("uv_record_bytes", layout, *_rows(rows))
         offsets, texts = np.empty(len(rows) + 1, np.int64), pa.allocate_buffer(size)
-        what = (*_rows(rows), *_rows(places), *_addresses(others))
-        self._call("uv_records", layout, *what, key, len(key), _at(offsets), *_room(texts))
+        self._call("uv_records", layout, *_rows(rows), key, len(key), _at(offsets), *_room(texts))
         return pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), texts)
 
     def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:

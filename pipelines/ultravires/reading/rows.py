@@ -9,7 +9,7 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from ultravires.schema import KEY
 MAX_ROWS = 20_000
 """Of one batch."""
 _HOUR = 3_600_000_000
+_QUOTE_IN_STRING = b'\\"'
 _NO_KEYS: list[tuple[str, str, str]] = []
 _NO_DETAIL: dict[str, Any] = {}
 _encoder = msgspec.json.Encoder()
@@ -141,6 +142,8 @@ class RowBuilder:
             for event in events:
                 rows.details.add_json(event.detail)
             rows.raws.add_json(frame.value)
+            if rows.raws.data.find(_QUOTE_IN_STRING, at) >= 0:
+                self._redact_columns(events)
             if rows.raws.data.count(b"{", at) + rows.raws.data.count(b"[", at) > self.options.max_depth:
                 rows.bracketed.append(len(rows.record_nos))
         except NotParsed as error:
@@ -153,6 +156,17 @@ class RowBuilder:
             self._keep(record_no, frame, events)
             return
         _cut_back(rows.details, n_details)
+
+    def _redact_columns(self, events: list[Event]) -> None:
+        """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
+        redact = self.redactor.redact
+        for event in events:
+            for name in Event.__struct_fields__:
+                value = getattr(event, name)
+                if type(value) is str and '"' in value:
+                    setattr(event, name, redact(value))
+            event.resource_uids = [redact(uid) for uid in event.resource_uids]
+            event.keys = [(kind, redact(value), role) for kind, value, role in event.keys]
 
     def ignore(self, count: int) -> None:
         """Counts records that hold no event."""
@@ -216,13 +230,13 @@ class RowBuilder:
         """JSON texts, none of them nested too deeply, without secrets."""
         return self._redacted(texts, ())[0]
 
-    def without_secrets(self, texts: pa.Array, places: Iterable[int]) -> tuple[list[int], pa.Array, list[int]]:
-        """Of the JSON texts at `places`: the places of those that hold secrets, each of these without them, and the
-        places of those that are nested too deeply.
+    def _redacted(self, texts: pa.Array, also: Sequence[int]) -> tuple[pa.Array, list[int]]:
+        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
+        nested too deeply.
         """
         too_deep: list[int] = []
-        changed, clean = [], []
-        for place in places:
+        places, clean = [], []
+        for place in sorted({*self.redactor.suspects(texts), *also}):
             try:
                 value = _decode(texts[place].as_py())
                 redacted = self.redactor.redact(value)
@@ -230,20 +244,12 @@ class RowBuilder:
                 too_deep.append(place)
                 continue
             if redacted is not value:
-                changed.append(place)
+                places.append(place)
                 clean.append(_encode(redacted).decode())
-        return changed, pa.array(clean, texts.type), too_deep
-
-    def _redacted(self, texts: pa.Array, also: Sequence[int]) -> tuple[pa.Array, list[int]]:
-        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
-        nested too deeply.
-        """
-        looked_at = sorted({*self.redactor.suspects(texts), *also})
-        places, clean, too_deep = self.without_secrets(texts, looked_at)
         if not places:
             return texts, too_deep
         mask = pc.is_in(pa.array(range(len(texts)), pa.int64()), pa.array(places, pa.int64()))
-        return pc.replace_with_mask(texts, mask, clean), too_deep
+        return pc.replace_with_mask(texts, mask, pa.array(clean, texts.type)), too_deep
 
     def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
         count = len(rows.events)

@@ -24,7 +24,7 @@ def deliver(files: list[Path], inbox: Path) -> None:
         shutil.copy(path, target)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.stress)])
 def test_shuffled_and_split_arrival_ends_in_the_tables_of_one_load(
     seed: int, sample_home: Path, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ NAMES = sorted(registry.sources())
 each_source = pytest.mark.parametrize("name", NAMES)
 SEED = int(os.environ.get("ULTRAVIRES_FUZZ_SEED", "0"))
 """Where the seeds start: a failure names its seed, and the run goes on from there."""
-N_QUICK = 4_500 // len(NAMES)
+N_QUICK = 3_000 // len(NAMES)
 N_STRESS = 100_000 // len(NAMES) + 1
 N_JUDGED = 25
 LONGEST_SECONDS = 5.0

@@ -204,13 +204,14 @@ def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(l
     assert (again["files"], again["events"]) == (0, 0)
 
 
-def test_thousands_of_tiny_files_are_loaded(logs: Path) -> None:
+@pytest.mark.parametrize("n_files", [3_000, pytest.param(10_000, marks=pytest.mark.stress)])
+def test_thousands_of_tiny_files_are_loaded(logs: Path, n_files: int) -> None:
     """Each with one record; a second run finds nothing new."""
-    for number in range(3_000):
+    for number in range(n_files):
         line = json.dumps(decision(decision_id=f"d-{number}"))
         (logs / f"{number:05}.jsonl").write_text(line)
     counts, _ = load(logs, seconds=300)
-    assert (counts["files"], counts["events"]) == (3_001, 3_003)
+    assert (counts["files"], counts["events"]) == (n_files + 1, n_files + 3)
     again, _ = load(logs)
     assert (again["files"], again["events"]) == (0, 0)
 

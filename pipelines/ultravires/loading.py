@@ -21,14 +21,13 @@ from ultravires.reading.input_file import InputFile, LostFile
 from ultravires.reading.locations import Location, Place, Skipped, SomeMembers
 from ultravires.reading.parts import Part
 from ultravires.reading.pool import ReadFiles
+from ultravires.reading.segment_files import Written, with_provenance
 from ultravires.reading.splitting import TOO_LONG
-from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import Settings
-from ultravires.storing import store_events
-from ultravires.tombstones import newest_tombstone, without_pruned
-from ultravires.warehouse import ROW_GROUP_ROWS
+from ultravires.storing import store_segments
+from ultravires.tombstones import newest_tombstone
 
-FLUSH_ROWS = 5 * ROW_GROUP_ROWS
+FLUSH_ROWS = 61_440
 """Rows stored at once: storing goes on while other processes read."""
 FLUSH_REFUSED = 500
 """Records in quarantine of up to 64 KB each that are stored at once."""
@@ -86,10 +85,11 @@ class Loader:
     def load(self, where: Place) -> LoadCounts:
         """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
         new = self._new_files(where)
-        parts = self._told(self.read(new), len(new))
+        parts = self._told(self.read(new, self.ingested_at), len(new))
         part = next(parts, None)
         while part is not None:
             part = self._load_group(_Group(), part, parts)
+        self.engine.warehouse.segments.tidy()
         return self.counts
 
     def _told(self, parts: Iterator[Part], n_new: int) -> Iterator[Part]:
@@ -139,6 +139,7 @@ class Loader:
             with self.engine.warehouse.transaction():
                 while part is not None and group.takes(part):
                     group.add(part)
+                    group.written += [self.engine.warehouse.segments.adopt(written) for written in part.written]
                     if group.is_lost:
                         raise _Lost
                     if len(group.refused) >= FLUSH_REFUSED:
@@ -160,19 +161,17 @@ class Loader:
     def _flush(self, group: "_Group") -> None:
         """Store the waiting rows of `group` inside the open transaction."""
         self._store_quarantine(group)
-        if not group.events:
+        if group.events:
+            table = with_provenance(group.events, self.ingested_at)
+            group.written.append(self.engine.warehouse.segments.write([table]))
+        if not group.written:
             return
-        arrived, pruned = without_pruned(self._with_provenance(group.events), self.tombstone)
-        self.pruned += pruned
+        stored = store_segments(self.engine, self.settings, group.written, before=self.tombstone)
+        self.pruned += stored.pruned
         by_id = {file.file_id: file for file in group.files}
-        for file_id, n in store_events(self.engine, self.settings, arrived).items():
+        for file_id, n in stored.new.items():
             by_id[file_id].events += n
-        group.events, group.n_rows = [], 0
-
-    def _with_provenance(self, batches: list[pa.RecordBatch]) -> pa.Table:
-        table = pa.Table.from_batches(batches)
-        stamp = pa.repeat(pa.scalar(self.ingested_at, UTC_MICROS), table.num_rows)
-        return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
+        group.events, group.written, group.n_rows = [], [], 0
 
     def _store_quarantine(self, group: "_Group") -> None:
         rows = [
@@ -280,6 +279,7 @@ class _Group:
     n_rows: int = 0
     files: list[InputFile] = field(default_factory=list)
     events: list[pa.RecordBatch] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
     refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     streamed: Location | None = None
@@ -304,6 +304,6 @@ class _Group:
             if not self.files or self.files[-1] is not file:
                 self.files.append(file)
         self.events += part.events
-        self.n_bytes += sum(batch.nbytes for batch in part.events)
-        self.n_rows += sum(batch.num_rows for batch in part.events)
+        self.n_bytes += sum(batch.nbytes for batch in part.events) + sum(one.n_bytes for one in part.written)
+        self.n_rows += sum(batch.num_rows for batch in part.events) + sum(one.n_rows for one in part.written)
         self.refused += part.refused

@@ -6,7 +6,7 @@ column stands in docs/tables.md.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 

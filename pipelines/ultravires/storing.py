@@ -1,30 +1,101 @@
-"""Events into the warehouse, each once, with the hours they touch; called inside the loader's transaction."""
+"""Events into the warehouse, each once, with the hours they touch; called inside the loader's transaction.
 
-import duckdb
-import numpy as np
-import numpy.typing as npt
+The rows are in segment files already (`ultravires.segments`). What is decided here is which of them count, by a few
+narrow columns; the records themselves are not moved again.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
 import pyarrow as pa
 
 from ultravires.asking import ask
 from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.reading.segment_files import Written
 from ultravires.reference import network_namer
-from ultravires.schema import EVENTS
 from ultravires.settings import Settings
 
-_COLUMNS = ", ".join(EVENTS.names)
+
+class Stored(NamedTuple):
+    """By file_id: the events that are new, and those from before the tombstone, which are kept out."""
+
+    new: Counter[str]
+    pruned: Counter[str]
 
 
-def store_events(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> dict[str, int]:
-    """Insert `incoming` (EVENTS) without what is stored already; returns new events by file_id."""
+_INCOMING = """
+create or replace temp table incoming as
+select path, row_no, event_id, event_at, event_hour, file_id, record_no, source <> log as is_copy, raw_hash, src_ip
+from {rows}
+"""
+
+# Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
+_STRUCK = """
+create or replace temp table struck as
+select path, row_no from (
+    select
+        path, row_no,
+        row_number() over (
+            partition by event_id order by is_copy, raw_hash, file_id, record_no, path, row_no) as nth
+    from incoming
+    where event_id in (select event_id from incoming group by event_id having count(*) > 1)
+) where nth > 1
+"""
+
+_STANDING = """
+create or replace temp table standing as
+select path, row_no, event_id, source <> log as is_copy, raw_hash
+from {living}
+where event_id in (select event_id from incoming)
+"""
+
+_STRIKE_INCOMING = """
+insert into struck
+select incoming.path, incoming.row_no
+from incoming join standing using (event_id)
+where (standing.is_copy, standing.raw_hash) <= (incoming.is_copy, incoming.raw_hash)
+"""
+
+_ARRIVED = """
+create or replace temp table arrived as
+select incoming.event_id, incoming.event_hour, incoming.file_id
+from incoming anti join struck using (path, row_no)
+"""
+
+_REPLACED = """
+create or replace temp table replaced as
+from standing where event_id in (select event_id from arrived)
+"""
+
+_NEW = """
+select file_id, count(*) from arrived where event_id not in (select event_id from replaced) group by file_id
+"""
+
+
+def store_events(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> Counter[str]:
+    """Store `incoming` (EVENTS) without what is stored already; returns new events by file_id."""
     if not incoming.num_rows:
-        return {}
-    con = engine.con
-    con.register("incoming", incoming.append_column("place", pa.array(np.arange(incoming.num_rows))))
-    try:
-        _name_networks(engine, settings)
-        return _insert(engine, incoming, _distinct(con, incoming.num_rows))
-    finally:
-        con.unregister("incoming")
+        return Counter()
+    written = engine.warehouse.segments.write([incoming])
+    return store_segments(engine, settings, [written], before=None).new
+
+
+def store_segments(
+    engine: DuckDBEngine, settings: Settings, written: Sequence[Written], *, before: datetime | None
+) -> Stored:
+    """Let the events of some new segments count: without what is stored already, and what a tombstone keeps out."""
+    con, segments = engine.con, engine.warehouse.segments
+    con.execute(_INCOMING.format(rows=segments.rows(one.path for one in written)))
+    pruned = _keep_out(engine, before)
+    _name_networks(engine, settings)
+    new = _distinct(engine)
+    segments.add(written)
+    if pruned:
+        segments.rewrite_struck(one.path.name for one in written)
+    segments.show()
+    return Stored(new, pruned)
 
 
 def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
@@ -36,64 +107,36 @@ def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
     engine.warehouse.bump("address_networks")
 
 
-def _distinct(con: duckdb.DuckDBPyConnection, n_incoming: int) -> npt.NDArray[np.bool_]:
-    """Which rows of `incoming` are to be stored. Leaves them in `arrived`, and in `standing` what stands of them."""
-    # What is compared is narrow; the records themselves are moved once, by the insert.
-    # Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
+def _keep_out(engine: DuckDBEngine, before: datetime | None) -> Counter[str]:
+    """Strike what is from before the tombstone."""
+    if before is None:
+        return Counter()
+    late = f"incoming where event_at < '{before.isoformat()}'::timestamptz"
+    pruned = Counter(dict(engine.con.execute(f"select file_id, count(*) from {late} group by file_id").fetchall()))
+    if pruned:
+        engine.warehouse.segments.strike(late)
+        engine.con.execute(f"delete from {late}")
+    return pruned
+
+
+def _distinct(engine: DuckDBEngine) -> Counter[str]:
+    """Strike every row of `incoming` but the best of each event, and the stored ones that are worse than it."""
+    con, segments = engine.con, engine.warehouse.segments
     hours = ask(con, "select min(event_hour), max(event_hour) from incoming")
-    assert hours is not None
-    con.execute(
-        """
-        create or replace temp table arrived as
-        select place, event_id, event_hour, file_id, is_copy, raw_hash from (
-            select place, event_id, event_hour, file_id, source <> log as is_copy, raw_hash, row_number() over (
-                partition by event_id order by source <> log, raw_hash, file_id, record_no) as nth
-            from incoming
-        ) where nth = 1
-        """
-    )
-    # The literal range lets DuckDB skip all history outside it; a join alone reads everything.
-    con.execute(
-        f"""
-        create or replace temp table standing as
-        select event_id, source <> log as is_copy, raw_hash from events
-        where event_hour between '{hours[0].isoformat()}'::timestamptz and '{hours[1].isoformat()}'::timestamptz
-            and event_id in (select event_id from arrived)
-        """
-    )
-    con.execute(
-        """
-        delete from arrived using standing
-        where arrived.event_id = standing.event_id
-            and (standing.is_copy, standing.raw_hash) <= (arrived.is_copy, arrived.raw_hash)
-        """
-    )
-    is_distinct = np.zeros(n_incoming, dtype=bool)
-    is_distinct[con.execute("select place from arrived").fetchnumpy()["place"]] = True
-    return is_distinct
-
-
-def _insert(engine: DuckDBEngine, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> dict[str, int]:
-    """Insert what is in `arrived` for what stands of it; returns new events by file_id."""
-    if not is_distinct.any():
-        return {}
-    con = engine.con
-    replaced = "select event_id from arrived join standing using (event_id)"
-    con.execute(f"delete from events where event_id in ({replaced})")
-    _insert_rows(con, incoming, is_distinct)
-    engine.touch_readers("events", "select distinct event_hour from arrived")
-    engine.warehouse.bump("events")
-    fresh = f"select file_id, count(*) from arrived where event_id not in ({replaced}) group by file_id"
-    return {file_id: int(n) for file_id, n in con.execute(fresh).fetchall()}
-
-
-def _insert_rows(con: duckdb.DuckDBPyConnection, incoming: pa.Table, is_distinct: npt.NDArray[np.bool_]) -> None:
-    # `+ 0` keeps the filter from Arrow, which would copy every row that it leaves.
-    con.register("marked", incoming.append_column("mark", pa.array(is_distinct.view(np.int8))))
-    try:
-        con.execute(f"insert into events ({_COLUMNS}) select {_COLUMNS} from marked where mark + 0 = 1")
-    finally:
-        con.unregister("marked")
+    if hours is None or hours[0] is None:
+        return Counter()
+    con.execute(_STRUCK)
+    con.execute(_STANDING.format(living=segments.living_between(hours[0].isoformat(), hours[1].isoformat())))
+    con.execute(_STRIKE_INCOMING)
+    con.execute(_ARRIVED)
+    con.execute(_REPLACED)
+    segments.strike("struck")
+    segments.strike("replaced")
+    n_arrived = ask(con, "select count(*) from arrived")
+    if n_arrived and n_arrived[0]:
+        engine.touch_readers("events", "select distinct event_hour from arrived")
+        engine.warehouse.bump("events")
+    return Counter(dict(con.execute(_NEW).fetchall()))
 
 
 def _name_networks(engine: DuckDBEngine, settings: Settings) -> None:

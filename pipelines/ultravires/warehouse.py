@@ -16,15 +16,12 @@ from typing import IO
 import duckdb
 import pyarrow as pa
 
-from ultravires.asking import ask, transaction
+from ultravires.asking import ask, quoted, transaction
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
+from ultravires.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING, Segments
 
 MEMORY_LIMIT = "1500MB"
-ROW_GROUP_ROWS = 12_288
-"""Small enough that each thread fills some with what is stored at once: what is left of one is written to the log, and
-compressed by the next checkpoint. So many ids of an event fill one block of the file.
-"""
 WAREHOUSE_FILE = "warehouse.duckdb"
 _NAME = "warehouse"
 FRESH_FILE = "warehouse.fresh"
@@ -59,10 +56,6 @@ create table if not exists runs(
 """
 
 
-_MIGRATIONS = {1: ("alter table files add column if not exists n_pruned bigint default 0",)}
-"""What brings a home of that schema to the next one; a schema that is not named here is refused."""
-
-
 class Warehouse:
     """An open home: its folder and the one connection that may write."""
 
@@ -73,6 +66,11 @@ class Warehouse:
     def transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A transaction on the warehouse's connection."""
         return transaction(self.con)
+
+    @property
+    def segments(self) -> Segments:
+        """Where the rows of `events` are."""
+        return Segments(self.home, self.con)
 
     def version(self, table: str) -> int:
         row = ask(self.con, "select version from table_state where table_name = ?", [table])
@@ -118,8 +116,8 @@ class Warehouse:
         )
 
     def size(self) -> int:
-        """Bytes of the DuckDB file."""
-        return (self.home / WAREHOUSE_FILE).stat().st_size
+        """Bytes of the DuckDB file and of the segments."""
+        return (self.home / WAREHOUSE_FILE).stat().st_size + self.segments.n_bytes()
 
     def compact(self) -> None:
         """Write the file anew without its free blocks, and go on with the new one under a new connection.
@@ -129,7 +127,7 @@ class Warehouse:
         """
         path, fresh = self.home / WAREHOUSE_FILE, self.home / FRESH_FILE
         try:
-            self.con.execute(f"attach '{_quoted(fresh)}' as fresh (row_group_size {ROW_GROUP_ROWS})")
+            self.con.execute(f"attach '{quoted(fresh)}' as fresh")
             self.con.execute(f"copy from database {_NAME} to fresh")
             self.con.execute("detach fresh")
         except duckdb.Error as error:
@@ -154,7 +152,8 @@ def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None)
             (home / name).unlink(missing_ok=True)
         warehouse = Warehouse(home, _connect(home / WAREHOUSE_FILE))
         try:
-            _migrate(warehouse.con)
+            _migrate(warehouse)
+            warehouse.segments.open()
             yield warehouse
         finally:
             warehouse.con.close()
@@ -208,27 +207,24 @@ def _holder(handle: IO[str]) -> str:
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         con = duckdb.connect()
-        con.execute(f"attach '{_quoted(path)}' as {_NAME} (type duckdb, row_group_size {ROW_GROUP_ROWS})")
+        con.execute(f"attach '{quoted(path)}' as {_NAME} (type duckdb)")
         con.execute(f"use {_NAME}")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{path}: cannot open the warehouse ({reason}); move it away to start anew") from error
     path.chmod(0o600)
-    con.execute(f"set temp_directory = '{_quoted(path)}.tmp'")
+    con.execute(f"set temp_directory = '{quoted(path)}.tmp'")
     con.execute("set timezone = 'UTC'")
     con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     con.execute("set preserve_insertion_order = false")
-    con.execute("set write_buffer_row_group_count = 1")  # a full row group is compressed and written, not kept
     con.execute("set enable_progress_bar = false")
     return con
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
-
-
-def _migrate(con: duckdb.DuckDBPyConnection) -> None:
+def _migrate(warehouse: Warehouse) -> None:
+    con = warehouse.con
     con.execute(_BOOKKEEPING)
+    con.execute(SEGMENT_BOOKKEEPING)
     row = ask(con, "select max(version) from warehouse_schema")
     found = row[0] if row else None
     if found is None:
@@ -236,8 +232,7 @@ def _migrate(con: duckdb.DuckDBPyConnection) -> None:
         found = SCHEMA_VERSION
     while found in _MIGRATIONS:
         with transaction(con):
-            for statement in _MIGRATIONS[found]:
-                con.execute(statement)
+            _MIGRATIONS[found](warehouse)
             found += 1
             con.execute("update warehouse_schema set version = ?", [found])
     if found != SCHEMA_VERSION:
@@ -245,26 +240,23 @@ def _migrate(con: duckdb.DuckDBPyConnection) -> None:
             f"this home was written with schema {found}, this Ultravires writes schema {SCHEMA_VERSION}; "
             "use the matching version, or a new --home and load the logs again"
         )
-    con.execute(_events_ddl())
 
 
-def _events_ddl() -> str:
-    # Compression is lost by CREATE TABLE AS, so the table is spelled out: `raw` with zstd is a fourteenth.
-    types = {
-        pa.string(): "varchar",
-        pa.large_string(): "varchar",
-        pa.int32(): "integer",
-        pa.int64(): "bigint",
-    }
-    columns = []
-    for field in EVENTS:
-        if pa.types.is_timestamp(field.type):
-            kind = "timestamptz"
-        elif pa.types.is_list(field.type):
-            is_keys = pa.types.is_struct(field.type.value_type)
-            kind = "struct(kind varchar, value varchar, role varchar)[]" if is_keys else "varchar[]"
-        else:
-            kind = types[field.type]
-        zstd = " using compression zstd" if field.name in ("raw", "detail") else ""
-        columns.append(f"{field.name} {kind}{'' if field.nullable else ' not null'}{zstd}")
-    return f"create table if not exists events({', '.join(columns)})"
+def _count_pruned(warehouse: Warehouse) -> None:
+    warehouse.con.execute("alter table files add column if not exists n_pruned bigint default 0")
+
+
+def _events_to_segments(warehouse: Warehouse) -> None:
+    """Events were a table of the warehouse."""
+    con, segments = warehouse.con, warehouse.segments
+    segments.folder.mkdir(mode=0o700, exist_ok=True)
+    columns = ", ".join(EVENTS.names)
+    rows = con.execute(f"select {columns} from events").to_arrow_reader(SEGMENT_ROWS)
+    written = [segments.write([pa.Table.from_batches([batch]).cast(EVENTS)]) for batch in rows]
+    segments.add(written)
+    con.execute("drop table events")
+
+
+SEGMENT_ROWS = 61_440
+_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments}
+"""What brings a home of that schema to the next one; a schema that is not named here is refused."""

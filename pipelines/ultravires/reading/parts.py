@@ -12,14 +12,15 @@ from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.files import Quarantined
 from ultravires.reading.input_file import HeldFile, InputFile, LostFile, hold_file, read_file, recognise_log
 from ultravires.reading.locations import Location
+from ultravires.reading.segment_files import Written
 from ultravires.reading.small_files import SmallFiles
 from ultravires.reading.source import Options, Source
 
 LARGE_FILE = 64 << 20
 STREAMED_BYTES = 16 << 20
 """Bytes of Arrow and of quarantined records after which a file that is read alone is handed over in parts."""
-TASK_BYTES = 8 << 20
-TASK_FILES = 100
+TASK_BYTES = 24 << 20
+TASK_FILES = 1_000
 """What is read at once, as it is likely to unpack: small files by the dozen, so that asking for them costs little."""
 PACKED = (".gz", ".zst", ".bz2", ".xz", ".tgz")
 UNPACKS_TO = 12
@@ -33,7 +34,9 @@ REQUESTS_AT_ONCE = 16
 
 @dataclass
 class Part:
-    """What one step of reading gives: `n_locations` that are done with it. `events` are SOURCE_COLUMNS and file_id.
+    """What one step of reading gives: `n_locations` that are done with it.
+
+    `events` are SOURCE_COLUMNS and file_id, or another process wrote them to segments already.
 
     A `streamed` location comes in several parts, one after another, with the same objects in `files`; it can be lost
     after some of them.
@@ -42,6 +45,7 @@ class Part:
     n_locations: int = 0
     files: list[InputFile] = field(default_factory=list)
     events: list[pa.RecordBatch] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
     refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
     lost: list[LostFile] = field(default_factory=list)
     streamed: Location | None = None

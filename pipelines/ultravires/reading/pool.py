@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -33,14 +34,14 @@ WORTH_PROCESSES = 24 << 20
 """Bytes to read, as they are likely to unpack, below which one process is done before others have started."""
 WORTH_REQUESTS = 20
 """Remote files from which on it pays to ask for several at once, which only other processes do."""
-MOST_HANDED_OVER = 64 << 20
+MOST_HANDED_OVER = 192 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
 AHEAD = 6
 """Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
 
 class ReadFiles(Protocol):
-    def __call__(self, locations: Iterable[Location]) -> Iterator[Part]: ...
+    def __call__(self, locations: Iterable[Location], ingested_at: datetime) -> Iterator[Part]: ...
 
 
 @contextmanager
@@ -78,8 +79,11 @@ class _Pool:
         self._folder = folder
         self._workers = workers
         self._executor: ProcessPoolExecutor | None = None
+        self._ingested_at = datetime.min
 
-    def read(self, locations: Iterable[Location]) -> Iterator[Part]:
+    def read(self, locations: Iterable[Location], ingested_at: datetime) -> Iterator[Part]:
+        """Parts in the order of `locations`; their segments are of that time of ingestion."""
+        self._ingested_at = ingested_at
         found = list(locations)
         small = sum(likely_bytes(location) for location in found if not is_large(location))
         is_worth_it = small >= WORTH_PROCESSES or sum(location.is_remote for location in found) >= WORTH_REQUESTS
@@ -138,7 +142,7 @@ class _Pool:
             context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
         with _told_of_death():
-            return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder)
+            return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder, self._ingested_at)
 
     def _result(self, future: "Future[str]") -> Part:
         with _told_of_death():
@@ -175,8 +179,8 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _read_task(task: list[Location], options: Options, most: int, folder: Path) -> str:
+def _read_task(task: list[Location], options: Options, most: int, folder: Path, ingested_at: datetime) -> str:
     """What the first locations of `task` hold, handed over in `folder`."""
     part = read_together(task, _sources(), options, most)
     gc.collect(0)  # what little went in circles on the way
-    return hand_over(part, folder)
+    return hand_over(part, folder, ingested_at)

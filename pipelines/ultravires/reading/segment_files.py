@@ -1,0 +1,99 @@
+"""Segments: immutable Parquet files of events, each written once, by the process that read them.
+
+Rows go through no other process and no other format: what a file holds is compressed where it was read, while its
+records are still near. Nothing here knows the warehouse; `ultravires.segments` says which files and rows count.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ultravires.schema import EVENTS, UTC_MICROS
+
+SUFFIX = ".parquet"
+ROW_GROUP_ROWS = 20_480
+"""What a reader takes up at once, and what a rewrite holds in memory."""
+_COMPRESSION = {"compression": "zstd", "compression_level": 1}
+"""Of short records that follow each other, level 3 takes a third longer and makes nothing smaller."""
+_MOSTLY_DISTINCT = frozenset(
+    ("event_id", "native_id", "event_at", "record_no", "args_hash", "detail", "raw", "raw_hash")
+)
+_OF_LISTS = {
+    "resource_uids": ("resource_uids.list.element",),
+    "keys": tuple(f"keys.list.element.{name}" for name in ("kind", "value", "role")),
+}
+_REPEATING = [
+    path for name in EVENTS.names if name not in _MOSTLY_DISTINCT for path in _OF_LISTS.get(name, (name,))
+]
+_ZONED = ["event_at", "event_hour", "source", "source_version"]
+"""Columns by whose range a reader leaves row groups out."""
+
+Kept = npt.NDArray[np.bool_]
+
+
+class Written(NamedTuple):
+    """A finished segment file. n_bytes: what its rows took in memory."""
+
+    path: Path
+    n_rows: int
+    n_bytes: int
+    first_hour: datetime
+    last_hour: datetime
+
+
+def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) -> pa.Table:
+    """Events as EVENTS, of batches in SOURCE_COLUMNS and `file_id`."""
+    table = pa.Table.from_batches(batches)
+    stamp = pa.repeat(pa.scalar(ingested_at, UTC_MICROS), table.num_rows)
+    return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
+
+
+def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
+    """Write events (EVENTS, one at least) to the new file `path`, readable by its owner only; all is on disk then."""
+    n_rows = n_bytes = 0
+    hours: list[datetime] = []
+    path.touch(mode=0o600, exist_ok=False)
+    with pq.ParquetWriter(
+        path, EVENTS, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
+    ) as writer:
+        for table in tables:
+            n_rows, n_bytes = n_rows + table.num_rows, n_bytes + table.nbytes
+            hours += pc.min_max(table["event_hour"]).as_py().values()
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+    sync_to_disk(path)
+    return Written(path, n_rows, n_bytes, min(hours), max(hours))
+
+
+def living_rows(kept: Iterable[tuple[Path, Kept | None]]) -> Iterator[pa.Table]:
+    """What is kept of some segments (None: all), in row groups of the usual size where there is enough."""
+    waiting: list[pa.Table] = []
+    for path, mask in kept:
+        first = 0
+        with pq.ParquetFile(path) as file:
+            for n in range(file.num_row_groups):
+                table = file.read_row_group(n).cast(EVENTS)
+                last = first + table.num_rows
+                waiting.append(table if mask is None else table.filter(pa.array(mask[first:last])))
+                first = last
+                if sum(table.num_rows for table in waiting) >= ROW_GROUP_ROWS:
+                    yield pa.concat_tables(waiting).combine_chunks()
+                    waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def sync_to_disk(path: Path) -> None:
+    """Return when the file, or the names in the folder, would outlast a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,212 @@
+"""Which segment files make up `events`, and which of their rows do not count.
+
+`events` is a view over those Parquet files of `HOME/events/` that `event_segments` names, without the rows in
+`struck_rows`: second deliveries, and copies that a better one replaced. Files never change; both tables do so in the
+transaction of a load, and the view with them, so a kill leaves one state or the other. A file that no transaction named
+is removed when the home is next opened.
+"""
+
+import math
+import os
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ultravires.asking import quoted, transaction
+from ultravires.errors import RunError
+from ultravires.reading.segment_files import SUFFIX, Kept, Written, living_rows, sync_to_disk, write_segment
+from ultravires.schema import EVENTS, UTC_MICROS
+
+FOLDER = "events"
+STRUCK_SHARE = 0.2
+"""Of the rows of a segment, from which on it is written anew without them."""
+SMALL_ROWS = 4_096
+SMALL_FACTOR = 8
+"""Small segments become one when there are so many of about one size: files stay few, and a row is rewritten a few
+times only (size-tiered compaction, as Bigtable and Cassandra do it).
+"""
+
+BOOKKEEPING = """
+create table if not exists event_segments(
+    segment varchar, n_rows bigint, first_hour timestamptz, last_hour timestamptz);
+create table if not exists struck_rows(segment varchar, row_no bigint);
+"""
+
+_COLUMNS = ", ".join(EVENTS.names)
+
+
+class Segment(NamedTuple):
+    """One that counts, and how many of its rows are struck."""
+
+    name: str
+    n_rows: int
+    n_struck: int
+
+    @property
+    def n_living(self) -> int:
+        return self.n_rows - self.n_struck
+
+
+class Segments:
+    """The segments of one home; `con` is the connection that may write to its warehouse."""
+
+    def __init__(self, home: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.folder = home.absolute() / FOLDER
+        self.con = con
+
+    def open(self) -> None:
+        """Bring folder and view to what the tables say. Raises RunError where a file is missing."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        missing = self._names() - {entry.name for entry in os.scandir(self.folder)}
+        if missing:
+            raise RunError(
+                f"{self.folder / min(missing)}: {len(missing):,} of the files with events are missing; "
+                "restore them, or load the logs into a new --home"
+            )
+        self.sweep()
+        self.show()
+
+    def sweep(self) -> None:
+        """Remove the files that nothing names any more; not for inside of a transaction."""
+        names = self._names()
+        for entry in os.scandir(self.folder):
+            if entry.name not in names:
+                os.unlink(entry.path)
+
+    def n_bytes(self) -> int:
+        return sum(entry.stat().st_size for entry in os.scandir(self.folder))
+
+    def write(self, tables: Iterable[pa.Table]) -> Written:
+        """Write events (EVENTS) to a new file of the folder; they count when it is added."""
+        return write_segment(self._new_path(), tables)
+
+    def adopt(self, written: Written) -> Written:
+        """Take a file over that another process wrote on this disk."""
+        path = self._new_path()
+        written.path.rename(path)
+        return written._replace(path=path)
+
+    def add(self, written: Sequence[Written]) -> None:
+        """Let finished files of the folder count, inside the caller's transaction; seen after `show`."""
+        sync_to_disk(self.folder)
+        rows = [(one.path.name, one.n_rows, one.first_hour, one.last_hour) for one in written]
+        self.con.executemany("insert into event_segments values (?, ?, ?, ?)", rows)
+
+    def strike(self, rows: str) -> None:
+        """Let rows not count any more, inside the caller's transaction: SQL of a table with `path` and `row_no`."""
+        self.con.execute(f"insert into struck_rows select distinct parse_filename(path), row_no from {rows}")
+
+    def rows(self, paths: Iterable[Path]) -> str:
+        """SQL of a table: all rows of some files, with the `path` and `row_no` of each."""
+        files = ", ".join(f"'{quoted(path)}'" for path in paths)
+        read = f"read_parquet([{files}], filename = true, file_row_number = true)"
+        return f"(select * rename (filename as path, file_row_number as row_no) from {read})"
+
+    def living_between(self, first_hour: str, last_hour: str) -> str:
+        """SQL of a table as `rows`: the events of these hours, out of no more files than may hold some."""
+        found = self.con.execute(
+            "select segment from event_segments where last_hour >= ?::timestamptz and first_hour <= ?::timestamptz",
+            [first_hour, last_hour],
+        ).fetchall()
+        hours = f"event_hour between '{first_hour}'::timestamptz and '{last_hour}'::timestamptz"
+        return f"(from {self._living([name for (name,) in found])} where {hours})"
+
+    def show(self) -> None:
+        """Let the view `events` be what the tables say; inside the caller's transaction."""
+        struck = {segment.name for segment in self._segments() if segment.n_struck}
+        parts = [f"select {_COLUMNS} from {self._living(sorted(struck))}"]
+        if clean := sorted(self._names() - struck):
+            files = ", ".join(f"'{quoted(self.folder / name)}'" for name in clean)
+            parts = [f"select {_COLUMNS} from read_parquet([{files}])", *(parts if struck else ())]
+        self.con.execute(f"create or replace view events as {' union all '.join(parts)}")
+
+    def tidy(self) -> None:
+        """Write anew what holds many struck rows, and join small segments where there are many of them."""
+        alone = [[segment] for segment in self._segments() if segment.n_struck >= STRUCK_SHARE * segment.n_rows]
+        done = {segment.name for (segment,) in alone}
+        joined = _alike(segment for segment in self._segments() if segment.name not in done)
+        if alone or joined:
+            with transaction(self.con):
+                self._rewrite([*alone, *joined])
+        self.sweep()
+
+    def rewrite_struck(self, names: Iterable[str] | None = None) -> None:
+        """Let no struck row stay in any file (of `names`); inside the caller's transaction, and `sweep` after it."""
+        self._rewrite([[found] for found in self._segments() if found.n_struck and (names is None or found.name in names)])
+
+    def _rewrite(self, groups: Iterable[Sequence[Segment]]) -> None:
+        for group in groups:
+            if any(segment.n_living for segment in group):
+                self.add([self.write(living_rows((self.folder / one.name, self._kept(one)) for one in group))])
+            for table in ("event_segments", "struck_rows"):
+                names = [segment.name for segment in group]
+                self.con.execute(f"delete from {table} where segment in (select unnest(?))", [names])
+        self.show()
+
+    def _kept(self, segment: Segment) -> Kept | None:
+        if not segment.n_struck:
+            return None
+        kept = np.ones(segment.n_rows, dtype=bool)
+        found = self.con.execute("select row_no from struck_rows where segment = ?", [segment.name])
+        kept[found.fetchnumpy()["row_no"]] = False
+        return kept
+
+    def _living(self, names: Sequence[str]) -> str:
+        if not names:
+            return _NO_ROWS
+        return (
+            f"(select stored.* from {self.rows(self.folder / name for name in names)} as stored anti join struck_rows "
+            "on struck_rows.segment = parse_filename(stored.path) and struck_rows.row_no = stored.row_no)"
+        )
+
+    def _names(self) -> set[str]:
+        return {name for (name,) in self.con.execute("select segment from event_segments").fetchall()}
+
+    def _segments(self) -> list[Segment]:
+        found = self.con.execute(
+            "select segment, any_value(n_rows), count(row_no) from event_segments left join struck_rows using (segment) "
+            "group by segment order by segment"
+        )
+        return [Segment(*row) for row in found.fetchall()]
+
+    def _new_path(self) -> Path:
+        return self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+
+
+def _alike(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """Small segments of about one size, where there are many of them."""
+    tiers: defaultdict[int, list[Segment]] = defaultdict(list)
+    for segment in segments:
+        if segment.n_living < SMALL_ROWS:
+            tiers[int(math.log(segment.n_living, SMALL_FACTOR))].append(segment)
+    return [tier for tier in tiers.values() if len(tier) >= SMALL_FACTOR]
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
+    return _SQL_TYPES[kind]
+
+
+_SQL_TYPES = {
+    pa.string(): "varchar",
+    pa.large_string(): "varchar",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    UTC_MICROS: "timestamptz",
+}
+_NULLS = [
+    *(f"null::{_sql_type(field.type)} as {field.name}" for field in EVENTS),
+    "null::varchar as path",
+    "null::bigint as row_no",
+]
+_NO_ROWS = f"(select {', '.join(_NULLS)} where false)"
+"""What `Segments.rows` is of no file."""

@@ -154,5 +154,6 @@ class World:
 def new_world(home: Path, *, first_as_of: datetime = AS_OF) -> Iterator[World]:
     with open_warehouse(home) as warehouse:
         warehouse.con.execute(_TABLES)
+        warehouse.con.execute("create temp table events as from events")  # in the view's place, for single rows
         warehouse.con.execute("insert into run_context values (?, ?, interval 2 minute)", [AS_OF, first_as_of])
         yield World(warehouse.con, home)

@@ -63,7 +63,7 @@ class Progress:
 
     seconds: float = 0.0
     written: int = 0
-    """Bytes that the warehouse and its log grew by."""
+    """Bytes that the warehouse, its log and the files of events grew by."""
     told: int = 0
     """Bytes that alerts.jsonl grew by."""
     published: int = 0
@@ -107,8 +107,9 @@ class Watch:
             announced=int(_modified(self.home / "published" / "CURRENT") != self.manifest),
         )
 
-    def _sizes(self) -> tuple[int, int]:
-        return _size(self.home / "warehouse.duckdb"), _size(self.home / "warehouse.duckdb.wal")
+    def _sizes(self) -> tuple[int, ...]:
+        segments = sum(_size(path) for path in (self.home / "events").glob("*.parquet"))
+        return _size(self.home / "warehouse.duckdb"), _size(self.home / "warehouse.duckdb.wal"), segments
 
     def _files(self) -> set[Path]:
         return set((self.home / "published").glob("*/*.parquet"))

@@ -1,5 +1,7 @@
 """A run whose counts do not add up fails before anything is built on it."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -19,21 +21,30 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+def give_a_segment_twice(home: Path) -> str:
+    """A copy of the file, and what lets it count."""
+    (segment,) = (home / "events").iterdir()
+    shutil.copy(segment, segment.with_name("again.parquet"))
+    return "insert into event_segments select 'again.parquet', * exclude (segment) from event_segments"
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("delete from events where approval_uid = 'APR-2'", "2 events are stored and the manifest says 3"),
-        ("insert into events select * from events limit 1", "4 events are stored and the manifest says 3"),
+        ("insert into struck_rows select segment, 1 from event_segments", "2 events are stored and the manifest says 3"),
+        (give_a_segment_twice, "5 events are stored and the manifest says 3"),
         ("delete from quarantine", "0 records are in quarantine and the manifest says 1"),
         ("update files set n_records = 5", "2 records were read and became nothing"),
     ],
 )
-def test_a_run_over_counts_that_do_not_add_up_fails_and_builds_nothing(home: Path, damage: str, words: str) -> None:
+def test_a_run_over_counts_that_do_not_add_up_fails_and_builds_nothing(
+    home: Path, damage: str | Callable[[Path], str], words: str
+) -> None:
     """One line that says which count is off; readers keep the snapshot from before."""
     published = (home / "published" / "CURRENT").read_bytes()
     write_lines(home.parent / "logs" / "more.jsonl", [approval("APR-9", 5)])
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:
-        con.execute(damage)
+        con.execute(damage if isinstance(damage, str) else damage(home))
     with pytest.raises(RunError, match=words) as caught:
         run_once(home.parent / "logs", home, config=None, as_of="")
     assert "\n" not in str(caught.value)

@@ -20,6 +20,7 @@ from ultravires.conservation import broken_law, count_conserved
 from ultravires.errors import UsageError
 from ultravires.pruning import Pruned, parse_date, prune, prune_and_run
 from ultravires.running import run_once
+from ultravires.schema import SCHEMA_VERSION
 from ultravires.warehouse import open_warehouse
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -304,15 +305,23 @@ def test_the_space_is_given_back(tmp_path: Path) -> None:
     assert (tmp_path / "warehouse.duckdb").stat().st_mode & 0o077 == 0
 
 
-def test_a_home_of_the_schema_before_is_brought_up(tmp_path: Path) -> None:
-    """It gets what a prune needs, and its counts still hold."""
-    with open_warehouse(tmp_path) as warehouse:
-        warehouse.con.execute("alter table files drop column n_pruned")
-        warehouse.con.execute("insert into files(file_id, n_records) values ('f', 0)")
-        warehouse.con.execute("update warehouse_schema set version = 1")
-    with open_warehouse(tmp_path) as warehouse:
-        assert warehouse.con.execute("select n_pruned from files").fetchall() == [(0,)]
-        assert warehouse.con.execute("from warehouse_schema").fetchall() == [(2,)]
+def test_a_home_of_an_earlier_schema_is_brought_up(home: Path) -> None:
+    """It gets what a prune needs, its events go from the table they were into files, and its counts still hold."""
+    every_event = "select * from events order by event_id"
+    with open_warehouse(home) as warehouse:
+        con = warehouse.con
+        before = con.execute(every_event).fetchall()
+        con.execute("create table stored as from events; drop view events; alter table stored rename to events")
+        con.execute("delete from event_segments; update warehouse_schema set version = 1")
+        con.execute("alter table files drop column n_pruned")
+    shutil.rmtree(home / "events")
+    for _ in range(2):
+        with open_warehouse(home) as warehouse:
+            assert warehouse.con.execute(every_event).fetchall() == before
+            assert warehouse.con.execute("select distinct n_pruned from files").fetchall() == [(0,)]
+            assert warehouse.con.execute("from warehouse_schema").fetchall() == [(SCHEMA_VERSION,)]
+            assert broken_law(count_conserved(warehouse.con)) is None
+            assert len(list((home / "events").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import SAMPLES
 from source_samples import SAMPLES as SAMPLES_OF
@@ -24,8 +26,10 @@ from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.input_file import InputFile, read_file
 from ultravires.reading.locations import LocalFile, Location, local_file
 from ultravires.reading.pool import Part, file_reader
-from ultravires.reading.source import Options, Source
+from ultravires.reading.source import SOURCE_COLUMNS, Options, Source
+from ultravires.schema import EVENTS
 
+NOW = datetime.now(UTC)
 OPTIONS = Options(hash_key=b"key")
 PATHS = [*sorted((SAMPLES / "aws_cloudtrail").rglob("*.gz"))[:12], SAMPLES / "README.md"]
 FILES = [local_file(path) for path in PATHS]
@@ -39,6 +43,24 @@ def names(read: list[Part]) -> list[str]:
 def rows(read: list[Part]) -> list[dict[str, object]]:
     """The events of some parts in their order."""
     return [row for part in read for batch in part.events for row in batch.to_pylist()]
+
+
+def taken_up(parts_read: Iterable[Part]) -> list[Part]:
+    """The parts with the rows of their segments in memory, as if all had been read here."""
+    found = []
+    for part in parts_read:
+        for written in part.written:
+            table = pq.read_table(written.path).cast(EVENTS)
+            assert set(table["ingested_at"].to_pylist()) == {NOW}
+            assert (table.num_rows, table["event_hour"].to_pylist()) == (
+                written.n_rows,
+                [at.replace(minute=0, second=0, microsecond=0) for at in table["event_at"].to_pylist()],
+            )
+            hours = sorted(table["event_hour"].to_pylist())
+            assert (written.first_hour, written.last_hour) == (hours[0], hours[-1])
+            part.events += table.select([*SOURCE_COLUMNS.names, "file_id"]).to_batches()
+        found.append(part)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +77,7 @@ def test_processes_give_what_one_process_gives_in_the_same_order(
     monkeypatch.setattr(parts, "TASK_FILES", task_files)
     one, two = tmp_path / "one", tmp_path / "two"
     with file_reader(OPTIONS, one, workers=1) as here, file_reader(OPTIONS, two, workers=2) as there:
-        in_one, in_two = list(here(FILES)), list(there(FILES))
+        in_one, in_two = taken_up(here(FILES, NOW)), taken_up(there(FILES, NOW))
     assert names(in_two) == list(map(str, PATHS))
     assert sum(part.n_locations for part in in_two) == len(FILES)
     assert [file for part in in_two for file in part.files] == [file for part in in_one for file in part.files]
@@ -63,7 +85,7 @@ def test_processes_give_what_one_process_gives_in_the_same_order(
 
 
 def test_what_a_process_hands_over_is_what_it_read(tmp_path: Path) -> None:
-    """Taken once, its files are gone and its rows stay; its name is short enough for a pipe to carry it whole."""
+    """Its events are a segment, and all else is gone from the folder once it was taken; its name is short enough for a pipe to carry it whole."""
     read = Part()
     for part in in_one_process(FILES, tmp_path):
         read.n_locations += part.n_locations
@@ -71,12 +93,12 @@ def test_what_a_process_hands_over_is_what_it_read(tmp_path: Path) -> None:
     folder = tmp_path / "over"
     folder.mkdir()
     expected = rows([read])
-    name = hand_over(read, folder)
+    name = hand_over(read, folder, NOW)
     assert len(name) < select.PIPE_BUF / 4
     assert [path.stat().st_mode & 0o077 for path in folder.iterdir()] == [0, 0]
     taken = take(name, folder)
-    assert list(folder.iterdir()) == []
-    assert rows([taken]) == expected
+    assert list(folder.iterdir()) == [written.path for written in taken.written]
+    assert rows(taken_up([taken])) == expected
     assert (taken.files, taken.n_locations) == (read.files, len(FILES))
 
 
@@ -86,7 +108,7 @@ def test_nothing_is_left_where_processes_hand_over(tmp_path: Path) -> None:
     (tmp_path / "reading" / "left.arrow").write_bytes(b"of a run that was killed")
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         assert list((tmp_path / "reading").iterdir()) == []
-        next(iter(read(FILES)))
+        next(iter(read(FILES, NOW)))
     assert not (tmp_path / "reading").exists()
 
 
@@ -95,7 +117,7 @@ def test_a_large_file_is_read_here_in_its_place(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(parts, "LARGE_FILE", sorted(file.listed.size for file in FILES)[-2])
     monkeypatch.setattr(parts, "STREAMED_BYTES", 1)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        found = list(read(FILES))
+        found = taken_up(read(FILES, NOW))
     assert names(found) == list(map(str, PATHS))
     assert re.fullmatch("(0+1){2}", "".join(str(part.n_locations) for part in found if part.streamed))
 
@@ -116,7 +138,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(parts, "read_file", noted)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        in_two = list(read(files))
+        in_two = taken_up(read(files, NOW))
     while_processes_start = [str(file) for file in files[:2] if str(file) in read_here]
     assert read_here == [*while_processes_start, str(tmp_path / "much.gz")]
     assert names(in_two) == list(map(str, files))
@@ -125,7 +147,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.Monk
 
 def in_one_process(files: list[LocalFile], folder: Path) -> list[Part]:
     with file_reader(OPTIONS, folder / "one", workers=1) as read:
-        return list(read(files))
+        return taken_up(read(files, NOW))
 
 
 @pytest.mark.parametrize("small_file", [-1, parts.SMALL_FILE])
@@ -170,7 +192,7 @@ def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
     """The path and the reason survive the way, and the files beside it are read."""
     gone = local_file(tmp_path / "gone.json")
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        found = list(read([FILES[0], gone, FILES[1]]))
+        found = taken_up(read([FILES[0], gone, FILES[1]], NOW))
     assert names(found) == list(map(str, PATHS[:2]))
     (lost,) = [lost for part in found for lost in part.lost]
     assert lost.location == gone
@@ -180,7 +202,7 @@ def test_a_lost_file_is_told_of_across_processes(tmp_path: Path) -> None:
 def test_no_process_is_left_after_the_block(tmp_path: Path) -> None:
     """Also when the block is left in the middle of the work."""
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        next(iter(read(FILES)))
+        next(iter(read(FILES, NOW)))
     assert multiprocessing.active_children() == []
 
 
@@ -188,16 +210,17 @@ def test_a_process_that_dies_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
     """What the system ended for want of memory is said, not shown as a traceback."""
     monkeypatch.setattr(parts, "TASK_FILES", 1)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
-        files = read(FILES)
+        files = read(FILES, NOW)
         next(files)
         for process in multiprocessing.active_children():
             process.kill()
         with pytest.raises(RunError, match="ended from outside"):
-            list(files) + list(read(FILES))
+            list(files) + taken_up(read(FILES, NOW))
 
 
 _PARENT = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from ultravires.reading import parts, pool
 from ultravires.reading.locations import local_file
@@ -206,7 +229,7 @@ import multiprocessing
 if __name__ == "__main__":
     pool.WORTH_PROCESSES, parts.TASK_FILES = 0, 1
     with pool.file_reader(Options(hash_key=b"key"), Path(__file__).parent / "reading", workers=2) as read:
-        next(iter(read([local_file(Path(name)) for name in sys.argv[1:]])))
+        next(iter(read([local_file(Path(name)) for name in sys.argv[1:]], datetime.now(UTC))))
         print(*[process.pid for process in multiprocessing.active_children()], flush=True)
         sys.stdin.read()
 """

@@ -39,7 +39,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _DOOMED = """
 create or replace temp table doomed as
 select
-    event_id, event_at, event_hour, file_id, log,
+    path, row_no, event_id, event_at, event_hour, file_id, log,
     case
         when kind = 'approval' and approval_uid is not null then 'approval:' || approval_uid
         when kind = 'decision' and decision_uid is not null then 'decision:' || decision_uid
@@ -48,7 +48,7 @@ select
     end as node_id,
     'credential:' || issued_credential_uid as issued_id,
     'credential:' || revoked_credential_uid as revoked_id
-from events
+from {living}
 where event_at < $before
 """
 
@@ -250,7 +250,7 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
     at = {"before": before}
     with warehouse.transaction() as con:
         _step("finding what is older", 0)
-        con.execute(_DOOMED, at)
+        con.execute(_DOOMED.format(living=warehouse.segments.living_between(_NEVER, before)), at)
         con.execute(_LIVES)
         if keep_in_force:
             con.execute(_RESTED_UPON, at)
@@ -260,7 +260,8 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
         book_to_files(con)
         con.execute(_MOVE_EVENTS)
         con.execute(_HOURS)
-        con.execute("delete from events where event_at < $before and event_id in (select event_id from doomed)", at)
+        warehouse.segments.strike("doomed")
+        warehouse.segments.rewrite_struck()
         engine.touch_readers("events", "select distinct event_hour from doomed")
         _step("deleting quarantine", 2)
         con.execute(_EMPTIED, at)
@@ -277,6 +278,7 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
         for table in ("events", "files", "quarantine", "pruned_hours", "pruned_reach"):
             warehouse.bump(table)
     _step("freeing the space", 4)
+    warehouse.segments.tidy()
     warehouse.con.execute("checkpoint")
     return pruned
 

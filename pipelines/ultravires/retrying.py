@@ -26,7 +26,7 @@ from ultravires.running import RunResult, run_once
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import load_settings
 from ultravires.storing import store_events
-from ultravires.tombstones import newest_tombstone, without_pruned
+from ultravires.tombstones import newest_tombstone
 from ultravires.warehouse import open_warehouse
 
 PAGE_ROWS = 1_000
@@ -93,6 +93,7 @@ def retry(home: OpenHome) -> Retried:
         result.n_staying, result.n_cut_off = con.execute(
             "select count(*), count(*) filter (where octet_length(raw) >= ?) from quarantine", [KEPT_BYTES]
         ).fetchall()[0]
+    home.warehouse.segments.tidy()
     return result
 
 
@@ -103,10 +104,9 @@ def _retry_file(home: OpenHome, file: _File, result: Retried) -> None:
         file.leaving += [place.record_no for place in (*again.evented, *again.ignored)]
         file.emitted += again.events.num_rows
         file.ignored += len(again.ignored)
-        events, pruned = without_pruned(_with_provenance(again.events), tombstone)
-        file.pruned += pruned.total()
-        if events.num_rows:
-            file.stored += sum(store_events(home.engine, home.settings, events).values())
+        stored = store_events(home.engine, home.settings, _with_provenance(again.events), before=tombstone)
+        file.stored += stored.new.total()
+        file.pruned += stored.pruned.total()
     if file.leaving:
         _move_in_manifest(home, file)
     result.n_events += file.stored

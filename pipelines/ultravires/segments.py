@@ -11,6 +11,7 @@ import os
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ times only (size-tiered compaction, as Bigtable and Cassandra do it).
 
 BOOKKEEPING = """
 create table if not exists event_segments(
-    segment varchar, n_rows bigint, first_hour timestamptz, last_hour timestamptz);
+    segment varchar primary key, n_rows bigint, first_hour timestamptz, last_hour timestamptz);
 create table if not exists struck_rows(segment varchar, row_no bigint);
 """
 
@@ -77,7 +78,7 @@ class Segments:
         names = self._names()
         for entry in os.scandir(self.folder):
             if entry.name not in names:
-                os.unlink(entry.path)
+                Path(entry).unlink()
 
     def n_bytes(self) -> int:
         return sum(entry.stat().st_size for entry in os.scandir(self.folder))
@@ -108,13 +109,14 @@ class Segments:
         read = f"read_parquet([{files}], filename = true, file_row_number = true)"
         return f"(select * rename (filename as path, file_row_number as row_no) from {read})"
 
-    def living_between(self, first_hour: str, last_hour: str) -> str:
+    def living_between(self, first_hour: datetime, last_hour: datetime) -> str:
         """SQL of a table as `rows`: the events of these hours, out of no more files than may hold some."""
         found = self.con.execute(
-            "select segment from event_segments where last_hour >= ?::timestamptz and first_hour <= ?::timestamptz",
-            [first_hour, last_hour],
+            "select segment from event_segments where last_hour >= $first and first_hour <= $last",
+            {"first": first_hour, "last": last_hour},
         ).fetchall()
-        hours = f"event_hour between '{first_hour}'::timestamptz and '{last_hour}'::timestamptz"
+        # The literals let DuckDB skip what is outside of them; a join would read everything.
+        hours = f"event_hour between '{first_hour.isoformat()}'::timestamptz and '{last_hour.isoformat()}'::timestamptz"
         return f"(from {self._living([name for (name,) in found])} where {hours})"
 
     def show(self) -> None:
@@ -138,7 +140,9 @@ class Segments:
 
     def rewrite_struck(self, names: Iterable[str] | None = None) -> None:
         """Let no struck row stay in any file (of `names`); inside the caller's transaction, and `sweep` after it."""
-        self._rewrite([[found] for found in self._segments() if found.n_struck and (names is None or found.name in names)])
+        wanted = None if names is None else set(names)
+        struck = [found for found in self._segments() if found.n_struck]
+        self._rewrite([found] for found in struck if wanted is None or found.name in wanted)
 
     def _rewrite(self, groups: Iterable[Sequence[Segment]]) -> None:
         for group in groups:
@@ -170,8 +174,8 @@ class Segments:
 
     def _segments(self) -> list[Segment]:
         found = self.con.execute(
-            "select segment, any_value(n_rows), count(row_no) from event_segments left join struck_rows using (segment) "
-            "group by segment order by segment"
+            "select segment, any_value(n_rows), count(row_no) "
+            "from event_segments left join struck_rows using (segment) group by segment order by segment"
         )
         return [Segment(*row) for row in found.fetchall()]
 

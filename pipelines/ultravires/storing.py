@@ -74,12 +74,14 @@ select file_id, count(*) from arrived where event_id not in (select event_id fro
 """
 
 
-def store_events(engine: DuckDBEngine, settings: Settings, incoming: pa.Table) -> Counter[str]:
-    """Store `incoming` (EVENTS) without what is stored already; returns new events by file_id."""
+def store_events(
+    engine: DuckDBEngine, settings: Settings, incoming: pa.Table, *, before: datetime | None = None
+) -> Stored:
+    """Store `incoming` (EVENTS) as `store_segments` does."""
     if not incoming.num_rows:
-        return Counter()
+        return Stored(Counter(), Counter())
     written = engine.warehouse.segments.write([incoming])
-    return store_segments(engine, settings, [written], before=None).new
+    return store_segments(engine, settings, [written], before=before)
 
 
 def store_segments(
@@ -126,7 +128,7 @@ def _distinct(engine: DuckDBEngine) -> Counter[str]:
     if hours is None or hours[0] is None:
         return Counter()
     con.execute(_STRUCK)
-    con.execute(_STANDING.format(living=segments.living_between(hours[0].isoformat(), hours[1].isoformat())))
+    con.execute(_STANDING.format(living=segments.living_between(*hours)))
     con.execute(_STRIKE_INCOMING)
     con.execute(_ARRIVED)
     con.execute(_REPLACED)

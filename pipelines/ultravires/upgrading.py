@@ -55,23 +55,17 @@ from placed
 _PAGE = """
 create or replace temp table page_events as
 select
-    outdated.nth, events.event_id, events.event_hour, events.file_id, events.record_no, events.log, events.native_id,
-    events.ingested_at, events.args_hash, events.raw, events.raw_hash
-from events
-join outdated on outdated.file_id = events.file_id and outdated.record_no = events.record_no
-where outdated.page = {page} and events.event_hour between '{first}'::timestamptz and '{last}'::timestamptz
+    outdated.nth, stored.path, stored.row_no, stored.event_id, stored.event_hour, stored.file_id, stored.record_no,
+    stored.log, stored.native_id, stored.ingested_at, stored.args_hash, stored.raw, stored.raw_hash
+from {living} as stored
+join outdated on outdated.file_id = stored.file_id and outdated.record_no = stored.record_no
+where outdated.page = {page}
 """
 
 _OLD = """
 select file_id, record_no, log, native_id, ingested_at, args_hash, raw, raw_hash
 from page_events
 order by nth, try_cast(split_part(native_id, ':', 2) as bigint), native_id, event_id
-"""
-
-_DELETE = """
-delete from events
-where event_hour between '{first}'::timestamptz and '{last}'::timestamptz
-    and event_id in (select event_id from page_events)
 """
 
 _BOOK = """
@@ -126,6 +120,7 @@ def _upgrade(home: OpenHome, source: Source) -> int:
             _replace_page(home, source, number)
     with home.warehouse.transaction():
         book_to_files(con)
+    home.warehouse.segments.tidy()
     return n_records
 
 
@@ -133,11 +128,10 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
     con, counts = home.warehouse.con, _Counts()
     hours = ask(con, "select min(from_hour), max(until_hour) from outdated where page = ?", [page])
     assert hours is not None
-    # Literal hours let DuckDB skip all history outside them.
-    literal = {"page": page, "first": hours[0].isoformat(), "last": hours[1].isoformat()}
-    con.execute(_PAGE.format(**literal))
+    living = home.warehouse.segments.living_between(*hours)
+    con.execute(_PAGE.format(page=page, living=living))
     old = _old_records(home, counts)
-    con.execute(_DELETE.format(**literal))
+    home.warehouse.segments.strike("page_events")
     home.engine.touch_readers("events", "select distinct event_hour from page_events")
     for again in read_again(_frames(old), source, home.options()):
         counts.refused.update(place.file_id for place, _ in again.refused)
@@ -146,7 +140,8 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
         _store_refused(home, again)
         if again.events.num_rows:
             events = _as_before(again.events, old)
-            counts.stored.update(store_events(home.engine, home.settings, events))
+            counts.stored.update(store_events(home.engine, home.settings, events).new)
+    home.warehouse.segments.show()
     _book(home, counts)
 
 

@@ -19,7 +19,8 @@ import pyarrow as pa
 from ultravires.asking import ask, quoted, transaction
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
-from ultravires.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING, Segments
+from ultravires.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
+from ultravires.segments import Segments
 
 MEMORY_LIMIT = "1500MB"
 WAREHOUSE_FILE = "warehouse.duckdb"
@@ -251,7 +252,7 @@ def _events_to_segments(warehouse: Warehouse) -> None:
     con, segments = warehouse.con, warehouse.segments
     segments.folder.mkdir(mode=0o700, exist_ok=True)
     columns = ", ".join(EVENTS.names)
-    rows = con.execute(f"select {columns} from events").to_arrow_reader(SEGMENT_ROWS)
+    rows = con.sql(f"select {columns} from events").to_arrow_reader(SEGMENT_ROWS)
     written = [segments.write([pa.Table.from_batches([batch]).cast(EVENTS)]) for batch in rows]
     segments.add(written)
     con.execute("drop table events")

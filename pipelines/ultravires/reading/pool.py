@@ -142,7 +142,9 @@ class _Pool:
             context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
             self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
         with _told_of_death():
-            return self._executor.submit(_read_task, task, self._options, MOST_HANDED_OVER, self._folder, self._ingested_at)
+            return self._executor.submit(
+                _read_task, task, self._options, MOST_HANDED_OVER, self._folder, self._ingested_at
+            )
 
     def _result(self, future: "Future[str]") -> Part:
         with _told_of_death():

@@ -30,9 +30,7 @@ _OF_LISTS = {
     "resource_uids": ("resource_uids.list.element",),
     "keys": tuple(f"keys.list.element.{name}" for name in ("kind", "value", "role")),
 }
-_REPEATING = [
-    path for name in EVENTS.names if name not in _MOSTLY_DISTINCT for path in _OF_LISTS.get(name, (name,))
-]
+_REPEATING = [path for name in EVENTS.names if name not in _MOSTLY_DISTINCT for path in _OF_LISTS.get(name, (name,))]
 _ZONED = ["event_at", "event_hour", "source", "source_version"]
 """Columns by whose range a reader leaves row groups out."""
 

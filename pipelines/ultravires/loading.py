@@ -28,14 +28,12 @@ from ultravires.storing import store_segments
 from ultravires.tombstones import newest_tombstone
 
 FLUSH_ROWS = 61_440
-"""Rows stored at once: storing goes on while other processes read."""
+"""Rows held in memory, after which they are written to a segment."""
 FLUSH_REFUSED = 500
 """Records in quarantine of up to 64 KB each that are stored at once."""
-GROUP_BYTES = 256 << 20
-GROUP_FILES = 2_000
-"""Bytes of events in memory, and files, after which a transaction ends: some row groups. Four times
-as much was no faster, and took 1.4 GB instead of 0.8. A file that comes in several parts has a transaction of its own.
-"""
+GROUP_ROWS = 122_880
+GROUP_FILES = 4_000
+"""After which a transaction ends. A file that comes in several parts has a transaction of its own."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, total)"""
@@ -144,7 +142,7 @@ class Loader:
                         raise _Lost
                     if len(group.refused) >= FLUSH_REFUSED:
                         self._store_quarantine(group)
-                    if group.n_rows >= FLUSH_ROWS:
+                    if group.n_held >= FLUSH_ROWS:
                         self._flush(group)
                     part = next(parts, None)
                 self._flush(group)
@@ -171,7 +169,7 @@ class Loader:
         by_id = {file.file_id: file for file in group.files}
         for file_id, n in stored.new.items():
             by_id[file_id].events += n
-        group.events, group.written, group.n_rows = [], [], 0
+        group.events, group.written, group.n_held = [], [], 0
 
     def _store_quarantine(self, group: "_Group") -> None:
         rows = [
@@ -275,8 +273,8 @@ class _Group:
     """Files that commit together: small ones by the batch, one that comes in several parts alone."""
 
     n_locations: int = 0
-    n_bytes: int = 0
     n_rows: int = 0
+    n_held: int = 0
     files: list[InputFile] = field(default_factory=list)
     events: list[pa.RecordBatch] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
@@ -294,7 +292,7 @@ class _Group:
             return True
         if part.streamed is not self.streamed or (self.streamed is not None and self.n_locations):
             return False
-        return self.streamed is not None or (self.n_bytes < GROUP_BYTES and self.n_locations < GROUP_FILES)
+        return self.streamed is not None or (self.n_rows < GROUP_ROWS and self.n_locations < GROUP_FILES)
 
     def add(self, part: Part) -> None:
         self.is_begun, self.streamed = True, part.streamed
@@ -304,6 +302,6 @@ class _Group:
             if not self.files or self.files[-1] is not file:
                 self.files.append(file)
         self.events += part.events
-        self.n_bytes += sum(batch.nbytes for batch in part.events) + sum(one.n_bytes for one in part.written)
+        self.n_held += sum(batch.num_rows for batch in part.events)
         self.n_rows += sum(batch.num_rows for batch in part.events) + sum(one.n_rows for one in part.written)
         self.refused += part.refused

@@ -6,15 +6,16 @@ Each is rewritten only when its content differs, so that a change of configurati
 import csv
 import ipaddress
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ultravires.asking import ask
+from ultravires.reading.column_values import USUAL_IPV4, mended
 from ultravires.schema import UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.warehouse import Warehouse
@@ -33,8 +34,6 @@ _PERMISSION_ACTIONS = _PACKAGE / "permission_actions.csv"
 """What manages permissions elsewhere than in AWS, in the logs' own words, with the system and what it changes."""
 _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
-_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_PLAIN_IPV4 = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}", re.ASCII)
 
 
 def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa.Table]:
@@ -80,9 +79,6 @@ def network_namer(zones: Mapping[str, tuple[str, ...]]) -> Callable[[str], str |
     networks = [(ipaddress.ip_network(cidr), zone) for zone, cidrs in sorted(zones.items()) for cidr in cidrs]
 
     def name(address: str) -> str | None:
-        # Most addresses of most logs: no zone to look for, and four numbers; an object for each costs ten times more.
-        if not networks and (plain := _PLAIN_IPV4.fullmatch(address)):
-            return f"{plain[1]}.0/24"
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -93,6 +89,15 @@ def network_namer(zones: Mapping[str, tuple[str, ...]]) -> Callable[[str], str |
         return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
 
     return name
+
+
+def network_names(zones: Mapping[str, tuple[str, ...]], addresses: pa.StringArray) -> pa.StringArray:
+    """The network of each address, as `network_namer` names it."""
+    if zones:
+        return pa.array(map(network_namer(zones), addresses.to_pylist()), pa.string())
+    # Most addresses of most logs: no zone to look for, and four numbers.
+    is_usual = pc.match_substring_regex(addresses, USUAL_IPV4).fill_null(True)
+    return mended(pc.replace_substring_regex(addresses, r"\.\d+$", ".0/24"), is_usual, addresses, network_namer({}))
 
 
 def store_run_context(warehouse: Warehouse, as_of: object, tolerance: timedelta) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from ultravires.asking import ask
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reading.segment_files import Written
-from ultravires.reference import network_namer
+from ultravires.reference import network_names
 from ultravires.settings import Settings
 
 
@@ -103,9 +103,9 @@ def store_segments(
 def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
     """Name every known address anew, after the configured networks changed."""
     con = engine.con
-    addresses = [row[0] for row in con.execute("select src_ip from address_networks").fetchall()]
+    con.execute("create or replace temp table known_addresses as select src_ip from address_networks")
     con.execute("delete from address_networks")
-    _insert_networks(engine, settings, addresses)
+    _insert_networks(engine, settings, "from known_addresses")
     engine.warehouse.bump("address_networks")
 
 
@@ -142,23 +142,20 @@ def _distinct(engine: DuckDBEngine) -> Counter[str]:
 
 
 def _name_networks(engine: DuckDBEngine, settings: Settings) -> None:
-    fresh = engine.con.execute(
+    _insert_networks(
+        engine,
+        settings,
         "select distinct src_ip from incoming "
-        "where src_ip is not null and src_ip not in (select src_ip from address_networks)"
-    ).fetchall()
-    _insert_networks(engine, settings, [ip for (ip,) in fresh])
-
-
-def _insert_networks(engine: DuckDBEngine, settings: Settings, addresses: list[str]) -> None:
-    if not addresses:
-        return
-    name = network_namer(settings.networks)
-    named = pa.table(
-        {
-            "src_ip": pa.array(addresses, pa.string()),
-            "network": pa.array([name(ip) for ip in addresses], pa.string()),
-        }
+        "where src_ip is not null and src_ip not in (select src_ip from address_networks)",
     )
-    engine.con.register("named_networks", named)
-    engine.con.execute("insert into address_networks select src_ip, network from named_networks")
-    engine.con.unregister("named_networks")
+
+
+def _insert_networks(engine: DuckDBEngine, settings: Settings, addresses: str) -> None:
+    """Name the addresses that this SQL selects."""
+    con = engine.con
+    found = con.sql(addresses).to_arrow_table()["src_ip"].combine_chunks()
+    if not len(found):
+        return
+    con.register("named_networks", pa.table({"src_ip": found, "network": network_names(settings.networks, found)}))
+    con.execute("insert into address_networks select src_ip, network from named_networks")
+    con.unregister("named_networks")

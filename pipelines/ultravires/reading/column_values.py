@@ -16,6 +16,9 @@ _USUAL_TIME = r"^2[01]\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
 _NANOS_DIGITS = 19
 """Of the times from 2001 to 2286."""
 _USUAL_HEX = r"^[0-9a-f]*[1-9a-f][0-9a-f]*$"
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+USUAL_IPV4 = rf"^({_OCTET}\.){{3}}{_OCTET}$"
+"""Four numbers, as every reader of addresses takes them: without zeros before them."""
 _ZEROS = "00000000"
 _NO_LETTERS = np.zeros(0, np.uint8)
 _IS_LOWER_HEX = np.isin(np.arange(256), list(b"0123456789abcdef"))

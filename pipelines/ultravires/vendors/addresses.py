@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.column_values import mended
+from ultravires.reading.column_values import USUAL_IPV4, mended
 
 
 def address_of(value: Any) -> str | None:
@@ -27,6 +27,11 @@ def is_address(value: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def addresses_of(texts: pa.StringArray) -> pa.StringArray:
+    """`address_of` of each text."""
+    return mended(texts, pc.match_substring_regex(texts, USUAL_IPV4).fill_null(True), texts, address_of)
 
 
 @lru_cache(maxsize=65536)

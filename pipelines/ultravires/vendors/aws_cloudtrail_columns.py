@@ -14,15 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultravires.reading.column_values import micros_column
 from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
 from ultravires.reading.source import Options
-from ultravires.reading.values import mapping, micros, text, truth
-from ultravires.vendors.addresses import address_of
+from ultravires.reading.values import mapping, text, truth
+from ultravires.vendors.addresses import addresses_of
 from ultravires.vendors.aws_arns import NAMES_MORE, add_requested, object_arn
 from ultravires.vendors.aws_cloudtrail_deliveries import ARRAYS
 from ultravires.vendors.aws_cloudtrail_records import (
+    SERVICE_SUFFIX,
     SIGN_IN,
-    calling_service,
     detail_of,
     is_conclusion,
     outcome_of,
@@ -83,11 +84,11 @@ def _takes(fields: Fields) -> Mask:
     call = fields.distinct("eventSource", "eventName", "eventType", "eventCategory")
     has_response = ~np.isin(fields.kinds("responseElements"), (ABSENT, NULL))
     is_issuing = has_response & _each(call, [may_issue(text(name) or "") for _, name, _, _ in call.values])
-    times = fields.distinct("eventTime")
+    moments = micros_column(fields.text("eventTime"))
     mask: Mask = (
         (fields.kinds("eventVersion") != ABSENT)  # what stands in a wrapping has none
         & fields.text("eventID").is_valid().to_numpy(zero_copy_only=False)
-        & _each(times, [micros(time) is not None for (time,) in times.values])
+        & moments.is_valid().to_numpy(zero_copy_only=False)
         & _each(call, [_is_usual(*said) for said in call.values])
         & (~is_issuing | (fields.kinds("responseElements") == OBJECT))
         & ~_where(is_issuing, fields.json("requestParameters"), NAMES_TAGS)
@@ -119,16 +120,15 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     call = fields.distinct("eventSource", "eventName", "readOnly", "eventType")
     calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
     classes = [ocsf_class(*called) for called in calls]
-    times = fields.distinct("eventTime")
-    moments = [micros(time) for (time,) in times.values]
-    issued = _issued(fields, call, callers, (times, moments), options)
-    address = fields.distinct("sourceIPAddress")
+    moments = micros_column(fields.text("eventTime"))
+    issued = _issued(fields, call, callers, moments, options)
+    address = fields.text("sourceIPAddress")
     error = fields.distinct("errorCode")
     account = pc.coalesce(fields.text("recipientAccountId"), callers.texts(lambda caller: caller.account))
     request = fields.text("requestID")
     return {
         "native_id": fields.text("eventID"),
-        "event_at": times.spread(moments, pa.int64()),
+        "event_at": moments,
         "kind": pa.repeat("activity", count),
         "class_uid": call.spread([class_uid for class_uid, _ in classes], pa.int32()),
         "activity_id": call.spread([activity_id for _, activity_id in classes], pa.int32()),
@@ -140,14 +140,14 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
         "credential_uid": callers.column(lambda caller: caller.actor.credential_uid),
         "via_service": pc.coalesce(
             callers.texts(lambda caller: caller.actor.via_service),
-            _spread(address, [calling_service(value) for (value,) in address.values]),
+            pc.if_else(pc.ends_with(address, SERVICE_SUFFIX), address, None),
         ),
         "account_uid": account,
         "action": call.spread([f"{service}:{name}" for service, name, _ in calls], _TEXT),
         "resource_uids": _resources(fields, call, [service for service, _, _ in calls], account),
         "outcome": error.column(lambda code: outcome_of({}, "", text(code)), _TEXT),
         "error_code": error.column(text, _TEXT),
-        "src_ip": address.column(address_of, _TEXT),
+        "src_ip": addresses_of(address),
         "user_agent": fields.text("userAgent"),
         "issued_credential_uid": issued.spread(issued.credential_uids, _TEXT),
         "issued_expires_at": issued.spread(issued.expires_at, pa.int64()),
@@ -217,21 +217,20 @@ def _issued(
     fields: Fields,
     call: Distinct,
     callers: "_Callers",
-    of_times: tuple[Distinct, Sequence[int | None]],
+    moments: pa.Int64Array,
     options: Options,
 ) -> IssuedColumns:
     """What the few records with a new credential in their response issued."""
-    times, moments = of_times
     may_be = _each(call, [may_issue(name) for _, name, _, _ in call.values])
     issued = IssuedColumns(may_be & (fields.kinds("responseElements") == OBJECT))
     few = fields.where(issued.is_issuing)
     requests = pc.if_else(few.kinds("requestParameters") == OBJECT, few.json("requestParameters"), _EMPTY)
-    for request, response, of_call, of_caller, of_time in zip(
+    for request, response, of_call, of_caller, moment in zip(
         _decoded(requests, _ANY),
         _decoded(few.json("responseElements"), _ANY),
         call.codes[issued.is_issuing].tolist(),
         callers.codes[issued.is_issuing].tolist(),
-        times.codes[issued.is_issuing].tolist(),
+        moments.filter(pa.array(issued.is_issuing)).to_pylist(),
         strict=True,
     ):
         _, name, is_read, event_type = call.values[of_call]
@@ -241,7 +240,7 @@ def _issued(
             "readOnly": is_read,
             "eventType": event_type,
         }
-        issued.add(record, name, moments[of_time] or 0, callers.callers[of_caller].actor, options)
+        issued.add(record, name, moment, callers.callers[of_caller].actor, options)
     return issued
 
 

@@ -9,7 +9,7 @@ from ultravires.vendors.aws_credentials import Issued
 from ultravires.vendors.aws_identities import Actor
 
 SIGN_IN = "ConsoleLogin"
-_SUFFIX = ".amazonaws.com"
+SERVICE_SUFFIX = ".amazonaws.com"
 _CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
 _DENIED = re.compile(
     r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
@@ -25,12 +25,12 @@ def is_conclusion(event_type: Any, category: Any) -> bool:
 def service_of(source: Any) -> str | None:
     """`s3.amazonaws.com` to `s3`."""
     written = text(source)
-    return written.removesuffix(_SUFFIX) if written else None
+    return written.removesuffix(SERVICE_SUFFIX) if written else None
 
 
 def calling_service(address: Any) -> str | None:
     """The service that stands where the address of a caller should be."""
-    return address if type(address) is str and address.endswith(_SUFFIX) else None
+    return address if type(address) is str and address.endswith(SERVICE_SUFFIX) else None
 
 
 def outcome_of(record: dict[str, Any], name: str, error: str | None) -> str:

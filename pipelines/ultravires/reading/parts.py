@@ -1,7 +1,7 @@
 """What reading gives, part by part: of some small files all at once, of a large one in its turn."""
 
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +19,14 @@ from ultravires.reading.source import Options, Source
 LARGE_FILE = 64 << 20
 STREAMED_BYTES = 16 << 20
 """Bytes of Arrow and of quarantined records after which a file that is read alone is handed over in parts."""
-TASK_BYTES = 24 << 20
+TASK_BYTES = 40 << 20
+LEAST_TASK_BYTES = 12 << 20
 TASK_FILES = 1_000
-"""What is read at once, as it is likely to unpack: small files by the dozen, so that asking for them costs little."""
+"""What is read at once, as it is likely to unpack: enough that asking for it and writing it costs little."""
+TASK_SHARE = 1 / 8
+"""Of what is left to read: tasks grow smaller towards the end, so that all processes end together (guided
+self-scheduling, Polychronopoulos and Kuck 1987).
+"""
 PACKED = (".gz", ".zst", ".bz2", ".xz", ".tgz")
 UNPACKS_TO = 12
 """Times its size, of a log with such a name. A name that misleads costs some time and no record."""
@@ -75,20 +80,23 @@ def likely_bytes(location: Location) -> int:
     return location.listed.size * (UNPACKS_TO if location.stored_path.endswith(PACKED) else 1)
 
 
-def tasks(locations: Iterable[Location]) -> Iterator[list[Location]]:
-    """Locations in their order: a large one alone, small ones together."""
+def tasks(locations: Sequence[Location], first_bytes: int = TASK_BYTES) -> Iterator[list[Location]]:
+    """Locations in their order: a large one alone, small ones together; the first task holds about `first_bytes`."""
     task: list[Location] = []
-    size = 0
+    size, most = 0, first_bytes
+    left = sum(map(likely_bytes, locations))
     for location in locations:
         is_alone = is_large(location)
         likely = likely_bytes(location)
-        if task and (is_alone or size + likely > TASK_BYTES or len(task) >= TASK_FILES):
+        if task and (is_alone or size + likely > most or len(task) >= TASK_FILES):
             yield task
-            task, size = [], 0
+            left -= size
+            task, size, most = [], 0, min(TASK_BYTES, max(LEAST_TASK_BYTES, int(left * TASK_SHARE)))
         task.append(location)
         size += likely
         if is_alone:
             yield task
+            left -= size
             task, size = [], 0
     if task:
         yield task

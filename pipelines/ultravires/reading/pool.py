@@ -13,12 +13,13 @@ import shutil
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +37,8 @@ WORTH_REQUESTS = 20
 """Remote files from which on it pays to ask for several at once, which only other processes do."""
 MOST_HANDED_OVER = 192 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
+FIRST_BYTES = 8 << 20
+"""To read here while the processes start, as it is likely to unpack."""
 AHEAD = 6
 """Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
@@ -101,7 +104,7 @@ class _Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._executor = None
 
-    def _read_here(self, locations: Iterable[Location]) -> Iterator[Part]:
+    def _read_here(self, locations: Sequence[Location]) -> Iterator[Part]:
         for task in tasks(locations):
             rest = task
             while rest:
@@ -116,14 +119,18 @@ class _Pool:
         return read_alone(location, _sources(), self._options)
 
     def _read_in_processes(self, locations: list[Location]) -> Iterator[Part]:
-        waiting = tasks(locations)
-        first = next(waiting, []) if self._executor is None else []
+        waiting = tasks(locations, FIRST_BYTES)
+        if self._executor is None:
+            self._executor = _started(self._workers)
+            first = next(waiting, [])
+            if first and is_large(first[0]):
+                waiting = chain([first], waiting)
+            else:  # while the processes start
+                yield from self._read_here(first)
         flying: deque[tuple[list[Location], Future[str] | None]] = deque()
         while True:
             for task in islice(waiting, AHEAD * self._workers - len(flying)):
                 flying.append((task, None if is_large(task[0]) else self._submit(task)))
-            yield from self._read_here(first)  # while the processes start
-            first = []
             if not flying:
                 return
             task, future = flying.popleft()
@@ -136,11 +143,7 @@ class _Pool:
                 flying.appendleft((rest, self._submit(rest)))
 
     def _submit(self, task: list[Location]) -> "Future[str]":
-        if self._executor is None:
-            context = multiprocessing.get_context("forkserver")
-            # what all of them need is imported once, before they part
-            context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
-            self._executor = ProcessPoolExecutor(self._workers, context, initializer=_begin_work)
+        assert self._executor is not None
         with _told_of_death():
             return self._executor.submit(
                 _read_task, task, self._options, MOST_HANDED_OVER, self._folder, self._ingested_at
@@ -150,6 +153,14 @@ class _Pool:
         with _told_of_death():
             name = future.result()
         return take(name, self._folder)
+
+
+def _started(workers: int) -> ProcessPoolExecutor:
+    """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
+    forkserver.ensure_running()
+    return ProcessPoolExecutor(workers, context, initializer=_begin_work)
 
 
 @contextmanager

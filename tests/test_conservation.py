@@ -31,7 +31,10 @@ def give_a_segment_twice(home: Path) -> str:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ("insert into struck_rows select segment, 1 from event_segments", "2 events are stored and the manifest says 3"),
+        (
+            "insert into struck_rows select segment, 1 from event_segments",
+            "2 events are stored and the manifest says 3",
+        ),
         (give_a_segment_twice, "5 events are stored and the manifest says 3"),
         ("delete from quarantine", "0 records are in quarantine and the manifest says 1"),
         ("update files set n_records = 5", "2 records were read and became nothing"),

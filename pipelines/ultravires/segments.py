@@ -35,7 +35,7 @@ times only (size-tiered compaction, as Bigtable and Cassandra do it).
 
 BOOKKEEPING = """
 create table if not exists event_segments(
-    segment varchar primary key, n_rows bigint, first_hour timestamptz, last_hour timestamptz);
+    segment varchar primary key, n_rows bigint, n_bytes bigint, first_hour timestamptz, last_hour timestamptz);
 create table if not exists struck_rows(segment varchar, row_no bigint);
 """
 
@@ -62,16 +62,22 @@ class Segments:
         self.con = con
 
     def open(self) -> None:
-        """Bring folder and view to what the tables say. Raises RunError where a file is missing."""
+        """Bring folder and view to what the tables say. Raises RunError where a file is missing or is not as it was."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        missing = self._names() - {entry.name for entry in os.scandir(self.folder)}
-        if missing:
+        found = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder)}
+        written = dict(self.con.execute("select segment, n_bytes from event_segments order by segment").fetchall())
+        damaged = [name for name, size in written.items() if found.get(name) != size]
+        if damaged:
+            what = "is missing" if damaged[0] not in found else "is not what was written"
+            more = f", and {len(damaged) - 1:,} more files of events" if len(damaged) > 1 else ""
             raise RunError(
-                f"{self.folder / min(missing)}: {len(missing):,} of the files with events are missing; "
-                "restore them, or load the logs into a new --home"
+                f"{self.folder / damaged[0]} {what}{more}; restore it from a backup, or load the logs into a new --home"
             )
         self.sweep()
-        self.show()
+        try:
+            self.show()
+        except duckdb.Error as error:
+            raise RunError(f"{self.folder}: cannot be read ({str(error).splitlines()[0]})") from error
 
     def sweep(self) -> None:
         """Remove the files that nothing names any more; not for inside of a transaction."""
@@ -96,8 +102,8 @@ class Segments:
     def add(self, written: Sequence[Written]) -> None:
         """Let finished files of the folder count, inside the caller's transaction; seen after `show`."""
         sync_to_disk(self.folder)
-        rows = [(one.path.name, one.n_rows, one.first_hour, one.last_hour) for one in written]
-        self.con.executemany("insert into event_segments values (?, ?, ?, ?)", rows)
+        rows = [(one.path.name, one.n_rows, one.n_bytes, one.first_hour, one.last_hour) for one in written]
+        self.con.executemany("insert into event_segments values (?, ?, ?, ?, ?)", rows)
 
     def strike(self, rows: str) -> None:
         """Let rows not count any more, inside the caller's transaction: SQL of a table with `path` and `row_no`."""

@@ -23,6 +23,8 @@ from ultravires.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.segments import Segments
 
 MEMORY_LIMIT = "1500MB"
+ROW_GROUP_ROWS = 12_288
+"""What a thread takes up at once: with DuckDB's own ten times as much, most tables of a home keep one thread busy."""
 WAREHOUSE_FILE = "warehouse.duckdb"
 _NAME = "warehouse"
 FRESH_FILE = "warehouse.fresh"
@@ -128,7 +130,7 @@ class Warehouse:
         """
         path, fresh = self.home / WAREHOUSE_FILE, self.home / FRESH_FILE
         try:
-            self.con.execute(f"attach '{quoted(fresh)}' as fresh")
+            self.con.execute(f"attach '{quoted(fresh)}' as fresh (row_group_size {ROW_GROUP_ROWS})")
             self.con.execute(f"copy from database {_NAME} to fresh")
             self.con.execute("detach fresh")
         except duckdb.Error as error:
@@ -161,6 +163,8 @@ def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None)
 
 
 def _prepare(home: Path) -> None:
+    if "?" in str(home.absolute()):
+        raise UsageError(f"{home}: DuckDB opens no file behind a question mark; choose another --home")
     if home.exists() and not home.is_dir():
         raise UsageError(f"{home}: the home must be a folder, this is a file; choose another --home")
     try:
@@ -208,7 +212,7 @@ def _holder(handle: IO[str]) -> str:
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         con = duckdb.connect()
-        con.execute(f"attach '{quoted(path)}' as {_NAME} (type duckdb)")
+        con.execute(f"attach '{quoted(path)}' as {_NAME} (type duckdb, row_group_size {ROW_GROUP_ROWS})")
         con.execute(f"use {_NAME}")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
@@ -252,12 +256,12 @@ def _events_to_segments(warehouse: Warehouse) -> None:
     con, segments = warehouse.con, warehouse.segments
     segments.folder.mkdir(mode=0o700, exist_ok=True)
     columns = ", ".join(EVENTS.names)
-    rows = con.sql(f"select {columns} from events").to_arrow_reader(SEGMENT_ROWS)
+    rows = con.sql(f"select {columns} from events").to_arrow_reader(_SEGMENT_ROWS)
     written = [segments.write([pa.Table.from_batches([batch]).cast(EVENTS)]) for batch in rows]
     segments.add(written)
     con.execute("drop table events")
 
 
-SEGMENT_ROWS = 61_440
+_SEGMENT_ROWS = 61_440
 _MIGRATIONS = {1: _count_pruned, 2: _events_to_segments}
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

@@ -38,7 +38,7 @@ Kept = npt.NDArray[np.bool_]
 
 
 class Written(NamedTuple):
-    """A finished segment file. n_bytes: what its rows took in memory."""
+    """A finished segment file, of n_bytes on disk."""
 
     path: Path
     n_rows: int
@@ -56,18 +56,18 @@ def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) ->
 
 def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
     """Write events (EVENTS, one at least) to the new file `path`, readable by its owner only; all is on disk then."""
-    n_rows = n_bytes = 0
+    n_rows = 0
     hours: list[datetime] = []
     path.touch(mode=0o600, exist_ok=False)
     with pq.ParquetWriter(
         path, EVENTS, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
     ) as writer:
         for table in tables:
-            n_rows, n_bytes = n_rows + table.num_rows, n_bytes + table.nbytes
+            n_rows += table.num_rows
             hours += pc.min_max(table["event_hour"]).as_py().values()
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     sync_to_disk(path)
-    return Written(path, n_rows, n_bytes, min(hours), max(hours))
+    return Written(path, n_rows, path.stat().st_size, min(hours), max(hours))
 
 
 def living_rows(kept: Iterable[tuple[Path, Kept | None]]) -> Iterator[pa.Table]:

@@ -27,11 +27,11 @@ def events(ids: list[int]) -> pa.Table:
     hours = [AT + timedelta(hours=number) for number in ids]
     plain = {
         "log": "l", "source": "l", "source_version": 1, "ingested_at": AT, "file_id": "f", "kind": "activity",
-        "class_uid": 6003, "activity_id": 1, "raw": "{}", "raw_hash": "h", "resource_uids": ["a", "b"],
+        "class_uid": 6003, "activity_id": 1, "raw": "{}", "raw_hash": "0" * 32, "resource_uids": ["a", "b"],
         "keys": [{"kind": "k", "value": "v", "role": "uses"}],
     }  # fmt: skip
     rows = [
-        plain | {"event_id": f"e{n}", "native_id": f"n{n}", "record_no": n, "event_at": at, "event_hour": at}
+        plain | {"event_id": f"{n:032x}", "native_id": f"n{n}", "record_no": n, "event_at": at, "event_hour": at}
         for n, at in zip(ids, hours, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=EVENTS)
@@ -45,7 +45,7 @@ def add(warehouse: Warehouse, ids: list[int]) -> None:
 
 def strike(warehouse: Warehouse, ids: set[int]) -> None:
     """What counts of these ids does not any more."""
-    names = ", ".join(f"'e{n}'" for n in ids)
+    names = ", ".join(f"'{n:032x}'" for n in ids)
     living = warehouse.segments.living_between(datetime.min.replace(tzinfo=UTC), AT + timedelta(days=9_999))
     with warehouse.transaction():
         warehouse.segments.strike(f"(from {living} where event_id in ({names}))")
@@ -158,6 +158,9 @@ def test_nothing_is_left_of_what_was_struck_where_it_must_go(warehouse: Warehous
     (left,) = files(warehouse.home)
     assert pq.read_table(left)["record_no"].to_pylist() == [n for n in range(100) if n != 7] == stored(warehouse)
     assert warehouse.con.execute("select count(*) from struck_rows").fetchall() == [(0,)]
+    assert warehouse.con.execute("select id_low from event_ids order by id_low").fetchall() == [
+        (n,) for n in stored(warehouse)
+    ]
 
 
 def test_a_segment_of_which_much_is_struck_is_written_anew(warehouse: Warehouse) -> None:

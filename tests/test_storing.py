@@ -21,6 +21,15 @@ from ultravires.warehouse import open_warehouse
 AT = datetime(2026, 10, 5, 8, 30, tzinfo=UTC)
 
 
+def hexed(name: str) -> str:
+    """A short name as an id or a hash, which are 32 hexadecimal characters; in the order of the names."""
+    return name.encode().hex().ljust(32, "0")
+
+
+def named(value: str) -> str:
+    return bytes.fromhex(value).rstrip(b"\0").decode()
+
+
 def rows(*changes: dict[str, object]) -> pa.Table:
     """Events that differ from a plain one only by `changes`."""
     plain = {
@@ -28,7 +37,9 @@ def rows(*changes: dict[str, object]) -> pa.Table:
         "event_at": AT, "event_hour": AT.replace(minute=0), "ingested_at": AT, "file_id": "f1", "record_no": 0,
         "kind": "activity", "class_uid": 6003, "activity_id": 1, "raw": "{}", "raw_hash": "b", "src_ip": "192.0.2.7",
     }  # fmt: skip
-    return pa.Table.from_pylist([{**plain, **change} for change in changes], schema=EVENTS)
+    changed = [{**plain, **change} for change in changes]
+    ids = [{name: hexed(str(row[name])) for name in ("event_id", "raw_hash")} for row in changed]
+    return pa.Table.from_pylist([row | of_row for row, of_row in zip(changed, ids, strict=True)], schema=EVENTS)
 
 
 @pytest.fixture
@@ -43,7 +54,8 @@ def store(engine: DuckDBEngine, *changes: dict[str, object]) -> Counter[str]:
 
 
 def stored(engine: DuckDBEngine) -> list[tuple[str, str, str]]:
-    return engine.con.execute("select event_id, source, raw_hash from events order by all").fetchall()
+    found = engine.con.execute("select event_id, source, raw_hash from events order by all").fetchall()
+    return [(named(event_id), source, named(raw_hash)) for event_id, source, raw_hash in found]
 
 
 def test_a_record_delivered_twice_is_one_event(engine: DuckDBEngine) -> None:
@@ -98,7 +110,7 @@ def test_events_stored_in_parts_are_those_stored_at_once(
         assert counts.total() == len(by_parts) == n_distinct
         warehouse.segments.tidy()
         assert by_parts == stored(engine)
-        engine.con.execute("delete from event_segments; delete from struck_rows")
+        engine.con.execute("delete from event_segments; delete from struck_rows; delete from event_ids")
         if arriving:
             store(engine, *arriving)
         assert by_parts == stored(engine)

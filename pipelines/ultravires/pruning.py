@@ -39,7 +39,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _DOOMED = """
 create or replace temp table doomed as
 select
-    path, row_no, event_id, event_at, event_hour, file_id, log,
+    segment, row_no, event_id, event_at, event_hour, file_id, log,
     case
         when kind = 'approval' and approval_uid is not null then 'approval:' || approval_uid
         when kind = 'decision' and decision_uid is not null then 'decision:' || decision_uid

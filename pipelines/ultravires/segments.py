@@ -1,9 +1,9 @@
 """Which segment files make up `events`, and which of their rows do not count.
 
 `events` is a view over those Parquet files of `HOME/events/` that `event_segments` names, without the rows in
-`struck_rows`: second deliveries, and copies that a better one replaced. Files never change; both tables do so in the
-transaction of a load, and the view with them, so a kill leaves one state or the other. A file that no transaction named
-is removed when the home is next opened.
+`struck_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them, by
+which such are found. Files never change; the tables do in the transaction of a load, and the view with them, so a kill
+leaves one state or the other. A file that no transaction named is removed when the home is next opened.
 """
 
 import math
@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ultravires.asking import quoted, transaction
+from ultravires.asking import quoted, registered, transaction
 from ultravires.errors import RunError
 from ultravires.reading.segment_files import SUFFIX, Kept, Written, living_rows, sync_to_disk, write_segment
 from ultravires.schema import EVENTS, UTC_MICROS
@@ -37,6 +37,8 @@ BOOKKEEPING = """
 create table if not exists event_segments(
     segment varchar primary key, n_rows bigint, n_bytes bigint, first_hour timestamptz, last_hour timestamptz);
 create table if not exists struck_rows(segment varchar, row_no bigint);
+create table if not exists event_ids(
+    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint);
 """
 
 _COLUMNS = ", ".join(EVENTS.names)
@@ -104,34 +106,57 @@ class Segments:
         sync_to_disk(self.folder)
         rows = [(one.path.name, one.n_rows, one.n_bytes, one.first_hour, one.last_hour) for one in written]
         self.con.executemany("insert into event_segments values (?, ?, ?, ?, ?)", rows)
+        with registered(self.con, "index_of_written", index_of(written)):
+            self.con.execute(
+                "insert into event_ids select segment, row_no, id_high, id_low, rank from index_of_written"
+            )
+
+    def stored_ids(self, first_hour: datetime, last_hour: datetime) -> str:
+        """SQL of a table: the rows of `event_ids` of all segments that may hold events of these hours."""
+        names = ", ".join(f"'{path.name}'" for path in self._between(first_hour, last_hour))
+        return f"(from event_ids where segment in ({names}))" if names else "(from event_ids where false)"
 
     def strike(self, rows: str) -> None:
-        """Let rows not count any more, inside the caller's transaction: SQL of a table with `path` and `row_no`."""
-        self.con.execute(f"insert into struck_rows select distinct parse_filename(path), row_no from {rows}")
+        """Let rows not count any more, inside the caller's transaction: SQL of a table with `segment` and `row_no`."""
+        self.con.execute(f"insert into struck_rows select distinct segment, row_no from {rows}")
 
     def rows(self, paths: Iterable[Path]) -> str:
-        """SQL of a table: all rows of some files, with the `path` and `row_no` of each."""
-        files = ", ".join(f"'{quoted(path)}'" for path in paths)
-        read = f"read_parquet([{files}], filename = true, file_row_number = true)"
-        return f"(select * rename (filename as path, file_row_number as row_no) from {read})"
+        """SQL of a table: all rows of some files, with the `segment` and `row_no` of each."""
+        read = f"read_parquet([{_listed(paths)}], filename = true, file_row_number = true)"
+        return f"(select {_COLUMNS}, parse_filename(filename) as segment, file_row_number as row_no from {read})"
+
+    def living(self, paths: Sequence[Path]) -> str:
+        """SQL of a table as `rows`, without those that are struck."""
+        if not paths:
+            return _NO_ROWS
+        return (
+            f"(select stored.* from {self.rows(paths)} as stored anti join struck_rows "
+            "on struck_rows.segment = stored.segment and struck_rows.row_no = stored.row_no)"
+        )
 
     def living_between(self, first_hour: datetime, last_hour: datetime) -> str:
-        """SQL of a table as `rows`: the events of these hours, out of no more files than may hold some."""
+        """SQL of a table: what is `living` of these hours, out of no more files than may hold some."""
+        living = self.living(self._between(first_hour, last_hour))
+        # The literals let DuckDB skip what is outside of them; a join would read everything.
+        first, last = (f"'{hour.isoformat()}'::timestamptz" for hour in (first_hour, last_hour))
+        return f"(from {living} where event_hour between {first} and {last})"
+
+    def _between(self, first_hour: datetime, last_hour: datetime) -> list[Path]:
         found = self.con.execute(
             "select segment from event_segments where last_hour >= $first and first_hour <= $last",
             {"first": first_hour, "last": last_hour},
         ).fetchall()
-        # The literals let DuckDB skip what is outside of them; a join would read everything.
-        hours = f"event_hour between '{first_hour.isoformat()}'::timestamptz and '{last_hour.isoformat()}'::timestamptz"
-        return f"(from {self._living([name for (name,) in found])} where {hours})"
+        return self._paths(name for (name,) in found)
+
+    def _paths(self, names: Iterable[str]) -> list[Path]:
+        return [self.folder / name for name in sorted(names)]
 
     def show(self) -> None:
         """Let the view `events` be what the tables say; inside the caller's transaction."""
         struck = {segment.name for segment in self._segments() if segment.n_struck}
-        parts = [f"select {_COLUMNS} from {self._living(sorted(struck))}"]
-        if clean := sorted(self._names() - struck):
-            files = ", ".join(f"'{quoted(self.folder / name)}'" for name in clean)
-            parts = [f"select {_COLUMNS} from read_parquet([{files}])", *(parts if struck else ())]
+        parts = [f"select {_COLUMNS} from {self.living(self._paths(struck))}"]
+        if clean := self._paths(self._names() - struck):
+            parts = [f"select {_COLUMNS} from read_parquet([{_listed(clean)}])", *(parts if struck else ())]
         self.con.execute(f"create or replace view events as {' union all '.join(parts)}")
 
     def tidy(self) -> None:
@@ -154,7 +179,7 @@ class Segments:
         for group in groups:
             if any(segment.n_living for segment in group):
                 self.add([self.write(living_rows((self.folder / one.name, self._kept(one)) for one in group))])
-            for table in ("event_segments", "struck_rows"):
+            for table in ("event_segments", "struck_rows", "event_ids"):
                 names = [segment.name for segment in group]
                 self.con.execute(f"delete from {table} where segment in (select unnest(?))", [names])
         self.show()
@@ -166,14 +191,6 @@ class Segments:
         found = self.con.execute("select row_no from struck_rows where segment = ?", [segment.name])
         kept[found.fetchnumpy()["row_no"]] = False
         return kept
-
-    def _living(self, names: Sequence[str]) -> str:
-        if not names:
-            return _NO_ROWS
-        return (
-            f"(select stored.* from {self.rows(self.folder / name for name in names)} as stored anti join struck_rows "
-            "on struck_rows.segment = parse_filename(stored.path) and struck_rows.row_no = stored.row_no)"
-        )
 
     def _names(self) -> set[str]:
         return {name for (name,) in self.con.execute("select segment from event_segments").fetchall()}
@@ -187,6 +204,21 @@ class Segments:
 
     def _new_path(self) -> Path:
         return self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    return ", ".join(f"'{quoted(path)}'" for path in paths)
+
+
+def index_of(written: Sequence[Written]) -> pa.Table:
+    """The indexes of some files as one, with the `segment` and `row_no` of each row."""
+    places = [
+        one.index.append_column("segment", pa.repeat(one.path.name, one.n_rows).dictionary_encode()).append_column(
+            "row_no", pa.array(np.arange(one.n_rows))
+        )
+        for one in written
+    ]
+    return pa.concat_tables(places).unify_dictionaries()
 
 
 def _alike(segments: Iterable[Segment]) -> list[list[Segment]]:
@@ -215,7 +247,7 @@ _SQL_TYPES = {
 }
 _NULLS = [
     *(f"null::{_sql_type(field.type)} as {field.name}" for field in EVENTS),
-    "null::varchar as path",
+    "null::varchar as segment",
     "null::bigint as row_no",
 ]
 _NO_ROWS = f"(select {', '.join(_NULLS)} where false)"

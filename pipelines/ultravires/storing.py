@@ -7,14 +7,16 @@ narrow columns; the records themselves are not moved again.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from ultravires.asking import ask
+from ultravires.asking import ask, count_rows, registered
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reading.segment_files import Written
 from ultravires.reference import network_names
+from ultravires.segments import index_of
 from ultravires.settings import Settings
 
 
@@ -25,52 +27,47 @@ class Stored(NamedTuple):
     pruned: Counter[str]
 
 
-_INCOMING = """
-create or replace temp table incoming as
-select path, row_no, event_id, event_at, event_hour, file_id, record_no, source <> log as is_copy, raw_hash, src_ip
-from {rows}
+# Few events come twice; only of those is more looked at than their ids.
+_STORED = """
+create or replace temp table stored as
+select segment, row_no, id_high, id_low, rank
+from (from {stored_ids} semi join incoming using (id_high, id_low))
+anti join struck_rows using (segment, row_no)
 """
 
-# Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
-_STRUCK = """
-create or replace temp table struck as
-select path, row_no from (
-    select
-        path, row_no,
-        row_number() over (
-            partition by event_id order by is_copy, raw_hash, file_id, record_no, path, row_no) as nth
-    from incoming
-    where event_id in (select event_id from incoming group by event_id having count(*) > 1)
-) where nth > 1
+# Of two copies that are as good, the one that was first.
+_RIVALS = """
+create or replace temp table rivals as
+with contested as (
+    select id_high, id_low from incoming group by id_high, id_low having count(*) > 1
+    union
+    select id_high, id_low from stored
+)
+select
+    segment, row_no, file_id, is_incoming,
+    row_number() over (
+        partition by id_high, id_low order by rank, is_incoming, file_id, row_no, segment) as place,
+    bool_and(is_incoming) over (partition by id_high, id_low) as is_new
+from (
+    select segment, row_no, id_high, id_low, rank, file_id, true as is_incoming
+    from incoming semi join contested using (id_high, id_low)
+    union all
+    select segment, row_no, id_high, id_low, rank, null, false from stored
+)
 """
 
-_STANDING = """
-create or replace temp table standing as
-select path, row_no, event_id, source <> log as is_copy, raw_hash
-from {living}
-where event_id in (select event_id from incoming)
-"""
-
-_STRIKE_INCOMING = """
-insert into struck
-select incoming.path, incoming.row_no
-from incoming join standing using (event_id)
-where (standing.is_copy, standing.raw_hash) <= (incoming.is_copy, incoming.raw_hash)
-"""
-
-_ARRIVED = """
-create or replace temp table arrived as
-select incoming.event_id, incoming.event_hour, incoming.file_id
-from incoming anti join struck using (path, row_no)
-"""
-
-_REPLACED = """
-create or replace temp table replaced as
-from standing where event_id in (select event_id from arrived)
+_HOURS = """
+create or replace temp table new_hours as
+select distinct event_hour
+from incoming anti join (select segment, row_no from rivals where place > 1) using (segment, row_no)
 """
 
 _NEW = """
-select file_id, count(*) from arrived where event_id not in (select event_id from replaced) group by file_id
+select file_id, n_incoming - coalesce(n_known, 0)
+from (select file_id, count(*) as n_incoming from incoming group by file_id)
+left join (
+    select file_id, count(*) as n_known from rivals where is_incoming and (place > 1 or not is_new) group by file_id
+) using (file_id)
 """
 
 
@@ -89,73 +86,64 @@ def store_segments(
 ) -> Stored:
     """Let the events of some new segments count: without what is stored already, and what a tombstone keeps out."""
     con, segments = engine.con, engine.warehouse.segments
-    con.execute(_INCOMING.format(rows=segments.rows(one.path for one in written)))
-    pruned = _keep_out(engine, before)
-    _name_networks(engine, settings)
+    with registered(con, "index_of_written", index_of(written)):
+        con.execute("create or replace temp table incoming as from index_of_written")
+    pruned = _keep_out(engine, [one.path for one in written], before)
     new = _distinct(engine)
     segments.add(written)
     if pruned:
         segments.rewrite_struck(one.path.name for one in written)
     segments.show()
+    _name_networks(engine, settings, pa.chunked_array([one.addresses for one in written]).unique())
     return Stored(new, pruned)
 
 
 def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
     """Name every known address anew, after the configured networks changed."""
-    con = engine.con
-    con.execute("create or replace temp table known_addresses as select src_ip from address_networks")
-    con.execute("delete from address_networks")
-    _insert_networks(engine, settings, "from known_addresses")
+    addresses = engine.con.sql("select src_ip from address_networks").to_arrow_table()["src_ip"].combine_chunks()
+    engine.con.execute("delete from address_networks")
+    _name_networks(engine, settings, addresses)
     engine.warehouse.bump("address_networks")
 
 
-def _keep_out(engine: DuckDBEngine, before: datetime | None) -> Counter[str]:
+def _keep_out(engine: DuckDBEngine, paths: Sequence[Path], before: datetime | None) -> Counter[str]:
     """Strike what is from before the tombstone."""
     if before is None:
         return Counter()
-    late = f"incoming where event_at < '{before.isoformat()}'::timestamptz"
-    pruned = Counter(dict(engine.con.execute(f"select file_id, count(*) from {late} group by file_id").fetchall()))
-    if pruned:
-        engine.warehouse.segments.strike(late)
-        engine.con.execute(f"delete from {late}")
-    return pruned
+    con, segments = engine.con, engine.warehouse.segments
+    con.execute(
+        "create or replace temp table late as "
+        f"select segment, row_no, file_id from {segments.rows(paths)} where event_at < $before",
+        {"before": before},
+    )
+    segments.strike("late")
+    con.execute("delete from incoming where (segment, row_no) in (select segment, row_no from late)")
+    return Counter(dict(con.execute("select file_id, count(*) from late group by file_id").fetchall()))
 
 
 def _distinct(engine: DuckDBEngine) -> Counter[str]:
-    """Strike every row of `incoming` but the best of each event, and the stored ones that are worse than it."""
+    """Strike all rows of an event but the best, of those in `incoming` and those that are stored."""
     con, segments = engine.con, engine.warehouse.segments
     hours = ask(con, "select min(event_hour), max(event_hour) from incoming")
     if hours is None or hours[0] is None:
         return Counter()
-    con.execute(_STRUCK)
-    con.execute(_STANDING.format(living=segments.living_between(*hours)))
-    con.execute(_STRIKE_INCOMING)
-    con.execute(_ARRIVED)
-    con.execute(_REPLACED)
-    segments.strike("struck")
-    segments.strike("replaced")
-    n_arrived = ask(con, "select count(*) from arrived")
-    if n_arrived and n_arrived[0]:
-        engine.touch_readers("events", "select distinct event_hour from arrived")
+    con.execute(_STORED.format(stored_ids=segments.stored_ids(*hours)))
+    con.execute(_RIVALS)
+    segments.strike("rivals where place > 1")
+    con.execute(_HOURS)
+    if count_rows(con, "new_hours"):
+        engine.touch_readers("events", "select event_hour from new_hours")
         engine.warehouse.bump("events")
-    return Counter(dict(con.execute(_NEW).fetchall()))
+    return Counter({file_id: n for file_id, n in con.execute(_NEW).fetchall() if n})
 
 
-def _name_networks(engine: DuckDBEngine, settings: Settings) -> None:
-    _insert_networks(
-        engine,
-        settings,
-        "select distinct src_ip from incoming "
-        "where src_ip is not null and src_ip not in (select src_ip from address_networks)",
-    )
-
-
-def _insert_networks(engine: DuckDBEngine, settings: Settings, addresses: str) -> None:
-    """Name the addresses that this SQL selects."""
-    con = engine.con
-    found = con.sql(addresses).to_arrow_table()["src_ip"].combine_chunks()
+def _name_networks(engine: DuckDBEngine, settings: Settings, addresses: pa.Array) -> None:
+    """Name the networks of those addresses that were not seen before."""
+    with registered(engine.con, "addresses", pa.table({"src_ip": addresses})):
+        unknown = "select src_ip from addresses where src_ip not in (select src_ip from address_networks)"
+        found = engine.con.sql(unknown).to_arrow_table()["src_ip"].combine_chunks()
     if not len(found):
         return
-    con.register("named_networks", pa.table({"src_ip": found, "network": network_names(settings.networks, found)}))
-    con.execute("insert into address_networks select src_ip, network from named_networks")
-    con.unregister("named_networks")
+    named = pa.table({"src_ip": found, "network": network_names(settings.networks, found)})
+    with registered(engine.con, "named_networks", named):
+        engine.con.execute("insert into address_networks select src_ip, network from named_networks")

@@ -55,7 +55,7 @@ from placed
 _PAGE = """
 create or replace temp table page_events as
 select
-    outdated.nth, stored.path, stored.row_no, stored.event_id, stored.event_hour, stored.file_id, stored.record_no,
+    outdated.nth, stored.segment, stored.row_no, stored.event_id, stored.event_hour, stored.file_id, stored.record_no,
     stored.log, stored.native_id, stored.ingested_at, stored.args_hash, stored.raw, stored.raw_hash
 from {living} as stored
 join outdated on outdated.file_id = stored.file_id and outdated.record_no = stored.record_no

@@ -5,6 +5,7 @@ records are still near. Nothing here knows the warehouse; `ultravires.segments` 
 """
 
 import os
+from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -34,17 +35,25 @@ _REPEATING = [path for name in EVENTS.names if name not in _MOSTLY_DISTINCT for 
 _ZONED = ["event_at", "event_hour", "source", "source_version"]
 """Columns by whose range a reader leaves row groups out."""
 
+_HEX_CHARACTERS = 32
+
 Kept = npt.NDArray[np.bool_]
 
 
 class Written(NamedTuple):
-    """A finished segment file, of n_bytes on disk."""
+    """A finished segment file, of n_bytes on disk.
+
+    `index` has a row for each event, in their order: `id_high` and `id_low`, the two halves of its id; `rank`, smaller
+    for the better of two copies; `event_hour` and `file_id`. `addresses` are the different ones in `src_ip`.
+    """
 
     path: Path
     n_rows: int
     n_bytes: int
     first_hour: datetime
     last_hour: datetime
+    index: pa.Table
+    addresses: pa.Array
 
 
 def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) -> pa.Table:
@@ -56,18 +65,40 @@ def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) ->
 
 def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
     """Write events (EVENTS, one at least) to the new file `path`, readable by its owner only; all is on disk then."""
-    n_rows = 0
-    hours: list[datetime] = []
+    indexes, addresses = [], []
     path.touch(mode=0o600, exist_ok=False)
     with pq.ParquetWriter(
         path, EVENTS, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
     ) as writer:
         for table in tables:
-            n_rows += table.num_rows
-            hours += pc.min_max(table["event_hour"]).as_py().values()
+            indexes.append(_index(table))
+            addresses.append(table["src_ip"].unique())
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
     sync_to_disk(path)
-    return Written(path, n_rows, path.stat().st_size, min(hours), max(hours))
+    index = pa.concat_tables(indexes)
+    hours = pc.min_max(index["event_hour"]).as_py()
+    known = pa.chunked_array(addresses).unique().drop_null()
+    return Written(path, index.num_rows, path.stat().st_size, hours["min"], hours["max"], index, known)
+
+
+def _index(table: pa.Table) -> pa.Table:
+    ids = _halves(table["event_id"])
+    is_copy = pc.not_equal(table["source"], table["log"]).to_numpy().astype(np.uint64)
+    # Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
+    ranks = is_copy << np.uint64(63) | _halves(table["raw_hash"])[:, 0] >> np.uint64(1)
+    columns = {"id_high": ids[:, 0], "id_low": ids[:, 1], "rank": ranks, "event_hour": table["event_hour"]}
+    return pa.table(columns | {"file_id": table["file_id"].dictionary_encode()})
+
+
+def _halves(texts: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    """Texts of 32 hexadecimal characters as two numbers each."""
+    whole = pa.concat_arrays(texts.chunks)
+    _, offsets, characters = whole.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[: len(whole) + 1]
+    if not (np.diff(bounds) == _HEX_CHARACTERS).all():
+        raise ValueError(f"an id of an event has {_HEX_CHARACTERS} characters")
+    data = unhexlify(memoryview(characters)[bounds[0] : bounds[-1]])
+    return np.frombuffer(data, ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def living_rows(kept: Iterable[tuple[Path, Kept | None]]) -> Iterator[pa.Table]:

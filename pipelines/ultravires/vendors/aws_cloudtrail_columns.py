@@ -4,7 +4,7 @@ What is unusual (revoked credentials, sign-ins, session tags, decisions, what Cl
 of the source.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ from ultravires.vendors.aws_cloudtrail_records import (
     workload_of,
 )
 from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, may_issue, may_revoke
-from ultravires.vendors.aws_identities import Actor, actor_of, on_behalf_of
+from ultravires.vendors.aws_identities import actor_of, on_behalf_of
 from ultravires.vendors.aws_issued_columns import IssuedColumns
 from ultravires.vendors.aws_ocsf import ocsf_class
 from ultravires.vendors.aws_verified_permissions import SERVICE as DECIDES
@@ -124,7 +124,7 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     issued = _issued(fields, call, callers, moments, options)
     address = fields.text("sourceIPAddress")
     error = fields.distinct("errorCode")
-    account = pc.coalesce(fields.text("recipientAccountId"), callers.texts(lambda caller: caller.account))
+    account = pc.coalesce(fields.text("recipientAccountId"), callers.texts("account"))
     request = fields.text("requestID")
     return {
         "native_id": fields.text("eventID"),
@@ -132,14 +132,14 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
         "kind": pa.repeat("activity", count),
         "class_uid": call.spread([class_uid for class_uid, _ in classes], pa.int32()),
         "activity_id": call.spread([activity_id for _, activity_id in classes], pa.int32()),
-        "actor_uid": callers.column(lambda caller: caller.actor.uid),
-        "actor_kind": callers.column(lambda caller: caller.actor.kind),
-        "actor_name": callers.column(lambda caller: caller.actor.name),
-        "on_behalf_of_uid": callers.column(lambda caller: caller.on_behalf_of),
-        "workload_uid": callers.column(lambda caller: caller.workload),
-        "credential_uid": callers.column(lambda caller: caller.actor.credential_uid),
+        "actor_uid": callers.column("uid"),
+        "actor_kind": callers.column("kind"),
+        "actor_name": callers.column("name"),
+        "on_behalf_of_uid": callers.column("on_behalf_of"),
+        "workload_uid": callers.column("workload"),
+        "credential_uid": callers.column("credential_uid"),
         "via_service": pc.coalesce(
-            callers.texts(lambda caller: caller.actor.via_service),
+            callers.texts("via_service"),
             pc.if_else(pc.ends_with(address, SERVICE_SUFFIX), address, None),
         ),
         "account_uid": account,
@@ -157,8 +157,8 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
                 ("request", request, "names"),
                 ("request", pc.binary_join_element_wise(account, request, "/"), "names"),
                 ("shared_event", fields.text("sharedEventID"), "carries"),
-                ("source_identity", callers.column(lambda caller: caller.actor.source_identity), "carries"),
-                ("session_name", callers.column(lambda caller: caller.session), "carries"),
+                ("source_identity", callers.column("source_identity"), "carries"),
+                ("session_name", callers.column("session"), "carries"),
                 *((kind, issued.spread(values, _TEXT), "carries") for kind, values in issued.keys.items()),
             ],
         ),
@@ -169,12 +169,19 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
 class _Caller(NamedTuple):
     """What a `userIdentity` says, as far as it does not depend on the call."""
 
-    actor: Actor
-    account: str | None
-    on_behalf_of: str | None
-    workload: str | None
-    session: str | None
-    detail: str
+    actor: Any
+    uid: Any
+    kind: Any
+    name: Any
+    via_service: Any
+    credential_uid: Any
+    source_identity: Any
+    account: Any
+    on_behalf_of: Any
+    workload: Any
+    session: Any
+    opening: Any
+    """Of the column `detail`, without its end."""
 
 
 # Sessions go on from file to file.
@@ -184,11 +191,17 @@ def _caller(identity: str | None) -> _Caller:
     actor = actor_of(said, "")  # the call matters in sign-ins alone
     return _Caller(
         actor,
+        actor.uid,
+        actor.kind,
+        actor.name,
+        actor.via_service,
+        actor.credential_uid,
+        actor.source_identity,
         text(said.get("accountId")),
         on_behalf_of(said),
         workload_of(actor),
         session_of(actor),
-        _written(detail_of({}, actor, NOTHING_ISSUED)),
+        _written(detail_of({}, actor, NOTHING_ISSUED))[:-1],
     )
 
 
@@ -200,13 +213,14 @@ class _Callers:
         codes, identities = fields.where(is_object).distinct_texts("userIdentity")
         self.codes = np.zeros(len(fields), np.int32)
         self.codes[is_object] = codes + 1
-        self.callers = [_caller(None), *map(_caller, identities)]
+        self.said = _Caller(*zip(_caller(None), *map(_caller, identities), strict=True))
+        """Of each member what all callers say, one after the other."""
 
-    def column(self, of: Callable[[_Caller], str | None]) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(pa.array(self.codes), pa.array(map(of, self.callers), _TEXT))
+    def column(self, member: str) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes), pa.array(getattr(self.said, member), _TEXT))
 
-    def texts(self, of: Callable[[_Caller], str | None]) -> pa.StringArray:
-        return pa.array(map(of, self.callers), _TEXT).take(pa.array(self.codes))
+    def texts(self, member: str) -> pa.StringArray:
+        return pa.array(getattr(self.said, member), _TEXT).take(pa.array(self.codes))
 
 
 def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
@@ -240,7 +254,7 @@ def _issued(
             "readOnly": is_read,
             "eventType": event_type,
         }
-        issued.add(record, name, moment, callers.callers[of_caller].actor, options)
+        issued.add(record, name, moment, callers.said.actor[of_caller], options)
     return issued
 
 
@@ -250,10 +264,10 @@ def _details(callers: _Callers, call: Distinct) -> pa.StringArray:
         _written(detail_of({"readOnly": is_read, "eventType": event_type}, _NOBODY, NOTHING_ISSUED))
         for _, _, is_read, event_type in call.values
     ]
-    is_first = np.array([caller.detail != _EMPTY for caller in callers.callers], np.bool_)[callers.codes]
+    is_first = np.array([opening != _EMPTY[:-1] for opening in callers.said.opening], np.bool_)[callers.codes]
     is_second = _each(call, [written != _EMPTY for written in of_calls])
     return pc.binary_join_element_wise(
-        callers.texts(lambda caller: caller.detail[:-1]),
+        callers.texts("opening"),
         _spread(call, [written[1:] for written in of_calls]),
         pc.if_else(pa.array(is_first & is_second), ",", ""),
     )

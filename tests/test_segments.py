@@ -1,6 +1,8 @@
 """Files of events: what counts of them, that they stay few, and that nothing is left of what was struck."""
 
+import resource
 import shutil
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,3 +242,20 @@ def test_a_home_that_duckdb_would_not_find_again_is_refused(tmp_path: Path) -> N
     with pytest.raises(UsageError, match="question mark"), open_warehouse(tmp_path / "home?"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_one_line_and_nothing_is_lost(warehouse: Warehouse) -> None:
+    """What could not be written whole does not count, and is swept."""
+    add(warehouse, [1])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit of one file's size is as good as a full disk
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
+        with pytest.raises(RunError, match=r"events: cannot be written \(.*\); make room there and run again"):
+            warehouse.segments.write([events(list(range(2, 2_000)))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    warehouse.segments.sweep()
+    assert stored(warehouse) == [1]
+    assert len(files(warehouse.home)) == 1

@@ -17,11 +17,12 @@ uses tell nothing: it is left alone.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
 from ultravires_models.detector import Detector, Tables, file_version
@@ -30,6 +31,7 @@ from ultravires_models.hits import HITS
 _DETECTOR_ID = "rare_action"
 _UNSEEN = ""  # the symbol of all actions outside the vocabulary; no real action is empty
 _SHOWN_CHARACTERS = 200
+_EARLIEST = ("first_at", "first_event_id", "actor_uid")
 
 
 class Use(NamedTuple):
@@ -176,16 +178,20 @@ def detect(tables: Tables) -> pa.Table:
 def _days(usage: pa.Table, identities: Mapping[str, Any]) -> Iterator[tuple[date, dict[Use, dict[str, Any]]]]:
     """The days in order, each with the earliest row of every use, whatever the order of the rows."""
     days: dict[date, dict[Use, dict[str, Any]]] = defaultdict(dict)
-    for row in usage.to_pylist():
+    for row in _first_rows(usage).to_pylist():
         if row["identity_id"] in identities and row["action"]:
-            uses, use = days[row["first_at"].date()], Use(row["identity_id"], row["action"])
-            if use not in uses or _earliest(row) < _earliest(uses[use]):
-                uses[use] = row
+            days[row["first_at"].date()][Use(row["identity_id"], row["action"])] = row
     yield from sorted(days.items())
 
 
-def _earliest(row: Mapping[str, Any]) -> tuple[datetime, str, str]:
-    return row["first_at"], row["first_event_id"] or "", row["actor_uid"] or ""
+def _first_rows(usage: pa.Table) -> pa.Table:
+    """Of every use of a day the earliest row: few, where an identity uses an action on many resources all day."""
+    day = pc.floor_temporal(usage["first_at"], unit="day")
+    rows = usage.select(["identity_id", "action", *_EARLIEST, "event_hour"]).append_column("day", day)
+    ordered = rows.sort_by([(name, "ascending") for name in _EARLIEST])
+    places = ordered.append_column("place", pa.array(np.arange(len(ordered))))
+    firsts = places.group_by(["identity_id", "action", "day"]).aggregate([("place", "min")])
+    return ordered.take(firsts["place_min"])
 
 
 def _hit(row: Mapping[str, Any], identity: Mapping[str, Any], score: float, model: RareActionModel) -> dict[str, Any]:

@@ -7,6 +7,7 @@ records are still near. Nothing here knows the warehouse; `ultravires.segments` 
 import os
 from binascii import unhexlify
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ultravires.errors import RunError
 from ultravires.schema import EVENTS, UTC_MICROS
 
 SUFFIX = ".parquet"
@@ -64,21 +66,35 @@ def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) ->
 
 
 def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
-    """Write events (EVENTS, one at least) to the new file `path`, readable by its owner only; all is on disk then."""
+    """Write events (EVENTS, one at least) to the new file `path`, readable by its owner only; all is on disk then.
+
+    Raises RunError where the disk does not take it.
+    """
     indexes, addresses = [], []
-    path.touch(mode=0o600, exist_ok=False)
-    with pq.ParquetWriter(
-        path, EVENTS, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
-    ) as writer:
-        for table in tables:
-            indexes.append(_index(table))
-            addresses.append(table["src_ip"].unique())
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-    sync_to_disk(path)
+    with told_of_writing(path.parent):
+        path.touch(mode=0o600, exist_ok=False)
+        with pq.ParquetWriter(
+            path, EVENTS, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
+        ) as writer:
+            for table in tables:
+                indexes.append(_index(table))
+                addresses.append(table["src_ip"].unique())
+                writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        sync_to_disk(path)
     index = pa.concat_tables(indexes)
     hours = pc.min_max(index["event_hour"]).as_py()
     known = pa.chunked_array(addresses).unique().drop_null()
     return Written(path, index.num_rows, path.stat().st_size, hours["min"], hours["max"], index, known)
+
+
+@contextmanager
+def told_of_writing(folder: Path) -> Iterator[None]:
+    """A disk that takes nothing any more is one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise RunError(f"{folder}: cannot be written ({reason}); make room there and run again") from error
 
 
 def _index(table: pa.Table) -> pa.Table:

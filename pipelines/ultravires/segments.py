@@ -7,7 +7,6 @@ leaves one state or the other. A file that no transaction named is removed when 
 """
 
 import math
-import os
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -66,7 +65,7 @@ class Segments:
     def open(self) -> None:
         """Bring folder and view to what the tables say. Raises RunError where a file is missing or is not as it was."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        found = {entry.name: entry.stat().st_size for entry in os.scandir(self.folder)}
+        found = {path.name: path.stat().st_size for path in self.folder.glob(f"*{SUFFIX}")}
         written = dict(self.con.execute("select segment, n_bytes from event_segments order by segment").fetchall())
         damaged = [name for name, size in written.items() if found.get(name) != size]
         if damaged:
@@ -84,12 +83,12 @@ class Segments:
     def sweep(self) -> None:
         """Remove the files that nothing names any more; not for inside of a transaction."""
         names = self._names()
-        for entry in os.scandir(self.folder):
-            if entry.name not in names:
-                Path(entry).unlink()
+        for path in self.folder.glob(f"*{SUFFIX}"):
+            if path.name not in names:
+                path.unlink()
 
     def n_bytes(self) -> int:
-        return sum(entry.stat().st_size for entry in os.scandir(self.folder))
+        return sum(path.stat().st_size for path in self.folder.glob(f"*{SUFFIX}"))
 
     def write(self, tables: Iterable[pa.Table]) -> Written:
         """Write events (EVENTS) to a new file of the folder; they count when it is added."""
@@ -141,16 +140,6 @@ class Segments:
         first, last = (f"'{hour.isoformat()}'::timestamptz" for hour in (first_hour, last_hour))
         return f"(from {living} where event_hour between {first} and {last})"
 
-    def _between(self, first_hour: datetime, last_hour: datetime) -> list[Path]:
-        found = self.con.execute(
-            "select segment from event_segments where last_hour >= $first and first_hour <= $last",
-            {"first": first_hour, "last": last_hour},
-        ).fetchall()
-        return self._paths(name for (name,) in found)
-
-    def _paths(self, names: Iterable[str]) -> list[Path]:
-        return [self.folder / name for name in sorted(names)]
-
     def show(self) -> None:
         """Let the view `events` be what the tables say; inside the caller's transaction."""
         struck = {segment.name for segment in self._segments() if segment.n_struck}
@@ -191,6 +180,16 @@ class Segments:
         found = self.con.execute("select row_no from struck_rows where segment = ?", [segment.name])
         kept[found.fetchnumpy()["row_no"]] = False
         return kept
+
+    def _between(self, first_hour: datetime, last_hour: datetime) -> list[Path]:
+        found = self.con.execute(
+            "select segment from event_segments where last_hour >= $first and first_hour <= $last",
+            {"first": first_hour, "last": last_hour},
+        ).fetchall()
+        return self._paths(name for (name,) in found)
+
+    def _paths(self, names: Iterable[str]) -> list[Path]:
+        return [self.folder / name for name in sorted(names)]
 
     def _names(self) -> set[str]:
         return {name for (name,) in self.con.execute("select segment from event_segments").fetchall()}

@@ -32,7 +32,7 @@ def as_events(rows: Sequence[Event]) -> pa.Table:
 def _whole(number: int, row: Event) -> Event:
     at: datetime = row["event_at"]
     whole = dict.fromkeys(EVENTS.names) | {
-        "event_id": f"e{number:04}",
+        "event_id": f"{number:032x}",
         "source": row["log"],
         "native_id": str(number),
         "source_version": 1,
@@ -44,7 +44,7 @@ def _whole(number: int, row: Event) -> Event:
         "activity_id": 1,
         "resource_uids": [],
         "raw": "{}",
-        "raw_hash": "h",
+        "raw_hash": "0" * 32,
     }
     return whole | row | {"detail": json.dumps(row.get("detail", {}))}
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import duckdb
 import pytest
 import ultravires
+from ultravires import publishing
 from ultravires.errors import UsageError
 from ultravires.pipeline import published_names, sql_tables
+from ultravires.warehouse import open_warehouse
 
 
 def test_every_mart_is_published(sample_home: Path) -> None:
@@ -43,3 +45,37 @@ def test_everything_in_a_home_is_readable_by_its_owner_only(sample_home: Path) -
     for path in [sample_home, *sample_home.rglob("*")]:
         if path.is_file() and path.name != "lock":
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_large_table_is_published_by_the_day_and_only_days_that_changed_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are those of the table, also without an hour; what did not change keeps its file."""
+    monkeypatch.setattr(publishing, "LARGE_ROWS", 10)
+    hours = "select i, '2026-10-05'::timestamptz + to_hours(i) as event_hour from range(72) as t(i)"
+    with open_warehouse(tmp_path) as warehouse:
+        con = warehouse.con
+        con.execute(f"create table acts as {hours} union all select -1, null")
+
+        def published() -> dict[str, list[str]]:
+            publishing.publish(warehouse, ["acts"], run_id="r")
+            entry = publishing.read_manifest(tmp_path / "published")["tables"]["acts"]
+            with ultravires.open(tmp_path) as reader:
+                everything = "select * from acts order by all"
+                assert reader.execute(everything).fetchall() == con.execute(everything).fetchall()
+            assert [path.name for path in (tmp_path / "published" / "acts").iterdir() if path.is_dir()] == []
+            return {day: part["files"] for day, part in entry["days"].items()}
+
+        first = published()
+        assert [*first] == ["2026-10-05", "2026-10-06", "2026-10-07", "none"]
+        assert published() == first
+        con.execute("update acts set i = i + 1000 where event_hour = '2026-10-06 03:00:00+00'")
+        second = published()
+        assert [day for day in first if first[day] != second[day]] == ["2026-10-06"]
+        for path in (tmp_path / "published").rglob("*.parquet"):
+            assert path.stat().st_mode & 0o077 == 0
+        (tmp_path / "published" / second["2026-10-07"][0]).unlink()
+        published()
+        con.execute("delete from acts where event_hour is null or event_hour > '2026-10-05 05:00:00+00'")
+        publishing.publish(warehouse, ["acts"], run_id="r")
+        assert "days" not in publishing.read_manifest(tmp_path / "published")["tables"]["acts"]

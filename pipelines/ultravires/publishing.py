@@ -7,17 +7,22 @@ superseded. Everything is readable by its owner only.
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ultravires.asking import quoted
 from ultravires.schema import EVENTS
 from ultravires.warehouse import Warehouse
 
 CURRENT = "CURRENT"
 KEEP_SECONDS = 86_400
+LARGE_ROWS = 100_000
+"""From which on a table that has hours is published by the day: a run writes the days that changed, not all history."""
+_DAY = "coalesce(date_trunc('day', event_hour)::date::varchar, 'none')"
 EVENT_COLUMNS_APART = {
     "events": ", ".join(name for name in EVENTS.names if name != "raw"),
     "events_raw": "event_id, event_hour, raw",
@@ -32,7 +37,7 @@ def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict
     before = read_manifest(folder)
     manifest: dict[str, Any] = {"run_id": run_id, "tables": {}}
     for table in sorted(tables):
-        known = before.get("tables", {}).get(table)
+        known = before.get("tables", {}).get(table, {})
         manifest["tables"][table] = _publish_table(warehouse, folder, table, known)
     for table, columns in EVENT_COLUMNS_APART.items():
         known = before.get("tables", {}).get(table, {})
@@ -50,15 +55,50 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any] | None) -> dict[str, Any]:
+def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any]) -> dict[str, Any]:
     rows, fingerprint = warehouse.fingerprint(table)
-    columns = warehouse.con.execute(f'describe "{table}"').fetchall()
-    shape = hashlib.sha256(json.dumps([column[:2] for column in columns]).encode()).hexdigest()[:8]
+    columns = [column[:2] for column in warehouse.con.execute(f'describe "{table}"').fetchall()]
+    shape = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:8]
     version = f"{rows}-{fingerprint}-{shape}"
-    if known and known["version"] == version and all((folder / f).exists() for f in known["files"]):
+    if known.get("version") == version and all((folder / f).exists() for f in known["files"]):
         return known
+    if rows >= LARGE_ROWS and any(name == "event_hour" for name, _ in columns):
+        days = _publish_days(warehouse, folder, table, shape, known.get("days", {}))
+        files = [file for day in days.values() for file in day["files"]]
+        return {"version": version, "files": files, "rows": rows, "days": days}
     file = _copy(warehouse, folder, table, f'select * from "{table}"', version)
     return {"version": version, "files": [file], "rows": rows}
+
+
+def _publish_days(
+    warehouse: Warehouse, folder: Path, table: str, shape: str, known: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Write the days that changed, in one pass over the table; returns version and files of every day."""
+    found = warehouse.con.execute(
+        f'select {_DAY} as day, count(*), sum(hash(t)::hugeint)::varchar from "{table}" as t group by day order by day'
+    ).fetchall()
+    days: dict[str, dict[str, Any]] = {}
+    for day, n_rows, fingerprint in found:
+        version = f"{n_rows}-{fingerprint}-{shape}"
+        before = known.get(day, {})
+        is_standing = before.get("version") == version and all((folder / file).exists() for file in before["files"])
+        days[day] = before if is_standing else {"version": version, "files": []}
+    parts = folder / table / "parts"
+    shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
+    parts.mkdir(mode=0o700, parents=True)
+    changed = ", ".join(f"'{day}'" for day, entry in days.items() if not entry["files"])
+    warehouse.con.execute(
+        f'copy (select *, {_DAY} as day_of_rows from "{table}" where day_of_rows in ({changed})) '
+        f"to '{quoted(parts)}' (format parquet, compression zstd, partition_by (day_of_rows), overwrite_or_ignore)"
+    )
+    for number, part in enumerate(sorted(parts.glob("*/*.parquet"))):
+        day = part.parent.name.partition("=")[2]
+        name = _file_name(table, f"{day}-{days[day]['version']}-{number}")
+        part.chmod(0o600)
+        part.replace(folder / name)
+        days[day]["files"].append(name)
+    shutil.rmtree(parts)
+    return days
 
 
 def _publish_events(
@@ -91,15 +131,18 @@ def _publish_events(
 
 def _copy(warehouse: Warehouse, folder: Path, table: str, query: str, version: str) -> str:
     (folder / table).mkdir(mode=0o700, exist_ok=True)
-    name = f"{table}/{hashlib.sha256(version.encode()).hexdigest()[:20]}.parquet"
+    name = _file_name(table, version)
     target = folder / name
     partial = target.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    quoted = str(partial).replace("'", "''")
-    warehouse.con.execute(f"copy ({query}) to '{quoted}' (format parquet, compression zstd)")
+    warehouse.con.execute(f"copy ({query}) to '{quoted(partial)}' (format parquet, compression zstd)")
     partial.chmod(0o600)
     partial.replace(target)
     return name
+
+
+def _file_name(table: str, version: str) -> str:
+    return f"{table}/{hashlib.sha256(version.encode()).hexdigest()[:20]}.parquet"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -28,6 +28,8 @@ PAGE_RECORDS = 5_000
 PAGE_BYTES = 32 << 20
 _CONTENT_ID = re.compile(r"[0-9a-f]{32}:\d+")
 
+_OLDEST = "select source, min(source_version) from events group by source"
+
 # In the order of their hours, so that a page reads and rewrites few of them.
 _OUTDATED = """
 create or replace temp table outdated as
@@ -100,7 +102,11 @@ class _Counts:
 
 def read_outdated_again(home: OpenHome) -> int:
     """Replace every event whose source has a newer version by what that makes of its record; returns the records."""
-    return sum(_upgrade(home, source) for source in registry.sources().values())
+    oldest = dict(home.warehouse.con.execute(_OLDEST).fetchall())
+    outdated = [
+        source for name, source in registry.sources().items() if oldest.get(name, source.version) < source.version
+    ]
+    return sum(_upgrade(home, source) for source in outdated)
 
 
 def _upgrade(home: OpenHome, source: Source) -> int:

@@ -222,6 +222,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     con.execute("set timezone = 'UTC'")
     con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
     con.execute("set preserve_insertion_order = false")
+    con.execute("set parquet_metadata_cache = true")  # segments never change, and every query over events asks for it
     con.execute("set enable_progress_bar = false")
     return con
 

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -83,22 +83,28 @@ def _publish_days(
         before = known.get(day, {})
         is_standing = before.get("version") == version and all((folder / file).exists() for file in before["files"])
         days[day] = before if is_standing else {"version": version, "files": []}
-    parts = folder / table / "parts"
+    if changed := [day for day, entry in days.items() if not entry["files"]]:
+        for day, number, part in _copy_days(warehouse, folder / table / "parts", table, changed):
+            name = _file_name(table, f"{day}-{days[day]['version']}-{number}")
+            part.replace(folder / name)
+            days[day]["files"].append(name)
+        shutil.rmtree(folder / table / "parts")
+    return days
+
+
+def _copy_days(warehouse: Warehouse, parts: Path, table: str, days: list[str]) -> Iterator[tuple[str, int, Path]]:
+    """Write some days of a table into the folder `parts`; gives (day, how many files of it came before, file)."""
     shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(mode=0o700, parents=True)
-    changed = ", ".join(f"'{day}'" for day, entry in days.items() if not entry["files"])
+    wanted = ", ".join(f"'{day}'" for day in days)
     warehouse.con.execute(
-        f'copy (select *, {_DAY} as day_of_rows from "{table}" where day_of_rows in ({changed})) '
+        f'copy (select *, {_DAY} as day_of_rows from "{table}" where day_of_rows in ({wanted})) '
         f"to '{quoted(parts)}' (format parquet, compression zstd, partition_by (day_of_rows), overwrite_or_ignore)"
     )
-    for number, part in enumerate(sorted(parts.glob("*/*.parquet"))):
-        day = part.parent.name.partition("=")[2]
-        name = _file_name(table, f"{day}-{days[day]['version']}-{number}")
-        part.chmod(0o600)
-        part.replace(folder / name)
-        days[day]["files"].append(name)
-    shutil.rmtree(parts)
-    return days
+    for of_day in sorted(parts.iterdir()):
+        for number, part in enumerate(sorted(of_day.iterdir())):
+            part.chmod(0o600)
+            yield of_day.name.partition("=")[2], number, part
 
 
 def _publish_events(

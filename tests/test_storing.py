@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import settings as trying
@@ -141,6 +142,28 @@ def test_an_address_gets_its_zone_or_its_neighbourhood(engine: DuckDBEngine) -> 
         "2001:db8:1:2::3": "2001:db8:1::/48",
         "AWS Internal": None,
     }
+
+
+def test_what_a_tombstone_keeps_out_leaves_nothing(engine: DuckDBEngine) -> None:
+    """Neither an event, nor its record in a file, nor its address; what is younger, and in the same file, stays."""
+    late = {
+        "event_id": "old",
+        "event_at": AT - timedelta(days=1),
+        "event_hour": AT.replace(minute=0) - timedelta(days=1),
+    }
+    with engine.warehouse.transaction():
+        table = rows({}, {**late, "src_ip": "198.51.100.9"}, {**late, "event_id": "e2", "file_id": "f2"})
+        result = store_events(engine, Settings(), table, before=AT - timedelta(hours=1))
+    engine.warehouse.segments.sweep()
+    assert (result.new, result.pruned) == ({"f1": 1}, {"f1": 1, "f2": 1})
+    assert [event_id for event_id, _, _ in stored(engine)] == ["e1"]
+    assert engine.con.execute("select src_ip from address_networks").fetchall() == [("192.0.2.7",)]
+    (left,) = (engine.warehouse.home / "events").iterdir()
+    assert pq.ParquetFile(left).metadata.num_rows == 1
+    with engine.warehouse.transaction():
+        store_events(engine, Settings(), rows({**late, "file_id": "f3"}), before=AT)
+    engine.warehouse.segments.sweep()
+    assert [*(engine.warehouse.home / "events").iterdir()] == [left]
 
 
 def test_what_memory_cannot_hold_spills_beside_the_warehouse(tmp_path: Path) -> None:

@@ -88,13 +88,17 @@ def store_segments(
     con, segments = engine.con, engine.warehouse.segments
     with registered(con, "index_of_written", index_of(written)):
         con.execute("create or replace temp table incoming as from index_of_written")
-    pruned = _keep_out(engine, [one.path for one in written], before)
+    paths = [one.path for one in written]
+    pruned = _keep_out(engine, paths, before)
     new = _distinct(engine)
+    addresses = pa.chunked_array([one.addresses for one in written]).unique()
     segments.add(written)
     if pruned:
-        segments.rewrite_struck(one.path.name for one in written)
+        of_living = f"select distinct src_ip from {segments.living(paths)} where src_ip is not null"
+        addresses = con.sql(of_living).to_arrow_table()["src_ip"].combine_chunks()
+        segments.rewrite_struck(path.name for path in paths)
     segments.show()
-    _name_networks(engine, settings, pa.chunked_array([one.addresses for one in written]).unique())
+    _name_networks(engine, settings, addresses)
     return Stored(new, pruned)
 
 

@@ -188,7 +188,8 @@ def test_only_their_owner_reads_them_and_any_tool_can(warehouse: Warehouse) -> N
     metadata = pq.ParquetFile(path).metadata
     column = metadata.row_group(0).column(EVENTS.get_field_index("event_hour"))
     assert (column.statistics.min, column.statistics.max) == (AT + timedelta(hours=1), AT + timedelta(hours=5))
-    assert duckdb.sql(f"select count(*) from '{path}'").fetchall() == [(2,)]
+    with duckdb.connect() as reader:
+        assert reader.execute(f"select count(*) from '{path}'").fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize("name", ["it's a [h]*me", "plain"])

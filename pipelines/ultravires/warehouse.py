@@ -1,4 +1,5 @@
-"""The warehouse: one DuckDB file in the home, one writer at a time, and what it remembers about its tables.
+"""The warehouse: one DuckDB file in the home, one writer at a time, and what it remembers about its tables. Events are
+not in it but in files beside it, which it names (`segments`).
 
 `table_state` holds a version per table that grows when its content changes, `built_from` the versions of the
 inputs a table was built from, `touched` the hours that an hourly table still has to rewrite. All three change in

@@ -94,14 +94,17 @@ class ColumnReader:
     def _add_left(self, part: "_Part", scan: native.Scan, is_left: Mask, offset: int) -> bool:
         """Add those records of a text that are left; false where that is much of it, or where one holds several."""
         places = np.flatnonzero(is_left)
-        if len(places) > _MOST_LEFT * len(is_left):
-            return False
+        if not len(places) or len(places) > _MOST_LEFT * len(is_left):
+            return not len(places)
         rows = part.rows.start + places
-        for place, row, record in zip(places.tolist(), rows.tolist(), scan.records(rows, _NO_KEY), strict=True):
-            held = list(self._source.records(iter([record.as_py().encode()]), self._options))
-            if len(held) != 1:
-                return False
-            part.left.append((place, held[0]._replace(offset=offset + scan.offset(row))))
+        records = [record.as_py().encode() for record in scan.records(rows, _NO_KEY)]
+        frames = list(self._source.records(iter([b"\n".join(records)]), self._options))
+        ends = np.cumsum([len(record) + 1 for record in records])
+        of_frames = np.searchsorted(ends, [frame.offset for frame in frames], side="right")
+        if not np.array_equal(of_frames, np.arange(len(records))):
+            return False
+        for place, row, frame in zip(places.tolist(), rows.tolist(), frames, strict=True):
+            part.left.append((place, frame._replace(offset=offset + scan.offset(row))))
         return True
 
     def _columns(self, scan: native.Scan, rows: Places) -> dict[str, pa.Array]:

@@ -324,6 +324,17 @@ def test_a_home_of_an_earlier_schema_is_brought_up(home: Path) -> None:
             assert len(list((home / "events").iterdir())) == 1
 
 
+def test_a_home_of_an_earlier_schema_without_events_is_brought_up(tmp_path: Path) -> None:
+    """It was made, and nothing was loaded into it."""
+    with open_warehouse(tmp_path) as warehouse:
+        warehouse.con.execute(
+            "create table stored as from events; drop view events; alter table stored rename to events"
+        )
+        warehouse.con.execute("update warehouse_schema set version = 2")
+    with open_warehouse(tmp_path) as warehouse:
+        assert warehouse.con.execute("select count(*) from events").fetchall() == [(0,)]
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [("2026-10-06", TUESDAY), ("2026-10-06T02:00:00+02:00", TUESDAY), ("2026-10-06T00:00:00Z", TUESDAY)],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 
+from ultravires.asking import quoted
 from ultravires.errors import UsageError
 from ultravires.publishing import read_manifest
 from ultravires.settings import DEFAULT_HOME
@@ -22,9 +23,9 @@ def open_published(home: Path | str = DEFAULT_HOME) -> duckdb.DuckDBPyConnection
     con.execute("set timezone = 'UTC'")
     con.execute("set temp_directory = ''")  # a reader leaves no files behind where it happens to stand
     for table, entry in manifest["tables"].items():
-        files = ", ".join("'" + str(folder / file).replace("'", "''") + "'" for file in entry["files"])
+        files = ", ".join(f"'{quoted(folder / file)}'" for file in entry["files"])
         con.execute(f'create view "{table}" as select * from read_parquet([{files}])')
-    con.execute("set allowed_directories = [" + "'" + str(folder).replace("'", "''") + "'" + "]")
+    con.execute(f"set allowed_directories = ['{quoted(folder)}']")
     con.execute("set enable_external_access = false")
     con.execute("set lock_configuration = true")
     return con

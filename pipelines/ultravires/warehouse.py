@@ -260,7 +260,8 @@ def _events_to_segments(warehouse: Warehouse) -> None:
     columns = ", ".join(EVENTS.names)
     rows = con.sql(f"select {columns} from events").to_arrow_reader(_SEGMENT_ROWS)
     written = [segments.write([pa.Table.from_batches([batch]).cast(EVENTS)]) for batch in rows]
-    segments.add(written)
+    if written:
+        segments.add(written)
     con.execute("drop table events")
 
 

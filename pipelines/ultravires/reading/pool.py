@@ -1,9 +1,9 @@
-"""Files read by as many processes as there are cores, handed over as Arrow in the order they were asked for.
+"""Files read by as many processes as there are cores, and handed over in the order they were asked for.
 
-Small inputs are read here: starting processes costs more than they save. Small files are sent to a process by the
-dozen, and what they hold comes back in one piece. Large files are read here, batch by batch, because a process hands
-over what it read whole. A small file may unpack to much: a process that finds more in it than it may hold gives it up,
-and it is read here like a large one.
+Small inputs are read here: starting processes costs more than they save. Small files are sent to a process together,
+and what they hold comes back as one segment. Large files are read here, batch by batch, because a process hands over
+what it read whole. A small file may unpack to much: a process that finds more in it than it may hold gives it up, and
+it is read here like a large one.
 """
 
 import gc

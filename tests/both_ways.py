@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import pyarrow as pa
 from source_samples import OPTIONS
 from ultravires.reading import by_column, native
 from ultravires.reading.files import read
-from ultravires.reading.source import SOURCE_COLUMNS, Options, Source
+from ultravires.reading.source import Options, Source
 
 
 class Reading(NamedTuple):
@@ -22,9 +21,9 @@ class Reading(NamedTuple):
 
 def reading(file: Path, source: Source, options: Options = OPTIONS) -> Reading:
     batches = list(read(file, source, options))
-    table = pa.Table.from_batches([batch.events for batch in batches], SOURCE_COLUMNS)
+    rows = [row for batch in batches for row in batch.events.to_pylist()]
     return Reading(
-        table.sort_by("record_no").to_pylist(),
+        sorted(rows, key=lambda row: row["record_no"]),
         sum(batch.n_records for batch in batches),
         sum(batch.n_ignored for batch in batches),
         sorted((q.record_no, q.byte_offset, q.reason, q.raw) for batch in batches for q in batch.quarantined),

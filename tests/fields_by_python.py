@@ -1,14 +1,28 @@
 """The fields of records for reading by the column, taken apart by decoding whole records: slow, and plain to see."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from ultravires.reading.columns import ABSENT, ARRAY, FALSE, NULL, NUMBER, OBJECT, STRING, TRUE, Codes, Fields, Places
+from ultravires.reading.columns import (
+    ABSENT,
+    ARRAY,
+    FALSE,
+    NULL,
+    NUMBER,
+    OBJECT,
+    STRING,
+    TRUE,
+    Codes,
+    Fields,
+    Leaves,
+    Places,
+    Way,
+)
 from ultravires.reading.values import canonical
 
 _NOTHING = object()
@@ -47,6 +61,19 @@ class ScannedByPython:
         codes = np.array([seen.setdefault(said, len(seen)) for said in zip(*columns, strict=True)], np.int32)
         return codes, np.unique(codes, return_index=True)[1]
 
+    def leaves(self, field: int, rows: Places, most_steps: int) -> Leaves:
+        found = [
+            (place, way, text)
+            for place, value in enumerate(self._of(field, rows))
+            for way, text in _leaves(value, (), most_steps)
+            if way
+        ]
+        places, ways, texts = zip(*found, strict=True) if found else ((), (), ())
+        known = list(dict.fromkeys(ways))
+        codes = np.array([known.index(way) for way in ways], np.int32)
+        array = pa.array(texts, pa.string())
+        return Leaves(np.array(places, np.int32), codes, known, lambda mask: array.filter(pa.array(mask)))
+
     def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
         values = [None if text is None else canonical(msgspec.json.decode(text)) for text in texts.to_pylist()]
         hashes = [value and hashlib.blake2b(value, key=key, digest_size=16).hexdigest() for value in values]
@@ -54,6 +81,14 @@ class ScannedByPython:
 
     def _of(self, field: int, rows: Places) -> list[Any]:
         return [self._values[field][row] for row in rows.tolist()]
+
+
+def _leaves(value: Any, way: Way, steps_left: int) -> Iterator[tuple[Way, str]]:
+    if type(value) is str:
+        yield way, value
+    inside = value.items() if type(value) is dict else [(None, one) for one in value] if type(value) is list else ()
+    for name, one in inside if steps_left else ():
+        yield from _leaves(one, (*way, name), steps_left - 1)
 
 
 def _member(record: Any, path: str) -> Any:

@@ -126,7 +126,8 @@ def gathered(name: str, texts: Sequence[tuple[bytes, str | None]]) -> object:
     for number, (data, damage) in enumerate(texts):
         small.add(input_file(number), data, damage)
     batches, refused = small.finish()
-    rows = pa.Table.from_batches(batches).sort_by([("file_id", "ascending"), ("record_no", "ascending")]).to_pylist()
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    rows.sort(key=lambda row: (row["file_id"], row["record_no"]))
     refusals = sorted((file.file_id, each.record_no, each.byte_offset, each.reason, each.raw) for file, each in refused)
     counts = [(file.records, file.emitted, file.quarantined, file.ignored) for file in small.files]
     return rows, refusals, counts

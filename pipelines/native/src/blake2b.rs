@@ -32,10 +32,8 @@ pub struct Keyed {
     size: usize,
 }
 
-/// How many texts are hashed at once, each in its lane of the machine's vectors.
-const LANES: usize = 4;
-
-type Lanes = [u64; LANES];
+/// A word of each of the N texts that are hashed at once, each in its lane of the machine's vectors.
+type Lanes<const N: usize> = [u64; N];
 
 impl Keyed {
     /// `key` of 1 to 64 bytes, `size` of 1 to 64.
@@ -44,8 +42,8 @@ impl Keyed {
         state[0] ^= 0x0101_0000 ^ (key.len() as u64) << 8 ^ size as u64;
         let mut block = [0u8; BLOCK];
         block[..key.len()].copy_from_slice(key);
-        let mut lanes = state.map(|word| [word; LANES]);
-        let mut step = Step::default();
+        let mut lanes = state.map(|word| [word]);
+        let mut step = Step::<1>::new();
         step.put(0, &block);
         step.done[0] = BLOCK as u64;
         compress(&mut lanes, &step);
@@ -58,27 +56,32 @@ impl Keyed {
     /// The hash of each text in lower-case hex, `2 * size` characters. An empty text has no hash here (its key would be
     /// its last block) and is left out: no record is empty.
     pub fn hex<'a>(&self, texts: impl Iterator<Item = &'a [u8]>, out: &mut [u8]) {
+        #[cfg(all(target_arch = "x86_64", has_avx512))]
+        if std::arch::is_x86_feature_detected!("avx512f") {
+            // SAFETY: the machine has what the function is compiled for.
+            return self.hex_in_lanes::<8>(texts, out, |state, step| unsafe { avx512::compress(state, step) });
+        }
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the machine has what the function is compiled for.
-            return self.hex_in_lanes(texts, out, |state, step| unsafe { avx2::compress(state, step) });
+            return self.hex_in_lanes::<4>(texts, out, |state, step| unsafe { avx2::compress(state, step) });
         }
-        self.hex_in_lanes(texts, out, compress)
+        self.hex_in_lanes::<1>(texts, out, compress)
     }
 
-    fn hex_in_lanes<'a>(
+    fn hex_in_lanes<'a, const N: usize>(
         &self,
         texts: impl Iterator<Item = &'a [u8]>,
         out: &mut [u8],
-        compress: impl Fn(&mut [Lanes; 8], &Step),
+        compress: impl Fn(&mut [Lanes<N>; 8], &Step<N>),
     ) {
         let mut waiting = texts.enumerate().filter(|(_, text)| !text.is_empty());
-        let mut lanes = [[0; LANES]; 8];
-        let mut hashed: [Option<Text>; LANES] = [None; LANES];
-        let mut step = Step::default();
+        let mut lanes = [[0; N]; 8];
+        let mut hashed: [Option<Text>; N] = [None; N];
+        let mut step = Step::new();
         loop {
             let mut is_idle = true;
-            for lane in 0..LANES {
+            for lane in 0..N {
                 if hashed[lane].is_none() {
                     hashed[lane] = waiting.next().map(|(place, rest)| Text {
                         rest,
@@ -96,7 +99,7 @@ impl Keyed {
                 return;
             }
             compress(&mut lanes, &step);
-            for lane in 0..LANES {
+            for lane in 0..N {
                 if let Some(text) = hashed[lane].filter(|text| text.rest.is_empty()) {
                     let bytes = (0..8).flat_map(|word| lanes[word][lane].to_le_bytes()).take(self.size);
                     write_hex(bytes, &mut out[text.place * 2 * self.size..][..2 * self.size]);
@@ -117,7 +120,7 @@ struct Text<'a> {
 
 impl Text<'_> {
     #[inline(always)]
-    fn next_block(&mut self, lane: usize, step: &mut Step) {
+    fn next_block<const N: usize>(&mut self, lane: usize, step: &mut Step<N>) {
         if self.rest.len() > BLOCK {
             step.put(lane, self.rest[..BLOCK].try_into().expect("a block"));
             self.rest = &self.rest[BLOCK..];
@@ -136,14 +139,21 @@ impl Text<'_> {
 }
 
 /// A block of each lane, how many bytes are done with it, and all bits set where it is the last.
-#[derive(Default)]
-struct Step {
-    words: [Lanes; 16],
-    done: Lanes,
-    last: Lanes,
+struct Step<const N: usize> {
+    words: [Lanes<N>; 16],
+    done: Lanes<N>,
+    last: Lanes<N>,
 }
 
-impl Step {
+impl<const N: usize> Step<N> {
+    fn new() -> Step<N> {
+        Step {
+            words: [[0; N]; 16],
+            done: [0; N],
+            last: [0; N],
+        }
+    }
+
     #[inline(always)]
     fn put(&mut self, lane: usize, block: &[u8; BLOCK]) {
         for (word, bytes) in self.words.iter_mut().zip(block.chunks_exact(8)) {
@@ -172,8 +182,8 @@ const COLUMNS_AND_DIAGONALS: [[usize; 4]; 8] = [
 ];
 
 /// Lane after lane, on any machine.
-fn compress(state: &mut [Lanes; 8], step: &Step) {
-    for lane in 0..LANES {
+fn compress<const N: usize>(state: &mut [Lanes<N>; 8], step: &Step<N>) {
+    for lane in 0..N {
         let mut v: [u64; 16] = std::array::from_fn(|word| if word < 8 { state[word][lane] } else { IV[word - 8] });
         v[12] ^= step.done[lane];
         v[14] ^= step.last[lane];
@@ -206,6 +216,20 @@ fn mix(v: &mut [u64; 16], [a, b, c, d]: [usize; 4], x: u64, y: u64) {
     v[b] = (v[b] ^ v[c]).rotate_right(63);
 }
 
+/// The eight mixes of a round, written out: the sixteen words stay in registers only where their numbers are constants.
+macro_rules! round {
+    ($mix:ident, $order:ident) => {
+        $mix!($order, 0, 0, 4, 8, 12);
+        $mix!($order, 1, 1, 5, 9, 13);
+        $mix!($order, 2, 2, 6, 10, 14);
+        $mix!($order, 3, 3, 7, 11, 15);
+        $mix!($order, 4, 0, 5, 10, 15);
+        $mix!($order, 5, 1, 6, 11, 12);
+        $mix!($order, 6, 2, 7, 8, 13);
+        $mix!($order, 7, 3, 4, 9, 14);
+    };
+}
+
 /// The same for four lanes in one register each.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
@@ -214,14 +238,14 @@ mod avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn load(lanes: &Lanes) -> __m256i {
+    unsafe fn load(lanes: &Lanes<4>) -> __m256i {
         _mm256_loadu_si256(lanes.as_ptr().cast())
     }
 
     /// # Safety
     /// The machine has AVX2.
     #[target_feature(enable = "avx2")]
-    pub unsafe fn compress(state: &mut [Lanes; 8], step: &Step) {
+    pub unsafe fn compress(state: &mut [Lanes<4>; 8], step: &Step<4>) {
         let by_24 = _mm256_setr_epi8(
             3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10, 3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10,
         );
@@ -235,7 +259,6 @@ mod avx2 {
         }
         v[12] = _mm256_xor_si256(v[12], load(&step.done));
         v[14] = _mm256_xor_si256(v[14], load(&step.last));
-        // written out by a macro, for the sixteen words stay in registers only where their numbers are constants
         macro_rules! mix {
             ($order:ident, $place:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
                 let x = load(&step.words[$order[2 * $place]]);
@@ -252,18 +275,58 @@ mod avx2 {
             };
         }
         for order in SIGMA.iter().chain(&SIGMA[..2]) {
-            mix!(order, 0, 0, 4, 8, 12);
-            mix!(order, 1, 1, 5, 9, 13);
-            mix!(order, 2, 2, 6, 10, 14);
-            mix!(order, 3, 3, 7, 11, 15);
-            mix!(order, 4, 0, 5, 10, 15);
-            mix!(order, 5, 1, 6, 11, 12);
-            mix!(order, 6, 2, 7, 8, 13);
-            mix!(order, 7, 3, 4, 9, 14);
+            round!(mix, order);
         }
         for word in 0..8 {
             let new = _mm256_xor_si256(_mm256_xor_si256(v[word], v[word + 8]), load(&state[word]));
             _mm256_storeu_si256(state[word].as_mut_ptr().cast(), new);
+        }
+    }
+}
+
+/// The same for eight lanes, on machines that rotate by themselves.
+#[cfg(all(target_arch = "x86_64", has_avx512))]
+mod avx512 {
+    use super::{Lanes, Step, IV, SIGMA};
+    use std::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn load(lanes: &Lanes<8>) -> __m512i {
+        _mm512_loadu_si512(lanes.as_ptr().cast())
+    }
+
+    /// # Safety
+    /// The machine has AVX-512F.
+    #[target_feature(enable = "avx512f")]
+    pub unsafe fn compress(state: &mut [Lanes<8>; 8], step: &Step<8>) {
+        let mut v = [_mm512_setzero_si512(); 16];
+        for word in 0..8 {
+            v[word] = load(&state[word]);
+            v[word + 8] = _mm512_set1_epi64(IV[word] as i64);
+        }
+        v[12] = _mm512_xor_si512(v[12], load(&step.done));
+        v[14] = _mm512_xor_si512(v[14], load(&step.last));
+        macro_rules! mix {
+            ($order:ident, $place:literal, $a:literal, $b:literal, $c:literal, $d:literal) => {
+                let x = load(&step.words[$order[2 * $place]]);
+                let y = load(&step.words[$order[2 * $place + 1]]);
+                v[$a] = _mm512_add_epi64(_mm512_add_epi64(v[$a], v[$b]), x);
+                v[$d] = _mm512_ror_epi64::<32>(_mm512_xor_si512(v[$d], v[$a]));
+                v[$c] = _mm512_add_epi64(v[$c], v[$d]);
+                v[$b] = _mm512_ror_epi64::<24>(_mm512_xor_si512(v[$b], v[$c]));
+                v[$a] = _mm512_add_epi64(_mm512_add_epi64(v[$a], v[$b]), y);
+                v[$d] = _mm512_ror_epi64::<16>(_mm512_xor_si512(v[$d], v[$a]));
+                v[$c] = _mm512_add_epi64(v[$c], v[$d]);
+                v[$b] = _mm512_ror_epi64::<63>(_mm512_xor_si512(v[$b], v[$c]));
+            };
+        }
+        for order in SIGMA.iter().chain(&SIGMA[..2]) {
+            round!(mix, order);
+        }
+        for word in 0..8 {
+            let new = _mm512_xor_si512(_mm512_xor_si512(v[word], v[word + 8]), load(&state[word]));
+            _mm512_storeu_si512(state[word].as_mut_ptr().cast(), new);
         }
     }
 }

@@ -87,41 +87,73 @@ pub fn wrappings(scan: &Scan, data: &[u8], layout: &Layout) -> Vec<Wrapping> {
         .collect()
 }
 
-/// Room enough for whole records.
-pub fn record_bytes(scan: &Scan, wrappings: &[Wrapping], rows: &[i64]) -> usize {
+/// Whether a record is not written again as it stands in the text: something stands around it, or secrets are taken out.
+fn is_rewritten(scan: &Scan, row: usize, key: &[u8]) -> bool {
+    scan.arounds[row] > 0 || (!key.is_empty() && !scan.secrets_of(row).is_empty())
+}
+
+/// Room enough for the records that are rewritten.
+pub fn record_bytes(scan: &Scan, wrappings: &[Wrapping], rows: &[i64], key: &[u8]) -> usize {
     let bytes = |row: usize| {
         let (start, end) = scan.records[row];
         let (opening, closing) = &wrappings[scan.arounds[row] as usize];
         (end - start) as usize + scan.secrets_of(row).len() * REDACTED_BYTES + opening.len() + closing.len()
     };
-    rows.iter().map(|&row| bytes(row as usize)).sum()
+    let rows = rows.iter().map(|&row| row as usize);
+    rows.filter(|&row| is_rewritten(scan, row, key)).map(bytes).sum()
 }
 
-/// Whole records, under a key without their plain secrets.
+/// A text as Arrow's view of it: its length, and the text itself where it is short, else how it begins and where it is.
+pub type View = [u8; 16];
+const SHORT: usize = 12;
+/// In which buffer a text is.
+const DATA: u32 = 0;
+const REWRITTEN: u32 = 1;
+
+fn view(text: &[u8], buffer: u32, start: usize) -> View {
+    let mut view = [0; 16];
+    view[..4].copy_from_slice(&(text.len() as u32).to_le_bytes());
+    if text.len() <= SHORT {
+        view[4..4 + text.len()].copy_from_slice(text);
+    } else {
+        view[4..8].copy_from_slice(&text[..4]);
+        view[8..12].copy_from_slice(&buffer.to_le_bytes());
+        view[12..].copy_from_slice(&(start as u32).to_le_bytes());
+    }
+    view
+}
+
+/// Whole records, under a key without their plain secrets: views of `data`, and of `out` for those that are rewritten.
+/// Returns how many stay in `data`.
 pub fn records(
     scan: &Scan,
     data: &[u8],
     wrappings: &[Wrapping],
     rows: &[i64],
     key: &[u8],
-    offsets: &mut [i64],
+    views: &mut [View],
     out: &mut [u8],
-) {
+) -> usize {
     let keyed = (!key.is_empty()).then(|| Keyed::new(key, SECRET_HASH_BYTES));
-    let mut at = 0;
-    let mut put = |text: &[u8]| {
-        out[at..at + text.len()].copy_from_slice(text);
-        at += text.len();
-        at as i64
-    };
-    offsets[0] = 0;
-    for (place, &row) in rows.iter().enumerate() {
-        let (mut start, end) = scan.records[row as usize];
-        let (opening, closing) = &wrappings[scan.arounds[row as usize] as usize];
+    let (mut at, mut n_staying) = (0, 0);
+    for (record, &row) in views.iter_mut().zip(rows) {
+        let row = row as usize;
+        let (mut start, end) = scan.records[row];
+        if !is_rewritten(scan, row, key) {
+            *record = view(&data[start as usize..end as usize], DATA, start as usize);
+            n_staying += 1;
+            continue;
+        }
+        let begin = at;
+        let mut put = |text: &[u8]| {
+            out[at..at + text.len()].copy_from_slice(text);
+            at += text.len();
+        };
+        let (opening, closing) = &wrappings[scan.arounds[row] as usize];
         put(opening);
         let secrets = keyed
             .iter()
-            .flat_map(|keyed| scan.secrets_of(row as usize).iter().map(move |at| (keyed, at)));
+            .flat_map(|keyed| scan.secrets_of(row).iter().map(move |at| (keyed, at)));
         for (keyed, &(secret_start, secret_end)) in secrets {
             put(&data[start as usize..secret_start as usize]);
             let mut hash = [0; 2 * SECRET_HASH_BYTES];
@@ -134,8 +166,10 @@ pub fn records(
             start = secret_end;
         }
         put(&data[start as usize..end as usize]);
-        offsets[place + 1] = put(closing);
+        put(closing);
+        *record = view(&out[begin..at], REWRITTEN, begin);
     }
+    n_staying
 }
 
 const ROWS_AHEAD: usize = 6;
@@ -225,7 +259,7 @@ fn hash_of(scan: &Scan, data: &[u8], fields: &[u32], row: usize, seed: u64) -> u
     })
 }
 
-fn hash_text(text: &[u8], mut hash: u64, seed: u64) -> u64 {
+pub fn hash_text(text: &[u8], mut hash: u64, seed: u64) -> u64 {
     let mut words = text.chunks_exact(8);
     for word in &mut words {
         hash = mix(hash, u64::from_le_bytes(word.try_into().expect("eight bytes")), seed);
@@ -347,7 +381,7 @@ pub fn inner_json(scan: &Scan, data: &[u8], layout: &Layout, field: usize, row: 
 }
 
 /// The text that is written with escapes; None where one is other than we write.
-fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+pub fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     while at < text.len() {

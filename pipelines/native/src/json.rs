@@ -653,7 +653,7 @@ fn odd_fraction(whole: &[u8], fraction: &[u8]) -> u8 {
 
 /// The next byte of a string that is not plain ASCII text: a quote, a backslash, a control character, a byte above 0x7f.
 #[cfg(target_arch = "x86_64")]
-fn next_special(data: &[u8], mut position: usize) -> usize {
+pub(crate) fn next_special(data: &[u8], mut position: usize) -> usize {
     use std::arch::x86_64::*;
     while let Some(chunk) = data.get(position..position + 16) {
         // SAFETY: every x86_64 has SSE2, and the chunk holds the 16 bytes that are loaded.
@@ -674,7 +674,7 @@ fn next_special(data: &[u8], mut position: usize) -> usize {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn next_special(data: &[u8], position: usize) -> usize {
+pub(crate) fn next_special(data: &[u8], position: usize) -> usize {
     next_special_bytewise(data, position)
 }
 

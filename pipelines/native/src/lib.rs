@@ -9,18 +9,20 @@ mod columns;
 mod event_ids;
 mod json;
 mod layout;
+mod leaves;
 mod nested;
 mod sha256;
 
 use event_ids::Strings;
 use json::Scan;
 use layout::Layout;
+use leaves::Leaves;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr::null_mut;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Grows with every change of the functions below.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 const DONE: i64 = 0;
 const FAILED: i64 = -1;
 const UNSURE: u8 = 255;
@@ -200,10 +202,10 @@ pub unsafe extern "C" fn uv_texts(
     })
 }
 
-/// Room enough for whole records, with what is written around them where they lay inside of others.
+/// Room enough for those records that are rewritten by `uv_records`.
 ///
 /// # Safety
-/// `rows` holds `n`.
+/// `rows` holds `n`, `key` `key_length`.
 #[no_mangle]
 pub unsafe extern "C" fn uv_record_bytes(
     scan: *const Scan,
@@ -212,17 +214,21 @@ pub unsafe extern "C" fn uv_record_bytes(
     layout: *const Layout,
     rows: *const i64,
     n: usize,
+    key: *const u8,
+    key_length: usize,
 ) -> i64 {
     guarded(|| {
         let (scan, data) = (&*scan, bytes(data, length));
-        columns::record_bytes(scan, &columns::wrappings(scan, data, &*layout), list(rows, n)) as i64
+        let wrappings = columns::wrappings(scan, data, &*layout);
+        columns::record_bytes(scan, &wrappings, list(rows, n), bytes(key, key_length)) as i64
     })
 }
 
-/// Whole records, under a key without their plain secrets.
+/// Whole records as Arrow's views; under a key without their plain secrets. Those that cannot stay as they are in the
+/// data are in `out`; returns how many can.
 ///
 /// # Safety
-/// `rows` holds `n`, `key` `key_length`, `offsets` `n + 1`, `out` the `size` that `uv_record_bytes` said.
+/// `rows` and `views` hold `n`, `key` `key_length`, `out` the `size` that `uv_record_bytes` said.
 #[no_mangle]
 pub unsafe extern "C" fn uv_records(
     scan: *const Scan,
@@ -233,24 +239,126 @@ pub unsafe extern "C" fn uv_records(
     n: usize,
     key: *const u8,
     key_length: usize,
-    offsets: *mut i64,
+    views: *mut columns::View,
     out: *mut u8,
     size: usize,
 ) -> i64 {
     guarded(|| {
         let (scan, data) = (&*scan, bytes(data, length));
         let wrappings = columns::wrappings(scan, data, &*layout);
-        let (offsets, out) = (room(offsets, n + 1), room(out, size));
+        let (views, out) = (room(views, n), room(out, size));
         columns::records(
             scan,
             data,
             &wrappings,
             list(rows, n),
             bytes(key, key_length),
-            offsets,
+            views,
             out,
-        );
+        ) as i64
+    })
+}
+
+/// The strings inside of a field, to be asked for by the functions below. Null where that failed.
+///
+/// # Safety
+/// `rows` holds `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_leaves_new(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    field: usize,
+    rows: *const i64,
+    n: usize,
+    most_steps: usize,
+) -> *mut Leaves {
+    let found = || leaves::leaves(&*scan, bytes(data, length), field, list(rows, n), most_steps);
+    match catch_unwind(AssertUnwindSafe(found)) {
+        Ok(found) => Box::into_raw(Box::new(found)),
+        _ => null_mut(),
+    }
+}
+
+/// # Safety
+/// `leaves` comes from `uv_leaves_new` and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn uv_leaves_free(leaves: *mut Leaves) {
+    drop(Box::from_raw(leaves));
+}
+
+/// # Safety
+/// `leaves` comes from `uv_leaves_new`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_leaf_count(leaves: *const Leaves) -> i64 {
+    (*leaves).places.len() as i64
+}
+
+/// # Safety
+/// `leaves` comes from `uv_leaves_new`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_step_count(leaves: *const Leaves) -> i64 {
+    (*leaves).steps.len() as i64
+}
+
+/// # Safety
+/// The first four hold as many as there are leaves, the others as many as there are steps.
+#[no_mangle]
+pub unsafe extern "C" fn uv_leaves_at(
+    leaves: *const Leaves,
+    places: *mut i32,
+    ways: *mut i32,
+    starts: *mut u32,
+    ends: *mut u32,
+    befores: *mut i32,
+    name_starts: *mut u32,
+    name_ends: *mut u32,
+    are_members: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let leaves = &*leaves;
+        let (n, n_steps) = (leaves.places.len(), leaves.steps.len());
+        let (places, ways) = (room(places, n), room(ways, n));
+        let (starts, ends) = (room(starts, n), room(ends, n));
+        for place in 0..n {
+            (places[place], ways[place]) = (leaves.places[place] as i32, leaves.ways[place] as i32);
+            (starts[place], ends[place]) = leaves.spans[place];
+        }
+        let (befores, are_members) = (room(befores, n_steps), room(are_members, n_steps));
+        let (name_starts, name_ends) = (room(name_starts, n_steps), room(name_ends, n_steps));
+        for (place, step) in leaves.steps.iter().enumerate() {
+            (befores[place], are_members[place]) = (step.before as i32, step.is_member as u8);
+            (name_starts[place], name_ends[place]) = step.name;
+        }
         DONE
+    })
+}
+
+/// The texts of strings in the data, which lie from `starts` to `ends`; returns how many bytes they are.
+///
+/// # Safety
+/// `starts` and `ends` hold `n`, `offsets` one more, `out` the `size` of all of them as they stand in the data.
+#[no_mangle]
+pub unsafe extern "C" fn uv_slices(
+    data: *const u8,
+    length: usize,
+    starts: *const u32,
+    ends: *const u32,
+    n: usize,
+    offsets: *mut i32,
+    out: *mut u8,
+    size: usize,
+) -> i64 {
+    guarded(|| {
+        let offsets = room(offsets, n + 1);
+        leaves::slices(
+            bytes(data, length),
+            list(starts, n),
+            list(ends, n),
+            offsets,
+            room(out, size),
+        );
+        offsets[n] as i64
     })
 }
 

@@ -17,7 +17,9 @@ from ultravires.reading import native
 from ultravires.reading.columns import Columnar, Fields, Mask, Places
 from ultravires.reading.rows import MAX_ROWS, RowBuilder
 from ultravires.reading.source import SOURCE_COLUMNS, Frame, Options, Source
+from ultravires.schema import in_views
 
+_COLUMNS = in_views(SOURCE_COLUMNS)
 _HOUR = 3_600_000_000
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_LEFT = 0.5
@@ -166,14 +168,14 @@ class Read:
         return int(next_no)
 
     def events(self) -> Iterator[pa.RecordBatch]:
-        """The events that were read by the column, as SOURCE_COLUMNS, a batch at a time."""
+        """The events that were read by the column, as SOURCE_COLUMNS `in_views`, a batch at a time."""
         for rows, columns in zip(self._rows, self._columns, strict=True):
             numbered = columns | {"record_no": pa.array(self._numbers[rows])}
             arrays = [
                 numbered[column.name].cast(column.type) if column.name in numbered else pa.nulls(len(rows), column.type)
-                for column in SOURCE_COLUMNS
+                for column in _COLUMNS
             ]
-            yield pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
+            yield pa.RecordBatch.from_arrays(arrays, schema=_COLUMNS)
 
 
 class _Taken(NamedTuple):

@@ -2,13 +2,14 @@
 there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultravires.reading.columns import Codes
 from ultravires.reading.values import hex_id, micros, micros_of_nanos
 
 # Nanoseconds since 1970, in which Arrow reads a fraction of any length, reach into the year 2262.
@@ -75,3 +76,24 @@ def mended(
     is_odd = pc.invert(is_usual)
     meanings = [meaning(text) for text in texts.filter(is_odd).to_pylist()]
     return pc.replace_with_mask(values, is_odd, pa.array(meanings, values.type))
+
+
+def dense(one: Codes, other: Codes) -> tuple[Codes, list[tuple[int, int]]]:
+    """Codes (from 0 on) of the different pairs that two columns of codes make, and those pairs."""
+    pairs = pa.array(one.astype(np.int64) << 32 | other).dictionary_encode()
+    values = pairs.dictionary.to_numpy()
+    return pairs.indices.to_numpy(), list(zip((values >> 32).tolist(), (values & 0xFFFF_FFFF).tolist(), strict=True))
+
+
+def starting(texts: pa.StringArray, beginnings: Sequence[str]) -> Codes:
+    """Of each text with which one of `beginnings` it begins, counted from 1; 0 for another, and for null."""
+    codes = np.zeros(len(texts), np.int32)
+    for code, beginning in enumerate(beginnings, 1):
+        codes[pc.starts_with(texts, beginning).fill_null(False).to_numpy(zero_copy_only=False)] = code
+    return codes
+
+
+def not_empty(texts: pa.StringArray) -> pa.StringArray:
+    """The texts, null where there is nothing in them."""
+    is_empty = pc.equal(pc.binary_length(texts), 0)
+    return pc.if_else(is_empty, None, texts) if is_empty.true_count else texts

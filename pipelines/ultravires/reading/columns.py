@@ -34,6 +34,28 @@ UNSURE = 255
 _decode = msgspec.json.Decoder().decode
 
 
+Way = tuple[str | None, ...]
+"""How a string lies in a field: the names of the members that lead to it, None for an element of an array."""
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The strings inside of some objects and arrays, in their order.
+
+    Of each string `places` has the place of its row, and `codes` the place of its way among the different `ways`.
+    `texts` gives the strings themselves of those that a mask chooses.
+    """
+
+    places: Codes
+    codes: Codes
+    ways: list[Way]
+    texts: Callable[[Mask], pa.StringArray]
+
+    def are(self, answers: Sequence[bool]) -> Mask:
+        """A mask of the strings, from an answer for each of `ways`."""
+        return np.array(answers, np.bool_)[self.codes]
+
+
 class Scanned(Protocol):
     """Records in one text, taken apart as far as the wanted fields; a field is known by its place among the paths."""
 
@@ -45,6 +67,9 @@ class Scanned(Protocol):
         """Rows with equal fields (in kind and text) have equal codes, counted from 0 in the order in which they come;
         and for each code the place in `rows` of its first.
         """
+
+    def leaves(self, field: int, rows: Places, most_steps: int) -> Leaves:
+        """The strings in the rows that hold an object or an array, up to so many steps deep."""
 
     def inner_json(self, field: int, rows: Places) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
         """What JSON is written inside of strings, with its text as we would write it. STRING, and what is between the
@@ -107,6 +132,10 @@ class Fields:
         texts = self.json(path)
         is_text = (self.kinds(path) == STRING) & (pc.binary_length(texts).fill_null(0).to_numpy() > 0)
         return texts if is_text.all() else pc.if_else(pa.array(is_text), texts, None)
+
+    def leaves(self, path: str, most_steps: int) -> Leaves:
+        """The strings inside of the field where it is an object or an array, up to so many steps deep."""
+        return self._scanned.leaves(self._places[path], self.rows, most_steps)
 
     def inner_json(self, path: str) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
         """What JSON is written inside of the field's strings, and its text (`Scanned.inner_json`)."""

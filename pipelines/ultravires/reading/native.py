@@ -8,7 +8,7 @@ All it is given are bytes, and numbers of rows that it counted itself; what it g
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, cast
@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.columns import Codes, Columnar, Places
+from ultravires.reading.columns import Codes, Columnar, Leaves, Places, Way
 from ultravires.reading.source import Options
 
-INTERFACE = 2
+INTERFACE = 3
 """Of the library that this module knows how to call."""
 ODD, SUSPECT = 1 | 4, 2
 DECLINED = -1
@@ -46,8 +46,14 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "uv_kinds": (_DONE, (_POINTER, _SIZE, *_ROWS, _POINTER)),
     "uv_text_bytes": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS)),
     "uv_texts": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
-    "uv_record_bytes": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS)),
-    "uv_records": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS, *_TEXT, _POINTER, _POINTER, _SIZE)),
+    "uv_record_bytes": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS, *_TEXT)),
+    "uv_records": (_DONE, (_POINTER, *_TEXT, _POINTER, *_ROWS, *_TEXT, *_STRINGS, _SIZE)),
+    "uv_leaves_new": (_POINTER, (_POINTER, *_TEXT, _SIZE, *_ROWS, _SIZE)),
+    "uv_leaves_free": (None, (_POINTER,)),
+    "uv_leaf_count": (_DONE, (_POINTER,)),
+    "uv_step_count": (_DONE, (_POINTER,)),
+    "uv_leaves_at": (_DONE, (_POINTER,) * 9),
+    "uv_slices": (_DONE, (*_TEXT, _POINTER, *_ROWS, *_STRINGS, _SIZE)),
     "uv_codes": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER)),
     "uv_record_hashes": (_DONE, (_POINTER, *_TEXT, *_ROWS, *_TEXT, _SIZE, _POINTER)),
     "uv_inner_json": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
@@ -176,15 +182,41 @@ class Scan:
         n = self._call("uv_codes", _at(wanted), len(wanted), *_rows(rows), _at(codes), _at(firsts))
         return codes, firsts[:n]
 
-    def records(self, rows: Places, key: bytes) -> pa.LargeStringArray:
+    def leaves(self, field: int, rows: Places, most_steps: int) -> Leaves:
+        assert self._handle, "a scan that was closed"
+        library = cast(ctypes.CDLL, _library())
+        found = library.uv_leaves_new(self._handle, self._data, len(self._data), field, *_rows(rows), most_steps)
+        if not found:
+            raise RuntimeError("the native scanner failed in uv_leaves_new")
+        try:
+            n, n_steps = _call("uv_leaf_count", found), _call("uv_step_count", found)
+            places, ways = np.empty(n, np.int32), np.empty(n, np.int32)
+            starts, ends = np.empty(n, np.uint32), np.empty(n, np.uint32)
+            befores, are_members = np.empty(n_steps, np.int32), np.empty(n_steps, np.bool_)
+            names = np.empty((2, n_steps), np.uint32)
+            columns = (places, ways, starts, ends, befores, names[0], names[1], are_members)
+            _call("uv_leaves_at", found, *map(_at, columns))
+        finally:
+            library.uv_leaves_free(found)
+        steps = zip(befores.tolist(), self._slices(*names).to_pylist(), are_members.tolist(), strict=True)
+        return Leaves(places, ways, _ways(steps), lambda mask: self._slices(starts[mask], ends[mask]))
+
+    def _slices(self, starts: npt.NDArray[np.uint32], ends: npt.NDArray[np.uint32]) -> pa.StringArray:
+        """The texts between some places of the data, without their escapes."""
+        offsets, texts = np.empty(len(starts) + 1, np.int32), pa.allocate_buffer(int((ends - starts).sum()))
+        data = self._data, len(self._data)
+        _call("uv_slices", *data, _at(starts), _at(ends), len(starts), _at(offsets), *_room(texts))
+        return pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), texts)
+
+    def records(self, rows: Places, key: bytes) -> pa.StringViewArray:
         """The whole records, each as a text of its own; under a key without secrets that are plain strings
-        (`Redactor.hide`).
+        (`Redactor.hide`). What can stay as it is is not copied.
         """
-        layout = self._layout.handle
-        size = self._call("uv_record_bytes", layout, *_rows(rows))
-        offsets, texts = np.empty(len(rows) + 1, np.int64), pa.allocate_buffer(size)
-        self._call("uv_records", layout, *_rows(rows), key, len(key), _at(offsets), *_room(texts))
-        return pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), texts)
+        wanted = (self._layout.handle, *_rows(rows), key, len(key))
+        views, texts = np.empty((len(rows), 4), np.int32), pa.allocate_buffer(self._call("uv_record_bytes", *wanted))
+        n_staying = self._call("uv_records", *wanted, _at(views), *_room(texts))
+        buffers = [None, pa.py_buffer(views), pa.py_buffer(self._data if n_staying else b""), texts]
+        return pa.Array.from_buffers(pa.string_view(), len(rows), buffers)
 
     def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
         known = texts.drop_null()
@@ -214,6 +246,14 @@ def event_ids(
     of_natives, of_actions, of_outcomes = (_addresses(column) for column in strings)
     _call("uv_event_ids", name, len(name), n, *of_natives, _at(at), *of_actions, *of_outcomes, _at(out))
     return _of_equal_length(out, _ID_CHARACTERS)
+
+
+def _ways(steps: Iterable[tuple[int, str, bool]]) -> list[Way]:
+    """The whole way that ends with each step, from the way before it, the name, and whether it has one."""
+    ways: list[Way] = []
+    for before, name, is_member in steps:
+        ways.append((*ways[before], name if is_member else None) if ways else ())
+    return ways
 
 
 def _at(array: npt.NDArray[Any]) -> int:

@@ -197,7 +197,7 @@ class _Together:
     def _finish(self, files: SmallFiles) -> None:
         del self._gathered[files.source.name]
         batches, refused = files.finish()
-        self._held += sum(events.nbytes for events in batches) + sum(len(record.raw) for _, record in refused)
+        self._held += _memory_of(batches) + sum(len(record.raw) for _, record in refused)
         self._part.events += [events for events in batches if events.num_rows]
         self._part.refused += refused
 
@@ -215,5 +215,10 @@ class _Together:
 
 
 def _held(file: InputFile) -> int:
-    n_bytes: int = sum(batch.nbytes for batch in file.pending)
-    return n_bytes + sum(len(refused.raw) for refused in file.refused)
+    return _memory_of(file.pending) + sum(len(refused.raw) for refused in file.refused)
+
+
+def _memory_of(batches: Sequence[pa.RecordBatch]) -> int:
+    """Bytes of what they refer to, each once: `raw` of several may be views of one text."""
+    buffers = (buffer for batch in batches for column in batch for buffer in column.buffers())
+    return sum({buffer.address: buffer.size for buffer in buffers if buffer is not None}.values())

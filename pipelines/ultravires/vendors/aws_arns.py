@@ -4,22 +4,15 @@ Formats: AWS Service Authorization Reference, `Resource types defined by ...` of
 """
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
-from ultravires.reading.values import mapping, sequence, text
+from ultravires.reading.values import sequence, text
 
 ARN_PARTS = 6
 _ASSUMED = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/(.+)")
 _QUEUE = re.compile(r"https://(?:sqs\.|queue\.|)([a-z0-9-]+)\.?(?:queue\.)?amazonaws\.com(?:\.cn)?/(\d{12})/([^/?]+)")
-_LISTED = (
-    ("instancesSet", "instanceId"),
-    ("volumeSet", "volumeId"),
-    ("groupSet", "groupId"),
-    ("snapshotSet", "snapshotId"),
-)
-
 # service -> request parameter -> what comes before the value in the ARN's resource. The account and region come
 # before that, but for the services in _GLOBAL, which have no region, and s3, which has neither.
 _NAMED: dict[str, dict[str, str]] = {
@@ -80,13 +73,39 @@ _NAMED: dict[str, dict[str, str]] = {
     "redshift": {"clusterIdentifier": "cluster:"},
 }
 _NO_NAMES: dict[str, str] = {}
-_LISTS = frozenset({name for name, _ in _LISTED} | {"instanceIds"})
-NAMES_MORE = f'"(?:arn:|(?:{"|".join(sorted(_LISTS))})":)'
-"""In the text of a request to S3: it may name more than its object, by an ARN or in a list."""
+_ALL_NAMES = frozenset(chain.from_iterable(_NAMED.values()))
+
+
+class Listed(NamedTuple):
+    """A list of EC2's things in a request: the way to each id in it, how those that count begin, what stands before one
+    in the last part of its ARN.
+    """
+
+    way: tuple[str | None, ...]
+    beginning: str
+    shape: str
+
+
+def _in_set(member: str, name: str) -> Listed:
+    return Listed((member, "items", None, name), "", _NAMED["ec2"][name])
+
+
+LISTED = (
+    _in_set("instancesSet", "instanceId"),
+    _in_set("volumeSet", "volumeId"),
+    _in_set("groupSet", "groupId"),
+    _in_set("snapshotSet", "snapshotId"),
+    Listed(("instanceIds", None), "i-", _NAMED["ec2"]["instanceId"]),
+)
+"""In the order in which they count."""
+_LISTS = frozenset(listed.way[0] for listed in LISTED)
 _GLOBAL = frozenset({"iam"})
 _ARN_SERVICE = {"ec2-instance-connect": "ec2"}
 _MARKS = {"kms": "alias/", "ssm": "i-"}
 """How a value begins that is of another kind than its name says: an alias for a key, a plain instance."""
+IS_ARN = "arn:"
+BEGINNINGS = (IS_ARN, *_MARKS.values())
+"""By which values of request parameters are told apart."""
 _SSM_INSTANCE = frozenset({"instanceId", "target"})
 
 
@@ -128,33 +147,49 @@ def add_requested(
     found: list[str], request: dict[str, Any], service: str, region: str | None, account: str | None
 ) -> None:
     """Append the ARNs that request parameters name to those that were found before."""
-    names, mark = _NAMED.get(service, _NO_NAMES), _MARKS.get(service)
+    names = _NAMED.get(service, _NO_NAMES)
     is_listing = False
     for name, value in request.items():
         if type(value) is not str:
             is_listing = is_listing or name in _LISTS
-        elif value[:4] == "arn:":
-            if name in names or name[-3:].lower() == "arn" or name in ("bucketName", "modelId"):
-                found.append(value)
-        elif name in names and value and account and (region is not None or service in _GLOBAL):
-            start = _start(service, name, mark is not None and value.startswith(mark), region, account)
-            found.append(start + (value.lstrip("/") if start[-1] == "/" else value))
+        elif value and (name in names or may_be_arn(name)):
+            beginning = next(filter(value.startswith, BEGINNINGS), "")
+            opening = opening_of(service, name, beginning, region, account)
+            if opening is not None:
+                found.append(opening + (value.lstrip("/") if opening[-1:] == "/" else value))
     if service == "s3" or "bucketName" in request:
         arn = object_arn(request.get("bucketName"), request.get("key"), region)
         if arn is not None:
             found.append(arn)
-    if service == "sqs" and (queue := text(request.get("queueUrl"))):
-        found += _of_queue(queue, region)
-    if is_listing and account and region:
+    if service == "sqs" and (queue := queue_arn(text(request.get("queueUrl")))):
+        found.append(queue)
+    if is_listing:
         _add_listed(found, request, region, account)
+
+
+def may_name(name: str) -> bool:
+    """Whether there is a service in whose requests a parameter of this name may name a resource."""
+    return name in _ALL_NAMES or may_be_arn(name)
+
+
+def may_be_arn(name: str) -> bool:
+    """Whether a request parameter of this name is a resource where its value is an ARN, in any service."""
+    return name[-3:].lower() == "arn" or name in ("bucketName", "modelId")
 
 
 # Requests differ in the names of things, seldom in their kind and place.
 @lru_cache(maxsize=16_384)
-def _start(service: str, name: str, is_marked: bool, region: str | None, account: str) -> str:
-    """The ARN up to the value that the request parameter `name` holds."""
-    shape = _NAMED[service][name]
-    prefix = _ARN_SERVICE.get(service, service)
+def opening_of(service: str, name: str, beginning: str, region: str | None, account: str | None) -> str | None:
+    """What stands before the value of the request parameter `name` in the ARN of what it names, or None. `beginning` is
+    the one of BEGINNINGS that the value begins with, or nothing.
+    """
+    names = _NAMED.get(service, _NO_NAMES)
+    if beginning == IS_ARN:
+        return "" if name in names or may_be_arn(name) else None
+    if name not in names or not account or (region is None and service not in _GLOBAL):
+        return None
+    shape, prefix = names[name], _ARN_SERVICE.get(service, service)
+    is_marked = beginning == _MARKS.get(service)
     if service == "kms" and is_marked:
         shape = ""
     if service == "ssm" and name in _SSM_INSTANCE:
@@ -166,26 +201,42 @@ def _start(service: str, name: str, is_marked: bool, region: str | None, account
 
 def object_arn(bucket: Any, key: Any, region: str | None) -> str | None:
     """The object in a bucket, or the bucket where no key is given; None where no bucket is named by its name."""
-    if type(bucket) is not str or not bucket or bucket[:4] == "arn:":
+    if type(bucket) is not str or not bucket or bucket.startswith(IS_ARN):
         return None
-    start = f"arn:{partition_of(region)}:s3:::{bucket}"
+    start = bucket_opening(region) + bucket
     return f"{start}/{key}" if type(key) is str and key else start
 
 
-def _of_queue(url: str, region: str | None) -> Iterator[str]:
-    if match := _QUEUE.fullmatch(url):
-        yield f"arn:{partition_of(match[1])}:sqs:{match[1]}:{match[2]}:{match[3]}"
+def bucket_opening(region: str | None) -> str:
+    """What stands before the name of a bucket in its ARN."""
+    return f"arn:{partition_of(region)}:s3:::"
 
 
-def _add_listed(found: list[str], request: dict[str, Any], region: str, account: str) -> None:
-    start = f"arn:{partition_of(region)}:ec2:{region}:{account}:"
-    for member, name in _LISTED:
-        if member in request and (items := sequence(mapping(request[member]).get("items"))):
-            start_of_one = start + _NAMED["ec2"][name]
-            for item in items:
-                if type(item) is dict and type(value := item.get(name)) is str and value:
-                    found.append(start_of_one + value)
-    if "instanceIds" in request:
-        start_of_one = start + _NAMED["ec2"]["instanceId"]
-        named = sequence(request["instanceIds"])
-        found += [start_of_one + value for value in named if type(value) is str and value[:2] == "i-"]
+def queue_arn(url: str | None) -> str | None:
+    """The queue that a URL of SQS names."""
+    match = _QUEUE.fullmatch(url) if url else None
+    return f"arn:{partition_of(match[1])}:sqs:{match[1]}:{match[2]}:{match[3]}" if match else None
+
+
+def opening_of_listed(listed: Listed, region: str | None, account: str | None) -> str | None:
+    """What stands before an id in the ARN of a listed thing; None where that is not known."""
+    return f"arn:{partition_of(region)}:ec2:{region}:{account}:{listed.shape}" if account and region else None
+
+
+def _add_listed(found: list[str], request: dict[str, Any], region: str | None, account: str | None) -> None:
+    for listed in LISTED:
+        opening = opening_of_listed(listed, region, account)
+        if opening is not None:
+            ids = _along(request, listed.way)
+            found += [opening + id_ for id_ in ids if type(id_) is str and id_ and id_.startswith(listed.beginning)]
+
+
+def _along(value: Any, way: tuple[str | None, ...]) -> list[Any]:
+    """What lies so inside of a decoded value."""
+    values = [value]
+    for name in way:
+        if name is None:
+            values = [element for one in values if type(one) is list for element in one]
+        else:
+            values = [one[name] for one in values if type(one) is dict and name in one]
+    return values

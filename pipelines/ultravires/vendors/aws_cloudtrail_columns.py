@@ -15,11 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.column_values import micros_column
-from ultravires.reading.columns import ABSENT, ARRAY, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
+from ultravires.reading.columns import ABSENT, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
 from ultravires.reading.source import Options
 from ultravires.reading.values import mapping, text, truth
 from ultravires.vendors.addresses import addresses_of
-from ultravires.vendors.aws_arns import NAMES_MORE, add_requested, object_arn
 from ultravires.vendors.aws_cloudtrail_deliveries import ARRAYS
 from ultravires.vendors.aws_cloudtrail_records import (
     SERVICE_SUFFIX,
@@ -35,6 +34,7 @@ from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, may_i
 from ultravires.vendors.aws_identities import actor_of, on_behalf_of
 from ultravires.vendors.aws_issued_columns import IssuedColumns
 from ultravires.vendors.aws_ocsf import ocsf_class
+from ultravires.vendors.aws_resource_columns import resource_columns
 from ultravires.vendors.aws_verified_permissions import SERVICE as DECIDES
 
 _PATHS = (
@@ -65,17 +65,6 @@ _AT_ONCE = 500
 """Decoded values that are held at a time: more would leave the processor's cache before they are looked at."""
 
 
-class _Resource(msgspec.Struct, gc=False):
-    arn: Any = msgspec.field(name="ARN", default=None)
-
-
-class _Object(msgspec.Struct, gc=False):
-    bucket: Any = msgspec.field(name="bucketName", default=None)
-    key: Any = None
-
-
-_RESOURCES = msgspec.json.Decoder(list[list[_Resource | str | int | float | bool | list[Any] | None]])
-_OBJECTS = msgspec.json.Decoder(list[_Object])
 _decode = msgspec.json.Decoder().decode
 _ANY = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -144,7 +133,7 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
         ),
         "account_uid": account,
         "action": call.spread([f"{service}:{name}" for service, name, _ in calls], _TEXT),
-        "resource_uids": _resources(fields, call, [service for service, _, _ in calls], account),
+        "resource_uids": resource_columns(fields, call.codes, [service for service, _, _ in calls], account),
         "outcome": error.column(lambda code: outcome_of({}, "", text(code)), _TEXT),
         "error_code": error.column(text, _TEXT),
         "src_ip": addresses_of(address),
@@ -275,49 +264,6 @@ def _details(callers: _Callers, call: Distinct) -> pa.StringArray:
 
 def _written(detail: Mapping[str, Any]) -> str:
     return msgspec.json.encode(detail).decode()
-
-
-def _resources(fields: Fields, call: Distinct, services: Sequence[str], account: pa.StringArray) -> pa.ListArray:
-    """As `resource_arns` finds them: what a record lists, then what its request names, each once."""
-    found = _listed(fields)
-    regions, accounts = _shared(fields.text("awsRegion")), _shared(account)
-    requests = fields.json("requestParameters")
-    is_asking = fields.kinds("requestParameters") == OBJECT
-    is_object = is_asking & _each(call, [service == "s3" for service in services])
-    is_object &= ~_where(is_object, requests, NAMES_MORE)
-    places = np.nonzero(is_object)[0]
-    for row, request in zip(places.tolist(), _decoded(requests.take(places), _OBJECTS), strict=True):
-        if arn := object_arn(request.bucket, request.key, regions[row]):
-            found[row].append(arn)
-    places = np.nonzero(is_asking & ~is_object)[0]
-    of_calls = call.codes.tolist()
-    for row, request in zip(places.tolist(), _decoded(requests.take(places), _ANY), strict=True):
-        add_requested(found[row], request, services[of_calls[row]], regions[row], accounts[row])
-    return pa.array(map(_each_once, found), pa.list_(_TEXT), size=len(found))
-
-
-def _listed(fields: Fields) -> list[list[str]]:
-    """The ARNs that each record lists."""
-    found: list[list[str]] = [[] for _ in range(len(fields))]
-    places = np.nonzero(fields.kinds("resources") == ARRAY)[0]
-    for row, items in zip(places.tolist(), _decoded(fields.json("resources").take(places), _RESOURCES), strict=True):
-        for item in items:
-            if type(item) is _Resource and type(item.arn) is str and item.arn:
-                found[row].append(item.arn)
-    return found
-
-
-def _shared(texts: pa.StringArray) -> list[str | None]:
-    """The texts, equal ones as the same object: what is remembered by them is found faster."""
-    encoded = texts.dictionary_encode()
-    values = [*encoded.dictionary.to_pylist(), None]
-    return [values[code] for code in encoded.indices.fill_null(len(values) - 1).to_pylist()]
-
-
-def _each_once(arns: list[str]) -> list[str]:
-    if len(arns) < 2 or (len(arns) == 2 and arns[0] != arns[1]):
-        return arns
-    return list(dict.fromkeys(arns))
 
 
 def _decoded(texts: pa.StringArray, decoder: Any) -> Iterator[Any]:

@@ -112,8 +112,9 @@ class ColumnReader:
     def _columns(self, scan: native.Scan, rows: Places) -> dict[str, pa.Array]:
         count = len(rows)
         fields = Fields(scan, self._paths, rows)
-        said = {name: _plain(column) for name, column in self._columnar.columns(fields, self._options).items()}
-        said["detail"] = self._builder.redacted(said["detail"])
+        said = dict(self._columnar.columns(fields, self._options))
+        said["detail"] = self._redacted(said["detail"])
+        said = {name: _plain(column) for name, column in said.items()}
         moments = said["event_at"].cast(pa.int64())
         columns = said | {
             "event_id": native.event_ids(self._source.log, said["native_id"], moments, said["action"], said["outcome"]),
@@ -127,6 +128,11 @@ class ColumnReader:
         columns.setdefault("keys", _NO_KEYS.take(pa.repeat(0, count)))
         columns.setdefault("resource_uids", _NO_RESOURCES.take(pa.repeat(0, count)))
         return columns
+
+    def _redacted(self, texts: pa.Array) -> pa.Array:
+        if not isinstance(texts, pa.DictionaryArray):
+            return self._builder.redacted(texts)
+        return pa.DictionaryArray.from_arrays(texts.indices, self._builder.redacted(texts.dictionary))
 
 
 @dataclass

@@ -78,11 +78,11 @@ def mended(
     return pc.replace_with_mask(values, is_odd, pa.array(meanings, values.type))
 
 
-def dense(one: Codes, other: Codes) -> tuple[Codes, list[tuple[int, int]]]:
-    """Codes (from 0 on) of the different pairs that two columns of codes make, and those pairs."""
+def dense(one: Codes, other: Codes) -> tuple[Codes, Codes]:
+    """Codes (from 0 on) of the different pairs that two columns of codes make, and those pairs, of shape (n, 2)."""
     pairs = pa.array(one.astype(np.int64) << 32 | other).dictionary_encode()
     values = pairs.dictionary.to_numpy()
-    return pairs.indices.to_numpy(), list(zip((values >> 32).tolist(), (values & 0xFFFF_FFFF).tolist(), strict=True))
+    return pairs.indices.to_numpy(), np.stack([values >> 32, values & 0xFFFF_FFFF], axis=1).astype(np.int32)
 
 
 def starting(texts: pa.StringArray, beginnings: Sequence[str]) -> Codes:

@@ -4,9 +4,8 @@ What is unusual (revoked credentials, sign-ins, session tags, decisions, what Cl
 of the source.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.column_values import micros_column
-from ultravires.reading.columns import ABSENT, NULL, OBJECT, Columnar, Distinct, Fields, Mask, key_lists
+from ultravires.reading.column_values import dense, micros_column
+from ultravires.reading.columns import ABSENT, NULL, OBJECT, Codes, Columnar, Distinct, Fields, Mask, key_lists
+from ultravires.reading.detail_texts import more_members, objects
 from ultravires.reading.source import Options
 from ultravires.reading.values import mapping, text, truth
 from ultravires.vendors.addresses import addresses_of
@@ -30,14 +30,16 @@ from ultravires.vendors.aws_cloudtrail_records import (
     session_of,
     workload_of,
 )
-from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, may_issue, may_revoke
+from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, issues_session, may_issue, may_revoke
 from ultravires.vendors.aws_identities import actor_of, on_behalf_of
-from ultravires.vendors.aws_issued_columns import IssuedColumns
+from ultravires.vendors.aws_issued_columns import PATHS as ISSUED_PATHS
+from ultravires.vendors.aws_issued_columns import IssuedColumns, OwnKeys, issued_columns
 from ultravires.vendors.aws_ocsf import ocsf_class
 from ultravires.vendors.aws_resource_columns import resource_columns
 from ultravires.vendors.aws_verified_permissions import SERVICE as DECIDES
 
 _PATHS = (
+    *ISSUED_PATHS,
     "eventVersion",
     "userIdentity",
     "eventTime",
@@ -60,13 +62,10 @@ _PATHS = (
 )
 _TEXT = pa.string()
 _NOBODY = actor_of({}, "")
-_EMPTY = "{}"
-_AT_ONCE = 500
-"""Decoded values that are held at a time: more would leave the processor's cache before they are looked at."""
+_NOTHING_SAID = "{}"
 
 
 _decode = msgspec.json.Decoder().decode
-_ANY = msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def _takes(fields: Fields) -> Mask:
@@ -110,7 +109,7 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
     classes = [ocsf_class(*called) for called in calls]
     moments = micros_column(fields.text("eventTime"))
-    issued = _issued(fields, call, callers, moments, options)
+    issued = _issued(fields, call, callers, moments)
     address = fields.text("sourceIPAddress")
     error = fields.distinct("errorCode")
     account = pc.coalesce(fields.text("recipientAccountId"), callers.texts("account"))
@@ -138,8 +137,8 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
         "error_code": error.column(text, _TEXT),
         "src_ip": addresses_of(address),
         "user_agent": fields.text("userAgent"),
-        "issued_credential_uid": issued.spread(issued.credential_uids, _TEXT),
-        "issued_expires_at": issued.spread(issued.expires_at, pa.int64()),
+        "issued_credential_uid": issued.spread(issued.credential_uids),
+        "issued_expires_at": issued.spread(issued.expires_at),
         "keys": key_lists(
             count,
             [
@@ -148,17 +147,16 @@ def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
                 ("shared_event", fields.text("sharedEventID"), "carries"),
                 ("source_identity", callers.column("source_identity"), "carries"),
                 ("session_name", callers.column("session"), "carries"),
-                *((kind, issued.spread(values, _TEXT), "carries") for kind, values in issued.keys.items()),
+                *((kind, issued.spread(values), "carries") for kind, values in issued.keys.items()),
             ],
         ),
-        "detail": issued.in_details(_details(callers, call)),
+        "detail": _details(callers, call, issued),
     }
 
 
 class _Caller(NamedTuple):
     """What a `userIdentity` says, as far as it does not depend on the call."""
 
-    actor: Any
     uid: Any
     kind: Any
     name: Any
@@ -169,8 +167,10 @@ class _Caller(NamedTuple):
     on_behalf_of: Any
     workload: Any
     session: Any
+    federated_subject: Any
     opening: Any
-    """Of the column `detail`, without its end."""
+    closing: Any
+    """Members of `detail`, before and behind what the event issued."""
 
 
 # Sessions go on from file to file.
@@ -178,8 +178,9 @@ class _Caller(NamedTuple):
 def _caller(identity: str | None) -> _Caller:
     said = mapping(_decode(identity)) if identity else {}
     actor = actor_of(said, "")  # the call matters in sign-ins alone
+    detail = detail_of({}, actor, NOTHING_ISSUED)
+    has_mfa = detail.pop("mfa", None)
     return _Caller(
-        actor,
         actor.uid,
         actor.kind,
         actor.name,
@@ -190,7 +191,9 @@ def _caller(identity: str | None) -> _Caller:
         on_behalf_of(said),
         workload_of(actor),
         session_of(actor),
-        _written(detail_of({}, actor, NOTHING_ISSUED))[:-1],
+        actor.federated_subject,
+        more_members(**detail),
+        more_members(mfa=has_mfa),
     )
 
 
@@ -205,78 +208,47 @@ class _Callers:
         self.said = _Caller(*zip(_caller(None), *map(_caller, identities), strict=True))
         """Of each member what all callers say, one after the other."""
 
+    def each(self, member: str) -> pa.StringArray:
+        """What the different callers say."""
+        return pa.array(getattr(self.said, member), _TEXT)
+
     def column(self, member: str) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(pa.array(self.codes), pa.array(getattr(self.said, member), _TEXT))
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes), self.each(member))
 
     def texts(self, member: str) -> pa.StringArray:
-        return pa.array(getattr(self.said, member), _TEXT).take(pa.array(self.codes))
+        return self.each(member).take(pa.array(self.codes))
 
 
-def _spread(distinct: Distinct, meanings: Sequence[str | None]) -> pa.StringArray:
-    return pa.array(meanings, _TEXT).take(pa.array(distinct.codes))
-
-
-def _issued(
-    fields: Fields,
-    call: Distinct,
-    callers: "_Callers",
-    moments: pa.Int64Array,
-    options: Options,
-) -> IssuedColumns:
+def _issued(fields: Fields, call: Distinct, callers: "_Callers", moments: pa.Int64Array) -> IssuedColumns:
     """What the few records with a new credential in their response issued."""
-    may_be = _each(call, [may_issue(name) for _, name, _, _ in call.values])
-    issued = IssuedColumns(may_be & (fields.kinds("responseElements") == OBJECT))
-    few = fields.where(issued.is_issuing)
-    requests = pc.if_else(few.kinds("requestParameters") == OBJECT, few.json("requestParameters"), _EMPTY)
-    for request, response, of_call, of_caller, moment in zip(
-        _decoded(requests, _ANY),
-        _decoded(few.json("responseElements"), _ANY),
-        call.codes[issued.is_issuing].tolist(),
-        callers.codes[issued.is_issuing].tolist(),
-        moments.filter(pa.array(issued.is_issuing)).to_pylist(),
-        strict=True,
-    ):
-        _, name, is_read, event_type = call.values[of_call]
-        record = {
-            "requestParameters": request,
-            "responseElements": response,
-            "readOnly": is_read,
-            "eventType": event_type,
-        }
-        issued.add(record, name, moment, callers.said.actor[of_caller], options)
-    return issued
+    is_issuing = _each(call, [may_issue(name) for _, name, _, _ in call.values])
+    is_issuing &= fields.kinds("responseElements") == OBJECT
+    is_issuing[is_issuing] = pc.not_equal(fields.where(is_issuing).json("responseElements"), _NOTHING_SAID)
+    is_session = _each(call, [issues_session(name) for _, name, _, _ in call.values])
+    few = pa.array(callers.codes[is_issuing])
+    own = OwnKeys(*(callers.each(member).take(few) for member in ("source_identity", "session", "federated_subject")))
+    of_few = fields.where(is_issuing)
+    return issued_columns(of_few, is_issuing, is_session[is_issuing], moments.filter(pa.array(is_issuing)), own)
 
 
-def _details(callers: _Callers, call: Distinct) -> pa.StringArray:
-    """What the actor says comes first, then what the call says: each is written once for equal ones."""
-    of_calls = [
-        _written(detail_of({"readOnly": is_read, "eventType": event_type}, _NOBODY, NOTHING_ISSUED))
-        for _, _, is_read, event_type in call.values
-    ]
-    is_first = np.array([opening != _EMPTY[:-1] for opening in callers.said.opening], np.bool_)[callers.codes]
-    is_second = _each(call, [written != _EMPTY for written in of_calls])
-    return pc.binary_join_element_wise(
-        callers.texts("opening"),
-        _spread(call, [written[1:] for written in of_calls]),
-        pc.if_else(pa.array(is_first & is_second), ",", ""),
-    )
+def _said_of_call(is_read: Any, event_type: Any) -> str:
+    return more_members(**detail_of({"readOnly": is_read, "eventType": event_type}, _NOBODY, NOTHING_ISSUED))
 
 
-def _written(detail: Mapping[str, Any]) -> str:
-    return msgspec.json.encode(detail).decode()
+def _details(callers: _Callers, call: Distinct, issued: IssuedColumns) -> pa.DictionaryArray:
+    """Equal ones are written once; those of events that issue something each by itself."""
+    openings, closings = callers.each("opening"), callers.each("closing")
+    of_calls = pa.array([_said_of_call(is_read, event_type) for _, _, is_read, event_type in call.values], _TEXT)
 
+    def written(of_callers: Codes, members: tuple[pa.StringArray, ...], calls: Codes) -> pa.StringArray:
+        at = pa.array(of_callers)
+        return objects([openings.take(at), *members, closings.take(at), of_calls.take(pa.array(calls))])
 
-def _decoded(texts: pa.StringArray, decoder: Any) -> Iterator[Any]:
-    """The values that these JSON texts hold; a call of the decoder for each would cost more."""
-    return chain.from_iterable(_decoded_parts(texts, decoder))
-
-
-def _decoded_parts(texts: pa.StringArray, decoder: Any) -> Iterator[list[Any]]:
-    ended = pc.binary_join_element_wise(texts, "", ",")
-    _, ends, data = ended.buffers()
-    for start in range(0, len(texts), _AT_ONCE):
-        first, last = np.frombuffer(ends, np.int32)[[start, min(start + _AT_ONCE, len(texts))]]
-        yield decoder.decode(b"".join((b"[", memoryview(data)[first : last - 1], b"]")))
+    codes, pairs = dense(callers.codes, call.codes)
+    usual = written(pairs[:, 0], (), pairs[:, 1])
+    own = written(callers.codes[issued.is_issuing], issued.members, call.codes[issued.is_issuing])
+    codes = np.where(issued.is_issuing, len(usual) + np.cumsum(issued.is_issuing) - 1, codes)
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.concat_arrays([usual, own]))
 
 
 def _paths(_: Options) -> tuple[str, ...]:

@@ -51,6 +51,11 @@ def may_issue(name: str) -> bool:
     return name in _ISSUES
 
 
+def issues_session(name: str) -> bool:
+    """Whether what an event of this name issues is a session, and no access key."""
+    return name in _ISSUES_SESSION
+
+
 def may_revoke(name: str) -> bool:
     """Whether an event of this name revokes a credential where it succeeds."""
     return name in _REVOKES
@@ -65,8 +70,7 @@ def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
         return NOTHING_ISSUED
     request = mapping(record.get("requestParameters"))
     credentials = mapping(response.get("credentials"))
-    seconds = integer(request.get("durationSeconds"))
-    seconds = seconds if seconds is not None and 0 < seconds <= _LONGEST_SESSION else None
+    seconds = seconds_of_session(request.get("durationSeconds"))
     expires_at = micros_of_expiry(credentials.get("expiration"))
     if expires_at is None and seconds is not None:
         expires_at = event_at + seconds * _SECOND
@@ -81,6 +85,12 @@ def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
         federated_subject=text(response.get("subjectFromWebIdentityToken")) or text(response.get("subject")),
         source_identity=text(request.get("sourceIdentity")) or text(response.get("sourceIdentity")),
     )
+
+
+def seconds_of_session(duration: Any) -> int | None:
+    """For how long a session was asked for, where it can be so long."""
+    seconds = integer(duration)
+    return seconds if seconds is not None and 0 < seconds <= _LONGEST_SESSION else None
 
 
 def _issued_role(request: dict[str, Any], response: dict[str, Any]) -> tuple[str | None, str | None]:

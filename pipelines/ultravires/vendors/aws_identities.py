@@ -11,6 +11,8 @@ from ultravires.vendors.aws_arns import role_of_session
 _SSO_ROLE = "AWSReservedSSO_"
 _HUMAN_TYPES = frozenset({"Root", "SAMLUser", "IdentityCenterUser"})
 _SIGN_IN = "ConsoleLogin"
+MASKED = "*"
+"""In an access key id: letters of it were taken out."""
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):
@@ -121,7 +123,7 @@ def on_behalf_of(identity: dict[str, Any]) -> str | None:
 def credential_id(value: Any) -> str | None:
     """An access key id; None where it was masked with asterisks, for then many keys share it."""
     key = text(value)
-    return key if key and "*" not in key else None
+    return key if key and MASKED not in key else None
 
 
 def _kind(kind: str | None, role: str | None, via_service: str | None, *, is_human: bool) -> str:

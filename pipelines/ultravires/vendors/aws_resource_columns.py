@@ -72,7 +72,7 @@ def _places(
     codes, of_calls = dense(calls, regions)
     codes, of_places = dense(codes, accounts)
     known = []
-    for code, of_account in of_places:
+    for code, of_account in of_places.tolist():
         of_call, of_region = of_calls[code]
         known.append(_Place(services[of_call], known_regions[of_region], known_accounts[of_account]))
     return codes, known
@@ -96,7 +96,7 @@ def _named(request: Leaves, codes: Codes, places: list[_Place]) -> _Found:
     at_places, pairs = dense(request.codes[is_wanted], codes[rows])
     which, cases = dense(at_places, starting(texts, BEGINNINGS))
     openings = []
-    for pair, beginning in cases:
+    for pair, beginning in cases.tolist():
         way, place = request.ways[pairs[pair][0]], places[pairs[pair][1]]
         openings.append(
             opening_of(place.service, way[0] or "", ("", *BEGINNINGS)[beginning], place.region, place.account)

@@ -17,13 +17,14 @@ from ultravires.reading.columns import (
     OBJECT,
     STRING,
     TRUE,
+    UNSURE,
     Codes,
     Fields,
     Leaves,
     Places,
     Way,
 )
-from ultravires.reading.values import canonical
+from ultravires.reading.values import canonical, text
 
 _NOTHING = object()
 _KINDS = {str: STRING, int: NUMBER, float: NUMBER, type(None): NULL, dict: OBJECT, list: ARRAY, object: ABSENT}
@@ -73,6 +74,11 @@ class ScannedByPython:
         codes = np.array([known.index(way) for way in ways], np.int32)
         array = pa.array(texts, pa.string())
         return Leaves(np.array(places, np.int32), codes, known, lambda mask: array.filter(pa.array(mask)))
+
+    def moments(self, field: int, rows: Places) -> tuple[Places, npt.NDArray[np.uint8]]:
+        texts = [text(value) for value in self._of(field, rows)]
+        known = [UNSURE if value else ABSENT for value in texts]  # all of them are left to Python
+        return np.zeros(len(texts), np.int64), np.array(known, np.uint8)
 
     def json_hashes(self, texts: pa.StringArray, key: bytes) -> pa.StringArray:
         values = [None if text is None else canonical(msgspec.json.decode(text)) for text in texts.to_pylist()]

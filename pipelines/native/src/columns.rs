@@ -259,10 +259,27 @@ fn hash_of(scan: &Scan, data: &[u8], fields: &[u32], row: usize, seed: u64) -> u
     })
 }
 
-pub fn hash_text(text: &[u8], mut hash: u64, seed: u64) -> u64 {
-    let mut words = text.chunks_exact(8);
-    for word in &mut words {
-        hash = mix(hash, u64::from_le_bytes(word.try_into().expect("eight bytes")), seed);
+pub fn hash_text(text: &[u8], hash: u64, seed: u64) -> u64 {
+    let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    let mut blocks = text.chunks_exact(32);
+    // four at a time: each waits for its own one only
+    let mut hashes = [hash, !hash, hash.rotate_left(17), hash.rotate_left(43)];
+    for block in &mut blocks {
+        for (hash, bytes) in hashes.iter_mut().zip(block.chunks_exact(8)) {
+            *hash = mix(*hash, word(bytes), seed);
+        }
+    }
+    let mut hash = if text.len() < 32 {
+        hash
+    } else {
+        hashes
+            .into_iter()
+            .reduce(|one, other| mix(one, other, seed))
+            .expect("four")
+    };
+    let mut words = blocks.remainder().chunks_exact(8);
+    for bytes in &mut words {
+        hash = mix(hash, word(bytes), seed);
     }
     let rest = words
         .remainder()

@@ -207,6 +207,16 @@ impl Secrets {
         }
     }
 
+    /// Whether JSON text may name a secret, or hides names behind escapes of a string in a string: as the search in
+    /// `reading.redaction`, but that it also says so of letters that only Python can compare.
+    pub fn may_be_in(&self, text: &[u8]) -> bool {
+        let is_suspect = |place: usize| match text[place] {
+            b'"' => self.ending(&text[..place]) != Ending::Nothing,
+            _ => text[place..].starts_with(br"\\u"),
+        };
+        (0..text.len()).any(|place| matches!(text[place], b'"' | b'\\') && is_suspect(place))
+    }
+
     /// How the text ends that ends at a quote: whether in a secret's name, behind a quote or a dot, as the search in
     /// `reading.redaction` would find it. `before` is everything in front of that quote.
     #[inline(always)]

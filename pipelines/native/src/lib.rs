@@ -10,6 +10,7 @@ mod event_ids;
 mod json;
 mod layout;
 mod leaves;
+mod moments;
 mod nested;
 mod sha256;
 
@@ -415,6 +416,52 @@ pub unsafe extern "C" fn uv_record_hashes(
             records.map(|(start, end)| &data[start as usize..end as usize]),
             room(out, 2 * size * n),
         );
+        DONE
+    })
+}
+
+/// Says of each text whether it may hold a secret.
+///
+/// # Safety
+/// `layout` comes from `uv_layout_new`; `offsets` holds `n + 1`, `texts` the bytes up to the last, `out` `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_suspects(
+    layout: *const Layout,
+    n: usize,
+    offsets: *const i32,
+    texts: *const u8,
+    out: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let offsets = list(offsets, n + 1);
+        let texts = bytes(texts, offsets[n] as usize);
+        for (answer, ends) in room(out, n).iter_mut().zip(offsets.windows(2)) {
+            *answer = (*layout).secrets.may_be_in(&texts[ends[0] as usize..ends[1] as usize]) as u8;
+        }
+        DONE
+    })
+}
+
+/// Moments in a field, and what each is (`moments::of_field`).
+///
+/// # Safety
+/// `rows`, `out` and `kinds` hold `n`.
+#[no_mangle]
+pub unsafe extern "C" fn uv_moments(
+    scan: *const Scan,
+    data: *const u8,
+    length: usize,
+    field: usize,
+    rows: *const i64,
+    n: usize,
+    out: *mut i64,
+    kinds: *mut u8,
+) -> i64 {
+    guarded(|| {
+        let (out, kinds) = (room(out, n), room(kinds, n));
+        for (place, &row) in list(rows, n).iter().enumerate() {
+            (out[place], kinds[place]) = moments::of_field(&*scan, bytes(data, length), field, row);
+        }
         DONE
     })
 }

@@ -81,7 +81,7 @@ class ColumnReader:
         rows_taken = np.flatnonzero(taken.mask)
         starts = range(0, len(rows_taken), MAX_ROWS)
         batches = [rows_taken[start : start + MAX_ROWS] for start in starts]
-        return Read(self._builder, parts, batches, [self._columns(scan, rows) for rows in batches])
+        return Read(self._builder, parts, batches, [self._columns(scan, taken.fields.at(rows)) for rows in batches])
 
     def _taken(self, scan: native.Scan) -> "_Taken":
         """Which records are read by the column, and which hold no event."""
@@ -91,7 +91,7 @@ class ColumnReader:
         mask[plain] = self._columnar.takes(fields)
         if self._columnar.ignores is not None:
             ignored[plain] = self._columnar.ignores(fields)
-        return _Taken(mask, ignored)
+        return _Taken(fields, mask, ignored)
 
     def _add_left(self, part: "_Part", scan: native.Scan, is_left: Mask, offset: int) -> bool:
         """Add those records of a text that are left; false where that is much of it, or where one holds several."""
@@ -109,9 +109,8 @@ class ColumnReader:
             part.left.append((place, frame._replace(offset=offset + scan.offset(row))))
         return True
 
-    def _columns(self, scan: native.Scan, rows: Places) -> dict[str, pa.Array]:
-        count = len(rows)
-        fields = Fields(scan, self._paths, rows)
+    def _columns(self, scan: native.Scan, fields: Fields) -> dict[str, pa.Array]:
+        rows, count = fields.rows, len(fields)
         said = dict(self._columnar.columns(fields, self._options))
         said["detail"] = self._redacted(said["detail"])
         said = {name: _plain(column) for name, column in said.items()}
@@ -130,9 +129,9 @@ class ColumnReader:
         return columns
 
     def _redacted(self, texts: pa.Array) -> pa.Array:
-        if not isinstance(texts, pa.DictionaryArray):
-            return self._builder.redacted(texts)
-        return pa.DictionaryArray.from_arrays(texts.indices, self._builder.redacted(texts.dictionary))
+        if isinstance(texts, pa.DictionaryArray):
+            return pa.DictionaryArray.from_arrays(texts.indices, self._redacted(texts.dictionary))
+        return self._builder.redacted(texts) if self._layout.may_hold_secrets(texts) else texts
 
 
 @dataclass
@@ -185,8 +184,9 @@ class Read:
 
 
 class _Taken(NamedTuple):
-    """Of all records which are read by the column, and which hold no event."""
+    """The fields of plain records; of all records which are read by the column, and which hold no event."""
 
+    fields: Fields
     mask: Mask
     ignored: Mask
 

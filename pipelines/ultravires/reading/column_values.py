@@ -9,11 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.columns import Codes
+from ultravires.reading.columns import STRING, UNSURE, Codes, Fields
 from ultravires.reading.values import hex_id, micros, micros_of_nanos
 
-# Nanoseconds since 1970, in which Arrow reads a fraction of any length, reach into the year 2262.
-_USUAL_TIME = r"^2[01]\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
 _NANOS_DIGITS = 19
 """Of the times from 2001 to 2286."""
 _USUAL_HEX = r"^[0-9a-f]*[1-9a-f][0-9a-f]*$"
@@ -25,14 +23,12 @@ _NO_LETTERS = np.zeros(0, np.uint8)
 _IS_LOWER_HEX = np.isin(np.arange(256), list(b"0123456789abcdef"))
 
 
-def micros_column(texts: pa.StringArray) -> pa.Int64Array:
-    """`micros` of each text."""
-    is_usual = pc.match_substring_regex(texts, _USUAL_TIME).fill_null(True)
-    try:
-        moments = pc.if_else(is_usual, texts, None).cast(pa.timestamp("ns", "UTC"))
-    except pa.ArrowInvalid:  # a day that its month does not have, which Arrow does not say of which row
-        return pa.array([micros(value) for value in texts.to_pylist()], pa.int64())
-    return mended(pc.divide(moments.cast(pa.int64()), 1000), is_usual, texts, micros)
+def micros_of(fields: Fields, path: str) -> pa.Int64Array:
+    """`micros` of each text of a field."""
+    moments, known = fields.moments(path)
+    found = pa.array(moments, mask=known != STRING)
+    is_sure = pa.array(known != UNSURE)
+    return mended(found, is_sure, fields.text(path), micros) if is_sure.false_count else found
 
 
 def nanos_column(texts: pa.StringArray) -> pa.Int64Array:

@@ -71,6 +71,11 @@ class Scanned(Protocol):
     def leaves(self, field: int, rows: Places, most_steps: int) -> Leaves:
         """The strings in the rows that hold an object or an array, up to so many steps deep."""
 
+    def moments(self, field: int, rows: Places) -> tuple[Places, npt.NDArray[np.uint8]]:
+        """The times that the rows' texts are, in microseconds since 1970, and STRING; ABSENT where there is no text,
+        UNSURE where only `reading.values.micros` can read it.
+        """
+
     def inner_json(self, field: int, rows: Places) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
         """What JSON is written inside of strings, with its text as we would write it. STRING, and what is between the
         quotes, for a string that does not begin as an object or an array; UNSURE where that is not plainly written or
@@ -115,6 +120,16 @@ class Fields:
     def _places(self) -> Mapping[str, int]:
         return {path.removeprefix("~"): place for place, path in enumerate(self._paths)}
 
+    def at(self, rows: Places) -> "Fields":
+        """The same fields of some of these records, in their order. What was found is not looked for again, so a value
+        of a `Distinct` may be in none of them.
+        """
+        fields = Fields(self._scanned, self._paths, rows)
+        places = np.searchsorted(self.rows, rows)
+        for paths, found in self._distinct.items():
+            fields._distinct[paths] = Distinct(found.codes[places], found.values)
+        return fields
+
     def where(self, mask: Mask) -> "Fields":
         """The same fields of fewer records."""
         return Fields(self._scanned, self._paths, self.rows[mask])
@@ -136,6 +151,10 @@ class Fields:
     def leaves(self, path: str, most_steps: int) -> Leaves:
         """The strings inside of the field where it is an object or an array, up to so many steps deep."""
         return self._scanned.leaves(self._places[path], self.rows, most_steps)
+
+    def moments(self, path: str) -> tuple[Places, npt.NDArray[np.uint8]]:
+        """The times that the field's texts are, as far as they are in the usual form (`Scanned.moments`)."""
+        return self._scanned.moments(self._places[path], self.rows)
 
     def inner_json(self, path: str) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
         """What JSON is written inside of the field's strings, and its text (`Scanned.inner_json`)."""

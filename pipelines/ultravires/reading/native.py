@@ -57,6 +57,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "uv_codes": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER)),
     "uv_record_hashes": (_DONE, (_POINTER, *_TEXT, *_ROWS, *_TEXT, _SIZE, _POINTER)),
     "uv_inner_json": (_DONE, (_POINTER, *_TEXT, _POINTER, _SIZE, *_ROWS, _POINTER, _POINTER, _POINTER, _SIZE)),
+    "uv_suspects": (_DONE, (_POINTER, _SIZE, *_STRINGS, _POINTER)),
+    "uv_moments": (_DONE, (_POINTER, *_TEXT, _SIZE, *_ROWS, *_STRINGS)),
     "uv_json_hashes": (_DONE, (_SIZE, *_STRINGS, *_TEXT, _SIZE, _POINTER)),
     "uv_event_ids": (_DONE, (*_TEXT, _SIZE, *_STRINGS, _POINTER, *_STRINGS, *_STRINGS, _POINTER)),
 }
@@ -113,6 +115,12 @@ class Layout:
             raise RuntimeError("the native scanner failed in uv_scan_new")
         return Scan(handle, self, data, ends)
 
+    def may_hold_secrets(self, texts: pa.StringArray) -> bool:
+        """Whether one of these JSON texts may: `Redactor.suspects` finds which."""
+        strings, out = pa.concat_arrays([texts]), np.empty(len(texts), np.bool_)
+        _call("uv_suspects", self.handle, len(texts), *_addresses(strings), _at(out))
+        return bool(out.any())
+
     def __del__(self) -> None:
         if handle := self.__dict__.get("handle"):
             self._free(handle)
@@ -168,6 +176,11 @@ class Scan:
         valid = np.zeros((n + 7) // 8, np.uint8)
         self._call("uv_texts", field, *_rows(rows), _at(offsets), _at(valid), *_room(texts))
         return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), texts, pa.py_buffer(valid))
+
+    def moments(self, field: int, rows: Places) -> tuple[Places, npt.NDArray[np.uint8]]:
+        moments, known = np.empty(len(rows), np.int64), np.empty(len(rows), np.uint8)
+        self._call("uv_moments", field, *_rows(rows), _at(moments), _at(known))
+        return moments, known
 
     def inner_json(self, field: int, rows: Places) -> tuple[npt.NDArray[np.uint8], pa.StringArray]:
         size = self._call("uv_text_bytes", field, *_rows(rows))

@@ -67,8 +67,8 @@ def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) ->
 
 
 def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
-    """Write events (EVENTS, perhaps `in_views`; at least one) to the new file `path`, readable by its owner only. All is
-    on disk then.
+    """Write events (EVENTS, perhaps `in_views`; at least one) to the new file `path`, readable by its owner only. Then
+    all is on disk.
 
     Raises RunError where the disk does not take it.
     """

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.column_values import dense, micros_column
+from ultravires.reading.column_values import dense, micros_of
 from ultravires.reading.columns import ABSENT, NULL, OBJECT, Codes, Columnar, Distinct, Fields, Mask, key_lists
 from ultravires.reading.detail_texts import more_members, objects
 from ultravires.reading.source import Options
@@ -60,6 +60,8 @@ _PATHS = (
     "recipientAccountId",
     "sharedEventID",
 )
+_CALL = ("eventSource", "eventName", "readOnly", "eventType", "eventCategory")
+"""What records of one kind of call have in common."""
 _TEXT = pa.string()
 _NOBODY = actor_of({}, "")
 _NOTHING_SAID = "{}"
@@ -69,15 +71,15 @@ _decode = msgspec.json.Decoder().decode
 
 
 def _takes(fields: Fields) -> Mask:
-    call = fields.distinct("eventSource", "eventName", "eventType", "eventCategory")
+    call = fields.distinct(*_CALL)
     has_response = ~np.isin(fields.kinds("responseElements"), (ABSENT, NULL))
-    is_issuing = has_response & _each(call, [may_issue(text(name) or "") for _, name, _, _ in call.values])
-    moments = micros_column(fields.text("eventTime"))
+    is_issuing = has_response & _each(call, [may_issue(text(name) or "") for _, name, *_ in call.values])
+    moments = micros_of(fields, "eventTime")
     mask: Mask = (
         (fields.kinds("eventVersion") != ABSENT)  # what stands in a wrapping has none
         & fields.text("eventID").is_valid().to_numpy(zero_copy_only=False)
         & moments.is_valid().to_numpy(zero_copy_only=False)
-        & _each(call, [_is_usual(*said) for said in call.values])
+        & _each(call, [_is_usual(source, name, *kind) for source, name, _, *kind in call.values])
         & (~is_issuing | (fields.kinds("responseElements") == OBJECT))
         & ~_where(is_issuing, fields.json("requestParameters"), NAMES_TAGS)
     )
@@ -105,10 +107,10 @@ def _is_usual(source: Any, name: Any, event_type: Any, category: Any) -> bool:
 def _columns(fields: Fields, options: Any) -> Mapping[str, pa.Array]:
     count = len(fields)
     callers = _Callers(fields)
-    call = fields.distinct("eventSource", "eventName", "readOnly", "eventType")
-    calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, _ in call.values]
+    call = fields.distinct(*_CALL)
+    calls = [(service_of(source) or "", name, truth(is_read)) for source, name, is_read, *_ in call.values]
     classes = [ocsf_class(*called) for called in calls]
-    moments = micros_column(fields.text("eventTime"))
+    moments = micros_of(fields, "eventTime")
     issued = _issued(fields, call, callers, moments)
     address = fields.text("sourceIPAddress")
     error = fields.distinct("errorCode")
@@ -221,10 +223,10 @@ class _Callers:
 
 def _issued(fields: Fields, call: Distinct, callers: "_Callers", moments: pa.Int64Array) -> IssuedColumns:
     """What the few records with a new credential in their response issued."""
-    is_issuing = _each(call, [may_issue(name) for _, name, _, _ in call.values])
+    is_issuing = _each(call, [may_issue(name) for _, name, *_ in call.values])
     is_issuing &= fields.kinds("responseElements") == OBJECT
     is_issuing[is_issuing] = pc.not_equal(fields.where(is_issuing).json("responseElements"), _NOTHING_SAID)
-    is_session = _each(call, [issues_session(name) for _, name, _, _ in call.values])
+    is_session = _each(call, [issues_session(name) for _, name, *_ in call.values])
     few = pa.array(callers.codes[is_issuing])
     own = OwnKeys(*(callers.each(member).take(few) for member in ("source_identity", "session", "federated_subject")))
     of_few = fields.where(is_issuing)
@@ -238,7 +240,7 @@ def _said_of_call(is_read: Any, event_type: Any) -> str:
 def _details(callers: _Callers, call: Distinct, issued: IssuedColumns) -> pa.DictionaryArray:
     """Equal ones are written once; those of events that issue something each by itself."""
     openings, closings = callers.each("opening"), callers.each("closing")
-    of_calls = pa.array([_said_of_call(is_read, event_type) for _, _, is_read, event_type in call.values], _TEXT)
+    of_calls = pa.array([_said_of_call(is_read, event_type) for _, _, is_read, event_type, _ in call.values], _TEXT)
 
     def written(of_callers: Codes, members: tuple[pa.StringArray, ...], calls: Codes) -> pa.StringArray:
         at = pa.array(of_callers)

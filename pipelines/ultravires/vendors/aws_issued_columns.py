@@ -69,7 +69,7 @@ class IssuedColumns:
 def issued_columns(
     fields: Fields, is_issuing: Mask, is_session: Mask, moments: pa.Int64Array, own: OwnKeys
 ) -> IssuedColumns:
-    """What was issued in the rows of the mask. `fields`, and all else, have these rows alone: `is_session` says which of
+    """What was issued in the rows of the mask `is_issuing`. All else has these rows alone: `is_session` says which of
     them issue a session, and no access key; `moments` when they did.
     """
     of_sessions = _Sessions(fields, pa.array(is_session))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.column_values import hex_ids, mended, micros_column
+from ultravires.reading.column_values import hex_ids, mended, micros_of
 from ultravires.reading.columns import ABSENT, NULL, STRING, Codes, Columnar, Distinct, Fields, Mask, key_lists
 from ultravires.reading.first_found import FirstFound
 from ultravires.reading.source import Options
@@ -78,7 +78,7 @@ def paths(options: Options) -> tuple[str, ...]:
 
 def takes(fields: Fields) -> Mask:
     """Which records have an id and a time: the others `events` refuses, saying why."""
-    return _is_valid(fields.text("decision_id")) & _is_valid(micros_column(fields.text("timestamp")))
+    return _is_valid(fields.text("decision_id")) & _is_valid(micros_of(fields, "timestamp"))
 
 
 def columns(fields: Fields, options: Options) -> dict[str, pa.Array]:
@@ -92,7 +92,7 @@ def columns(fields: Fields, options: Options) -> dict[str, pa.Array]:
     outcomes = _outcomes(fields.distinct("result"))
     return {
         "native_id": uids,
-        "event_at": micros_column(fields.text("timestamp")),
+        "event_at": micros_of(fields, "timestamp"),
         "kind": pa.repeat(KIND, len(fields)),
         "class_uid": pa.repeat(pa.scalar(AUTHORIZE_SESSION, pa.int32()), len(fields)),
         "activity_id": pa.repeat(pa.scalar(OTHER, pa.int32()), len(fields)),

@@ -102,6 +102,8 @@ class Segments:
 
     def add(self, written: Sequence[Written]) -> None:
         """Let finished files of the folder count, inside the caller's transaction; seen after `show`."""
+        for one in written:
+            sync_to_disk(one.path)
         sync_to_disk(self.folder)
         rows = [(one.path.name, one.n_rows, one.n_bytes, one.first_hour, one.last_hour) for one in written]
         self.con.executemany("insert into event_segments values (?, ?, ?, ?, ?)", rows)

@@ -42,6 +42,8 @@ FIRST_BYTES = 8 << 20
 AHEAD = 6
 """Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
 
 class ReadFiles(Protocol):
     def __call__(self, locations: Iterable[Location], ingested_at: datetime) -> Iterator[Part]: ...
@@ -159,8 +161,23 @@ def _started(workers: int) -> ProcessPoolExecutor:
     """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
-    forkserver.ensure_running()
+    with _without_blas_threads():
+        forkserver.ensure_running()
     return ProcessPoolExecutor(workers, context, initializer=_begin_work)
+
+
+@contextmanager
+def _without_blas_threads() -> Iterator[None]:
+    """Nothing is multiplied where files are read, but numpy's threads for it would spin there for a tenth of a second."""
+    before = os.environ.get(_BLAS_THREADS)
+    os.environ[_BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_BLAS_THREADS]
+        else:
+            os.environ[_BLAS_THREADS] = before
 
 
 @contextmanager

@@ -27,7 +27,7 @@ ROW_GROUP_ROWS = 20_480
 _COMPRESSION = {"compression": "zstd", "compression_level": 1}
 """Of short records that follow each other, level 3 takes a third longer and makes nothing smaller."""
 _MOSTLY_DISTINCT = frozenset(
-    ("event_id", "native_id", "event_at", "record_no", "args_hash", "detail", "raw", "raw_hash")
+    ("event_id", "native_id", "event_at", "record_no", "src_ip", "args_hash", "resource_uids", "raw", "raw_hash")
 )
 _OF_LISTS = {
     "resource_uids": ("resource_uids.list.element",),
@@ -67,8 +67,8 @@ def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) ->
 
 
 def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
-    """Write events (EVENTS, perhaps `in_views`; at least one) to the new file `path`, readable by its owner only. Then
-    all is on disk.
+    """Write events (EVENTS, perhaps `in_views`; at least one) to the new file `path`, readable by its owner only. All
+    is on disk when it is synchronised.
 
     Raises RunError where the disk does not take it.
     """
@@ -82,7 +82,6 @@ def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
                 indexes.append(_index(table))
                 addresses.append(table["src_ip"].unique())
                 writer.write_table(table.cast(_WRITTEN), row_group_size=ROW_GROUP_ROWS)
-        sync_to_disk(path)
     index = pa.concat_tables(indexes)
     hours = pc.min_max(index["event_hour"]).as_py()
     known = pa.chunked_array(addresses).unique().drop_null()

@@ -18,6 +18,8 @@ from ultravires.reading.head import Head
         (b'{"\xff": 1}', {"\ufffd"}),
         (b'{"a": "\xff"}', {"a"}),
         (b"{1: 2}", set()),
+        (b"{" + rb'"a": "\"b\": 1", "c\\": 2, "d": "\\", "e": "', {"a", rb"c\\".decode(), "d", "e"}),
+        (b'{"a": "' + b'\\"' * 30_000, {"a"}),
     ],
 )
 def test_the_members_of_the_first_object_are_found_whole_or_cut_off(data: bytes, members: set[str]) -> None:

@@ -215,9 +215,11 @@ def key_lists(count: int, keys: Sequence[tuple[str, pa.Array, str]]) -> pa.ListA
 
     A key is its kind, its values (one a row) and its role.
     """
+    keys = [(kind, _plain(values), role) for kind, values, role in keys]
+    keys = [key for key in keys if key[1].null_count < count] or keys
     present = np.stack([values.is_valid().to_numpy(zero_copy_only=False) for _, values, _ in keys], axis=1)
     rows, which = np.nonzero(present)
-    values = pa.chunked_array([_plain(column) for _, column, _ in keys], pa.string()).combine_chunks()
+    values = pa.concat_arrays([column for _, column, _ in keys])
     kinds, roles = (pa.array([key[part] for key in keys], pa.string()).take(pa.array(which)) for part in (0, 2))
     structs = pa.StructArray.from_arrays([kinds, values.take(pa.array(which * count + rows)), roles], fields=list(KEY))
     offsets = np.zeros(count + 1, np.int32)

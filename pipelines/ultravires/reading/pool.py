@@ -42,7 +42,14 @@ FIRST_BYTES = 8 << 20
 AHEAD = 6
 """Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
-_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+_OF_READERS = {
+    # batch after batch asks for as much memory again: what one gave back is kept for the next (glibc; others ignore it)
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    # nothing is multiplied there, but numpy's threads for it would spin for a tenth of a second
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class ReadFiles(Protocol):
@@ -161,23 +168,22 @@ def _started(workers: int) -> ProcessPoolExecutor:
     """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
-    with _without_blas_threads():
+    with _environment(**_OF_READERS):
         forkserver.ensure_running()
     return ProcessPoolExecutor(workers, context, initializer=_begin_work)
 
 
 @contextmanager
-def _without_blas_threads() -> Iterator[None]:
-    """Nothing is multiplied where files are read, but numpy's threads for it would spin there for a tenth of a second."""
-    before = os.environ.get(_BLAS_THREADS)
-    os.environ[_BLAS_THREADS] = "1"
+def _environment(**variables: str) -> Iterator[None]:
+    """What starts within has these variables, too."""
+    before = dict(os.environ)
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_BLAS_THREADS]
-        else:
-            os.environ[_BLAS_THREADS] = before
+        for name in variables.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager

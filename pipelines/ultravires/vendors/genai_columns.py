@@ -399,7 +399,7 @@ def _keys(spans: _Spans) -> pa.ListArray:
         ("trace", traces, "carries"),
         ("conversation", conversations, "carries"),
     ]
-    return key_lists(len(fields), [key for key in keys if key[1].null_count < len(fields)] or keys)
+    return key_lists(len(fields), keys)
 
 
 def _asked(spans: _Spans, called: pa.StringArray) -> pa.StringArray:

@@ -13,12 +13,12 @@ import shutil
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -28,7 +28,7 @@ from ultravires import registry
 from ultravires.errors import RunError
 from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.locations import Location
-from ultravires.reading.parts import Part, is_large, likely_bytes, read_alone, read_together, tasks
+from ultravires.reading.parts import TASK_FILES, Part, is_large, likely_bytes, read_alone, read_together, tasks
 from ultravires.reading.source import Options, Source
 
 WORTH_PROCESSES = 24 << 20
@@ -38,7 +38,7 @@ WORTH_REQUESTS = 20
 MOST_HANDED_OVER = 192 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
 FIRST_BYTES = 8 << 20
-"""To read here while the processes start, as it is likely to unpack."""
+"""What is read here at a time while the processes start, as it is likely to unpack."""
 AHEAD = 6
 """Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
@@ -128,14 +128,15 @@ class _Pool:
         return read_alone(location, _sources(), self._options)
 
     def _read_in_processes(self, locations: list[Location]) -> Iterator[Part]:
-        waiting = tasks(locations, FIRST_BYTES)
         if self._executor is None:
-            self._executor = _started(self._workers)
-            first = next(waiting, [])
-            if first and is_large(first[0]):
-                waiting = chain([first], waiting)
-            else:  # while the processes start
-                yield from self._read_here(first)
+            self._executor = _executor(self._workers)
+            n_read = 0
+            with _starting(self._executor) as is_ready:
+                while not is_ready() and (task := _first_small(locations[n_read : n_read + TASK_FILES])):
+                    yield from self._read_here(task)
+                    n_read += len(task)
+            locations = locations[n_read:]
+        waiting = tasks(locations)
         flying: deque[tuple[list[Location], Future[str] | None]] = deque()
         while True:
             for task in islice(waiting, AHEAD * self._workers - len(flying)):
@@ -164,13 +165,35 @@ class _Pool:
         return take(name, self._folder)
 
 
-def _started(workers: int) -> ProcessPoolExecutor:
+def _executor(workers: int) -> ProcessPoolExecutor:
     """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
     with _environment(**_OF_READERS):
         forkserver.ensure_running()
     return ProcessPoolExecutor(workers, context, initializer=_begin_work)
+
+
+@contextmanager
+def _starting(executor: ProcessPoolExecutor) -> Iterator[Callable[[], bool]]:
+    """Something that says whether the first process is there; at the end of the block it is."""
+
+    def wait_for_one() -> None:
+        with suppress(BrokenProcessPool, OSError):  # the next task says so
+            executor.submit(os.getpid).result()
+
+    thread = threading.Thread(target=wait_for_one)
+    thread.start()
+    try:
+        yield lambda: not thread.is_alive()
+    finally:
+        thread.join()
+
+
+def _first_small(locations: Sequence[Location]) -> list[Location]:
+    """The first few that are read together; none where the first is large."""
+    task = next(tasks(locations, FIRST_BYTES), [])
+    return [] if task and is_large(task[0]) else task
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from ultravires.vendors.aws_cloudtrail_records import (
     session_of,
     workload_of,
 )
-from ultravires.vendors.aws_credentials import NAMES_TAGS, NOTHING_ISSUED, issues_session, may_issue, may_revoke
+from ultravires.vendors.aws_credentials import NOTHING_ISSUED, TAGS, issues_session, may_issue, may_revoke
 from ultravires.vendors.aws_identities import actor_of, on_behalf_of
 from ultravires.vendors.aws_issued_columns import PATHS as ISSUED_PATHS
 from ultravires.vendors.aws_issued_columns import IssuedColumns, OwnKeys, issued_columns
@@ -39,7 +39,6 @@ from ultravires.vendors.aws_resource_columns import resource_columns
 from ultravires.vendors.aws_verified_permissions import SERVICE as DECIDES
 
 _PATHS = (
-    *ISSUED_PATHS,
     "eventVersion",
     "userIdentity",
     "eventTime",
@@ -62,6 +61,7 @@ _PATHS = (
 )
 _CALL = ("eventSource", "eventName", "readOnly", "eventType", "eventCategory")
 """What records of one kind of call have in common."""
+_TAGS = tuple(f"requestParameters.{name}" for name in TAGS)
 _TEXT = pa.string()
 _NOBODY = actor_of({}, "")
 _NOTHING_SAID = "{}"
@@ -81,16 +81,11 @@ def _takes(fields: Fields) -> Mask:
         & moments.is_valid().to_numpy(zero_copy_only=False)
         & _each(call, [_is_usual(source, name, *kind) for source, name, _, *kind in call.values])
         & (~is_issuing | (fields.kinds("responseElements") == OBJECT))
-        & ~_where(is_issuing, fields.json("requestParameters"), NAMES_TAGS)
     )
+    of_issuing = fields.where(is_issuing)
+    for path in _TAGS:
+        mask[is_issuing] &= of_issuing.kinds(path) == ABSENT
     return mask
-
-
-def _where(mask: Mask, texts: pa.StringArray, pattern: str) -> Mask:
-    """The rows of the mask whose text has the pattern in it."""
-    found = mask.copy()
-    found[mask] = pc.match_substring_regex(texts.filter(mask), pattern).fill_null(False)
-    return found
 
 
 def _each(distinct: Distinct, answers: list[bool]) -> Mask:
@@ -254,7 +249,7 @@ def _details(callers: _Callers, call: Distinct, issued: IssuedColumns) -> pa.Dic
 
 
 def _paths(_: Options) -> tuple[str, ...]:
-    return _PATHS
+    return _PATHS + ISSUED_PATHS + _TAGS
 
 
 COLUMNAR = Columnar(paths=_paths, takes=_takes, columns=_columns, arrays=ARRAYS)

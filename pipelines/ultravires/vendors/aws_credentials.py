@@ -24,8 +24,8 @@ _ISSUES_SESSION = frozenset(
 _CREATES_KEY, _DELETES_KEY, _UPDATES_KEY = "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey"
 _ISSUES = _ISSUES_SESSION | {_CREATES_KEY}
 _REVOKES = frozenset({_DELETES_KEY, _UPDATES_KEY})
-NAMES_TAGS = '"(?:tags|principalTags|incomingTransitiveTags)":'
-"""In the text of a request: it may give tags to the session."""
+TAGS = ("tags", "principalTags", "incomingTransitiveTags")
+"""Members of a request that give tags to the session."""
 _SECOND = 1_000_000
 _LONGEST_SESSION = 129_600  # seconds; GetSessionToken and GetFederationToken allow 36 hours
 

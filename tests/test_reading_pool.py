@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,18 +65,33 @@ def taken_up(parts_read: Iterable[Part]) -> list[Part]:
     return found
 
 
+def starting_for(n_tasks: int) -> Callable[[ProcessPoolExecutor], AbstractContextManager[Callable[[], bool]]]:
+    """Processes that are ready when so many tasks were read here."""
+
+    @contextmanager
+    def starting(_: ProcessPoolExecutor) -> Iterator[Callable[[], bool]]:
+        answers = iter([False] * n_tasks)
+        yield lambda: next(answers, True)
+
+    return starting
+
+
 @pytest.fixture(autouse=True)
 def always_worth_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Processes start for the smallest input too."""
+    """Processes start for the smallest input too, and all of it is theirs."""
     monkeypatch.setattr(pool, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(pool, "_starting", starting_for(0))
 
 
-@pytest.mark.parametrize("task_files", [1, 5])
+@pytest.mark.parametrize(("task_files", "n_while_starting"), [(1, 0), (5, 0), (1, 3), (5, 1), (5, 99)])
 def test_processes_give_what_one_process_gives_in_the_same_order(
-    monkeypatch: pytest.MonkeyPatch, task_files: int, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, task_files: int, n_while_starting: int, tmp_path: Path
 ) -> None:
-    """Events, counts, ids and unrecognised files are equal, however many files a process is sent at once."""
+    """Events, counts, ids and unrecognised files are equal, however many files a process is sent at once, and however
+    many are read before there is one.
+    """
     monkeypatch.setattr(parts, "TASK_FILES", task_files)
+    monkeypatch.setattr(pool, "_starting", starting_for(n_while_starting))
     one, two = tmp_path / "one", tmp_path / "two"
     with file_reader(OPTIONS, one, workers=1) as here, file_reader(OPTIONS, two, workers=2) as there:
         in_one, in_two = taken_up(here(FILES, NOW)), taken_up(there(FILES, NOW))
@@ -141,8 +158,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_here(monkeypatch: pytest.Monk
     monkeypatch.setattr(parts, "read_file", noted)
     with file_reader(OPTIONS, tmp_path / "reading", workers=2) as read:
         in_two = taken_up(read(files, NOW))
-    while_processes_start = [str(file) for file in files[:2] if str(file) in read_here]
-    assert read_here == [*while_processes_start, str(tmp_path / "much.gz")]
+    assert read_here == [str(tmp_path / "much.gz")]
     assert names(in_two) == list(map(str, files))
     assert len(rows(in_two)) == 20_000 + len(rows(in_one_process(FILES, tmp_path)))
 
@@ -231,7 +247,7 @@ from ultravires.reading.locations import local_file
 from ultravires.reading.source import Options
 import multiprocessing
 if __name__ == "__main__":
-    pool.WORTH_PROCESSES, parts.TASK_FILES = 0, 1
+    pool.WORTH_PROCESSES, pool._first_small, parts.TASK_FILES = 0, lambda _: [], 1
     with pool.file_reader(Options(hash_key=b"key"), Path(__file__).parent / "reading", workers=2) as read:
         parts = read([local_file(Path(name)) for name in sys.argv[1:]], datetime.now(UTC))
         next(parts), next(parts)

@@ -330,3 +330,41 @@ mod avx512 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{compress, Keyed};
+
+    /// Texts of all lengths around the ends of blocks, in an order that lets lanes end at different times.
+    fn texts() -> Vec<Vec<u8>> {
+        let lengths = (0..700).map(|n| (n * 37) % 700);
+        lengths
+            .map(|length| (0..length).map(|n| (n * 31 + length) as u8).collect())
+            .collect()
+    }
+
+    fn hashed(hex: impl Fn(&Keyed, &[Vec<u8>], &mut [u8])) -> Vec<u8> {
+        let (texts, mut out) = (texts(), vec![0; 32 * 700]);
+        hex(&Keyed::new(b"a key", 16), &texts, &mut out);
+        out
+    }
+
+    /// Whatever a machine has, the hashes are the same; Python's tests hold those that this one uses against hashlib.
+    #[test]
+    fn the_vectors_of_every_machine_agree() {
+        let plain = hashed(|keyed, texts, out| {
+            keyed.hex_in_lanes::<1>(texts.iter().map(Vec::as_slice), out, compress);
+        });
+        let used = hashed(|keyed, texts, out| keyed.hex(texts.iter().map(Vec::as_slice), out));
+        assert_eq!(plain, used);
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            let four = hashed(|keyed, texts, out| {
+                // SAFETY: the machine has AVX2.
+                let compress = |state: &mut _, step: &_| unsafe { super::avx2::compress(state, step) };
+                keyed.hex_in_lanes::<4>(texts.iter().map(Vec::as_slice), out, compress);
+            });
+            assert_eq!(plain, four);
+        }
+    }
+}

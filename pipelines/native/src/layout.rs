@@ -10,6 +10,8 @@ pub const PAIR: usize = 2;
 #[derive(Default)]
 pub struct Node {
     children: Vec<Child>,
+    /// Their numbers + 1 by hash, 0 where none is; at most half of the places are taken.
+    table: Vec<u16>,
     pub field: Option<usize>,
     /// Whether the children are keys of such a list.
     pub is_list: bool,
@@ -24,10 +26,33 @@ struct Child {
 impl Node {
     /// The node below this one, for a name and its `name_hash`.
     pub fn child(&self, name: &[u8], hash: u64) -> Option<usize> {
-        self.children
-            .iter()
-            .find(|child| child.hash == hash && *child.name == *name)
-            .map(|child| child.node)
+        if self.table.is_empty() {
+            return None;
+        }
+        let mask = self.table.len() - 1;
+        let mut slot = (hash >> 40) as usize & mask;
+        while let Some(number) = self.table[slot].checked_sub(1) {
+            let child = &self.children[number as usize];
+            if child.hash == hash && *child.name == *name {
+                return Some(child.node);
+            }
+            slot = (slot + 1) & mask;
+        }
+        None
+    }
+
+    fn add(&mut self, name: &[u8], hash: u64, node: usize) {
+        let name = name.into();
+        self.children.push(Child { hash, name, node });
+        self.table = vec![0; (self.children.len() * 2).next_power_of_two().max(8)];
+        let mask = self.table.len() - 1;
+        for (number, child) in self.children.iter().enumerate() {
+            let mut slot = (child.hash >> 40) as usize & mask;
+            while self.table[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            self.table[slot] = number as u16 + 1;
+        }
     }
 }
 
@@ -119,11 +144,7 @@ impl Layout {
     fn share_around(&mut self, name: &str, node: usize) {
         let (name, hash) = (name.as_bytes(), name_hash(name.as_bytes()));
         if self.nodes[AROUND].child(name, hash).is_none() {
-            self.nodes[AROUND].children.push(Child {
-                hash,
-                name: name.into(),
-                node,
-            });
+            self.nodes[AROUND].add(name, hash, node);
         }
     }
 
@@ -135,11 +156,7 @@ impl Layout {
         }
         self.nodes.push(Node::default());
         let node = self.nodes.len() - 1;
-        self.nodes[at].children.push(Child {
-            hash,
-            name: name.into(),
-            node,
-        });
+        self.nodes[at].add(name, hash, node);
         node
     }
 }
@@ -171,13 +188,13 @@ pub enum Ending {
     Unsure,
 }
 
-const END_BYTES: usize = 3;
+const END_BYTES: usize = 4;
 const END_BITS: usize = 1 << 13;
 
 /// Where the bit for an end is, which is the same in upper and lower case.
 #[inline(always)]
-fn end_of([first, second, third]: [u8; END_BYTES]) -> (usize, u64) {
-    let number = u32::from_le_bytes([first, second, third, 0]) | 0x20_20_20;
+fn end_of(end: [u8; END_BYTES]) -> (usize, u64) {
+    let number = u32::from_le_bytes(end) | 0x20_20_20_20;
     let bit = (number.wrapping_mul(0x9e37_79b1) >> 15) as usize & (END_BITS - 1);
     (bit / 64, 1 << (bit % 64))
 }
@@ -191,12 +208,14 @@ impl Secrets {
         sorted.sort();
         let mut ends = Box::new([0u64; END_BITS / 64]);
         for name in &sorted {
-            match name.last_chunk() {
-                Some(&end) => {
-                    let (word, bit) = end_of(end);
-                    ends[word] |= bit;
+            for before in [b'"', b'.'] {
+                match [&[before], &name[..]].concat().last_chunk() {
+                    Some(&end) => {
+                        let (word, bit) = end_of(end);
+                        ends[word] |= bit;
+                    }
+                    None => ends.fill(u64::MAX),
                 }
-                None => ends.fill(u64::MAX),
             }
         }
         let longest = sorted.iter().map(Vec::len).max().unwrap_or(0);

@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,10 +16,12 @@ from fields_by_python import ScannedByPython
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ultravires.reading import native
-from ultravires.reading.columns import ARRAY, ESCAPED, OBJECT, STRING, UNSURE, Columnar
+from ultravires.reading.column_values import micros_of
+from ultravires.reading.columns import ARRAY, ESCAPED, OBJECT, STRING, UNSURE, Columnar, Fields, Leaves, Way
 from ultravires.reading.framing import json_records
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Frame, NotParsed, Options, event_id, hash_arguments, keyed_hash
+from ultravires.reading.values import micros
 from ultravires.vendors.otlp import decoded
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the native scanner was not built: no Rust here")
@@ -58,6 +63,11 @@ TEXTS = st.text(max_size=20) | st.sampled_from(
         "\\u0070",
     ]
 )
+DAYS = ("2026-10-05", "2026-02-30", "2026-1-05", "1969-12-31", "1970-01-01", "2199-12-31", "2263-01-01", "9999-12-31")
+HOURS = ("", "T10", "T10:00", "T10:00:00", " 10:00:00", "t10:00:00", "T24:00:00", "T23:59:60", "T23:59:59")
+RESTS = ("", "Z", "z", ".Z", ".5Z", ".123456Z", ".999999999Z", ".1234567890Z", "+02:00", ",5Z", "Z\n", " Z")
+TIMES = [day + hour + rest for day in DAYS for hour in HOURS for rest in RESTS]
+STRINGS_OF_TIMES = st.datetimes().map(lambda moment: moment.isoformat() + "Z") | st.text("0123456789-:TZ.", max_size=30)
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**25), 10**25)
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
@@ -144,6 +154,9 @@ def check_plain(scan: native.Scan, rows: np.ndarray, records: list[bytes]) -> No
         assert np.where(kinds == ESCAPED, STRING, kinds).tolist() == by_python.kinds(field, all_rows).tolist()
         if not path.startswith("~"):
             assert scan.texts(field, rows).equals(by_python.texts(field, all_rows))
+        for most_steps in (1, 2, 9):
+            found = leaves_in(scan.leaves(field, rows, most_steps))
+            assert found == leaves_in(by_python.leaves(field, all_rows, most_steps))
     for fields in ([0], [1, 3], [0, 2, 4]):
         codes, firsts = scan.codes(fields, rows)
         expected_codes, expected_firsts = by_python.codes(fields, all_rows)
@@ -238,6 +251,77 @@ def test_secrets_are_taken_out_or_the_record_is_a_suspect(record: dict[str, Any]
         assert scan.records(np.arange(1), OPTIONS.hash_key)[0].as_py().encode() == msgspec.json.encode(redacted)
 
 
+def leaves_in(leaves: Leaves) -> list[tuple[int, Way, str]]:
+    """Row, way and text of each string; half of the texts are asked for by themselves, as those of one way are."""
+    assert len(set(leaves.ways)) == len(leaves.ways)
+    is_odd = np.arange(len(leaves.codes)) % 2 == 1
+    texts = np.empty(len(leaves.codes), object)
+    for mask in (is_odd, ~is_odd):
+        texts[mask] = leaves.texts(mask).to_pylist()
+    ways = [leaves.ways[code] for code in leaves.codes.tolist()]
+    return list(zip(leaves.places.tolist(), ways, texts.tolist(), strict=True))
+
+
+def test_strings_inside_of_a_field_have_the_way_to_them() -> None:
+    """In their order; what is deeper than asked for is passed over, whatever brackets are in it."""
+    record = b'{"who":{"a":"1","b":[{"a":"2"},"3",[["]}"]],{"c":{"d":"{"}}],"e":"q\\"\\n","a.b":"4","f":7}}'
+    with scanned(record, b'{"who":"no object"}') as scan:
+        assert leaves_in(scan.leaves(PATHS.index("who"), np.arange(2), 3)) == [
+            (0, ("a",), "1"),
+            (0, ("b", None, "a"), "2"),
+            (0, ("b", None), "3"),
+            (0, ("e",), 'q"\n'),
+            (0, ("a.b",), "4"),
+        ]
+
+
+def test_very_many_different_ways_are_told_apart() -> None:
+    """More than there is room for at first; and the same again in other records."""
+    names = [[f"n{n * 20 + m}" for m in range(20)] for n in range(20)] * 2
+    records = [{"who": {name: {name[-1]: f"v{name}"} for name in of_one}} for of_one in names]
+    with scanned(b"\n".join(map(msgspec.json.encode, records))) as scan:
+        found = leaves_in(scan.leaves(PATHS.index("who"), np.arange(40), 2))
+    assert found == [(row, (name, name[-1]), f"v{name}") for row, of_one in enumerate(names) for name in of_one]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(TIMES) | STRINGS_OF_TIMES, min_size=1, max_size=9))
+def test_times_are_what_they_are_one_by_one(written: list[str]) -> None:
+    """Of usual and of other form together."""
+    plain = [text for text in written if is_not_odd(msgspec.json.encode({"id": text}))]
+    data = [msgspec.json.encode({"id": text}) for text in plain]
+    with scanned(b"\n".join([*data, b"{}", b'{"id":7}'])) as scan:
+        found = micros_of(Fields(scan, PATHS, np.arange(len(data) + 2)), "id").to_pylist()
+    assert found == [*map(micros, plain), None, None]
+
+
+def test_usual_times_are_read_natively() -> None:
+    usual = ["2026-10-05T23:59:59Z", "2024-02-29T00:00:00.5Z", "2100-03-01T12:00:00.123456789Z", "2000-02-29T01:01:01Z"]
+    unusual = [
+        "2023-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z",
+        "2026-10-05T24:00:00Z",
+        "2026-10-05 10:00:00Z",
+        "1999-12-31T00:00:00Z",
+    ]
+    with scanned(b"\n".join(msgspec.json.encode({"id": text}) for text in usual + unusual)) as scan:
+        moments, known = scan.moments(PATHS.index("id"), np.arange(len(usual + unusual)))
+    assert known.tolist() == [STRING] * len(usual) + [UNSURE] * len(unusual)
+    assert moments[: len(usual)].tolist() == list(map(micros, usual))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(VALUES, max_size=5))
+def test_what_redaction_would_change_is_suspected(values: list[Any]) -> None:
+    """And little else: what redaction itself looks at."""
+    layout, redactor = native.Layout(*LAYOUT_OF), Redactor(OPTIONS)
+    for value in [None, *values]:
+        texts = pa.array([msgspec.json.encode(value).decode(), "{}"])
+        is_suspect = layout.may_hold_secrets(texts)
+        assert is_suspect or not redactor.suspects(texts)
+        assert not is_suspect or redactor.suspects(texts) or not texts[0].as_py().isascii()
+
+
 def test_a_plain_secret_is_taken_out_natively() -> None:
     with scanned(
         b'{"id":"a","who":{"password":"x","Session.Token":"y","token":null,"secret":"redacted:00112233aabbccdd"}}'
@@ -302,7 +386,7 @@ def test_ids_of_events_are_those_of_each(events: list[tuple[str, int, str | None
 
 
 def test_hashes_of_records_of_every_length_are_right() -> None:
-    """Four are hashed at once, and none may be confused with another where their lengths differ."""
+    """Several are hashed at once, and none may be confused with another where their lengths differ."""
     records = [b'{"id":"' + b"x" * n + b'"}' for n in (*range(0, 300), 1_024, 1_990)]
     with scanned(b"\n".join(records)) as scan:
         hashes = scan.record_hashes(np.arange(len(records)), OPTIONS.hash_key).to_pylist()
@@ -313,3 +397,13 @@ def test_the_library_is_the_one_that_is_called() -> None:
     """A change of its functions changes the number in both, so that an old library is not called."""
     source = (native.LIBRARY.parents[2] / "native" / "src" / "lib.rs").read_text(encoding="utf-8")
     assert re.findall(r"const INTERFACE: u32 = (\d+);", source) == [str(native.INTERFACE)]
+
+
+@pytest.mark.skipif(shutil.which("cargo") is None, reason="no Rust here")
+def test_every_vector_of_a_processor_gives_the_same_hashes(tmp_path: Path) -> None:
+    """The tests in Rust: of those that this machine has, Python only ever sees the widest."""
+    crate = native.LIBRARY.parents[2] / "native"
+    command = ["cargo", "test", "--quiet", "--offline", "--locked", "--target-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=crate, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,8 +26,9 @@ from ultravires.reading.columns import (
     Mask,
     key_lists,
 )
+from ultravires.reading.detail_texts import more_members
 from ultravires.reading.first_found import FirstFound, first_found
-from ultravires.reading.source import Options, present
+from ultravires.reading.source import Options
 from ultravires.reading.values import label, text
 from ultravires.vendors.genai_spans import (
     AGENT_NAMES,
@@ -83,8 +83,6 @@ _ALWAYS, _IF_NAMED, _NEVER = "always", "where its agent has a name", "never"
 
 Attributes = dict[str, Any]
 _Meaning = TypeVar("_Meaning")
-
-_encode = msgspec.json.Encoder().encode
 
 
 class _Operation(NamedTuple):
@@ -327,9 +325,9 @@ def _call(attributes: Attributes, status_code: Any) -> _Call:
         is_failed=is_failed,
         error=text(attributes.get("error.type")),
         is_mcp=bool(attributes.get(_MCP)),
-        opening="{" + _members(operation=operation, tool=tool),
-        status="," + _members(result_status="error" if is_failed else "ok"),
-        closing=_more(model=first_of(attributes, *MODELS), server=first_of(attributes, *SERVERS)) + "}",
+        opening="{" + more_members(operation=operation, tool=tool)[1:],
+        status=more_members(result_status="error" if is_failed else "ok"),
+        closing=more_members(model=first_of(attributes, *MODELS), server=first_of(attributes, *SERVERS)) + "}",
     )
 
 
@@ -340,19 +338,8 @@ def _actor(attributes: Attributes) -> _Actor:
         human=first_of(attributes, *HUMAN),
         account=label(attributes.get(_ACCOUNT)),
         workload=first_of(attributes, *WORKLOADS),
-        agent_id=_more(agent_id=text(attributes.get("gen_ai.agent.id"))),
+        agent_id=more_members(agent_id=text(attributes.get("gen_ai.agent.id"))),
     )
-
-
-def _members(**members: Any) -> str:
-    """Members of a JSON object, written as in `detail`."""
-    return _encode(present(**members)).decode()[1:-1]
-
-
-def _more(**members: Any) -> str:
-    """Members that follow others."""
-    written = _members(**members)
-    return f",{written}" if written else ""
 
 
 def _arguments_of_tools(fields: Fields, is_tool: Mask) -> pa.StringArray:

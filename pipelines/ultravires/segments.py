@@ -112,11 +112,6 @@ class Segments:
                 "insert into event_ids select segment, row_no, id_high, id_low, rank from index_of_written"
             )
 
-    def stored_ids(self, first_hour: datetime, last_hour: datetime) -> str:
-        """SQL of a table: the rows of `event_ids` of all segments that may hold events of these hours."""
-        names = ", ".join(f"'{path.name}'" for path in self._between(first_hour, last_hour))
-        return f"(from event_ids where segment in ({names}))" if names else "(from event_ids where false)"
-
     def strike(self, rows: str) -> None:
         """Let rows not count any more, inside the caller's transaction: SQL of a table with `segment` and `row_no`."""
         self.con.execute(f"insert into struck_rows select distinct segment, row_no from {rows}")

@@ -77,6 +77,8 @@ class FileBytes:
         while held < size and (chunk := next(self._rest, None)) is not None:
             self._looked_at.append(chunk)
             held += len(chunk)
+        if held and len(self._looked_at[0]) >= size:
+            return self._looked_at[0][:size]
         return b"".join(self._looked_at)[:size]
 
     def chunks(self) -> Iterator[bytes]:

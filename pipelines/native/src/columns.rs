@@ -33,6 +33,7 @@ pub fn texts(
     let mut at = 0;
     offsets[0] = 0;
     for (place, &row) in rows.iter().enumerate() {
+        fetch_ahead(scan, data, &[field as u32], rows, place);
         let text = text_of(scan, data, field, row);
         out[at..at + text.len()].copy_from_slice(text);
         at += text.len();
@@ -136,7 +137,10 @@ pub fn records(
 ) -> usize {
     let keyed = (!key.is_empty()).then(|| Keyed::new(key, SECRET_HASH_BYTES));
     let (mut at, mut n_staying) = (0, 0);
-    for (record, &row) in views.iter_mut().zip(rows) {
+    for (place, (record, &row)) in views.iter_mut().zip(rows).enumerate() {
+        if let Some(&ahead) = rows.get(place + ROWS_AHEAD) {
+            fetch(&data[scan.records[ahead as usize].0 as usize]);
+        }
         let row = row as usize;
         let (mut start, end) = scan.records[row];
         if !is_rewritten(scan, row, key) {
@@ -174,6 +178,8 @@ pub fn records(
 
 const ROWS_AHEAD: usize = 6;
 const FIELDS_IN_A_LINE: usize = 5;
+const LINE: usize = 64;
+const LINES: usize = 8;
 
 /// Equal codes for rows whose fields are equal in kind and text; returns how many there are. `firsts` has for each the
 /// place in `rows` where it first is.
@@ -211,7 +217,8 @@ pub fn codes(scan: &Scan, data: &[u8], fields: &[u32], rows: &[i64], out: &mut [
 }
 
 /// Has the memory fetched that is looked at a few rows later: in a large text each row waits for it otherwise.
-fn fetch_ahead(scan: &Scan, data: &[u8], fields: &[u32], rows: &[i64], place: usize) {
+#[inline]
+pub fn fetch_ahead(scan: &Scan, data: &[u8], fields: &[u32], rows: &[i64], place: usize) {
     if let Some(&row) = rows.get(place + 2 * ROWS_AHEAD) {
         for &field in fields.iter().step_by(FIELDS_IN_A_LINE) {
             fetch(scan.span_at(row as usize, field as usize));
@@ -220,10 +227,18 @@ fn fetch_ahead(scan: &Scan, data: &[u8], fields: &[u32], rows: &[i64], place: us
     if let Some(&row) = rows.get(place + ROWS_AHEAD) {
         for &field in fields {
             let span = scan.span(row as usize, field as usize);
-            if span.kind != ABSENT && span.start < span.end {
-                fetch(&data[span.start as usize]);
+            if span.kind != ABSENT {
+                fetch_text(data, span.start, span.end);
             }
         }
+    }
+}
+
+/// Fetches the beginning of a text; the processor goes on by itself in a longer one.
+#[inline]
+pub fn fetch_text(data: &[u8], start: u32, end: u32) {
+    for at in (start..end).step_by(LINE).take(LINES) {
+        fetch(&data[at as usize]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The strings inside of a field, each with the way that leads to it: the names of the objects and the arrays around it.
 
-use crate::columns::{hash_text, unescaped};
+use crate::columns::{fetch_ahead, fetch_text, hash_text, unescaped};
 use crate::json::{next_special, Scan, ARRAY, OBJECT};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 /// The way of a field itself.
 const START: u32 = 0;
 const NO_NAME: (u32, u32) = (0, 0);
+const AHEAD: usize = 8;
 
 /// One more step on a way: into a member of an object, or, without a name, into the elements of an array.
 #[derive(Clone, Copy)]
@@ -31,6 +32,7 @@ pub struct Leaves {
 pub fn leaves(scan: &Scan, data: &[u8], field: usize, rows: &[i64], most_steps: usize) -> Leaves {
     let mut walk = Walk::new(data);
     for (place, &row) in rows.iter().enumerate() {
+        fetch_ahead(scan, data, &[field as u32], rows, place);
         let span = scan.span(row as usize, field);
         if span.kind == OBJECT || span.kind == ARRAY {
             walk.value(span.start as usize, START, most_steps, place as u32);
@@ -45,6 +47,9 @@ pub fn slices(data: &[u8], starts: &[u32], ends: &[u32], offsets: &mut [i32], ou
     let mut at = 0;
     offsets[0] = 0;
     for (place, (&start, &end)) in starts.iter().zip(ends).enumerate() {
+        if let (Some(&start), Some(&end)) = (starts.get(place + AHEAD), ends.get(place + AHEAD)) {
+            fetch_text(data, start, end);
+        }
         let text = &data[start as usize..end as usize];
         let plain = text.contains(&b'\\').then(|| unescaped(text)).flatten();
         let text = plain.as_deref().unwrap_or(text);

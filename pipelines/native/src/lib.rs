@@ -459,8 +459,10 @@ pub unsafe extern "C" fn uv_moments(
 ) -> i64 {
     guarded(|| {
         let (out, kinds) = (room(out, n), room(kinds, n));
-        for (place, &row) in list(rows, n).iter().enumerate() {
-            (out[place], kinds[place]) = moments::of_field(&*scan, bytes(data, length), field, row);
+        let (data, rows) = (bytes(data, length), list(rows, n));
+        for (place, &row) in rows.iter().enumerate() {
+            columns::fetch_ahead(&*scan, data, &[field as u32], rows, place);
+            (out[place], kinds[place]) = moments::of_field(&*scan, data, field, row);
         }
         DONE
     })

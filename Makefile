@@ -40,7 +40,7 @@ stress: install ## the long randomised runs
 	@$(BIN)/pytest -n 2 -m stress
 
 bench: install ## the ratios of docs/performance.md (half an hour)
-	@$(BIN)/python bench/ingest.py
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python bench/ingest.py
 	@$(BIN)/python bench/sources.py
 	@$(BIN)/python bench/small_files.py
 	@$(BIN)/python bench/new_hour.py

@@ -14,7 +14,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -179,10 +179,10 @@ def _starting(executor: ProcessPoolExecutor) -> Iterator[Callable[[], bool]]:
     """Something that says whether the first process is there; at the end of the block it is."""
 
     def wait_for_one() -> None:
-        with suppress(BrokenProcessPool, OSError):  # the next task says so
+        with suppress(RuntimeError, CancelledError, OSError):  # who asks for the next task is told, if anybody does
             executor.submit(os.getpid).result()
 
-    thread = threading.Thread(target=wait_for_one)
+    thread = threading.Thread(target=wait_for_one, daemon=True)
     thread.start()
     try:
         yield lambda: not thread.is_alive()

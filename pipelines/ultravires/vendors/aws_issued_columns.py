@@ -16,22 +16,26 @@ from ultravires.vendors.aws_credentials import seconds_of_session
 from ultravires.vendors.aws_identities import MASKED
 
 _TEXT, _NUMBER = pa.string(), pa.int64()
-_ROLE, _SESSION, _SECONDS, _TARGET = (
-    f"requestParameters.{name}" for name in ("roleArn", "roleSessionName", "durationSeconds", "targetPrincipal")
-)
-_KEY, _EXPIRATION, _SESSION_ARN, _CREATED_KEY = (
-    f"responseElements.{way}"
-    for way in (
-        "credentials.accessKeyId",
-        "credentials.expiration",
-        "assumedRoleUser.arn",
-        "accessKey.accessKeyId",
-    )
-)
-_SUBJECTS = ("responseElements.subjectFromWebIdentityToken", "responseElements.subject")
-_IDENTITIES = ("requestParameters.sourceIdentity", "responseElements.sourceIdentity")
+_REQUEST, _RESPONSE = "requestParameters", "responseElements"
+_ROLE = f"{_REQUEST}.roleArn"
+_SESSION = f"{_REQUEST}.roleSessionName"
+_SECONDS = f"{_REQUEST}.durationSeconds"
+_TARGET = f"{_REQUEST}.targetPrincipal"
+_SESSION_KEY = f"{_RESPONSE}.credentials.accessKeyId"
+_EXPIRATION = f"{_RESPONSE}.credentials.expiration"
+_SESSION_ARN = f"{_RESPONSE}.assumedRoleUser.arn"
+_CREATED_KEY = f"{_RESPONSE}.accessKey.accessKeyId"
+_SUBJECTS = (f"{_RESPONSE}.subjectFromWebIdentityToken", f"{_RESPONSE}.subject")
+_IDENTITIES = (f"{_REQUEST}.sourceIdentity", f"{_RESPONSE}.sourceIdentity")
 PATHS = (
-    *(_ROLE, _SESSION, _SECONDS, _TARGET, _KEY, _EXPIRATION, _SESSION_ARN, _CREATED_KEY),
+    _ROLE,
+    _SESSION,
+    _SECONDS,
+    _TARGET,
+    _SESSION_KEY,
+    _EXPIRATION,
+    _SESSION_ARN,
+    _CREATED_KEY,
     *_SUBJECTS,
     *_IDENTITIES,
 )
@@ -73,7 +77,7 @@ def issued_columns(
     them issue a session, and no access key; `moments` when they did.
     """
     of_sessions = _Sessions(fields, pa.array(is_session))
-    uids = pc.if_else(of_sessions.mask, fields.text(_KEY), fields.text(_CREATED_KEY))
+    uids = pc.if_else(of_sessions.mask, fields.text(_SESSION_KEY), fields.text(_CREATED_KEY))
     uids = pc.if_else(pc.match_substring(uids, MASKED), None, uids)
     role, session = of_sessions.roles()
     seconds = of_sessions.meanings(_SECONDS, seconds_of_session)

@@ -64,6 +64,19 @@ def test_the_sample_is_the_same_both_ways(name: str, tmp_path: Path) -> None:
     assert same_both_ways(data, source(name), tmp_path).n_records
 
 
+def test_what_is_said_by_records_that_are_left_is_not_asked_of_columns(tmp_path: Path) -> None:
+    """Of different calls those without a name are left to `events`; the columns are of the others alone."""
+    usual = [cloudtrail(eventID=f"u{number}") for number in range(4)]
+    records = [
+        *usual,
+        cloudtrail(eventID="e2", eventName=None, readOnly=False),
+        cloudtrail(eventID="e3", eventSource=7),
+    ]
+    data = b"\n".join(map(canonical, records))
+    read = same_both_ways(data, source("aws_cloudtrail"), tmp_path)
+    assert (len(read.rows), len(read.quarantined)) == (4, 2)
+
+
 @each_source
 @pytest.mark.parametrize("seed", range(3))
 def test_a_file_in_pieces_is_the_same_as_whole(name: str, seed: int, tmp_path: Path) -> None:

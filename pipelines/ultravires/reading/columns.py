@@ -121,13 +121,15 @@ class Fields:
         return {path.removeprefix("~"): place for place, path in enumerate(self._paths)}
 
     def at(self, rows: Places) -> "Fields":
-        """The same fields of some of these records, in their order. What was found is not looked for again, so a value
-        of a `Distinct` may be in none of them.
-        """
+        """The same fields of some of these records, in their order; different values are not looked for again."""
+        if len(rows) == len(self.rows):
+            return self
         fields = Fields(self._scanned, self._paths, rows)
         places = np.searchsorted(self.rows, rows)
         for paths, found in self._distinct.items():
-            fields._distinct[paths] = Distinct(found.codes[places], found.values)
+            left, codes = np.unique(found.codes[places], return_inverse=True)
+            values = [found.values[code] for code in left.tolist()]
+            fields._distinct[paths] = Distinct(codes.astype(np.int32), values)
         return fields
 
     def where(self, mask: Mask) -> "Fields":

@@ -17,7 +17,7 @@ from tables_compared import differences
 from ultravires.alerting.findings import update_findings
 from ultravires.asking import transaction
 from ultravires.conservation import broken_law, count_conserved
-from ultravires.errors import UsageError
+from ultravires.errors import RunError, UsageError
 from ultravires.pruning import Pruned, parse_date, prune, prune_and_run
 from ultravires.running import run_once
 from ultravires.schema import SCHEMA_VERSION
@@ -322,6 +322,25 @@ def test_a_home_of_an_earlier_schema_is_brought_up(home: Path) -> None:
             assert warehouse.con.execute("from warehouse_schema").fetchall() == [(SCHEMA_VERSION,)]
             assert broken_law(count_conserved(warehouse.con)) is None
             assert len(list((home / "events").iterdir())) == 1
+
+
+def test_the_ids_of_a_home_of_the_third_schema_get_their_hours(home: Path) -> None:
+    """By its segments; where one is missing that is said, and nothing is changed."""
+    ids = "select * from event_ids order by all"
+    with open_warehouse(home) as warehouse:
+        before = warehouse.con.execute(ids).fetchall()
+        assert len(before) == 4
+        warehouse.con.execute("alter table event_ids drop column event_hour")
+        warehouse.con.execute("update warehouse_schema set version = 3")
+    (segment,) = (home / "events").iterdir()
+    aside = segment.rename(home / "aside")
+    with pytest.raises(RunError, match=f"{segment.name} is missing"), open_warehouse(home):
+        pass
+    aside.rename(segment)
+    for _ in range(2):
+        with open_warehouse(home) as warehouse:
+            assert warehouse.con.execute(ids).fetchall() == before
+            assert warehouse.con.execute("from warehouse_schema").fetchall() == [(SCHEMA_VERSION,)]
 
 
 def test_a_home_of_an_earlier_schema_without_events_is_brought_up(tmp_path: Path) -> None:

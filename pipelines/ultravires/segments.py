@@ -1,9 +1,9 @@
 """Which segment files make up `events`, and which of their rows do not count.
 
 `events` is a view over those Parquet files of `HOME/events/` that `event_segments` names, without the rows in
-`struck_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them, by
-which such are found. Files never change; the tables do in the transaction of a load, and the view with them, so a kill
-leaves one state or the other. A file that no transaction named is removed when the home is next opened.
+`struck_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them with
+their hours, by which such are found. Files never change; the tables do in the transaction of a load, and the view with
+them, so a kill leaves one state or the other. A file that no transaction named is removed when the home is next opened.
 """
 
 import math
@@ -37,7 +37,7 @@ create table if not exists event_segments(
     segment varchar primary key, n_rows bigint, n_bytes bigint, first_hour timestamptz, last_hour timestamptz);
 create table if not exists struck_rows(segment varchar, row_no bigint);
 create table if not exists event_ids(
-    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint);
+    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint, event_hour timestamptz);
 """
 
 _COLUMNS = ", ".join(EVENTS.names)
@@ -64,6 +64,15 @@ class Segments:
 
     def open(self) -> None:
         """Bring folder and view to what the tables say. Raises RunError where a file is missing or is not as it was."""
+        self.check()
+        self.sweep()
+        try:
+            self.show()
+        except duckdb.Error as error:
+            raise RunError(f"{self.folder}: cannot be read ({str(error).splitlines()[0]})") from error
+
+    def check(self) -> None:
+        """Raise RunError where a file is missing or is not as it was."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         found = {path.name: path.stat().st_size for path in self.folder.glob(f"*{SUFFIX}")}
         written = dict(self.con.execute("select segment, n_bytes from event_segments order by segment").fetchall())
@@ -74,11 +83,6 @@ class Segments:
             raise RunError(
                 f"{self.folder / damaged[0]} {what}{more}; restore it from a backup, or load the logs into a new --home"
             )
-        self.sweep()
-        try:
-            self.show()
-        except duckdb.Error as error:
-            raise RunError(f"{self.folder}: cannot be read ({str(error).splitlines()[0]})") from error
 
     def sweep(self) -> None:
         """Remove the files that nothing names any more; not for inside of a transaction."""
@@ -109,8 +113,22 @@ class Segments:
         self.con.executemany("insert into event_segments values (?, ?, ?, ?, ?)", rows)
         with registered(self.con, "index_of_written", index_of(written)):
             self.con.execute(
-                "insert into event_ids select segment, row_no, id_high, id_low, rank from index_of_written"
+                "insert into event_ids select segment, row_no, id_high, id_low, rank, event_hour from index_of_written"
             )
+
+    def index_hours(self) -> None:
+        """Write `event_ids` anew where it had no hours; inside the caller's transaction."""
+        of_rows = self.rows(self._paths(self._names())) if self._names() else _NO_ROWS
+        self.con.execute(
+            "create table ids_with_hours as select ids.segment, ids.row_no, id_high, id_low, rank, event_hour "
+            f"from event_ids as ids join {of_rows} as of_rows using (segment, row_no)"
+        )
+        self.con.execute("drop table event_ids")
+        self.con.execute("alter table ids_with_hours rename to event_ids")
+
+    def stored_ids(self, first_hour: datetime, last_hour: datetime) -> str:
+        """SQL of a table: the rows of `event_ids` of these hours."""
+        return f"(from event_ids where {_is_between(first_hour, last_hour)})"
 
     def strike(self, rows: str) -> None:
         """Let rows not count any more, inside the caller's transaction: SQL of a table with `segment` and `row_no`."""
@@ -132,10 +150,7 @@ class Segments:
 
     def living_between(self, first_hour: datetime, last_hour: datetime) -> str:
         """SQL of a table: what is `living` of these hours, out of no more files than may hold some."""
-        living = self.living(self._between(first_hour, last_hour))
-        # The literals let DuckDB skip what is outside of them; a join would read everything.
-        first, last = (f"'{hour.isoformat()}'::timestamptz" for hour in (first_hour, last_hour))
-        return f"(from {living} where event_hour between {first} and {last})"
+        return f"(from {self.living(self._between(first_hour, last_hour))} where {_is_between(first_hour, last_hour)})"
 
     def show(self) -> None:
         """Let the view `events` be what the tables say; inside the caller's transaction."""
@@ -200,6 +215,12 @@ class Segments:
 
     def _new_path(self) -> Path:
         return self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+
+
+def _is_between(first_hour: datetime, last_hour: datetime) -> str:
+    """SQL of a condition. Its literals let DuckDB skip what is outside of them; a join would read everything."""
+    first, last = (f"'{hour.isoformat()}'::timestamptz" for hour in (first_hour, last_hour))
+    return f"event_hour between {first} and {last}"
 
 
 def _listed(paths: Iterable[Path]) -> str:

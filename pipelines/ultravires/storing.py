@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from ultravires.asking import count_rows, registered
+from ultravires.asking import ask, count_rows, registered
 from ultravires.engines.duckdb import DuckDBEngine
 from ultravires.reading.segment_files import Written
 from ultravires.reference import network_names
@@ -31,7 +31,7 @@ class Stored(NamedTuple):
 _STORED = """
 create or replace temp table stored as
 select segment, row_no, id_high, id_low, rank
-from (from event_ids semi join incoming using (id_low))
+from (from {stored_ids} semi join incoming using (id_low))
 semi join incoming using (id_high, id_low)
 anti join struck_rows using (segment, row_no)
 """
@@ -129,7 +129,10 @@ def _keep_out(engine: DuckDBEngine, paths: Sequence[Path], before: datetime | No
 def _distinct(engine: DuckDBEngine) -> Counter[str]:
     """Strike all rows of an event but the best, of those in `incoming` and those that are stored."""
     con, segments = engine.con, engine.warehouse.segments
-    con.execute(_STORED)
+    hours = ask(con, "select min(event_hour), max(event_hour) from incoming")
+    if hours is None or hours[0] is None:
+        return Counter()
+    con.execute(_STORED.format(stored_ids=segments.stored_ids(*hours)))
     con.execute(_RIVALS)
     segments.strike("rivals where place > 1")
     con.execute(_HOURS)

@@ -265,6 +265,13 @@ def _events_to_segments(warehouse: Warehouse) -> None:
     con.execute("drop table events")
 
 
+def _hours_of_ids(warehouse: Warehouse) -> None:
+    """Ids were looked for among those of all history."""
+    if "event_hour" not in warehouse.con.sql("from event_ids").columns:
+        warehouse.segments.check()
+        warehouse.segments.index_hours()
+
+
 _SEGMENT_ROWS = 61_440
-_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments}
+_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments, 3: _hours_of_ids}
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

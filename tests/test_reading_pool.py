@@ -11,9 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,22 +63,24 @@ def taken_up(parts_read: Iterable[Part]) -> list[Part]:
     return found
 
 
-def starting_for(n_tasks: int) -> Callable[[ProcessPoolExecutor], AbstractContextManager[Callable[[], bool]]]:
-    """Processes that are ready when so many tasks were read here."""
+class Starting:
+    """Instead of the thread that starts processes: it is done when so many tasks were read here."""
 
-    @contextmanager
-    def starting(_: ProcessPoolExecutor) -> Iterator[Callable[[], bool]]:
-        answers = iter([False] * n_tasks)
-        yield lambda: next(answers, True)
+    def __init__(self, n_tasks: int) -> None:
+        self.answers = iter([True] * n_tasks)
 
-    return starting
+    def is_alive(self) -> bool:
+        return next(self.answers, False)
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
 
 
 @pytest.fixture(autouse=True)
 def always_worth_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Processes start for the smallest input too, and all of it is theirs."""
     monkeypatch.setattr(pool, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(pool, "_starting", starting_for(0))
+    monkeypatch.setattr(pool, "_start", lambda *_: Starting(0))
 
 
 @pytest.mark.parametrize(("task_files", "n_while_starting"), [(1, 0), (5, 0), (1, 3), (5, 1), (5, 99)])
@@ -91,7 +91,7 @@ def test_processes_give_what_one_process_gives_in_the_same_order(
     many are read before there is one.
     """
     monkeypatch.setattr(parts, "TASK_FILES", task_files)
-    monkeypatch.setattr(pool, "_starting", starting_for(n_while_starting))
+    monkeypatch.setattr(pool, "_start", lambda *_: Starting(n_while_starting))
     one, two = tmp_path / "one", tmp_path / "two"
     with file_reader(OPTIONS, one, workers=1) as here, file_reader(OPTIONS, two, workers=2) as there:
         in_one, in_two = taken_up(here(FILES, NOW)), taken_up(there(FILES, NOW))
@@ -273,3 +273,42 @@ def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+_STOPPED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from ultravires.reading import pool
+from ultravires.reading.locations import local_file
+from ultravires.reading.source import Options
+if __name__ == "__main__":
+    pool.WORTH_PROCESSES = 0
+    try:
+        with pool.file_reader(Options(hash_key=b"key"), Path(__file__).parent / "reading", workers=2) as read:
+            print("reading", flush=True)
+            while True:
+                list(read([local_file(Path(name)) for name in sys.argv[1:]], datetime.now(UTC)))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, 0.1, 0.15, 0.2, 0.3])
+def test_ctrl_c_is_heard_by_nobody_but_the_parent(seconds: float, tmp_path: Path) -> None:
+    """A terminal sends it to all of a run's processes, also to those that just start."""
+    script = tmp_path / "stopped.py"
+    script.write_text(_STOPPED)
+    run = subprocess.Popen(
+        [sys.executable, str(script), *map(str, PATHS[:4])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread runs here
+    )
+    with run:
+        assert run.stdout is not None and run.stdout.readline() == "reading\n"
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.communicate(timeout=20) == ("stopped\n", "")

@@ -13,13 +13,13 @@ import shutil
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +39,8 @@ MOST_HANDED_OVER = 192 << 20
 """Bytes of Arrow and of quarantined records that one process hands over at once."""
 FIRST_BYTES = 8 << 20
 """What is read here at a time while the processes start, as it is likely to unpack."""
+LONGEST_START = 2.0
+"""Seconds after which nobody waits for a process any more."""
 AHEAD = 6
 """Tasks in flight for each process: enough to keep it busy while rows are stored, few enough to hold on disk."""
 
@@ -91,6 +93,7 @@ class _Pool:
         self._folder = folder
         self._workers = workers
         self._executor: ProcessPoolExecutor | None = None
+        self._starting: threading.Thread | None = None
         self._ingested_at = datetime.min
 
     def read(self, locations: Iterable[Location], ingested_at: datetime) -> Iterator[Part]:
@@ -108,6 +111,8 @@ class _Pool:
         """End the processes now, whatever they are at; what they read is nobody's yet."""
         if self._executor is None:
             return
+        if self._starting is not None:
+            self._starting.join(LONGEST_START)  # one that is just being born cannot be ended, and would complain
         for process in multiprocessing.active_children():
             process.terminate()
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -130,11 +135,11 @@ class _Pool:
     def _read_in_processes(self, locations: list[Location]) -> Iterator[Part]:
         if self._executor is None:
             self._executor = _executor(self._workers)
-            n_read = 0
-            with _starting(self._executor) as is_ready:
-                while not is_ready() and (task := _first_small(locations[n_read : n_read + TASK_FILES])):
-                    yield from self._read_here(task)
-                    n_read += len(task)
+            self._starting, n_read = _start(self._executor, self._workers), 0
+            while self._starting.is_alive() and (task := _first_small(locations[n_read : n_read + TASK_FILES])):
+                yield from self._read_here(task)
+                n_read += len(task)
+            self._starting.join()
             locations = locations[n_read:]
         waiting = tasks(locations)
         flying: deque[tuple[list[Location], Future[str] | None]] = deque()
@@ -169,25 +174,25 @@ def _executor(workers: int) -> ProcessPoolExecutor:
     """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
-    with _environment(**_OF_READERS):
+    resource_tracker.ensure_running()  # it would let Ctrl-C through again
+    with _environment(**_OF_READERS), _interrupts_blocked():
         forkserver.ensure_running()
     return ProcessPoolExecutor(workers, context, initializer=_begin_work)
 
 
-@contextmanager
-def _starting(executor: ProcessPoolExecutor) -> Iterator[Callable[[], bool]]:
-    """Something that says whether the first process is there; at the end of the block it is."""
+def _start(executor: ProcessPoolExecutor, workers: int) -> threading.Thread:
+    """Start the processes; the thread ends when all are on their way and the first is there. They start in it, because
+    Ctrl-C is never raised in it: a start that is broken off in the middle leaves processes that complain.
+    """
 
-    def wait_for_one() -> None:
-        with suppress(RuntimeError, CancelledError, OSError):  # who asks for the next task is told, if anybody does
-            executor.submit(os.getpid).result()
+    def start_and_wait() -> None:
+        with suppress(Exception):  # who asks for the next task is told, if anybody does
+            first, *_ = [executor.submit(os.getpid) for _ in range(workers)]
+            first.result()
 
-    thread = threading.Thread(target=wait_for_one, daemon=True)
+    thread = threading.Thread(target=start_and_wait, daemon=True)
     thread.start()
-    try:
-        yield lambda: not thread.is_alive()
-    finally:
-        thread.join()
+    return thread
 
 
 def _first_small(locations: Sequence[Location]) -> list[Location]:
@@ -210,10 +215,20 @@ def _environment(**variables: str) -> Iterator[None]:
 
 
 @contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """What starts within never hears Ctrl-C, not even while it imports; the parent hears it after the block."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
 def _told_of_death() -> Iterator[None]:
     try:
         yield
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, EOFError) as error:
         raise RunError(
             "a process that reads files was ended from outside (perhaps for want of memory); run again to go on"
         ) from error
@@ -224,8 +239,7 @@ def _sources() -> tuple[Source, ...]:
 
 
 def _begin_work() -> None:
-    """Ctrl-C is the parent's to answer; and a worker without a parent has nobody to work for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker without a parent has nobody to work for."""
     gc.freeze()
     gc.disable()
     parent = multiprocessing.parent_process()

@@ -286,6 +286,7 @@ mod avx2 {
 
 /// The same for eight lanes, on machines that rotate by themselves.
 #[cfg(all(target_arch = "x86_64", has_avx512))]
+#[allow(clippy::incompatible_msrv)] // it is compiled where the compiler knows it
 mod avx512 {
     use super::{Lanes, Step, IV, SIGMA};
     use std::arch::x86_64::*;

@@ -152,10 +152,10 @@ def add_requested(
     for name, value in request.items():
         if type(value) is not str:
             is_listing = is_listing or name in _LISTS
-        elif value and (name in names or may_be_arn(name)):
+        elif name in names or value[:4] == IS_ARN:
             beginning = next(filter(value.startswith, BEGINNINGS), "")
             opening = opening_of(service, name, beginning, region, account)
-            if opening is not None:
+            if opening is not None and value:
                 found.append(opening + (value.lstrip("/") if opening[-1:] == "/" else value))
     if service == "s3" or "bucketName" in request:
         arn = object_arn(request.get("bucketName"), request.get("key"), region)

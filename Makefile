@@ -47,7 +47,7 @@ bench: install ## the ratios of docs/performance.md (half an hour)
 	@$(BIN)/python bench/many_events.py
 
 docs: install ## write docs/sources.md from what the sources say of themselves
-	@$(BIN)/python -c 'from pathlib import Path; from ultravires.source_catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'
+	@$(BIN)/python -c 'from pathlib import Path; from ultravires.sources.catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'
 
 constraints: install ## resolve constraints.txt anew from pyproject.toml (needs uv)
 	@uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt

@@ -27,9 +27,9 @@ from cloudtrail_files import START, records
 from rich.console import Console
 from rich.table import Table
 from ultravires.assets import findings, ingest, publish, scores
-from ultravires.engines.duckdb import Built, DuckDBEngine
-from ultravires.loading import Loader
-from ultravires.running import run_once
+from ultravires.build.duckdb_engine import Built, DuckDBEngine
+from ultravires.runs.run import run_once
+from ultravires.store.load import Loader
 
 Result = dict[str, Any]
 TIMES = 10

@@ -5,14 +5,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
-from ultravires import pipeline
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.home import OpenHome, prepare, store_configuration
-from ultravires.loading import LoadCounts, Loader
+from ultravires.build import pipeline
+from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.pool import file_reader
+from ultravires.runs.home import OpenHome, prepare, store_configuration
 from ultravires.settings import Settings
-from ultravires.warehouse import open_warehouse
+from ultravires.store.load import LoadCounts, Loader
+from ultravires.store.warehouse import open_warehouse
 
 
 def load(folder: Path, home: Path) -> tuple[float, int]:

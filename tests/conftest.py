@@ -22,7 +22,7 @@ def samples() -> Path:
 @pytest.fixture(scope="session")
 def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home after one run over data/samples; tests only read it."""
-    from ultravires.running import run_once
+    from ultravires.runs.run import run_once
 
     home = tmp_path_factory.mktemp("sample") / "home"
     run_once(SAMPLES, home, config=SAMPLES / "ultravires.yaml", as_of="")

@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.asking import transaction
 from ultravires.registry import sql_root
-from ultravires.warehouse import open_warehouse
+from ultravires.store.queries import transaction
+from ultravires.store.warehouse import open_warehouse
 
 AS_OF = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOON = AS_OF - timedelta(hours=3)

@@ -17,20 +17,20 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
-from ultravires.published import open_published
+from ultravires.store.snapshot import open_published
 
 LONGEST_SECONDS = 300.0
 POLL_SECONDS = 0.001
 # Nine files a transaction: so that a kill can come between the transactions of one load.
 PROGRAM = (
-    "import ultravires.loading as loading, ultravires.reading.parts as parts; "
+    "import ultravires.store.load as loading, ultravires.reading.parts as parts; "
     "loading.GROUP_FILES = parts.TASK_FILES = 9; from ultravires.cli import main; main()"
 )
 # Every source has its next version, and so every event is read again, 500 records a transaction.
 UPGRADED = """
 from dataclasses import replace
 import ultravires.registry as registry
-import ultravires.upgrading as upgrading
+import ultravires.store.upgrade as upgrading
 known = {name: replace(source, version=source.version + 1) for name, source in registry.sources().items()}
 registry.sources, upgrading.PAGE_RECORDS = (lambda: known), 500
 from ultravires.cli import main

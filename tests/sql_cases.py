@@ -16,11 +16,11 @@ from typing import Any
 import duckdb
 import yaml
 from ultravires import registry
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.reference import LINK_WEIGHTS, reference_tables, store_run_context
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.reference import LINK_WEIGHTS, reference_tables, store_run_context
+from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, in_build_order, load_tables
 from ultravires.settings import Settings
-from ultravires.tables import TOUCHED_HOURS, SqlTable, in_build_order, load_tables
-from ultravires.warehouse import Warehouse, open_warehouse
+from ultravires.store.warehouse import Warehouse, open_warehouse
 from ultravires_models.describe import DETECTORS
 from ultravires_models.hits import HITS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import ultravires
 from source_samples import sample_file
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 
 REQUEST = "018f6d1a-77aa-7c3e-9b1d-2f6f0c1d4e01"
 CONFIG = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLES
 from tables_compared import differences
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 
 CONFIG = SAMPLES / "ultravires.yaml"
 

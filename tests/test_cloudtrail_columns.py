@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from source_samples import OPTIONS, SAMPLES, cloudtrail
 from ultravires.reading.framing import json_records
 from ultravires.reading.source import Event
-from ultravires.sources import aws_cloudtrail
-from ultravires.vendors.aws_cloudtrail_columns import COLUMNAR
+from ultravires.sources.aws import cloudtrail as aws_cloudtrail
+from ultravires.sources.aws.cloudtrail_columns import COLUMNAR
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "bench"))

@@ -8,9 +8,9 @@ import pytest
 from fuzzing import STRINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ultravires.reading.addresses import host_of, hosts_of
 from ultravires.reading.column_values import hex_ids, nanos_column
 from ultravires.reading.values import hex_id, micros_of_nanos
-from ultravires.vendors.addresses import host_of, hosts_of
 
 NANOS = [
     "1791194401000000611",

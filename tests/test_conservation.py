@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from small_logs import approval, write_lines
-from ultravires.conservation import broken_law, count_conserved
 from ultravires.errors import RunError
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
+from ultravires.store.conservation import broken_law, count_conserved
 
 
 @pytest.fixture

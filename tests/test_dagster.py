@@ -16,10 +16,10 @@ import pytest
 from browser import find_browser, open_page
 from conftest import SAMPLES
 from tables_compared import differences
+from ultravires.build.pipeline import check_inputs, sql_tables
 from ultravires.definitions import ASSETS, CHECKS, definitions
-from ultravires.home import HomeResource
-from ultravires.pipeline import check_inputs, sql_tables
-from ultravires.running import run_once
+from ultravires.runs.home import HomeResource
+from ultravires.runs.run import run_once
 
 SNAPSHOT = Path(__file__).parent / "dagster_graph.json"
 

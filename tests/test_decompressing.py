@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from source_samples import SAMPLES
-from ultravires.reading.decompressing import FileBytes
+from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.input_file import read_file
 from ultravires.reading.locations import local_file
 from ultravires.reading.source import Options

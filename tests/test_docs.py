@@ -6,9 +6,9 @@ from pathlib import Path
 import ultravires
 from conftest import REPO
 from ultravires import registry
+from ultravires.build.pipeline import published_names, rules
 from ultravires.cli import app
-from ultravires.pipeline import published_names, rules
-from ultravires.source_catalog import as_markdown
+from ultravires.sources.catalog import as_markdown
 
 TABLES = (REPO / "docs" / "tables.md").read_text(encoding="utf-8")
 

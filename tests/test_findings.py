@@ -12,7 +12,7 @@ import pytest
 from findings_world import AS_OF, BOTH, LONG_AGO, NOON, World, new_world
 from ultravires.alerting.findings import create_findings_tables, update_findings
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.asking import transaction
+from ultravires.store.queries import transaction
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, source
 from ultravires import registry
-from ultravires.published import open_published
 from ultravires.reading.files import read
 from ultravires.reading.source import SOURCE_COLUMNS
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 from ultravires.schema import in_views
+from ultravires.store.snapshot import open_published
 
 NAMES = sorted(registry.sources())
 each_source = pytest.mark.parametrize("name", NAMES)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from source_samples import OPTIONS, SOURCE_SAMPLES, TRACE, attributes, export, log_export, log_record, span
 from ultravires.reading import native
 from ultravires.reading.source import Event, Options
-from ultravires.sources.otel_genai import SOURCE
-from ultravires.vendors.genai_columns import COLUMNAR
+from ultravires.sources.agents.genai_columns import COLUMNAR
+from ultravires.sources.agents.otel_genai import SOURCE
 
 sys.path.insert(0, str(REPO / "bench"))
 from telemetry_files import START, _span_line

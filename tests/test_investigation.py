@@ -12,7 +12,7 @@ from conftest import REPO
 from tables_compared import differences
 from ultravires import registry
 from ultravires.reading.head import Head
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 from ultravires.tracing.trace import trace
 from ultravires.tracing.trace_drawing import drawn_lines
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import ultravires
 from small_logs import RUNNER, approval, assume, at, call, session, write_lines
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 from ultravires.sinks.splunk_hec_double import HecDouble, Token
 from ultravires.tracing.trace import trace
 

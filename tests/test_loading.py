@@ -8,17 +8,18 @@ import pytest
 from conftest import SAMPLES
 from source_samples import SAMPLES as RECORDS
 from source_samples import SOURCE_SAMPLES
-from ultravires import loading, registry
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.loading import LoadCounts, Loader
-from ultravires.pipeline import hourly_tables
+from ultravires import registry
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
+from ultravires.formats.decompressing import FileBytes
 from ultravires.reading import input_file, parts
-from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.locations import LocalFile, LocalPlace, Skipped
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
 from ultravires.settings import Settings
-from ultravires.warehouse import open_warehouse
+from ultravires.store import load as loading
+from ultravires.store.load import LoadCounts, Loader
+from ultravires.store.warehouse import open_warehouse
 
 APPROVALS = sorted((SAMPLES / "approvals").glob("*.jsonl"))
 

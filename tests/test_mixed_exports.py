@@ -14,11 +14,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, SAMPLES, claimed_by, source
 from ultravires import registry
-from ultravires.conservation import broken_law, count_conserved
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.home import OpenHome
-from ultravires.loading import Loader
-from ultravires.pipeline import hourly_tables
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
 from ultravires.reading.files import Batch
 from ultravires.reading.files import batches as batches_of
 from ultravires.reading.framing import frames_of
@@ -27,12 +24,15 @@ from ultravires.reading.parts import SMALL_FILE
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import micros
-from ultravires.retrying import retry
+from ultravires.runs.home import OpenHome
 from ultravires.settings import Settings
-from ultravires.sources import gcp_audit
-from ultravires.upgrading import read_outdated_again
-from ultravires.vendors.gcp_log_entries import holds_audit
-from ultravires.warehouse import open_warehouse
+from ultravires.sources.gcp import audit as gcp_audit
+from ultravires.sources.gcp.log_entries import holds_audit
+from ultravires.store.conservation import broken_law, count_conserved
+from ultravires.store.load import Loader
+from ultravires.store.retry_quarantine import retry
+from ultravires.store.upgrade import read_outdated_again
+from ultravires.store.warehouse import open_warehouse
 
 AZURE = ("entra_audit", "entra_signin", "msgraph_activity", "azure_activity", "azure_storage", "kubernetes_audit")
 GOOGLE = ("gcp_audit", "kubernetes_audit")

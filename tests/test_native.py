@@ -15,6 +15,7 @@ import pytest
 from fields_by_python import ScannedByPython
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ultravires.formats.otlp import decoded
 from ultravires.reading import native
 from ultravires.reading.column_values import micros_of
 from ultravires.reading.columns import ARRAY, ESCAPED, OBJECT, STRING, UNSURE, Columnar, Fields, Leaves, Way
@@ -22,7 +23,6 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Frame, NotParsed, Options, event_id, hash_arguments, keyed_hash
 from ultravires.reading.values import micros
-from ultravires.vendors.otlp import decoded
 
 pytestmark = pytest.mark.skipif(not native.is_available(), reason="the native scanner was not built: no Rust here")
 

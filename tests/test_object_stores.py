@@ -17,17 +17,17 @@ from conftest import SAMPLES
 from pyarrow import fs
 from source_samples import SAMPLES as RECORDS
 from source_samples import decision
-from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
 from ultravires.errors import RunError, UltraviresError, UsageError
-from ultravires.loading import LoadCounts, Loader
-from ultravires.pipeline import hourly_tables
 from ultravires.reading import object_stores
 from ultravires.reading.locations import LocalPlace, Place, Skipped, place
 from ultravires.reading.object_stores import StoredObject, object_prefix
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
 from ultravires.settings import Settings
-from ultravires.warehouse import open_warehouse
+from ultravires.store.load import LoadCounts, Loader
+from ultravires.store.warehouse import open_warehouse
 
 APPROVALS = sorted((SAMPLES / "approvals").glob("*.jsonl"))[:3]
 KEY = "AKIAIOSFODNN7EXAMPLE"

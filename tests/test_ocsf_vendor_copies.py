@@ -15,16 +15,16 @@ from ocsf_copies import millis
 from ocsf_vendor_copies import MAPPINGS, gcp_as_ocsf, github_as_ocsf, okta_as_ocsf
 from source_samples import OPTIONS, SAMPLES, batches, claimed_by, expected_events, quarantined, rows
 from ultravires import registry
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.pipeline import hourly_tables
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
 from ultravires.reading.source import Options
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
-from ultravires.storing import store_events
-from ultravires.vendors.ocsf_fields import own_time
-from ultravires.vendors.ocsf_originals import logs_named
-from ultravires.vendors.ocsf_products import product_of
-from ultravires.warehouse import open_warehouse
+from ultravires.sources.ocsf.fields import own_time
+from ultravires.sources.ocsf.originals import logs_named
+from ultravires.sources.ocsf.products import product_of
+from ultravires.store.deduplicate import store_events
+from ultravires.store.warehouse import open_warehouse
 
 Record = dict[str, Any]
 PAPERHOUSE = {"name": "Paperhouse Vault", "vendor_name": "Paperhouse"}

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from source_samples import OPTIONS, SOURCE_SAMPLES, TRACE, decision
 from ultravires.reading.source import DEFAULT_OPA_INPUTS, Event, NotParsed, Options
 from ultravires.schema import EVENTS
-from ultravires.sources.opa_decisions import SOURCE, events
-from ultravires.vendors.opa_columns import COLUMNAR
+from ultravires.sources.policy_engines.opa_columns import COLUMNAR
+from ultravires.sources.policy_engines.opa_decisions import SOURCE, events
 
 sys.path.insert(0, str(REPO / "bench"))
 from telemetry_files import START, _decision_line

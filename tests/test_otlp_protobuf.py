@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from otlp_reference import LOGS, LOGS_JSON, TRACES, TRACES_JSON
 from source_samples import OPTIONS, claimed_by, quarantined, rows
+from ultravires.formats.otlp import otlp_records
+from ultravires.formats.otlp_protobuf_files import is_protobuf, is_sized
+from ultravires.formats.protobuf_wire import WireError, fields, varint
 from ultravires.reading.source import Options
-from ultravires.vendors.otlp import otlp_records
-from ultravires.vendors.otlp_protobuf_files import is_protobuf, is_sized
-from ultravires.vendors.protobuf_wire import WireError, fields, varint
 
 NAME = "otel_genai"
 

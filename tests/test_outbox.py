@@ -17,7 +17,7 @@ from ultravires.errors import DeliveryError
 from ultravires.registry import sinks as known_sinks
 from ultravires.sinks.alerts_file import FILE_NAME, AlertsFile
 from ultravires.sinks.splunk_hec_double import HecDouble, Token
-from ultravires.warehouse import open_warehouse
+from ultravires.store.warehouse import open_warehouse
 
 TOKEN = "8d7a3c52-0000-4000-8000-0123456789ab"
 NOW = AS_OF + timedelta(minutes=5)
@@ -272,7 +272,7 @@ from pathlib import Path
 from ultravires.alerting.outbox import deliver
 from ultravires.registry import sinks
 from ultravires.alerting.sink import SinkContext, open_sinks
-from ultravires.warehouse import open_warehouse
+from ultravires.store.warehouse import open_warehouse
 
 home, url, victim, batch = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 settings = {"splunk_hec": {"url": url, "token_env": "HEC", "batch_size": 3}}

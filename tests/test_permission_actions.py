@@ -6,9 +6,9 @@ import re
 from functools import cache
 from typing import Any
 
-import ultravires.reference
+import ultravires.build.reference
 from source_samples import SAMPLES, expected_events
-from ultravires.reference import permission_actions, reference_tables
+from ultravires.build.reference import permission_actions, reference_tables
 from ultravires.settings import Settings
 
 MANAGES = {
@@ -64,7 +64,7 @@ def test_nothing_that_only_reads_manages_permissions() -> None:
 
 def test_every_pattern_is_in_the_words_of_a_log_we_read() -> None:
     """A pattern begins as a source's actions do, stands once, and says whose it is and what it changes."""
-    path = ultravires.reference._PERMISSION_ACTIONS
+    path = ultravires.build.reference._PERMISSION_ACTIONS
     with path.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     words = {event["action"].partition(":")[0] for name in SAMPLES for event in activities(name)} | {"k8s.io", "sts"}

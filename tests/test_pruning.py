@@ -15,13 +15,13 @@ from findings_world import BOTH, NOON, World, new_world
 from small_logs import RUNNER, WORKER, approval, assume, call, session, write_lines
 from tables_compared import differences
 from ultravires.alerting.findings import update_findings
-from ultravires.asking import transaction
-from ultravires.conservation import broken_law, count_conserved
 from ultravires.errors import RunError, UsageError
-from ultravires.pruning import Pruned, parse_date, prune, prune_and_run
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 from ultravires.schema import SCHEMA_VERSION
-from ultravires.warehouse import open_warehouse
+from ultravires.store.conservation import broken_law, count_conserved
+from ultravires.store.prune import Pruned, parse_date, prune, prune_and_run
+from ultravires.store.queries import transaction
+from ultravires.store.warehouse import open_warehouse
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 TUESDAY = datetime(2026, 10, 6, tzinfo=UTC)
@@ -273,7 +273,7 @@ def test_a_run_after_a_stopped_prune_settles_it_before_it_reads(home: Path, logs
 
 def test_a_failure_in_the_middle_leaves_everything(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One transaction: events, quarantine, manifest and tombstone, or none of them."""
-    monkeypatch.setattr("ultravires.pruning._leave_tombstone", lambda *arguments: 1 / 0)
+    monkeypatch.setattr("ultravires.store.prune._leave_tombstone", lambda *arguments: 1 / 0)
     with open_warehouse(home) as warehouse, pytest.raises(ZeroDivisionError):
         prune(warehouse, TUESDAY, keep_in_force=False)
     with open_warehouse(home) as warehouse:

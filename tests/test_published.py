@@ -5,10 +5,10 @@ from pathlib import Path
 import duckdb
 import pytest
 import ultravires
-from ultravires import publishing
+from ultravires.build.pipeline import published_names, sql_tables
 from ultravires.errors import UsageError
-from ultravires.pipeline import published_names, sql_tables
-from ultravires.warehouse import open_warehouse
+from ultravires.store import publish as publishing
+from ultravires.store.warehouse import open_warehouse
 
 
 def test_every_mart_is_published(sample_home: Path) -> None:

@@ -10,12 +10,12 @@ from rich.console import Console
 from small_logs import approval
 from ultravires import registry
 from ultravires.errors import UsageError
-from ultravires.published import open_published
-from ultravires.quarantine import draw, look, safe_beginning
 from ultravires.reading.source import Event, NotParsed, Options
 from ultravires.reading.splitting import KEPT_BYTES
-from ultravires.retrying import retry_and_run
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
+from ultravires.store.quarantine import draw, look, safe_beginning
+from ultravires.store.retry_quarantine import retry_and_run
+from ultravires.store.snapshot import open_published
 
 CONSERVED = """
 select sum(n_records) = sum(n_events + n_duplicates + n_quarantined + n_ignored + n_pruned)
@@ -125,7 +125,7 @@ def test_retrying_twice_changes_nothing_more(home: Path, monkeypatch: pytest.Mon
 def test_a_failure_in_the_middle_leaves_everything_in_quarantine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One transaction: neither events nor manifest moved."""
     upgrade(monkeypatch)
-    monkeypatch.setattr("ultravires.retrying._move_in_manifest", lambda home, file: 1 / 0)
+    monkeypatch.setattr("ultravires.store.retry_quarantine._move_in_manifest", lambda home, file: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         retry_and_run(home, config=None)
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:

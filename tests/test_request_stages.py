@@ -7,7 +7,7 @@ from typing import Any
 import ultravires
 from source_samples import SAMPLES
 from tables_compared import differences
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
 
 AS_OF = "2026-10-06T00:00:00+00:00"
 

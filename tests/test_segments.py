@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
-from ultravires.asking import transaction
 from ultravires.errors import RunError, UsageError
 from ultravires.schema import EVENTS
-from ultravires.segments import SMALL_FACTOR, SMALL_ROWS
-from ultravires.warehouse import Warehouse, open_warehouse
+from ultravires.store.queries import transaction
+from ultravires.store.segments import SMALL_FACTOR, SMALL_ROWS
+from ultravires.store.warehouse import Warehouse, open_warehouse
 
 AT = datetime(2026, 10, 5, 8, tzinfo=UTC)
 OWNER_ONLY = 0o077

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from source_samples import decision
 from ultravires.errors import ConfigError, UsageError
-from ultravires.home import open_home, store_configuration
-from ultravires.loading import Loader
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
 from ultravires.registry import sources
+from ultravires.runs.home import open_home, store_configuration
 from ultravires.settings import Expectation, Limits, Settings, find_config, load_settings
+from ultravires.store.load import Loader
 
 
 def write(folder: Path, text: str) -> Path:

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from source_samples import SAMPLES, SOURCE_SAMPLES, claimed_by, sample_file
-from ultravires.published import open_published
-from ultravires.running import run_once
+from ultravires.runs.run import run_once
+from ultravires.store.snapshot import open_published
 
 NAMES = sorted(SAMPLES)
 

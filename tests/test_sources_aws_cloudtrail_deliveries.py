@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from source_samples import claimed_by, cloudtrail, keys, only, quarantined, rows
-from ultravires.vendors.aws_cloudtrail_deliveries import struct_of
+from ultravires.sources.aws.cloudtrail_deliveries import struct_of
 
 RECORDS = [cloudtrail(), cloudtrail(eventID="e-2", eventName="PutObject", readOnly=False, errorCode="AccessDenied")]
 INSIGHT = {

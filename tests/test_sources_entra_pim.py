@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from source_samples import OPTIONS, SAMPLES, batches, claimed_by, keys, quarantined, rows
 from ultravires.reading.source import Options
-from ultravires.vendors.entra_pim import duration_micros
+from ultravires.sources.entra.pim_requests import duration_micros
 
 RECORDS = json.loads(SAMPLES["entra_pim"])["value"]
 ACTIVATED, WAITING, ASSIGNED, DEACTIVATED = RECORDS

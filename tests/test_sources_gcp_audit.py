@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from source_samples import SAMPLES, claimed_by, keys, only, quarantined, rows
-from ultravires.sources.gcp_audit import claim
+from ultravires.sources.gcp.audit import claim
 
 PROJECT = "harbor-prod"
 READER = f"invoice-reader@{PROJECT}.iam.gserviceaccount.com"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from source_samples import claimed_by, keys, only, quarantined, rows
-from ultravires.vendors.gcp_log_entries import audit_of_gke
-from ultravires.vendors.gke_audit import method_parts, object_of, path_of
+from ultravires.sources.gcp.log_entries import audit_of_gke
+from ultravires.sources.kubernetes.gke_audit import method_parts, object_of, path_of
 
 AUDIT_ID = "8d1f22e3-6a0b-4a70-9b45-6e1071b2c3d4"
 AGENT = "system:serviceaccount:payments:invoice-agent"

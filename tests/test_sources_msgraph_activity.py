@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from source_samples import SAMPLES, batches, claimed_by, keys, only, quarantined
-from ultravires.sources.msgraph_activity import template_of
+from ultravires.sources.entra.msgraph_activity import template_of
 
 RECORDS = [json.loads(line) for line in SAMPLES["msgraph_activity"].splitlines()]
 READ, REFUSED, BY_PERSON, FAILED = RECORDS

@@ -13,9 +13,9 @@ from ocsf_copies import audit_as_ocsf, cloudtrail_as_ocsf
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from source_samples import SAMPLES, claimed_by, cloudtrail, keys, only, quarantined, rows
 from ultravires import registry
-from ultravires.vendors.kubernetes_paths import object_of_path
-from ultravires.vendors.ocsf_fields import decoded, moment_of, restore
-from ultravires.vendors.ocsf_kubernetes import kubernetes_record
+from ultravires.sources.kubernetes.paths import object_of_path
+from ultravires.sources.ocsf.copies.kubernetes import kubernetes_record
+from ultravires.sources.ocsf.fields import decoded, moment_of, restore
 
 CLASSES = {
     3001: "account_change",

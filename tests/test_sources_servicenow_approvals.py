@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from source_samples import OPTIONS, batches, claimed_by, keys, only, quarantined, rows
+from ultravires.formats.csv_rows import csv_records
 from ultravires.reading.source import Options
-from ultravires.vendors.csv_rows import csv_records
 
 NAME = "servicenow_approvals"
 ITEM, MIRA, JON = (

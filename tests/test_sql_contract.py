@@ -16,13 +16,13 @@ from sql_cases import prepare, tables
 from sql_climb import climb, on_spines, primary_parents
 from sql_world import AS_OF, random_events
 from ultravires.assets.checks import UNIQUE_KEYS
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.reference import REFERENCE_NAMES
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.reference import REFERENCE_NAMES
+from ultravires.build.sql_tables import LAYERS, TOUCHED_HOURS
 from ultravires.registry import sql_root
 from ultravires.settings import Settings
-from ultravires.storing import store_events
-from ultravires.tables import LAYERS, TOUCHED_HOURS
-from ultravires.warehouse import open_warehouse
+from ultravires.store.deduplicate import store_events
+from ultravires.store.warehouse import open_warehouse
 
 OTHER_KEYS = {
     "accounted": ("identity_id", "day"),

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
-from ultravires.engines.duckdb import DuckDBEngine
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
 from ultravires.errors import RunError
-from ultravires.pipeline import hourly_tables
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
-from ultravires.storing import store_events
-from ultravires.warehouse import open_warehouse
+from ultravires.store.deduplicate import store_events
+from ultravires.store.warehouse import open_warehouse
 
 AT = datetime(2026, 10, 5, 8, 30, tzinfo=UTC)
 

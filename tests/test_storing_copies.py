@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocsf_copies import as_parquet, cloudtrail_as_ocsf
 from source_samples import batches, cloudtrail
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.pipeline import hourly_tables
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
-from ultravires.storing import store_events
-from ultravires.warehouse import open_warehouse
+from ultravires.store.deduplicate import store_events
+from ultravires.store.warehouse import open_warehouse
 
 FAILED_SIGN_IN = {
     "eventSource": "signin.amazonaws.com",

@@ -11,19 +11,19 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from source_samples import SAMPLES
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.loading import LoadCounts, Loader
-from ultravires.pipeline import hourly_tables
-from ultravires.reading import tar_members
-from ultravires.reading.decompressing import FileBytes
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
+from ultravires.formats import tar_members
+from ultravires.formats.decompressing import FileBytes
+from ultravires.formats.tar_members import Archive, is_tar
 from ultravires.reading.input_file import InputFile, read_file
 from ultravires.reading.locations import LocalPlace, local_file
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
-from ultravires.reading.tar_members import Archive, is_tar
 from ultravires.registry import sources
 from ultravires.settings import Settings
-from ultravires.warehouse import open_warehouse
+from ultravires.store.load import LoadCounts, Loader
+from ultravires.store.warehouse import open_warehouse
 
 OPTIONS = Options(hash_key=b"key")
 DECISIONS, APPROVALS = SAMPLES["opa_decisions"], SAMPLES["approvals"]

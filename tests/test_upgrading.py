@@ -15,20 +15,21 @@ from small_logs import approval, at, call, session, write_lines
 from source_samples import SAMPLES as SOURCE_SAMPLES
 from source_samples import rows as source_rows
 from tables_compared import differences
-from ultravires import registry, upgrading
-from ultravires.conservation import broken_law, count_conserved
-from ultravires.engines.duckdb import DuckDBEngine
-from ultravires.home import OpenHome
-from ultravires.loading import Loader
-from ultravires.pipeline import hourly_tables
+from ultravires import registry
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import hourly_tables
 from ultravires.reading.locations import place
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Event, NotParsed, Options, Source
-from ultravires.running import run_once
+from ultravires.runs.home import OpenHome
+from ultravires.runs.run import run_once
 from ultravires.settings import Settings
-from ultravires.upgrading import read_outdated_again
-from ultravires.vendors.ocsf_activity import activity_event
-from ultravires.warehouse import open_warehouse
+from ultravires.sources.ocsf.activity import activity_event
+from ultravires.store import upgrade as upgrading
+from ultravires.store.conservation import broken_law, count_conserved
+from ultravires.store.load import Loader
+from ultravires.store.upgrade import read_outdated_again
+from ultravires.store.warehouse import open_warehouse
 
 NAMES = sorted(registry.sources())
 Events = Callable[[dict[str, Any], Options], Iterable[Event]]

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ultravires.reading.addresses import is_address
 from ultravires.reading.values import LAST_MICROS, iso
-from ultravires.vendors.addresses import is_address
 
 WRITTEN = st.one_of(
     st.text(),

@@ -11,7 +11,7 @@ __all__ = ["__version__", "open"]
 
 
 def open(home: "Path | str" = ".ultravires") -> "duckdb.DuckDBPyConnection":
-    """A DuckDB connection with the published tables of `home` as views (see `ultravires.published`)."""
-    from ultravires.published import open_published
+    """A DuckDB connection with the published tables of `home` as views (see `ultravires.store.snapshot`)."""
+    from ultravires.store.snapshot import open_published
 
     return open_published(home)

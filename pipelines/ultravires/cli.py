@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from ultravires.errors import UltraviresError, UsageError
-from ultravires.progress import LONGEST_LINE
+from ultravires.runs.progress import LONGEST_LINE
+from ultravires.runs.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
 from ultravires.settings import DEFAULT_HOME, find_config
-from ultravires.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
 from ultravires.tracing.visible import visible
 
 REMOTE = "s3://, gs:// or az:// prefix"
@@ -47,15 +47,15 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Load what is new, rebuild what it touches, judge, publish and deliver. Run it again: only what is new."""
-    from ultravires.progress import watched
-    from ultravires.running import run_once
+    from ultravires.runs.progress import watched
+    from ultravires.runs.run import run_once
 
     with watched():
         result = run_once(input, home, config=find_config(config, home), as_of=as_of)
     if as_json:
         typer.echo(json.dumps(result.as_dict()))
     else:
-        from ultravires.summary import print_summary
+        from ultravires.runs.summary import print_summary
 
         print_summary(result, home)
 
@@ -70,7 +70,7 @@ def dev(
     port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 3000,
 ) -> None:
     """Open Dagster's page with the same assets, the hourly schedule and the sensor."""
-    from ultravires.running import serve
+    from ultravires.runs.run import serve
 
     raise typer.Exit(serve(input, home, config=find_config(config, home), port=port))
 
@@ -84,7 +84,7 @@ def trace(
     as_json: Json = False,
 ) -> None:
     """Show the chain above and below any id, with every link's method and confidence, and its gaps."""
-    from ultravires.published import open_published
+    from ultravires.store.snapshot import open_published
     from ultravires.tracing.trace import trace as find
     from ultravires.tracing.trace_drawing import draw
 
@@ -100,7 +100,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say why a finding was made, on which evidence, and what to do."""
-    from ultravires.published import open_published
+    from ultravires.store.snapshot import open_published
     from ultravires.tracing.explain import explain as find
     from ultravires.tracing.explain_drawing import draw
 
@@ -118,7 +118,7 @@ def query(
     """Run SQL over the published tables; read-only."""
     import duckdb
 
-    from ultravires.published import open_published
+    from ultravires.store.snapshot import open_published
 
     with open_published(home) as con:
         try:
@@ -145,7 +145,7 @@ def sources(as_json: Json = False) -> None:
     """Show every log that can be read: how it is recognised, its join keys, how well it is known, and its page."""
     from rich.console import Console
 
-    from ultravires.source_catalog import as_rows, draw
+    from ultravires.sources.catalog import as_rows, draw
 
     if as_json:
         typer.echo(json.dumps(as_rows()))
@@ -164,8 +164,8 @@ def quarantine(
     """Show the records that could not be read, by log and reason; or read them again."""
     from rich.console import Console
 
-    from ultravires.published import open_published
-    from ultravires.quarantine import draw, look
+    from ultravires.store.quarantine import draw, look
+    from ultravires.store.snapshot import open_published
 
     if retry:
         _retry_quarantine(home, config, as_json)
@@ -179,9 +179,9 @@ def quarantine(
 
 
 def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
-    from ultravires.progress import watched
-    from ultravires.retrying import retry_and_run
-    from ultravires.summary import print_summary
+    from ultravires.runs.progress import watched
+    from ultravires.runs.summary import print_summary
+    from ultravires.store.retry_quarantine import retry_and_run
 
     with watched():
         retried, result = retry_and_run(home, config=find_config(config, home))
@@ -213,8 +213,8 @@ def prune(
     """Delete events, raw records, quarantine and findings from before a date; leave a tombstone and publish anew."""
     from datetime import UTC, datetime
 
-    from ultravires.progress import watched
-    from ultravires.pruning import parse_date, prune_and_run
+    from ultravires.runs.progress import watched
+    from ultravires.store.prune import parse_date, prune_and_run
 
     moment = parse_date(before, now=datetime.now(UTC))
     with watched():
@@ -253,9 +253,9 @@ def backtest(
     from rich.console import Console
 
     from ultravires.backtest.scores import as_dict, render, score
-    from ultravires.progress import watched
-    from ultravires.published import open_published
-    from ultravires.running import run_once
+    from ultravires.runs.progress import watched
+    from ultravires.runs.run import run_once
+    from ultravires.store.snapshot import open_published
 
     with tempfile.TemporaryDirectory(prefix="ultravires-backtest-") as folder:
         home = Path(folder) / "home"

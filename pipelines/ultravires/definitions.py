@@ -8,8 +8,8 @@ from ultravires.assets.ingest import ingest_assets
 from ultravires.assets.publish import publish_assets
 from ultravires.assets.scores import score_assets
 from ultravires.assets.sql import sql_assets
-from ultravires.home import HomeResource
-from ultravires.new_files import new_files_sensor
+from ultravires.runs.home import HomeResource
+from ultravires.runs.new_files import new_files_sensor
 from ultravires.settings import configured_run
 
 ASSETS = [*ingest_assets(), *sql_assets(), *score_assets(), *finding_assets(), *publish_assets()]

@@ -25,7 +25,7 @@ from ultravires_models.frameworks import load_frameworks
 
 from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.asking import ask
+from ultravires.store.queries import ask
 
 _ALERTS_DDL = """
 create table if not exists alerts(

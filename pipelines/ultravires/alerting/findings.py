@@ -19,7 +19,7 @@ import pyarrow as pa
 from ultravires.alerting.alert_queue import create_alerts_table, queue_alerts
 from ultravires.alerting.risk import RiskFacts, risk_parts, risk_score
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.asking import ask
+from ultravires.store.queries import ask
 
 _FINDINGS_DDL = """
 create table if not exists findings(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from ultravires.alerting.ocsf import held_notice_as_ocsf
-from ultravires.asking import ask, transaction
+from ultravires.store.queries import ask, transaction
 
 # The most severe go first, because a bound must not let a flood of small things hide a large one.
 _HOLD = """

@@ -19,8 +19,8 @@ import duckdb
 from ultravires.alerting.alert_queue import create_alerts_table
 from ultravires.alerting.hourly_bound import hold_excess
 from ultravires.alerting.sink import Alert, SendResult, Sink, one_line
-from ultravires.asking import transaction
 from ultravires.errors import DeliveryError
+from ultravires.store.queries import transaction
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from ultravires.asking import ask
-from ultravires.conservation import broken_law, count_conserved
-from ultravires.home import OpenHome
-from ultravires.pipeline import sql_tables
-from ultravires.progress import watcher
+from ultravires.build.pipeline import sql_tables
+from ultravires.runs.home import OpenHome
+from ultravires.runs.progress import watcher
+from ultravires.store.conservation import broken_law, count_conserved
+from ultravires.store.queries import ask
 
 MOST_QUARANTINED = 0.01
 """Above one record in a hundred a log is broken or a reader is, and either wants a look."""

@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 import dagster as dg
 from ultravires_models.describe import describe
 
-from ultravires import pipeline, registry
+from ultravires import registry
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.outbox import deliver
-from ultravires.aliases import follow_chains
-from ultravires.asking import count_rows
-from ultravires.home import OpenHome
-from ultravires.progress import watcher
-from ultravires.tombstones import is_unsettled
+from ultravires.build import pipeline
+from ultravires.build.chain_aliases import follow_chains
+from ultravires.runs.home import OpenHome
+from ultravires.runs.progress import watcher
+from ultravires.store.queries import count_rows
+from ultravires.store.tombstones import is_unsettled
 
 
 def finding_assets() -> list[dg.AssetsDefinition]:

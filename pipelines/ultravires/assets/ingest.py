@@ -2,15 +2,15 @@
 
 import dagster as dg
 
-from ultravires.asking import ask, count_rows
-from ultravires.home import OpenHome, store_configuration
-from ultravires.loading import LoadCounts, Loader
-from ultravires.pipeline import hourly_tables
-from ultravires.progress import watcher
+from ultravires.build.pipeline import hourly_tables
+from ultravires.build.reference import REFERENCE_NAMES, store_run_context
 from ultravires.reading.pool import file_reader
-from ultravires.reference import REFERENCE_NAMES, store_run_context
-from ultravires.tombstones import is_unsettled
-from ultravires.upgrading import read_outdated_again
+from ultravires.runs.home import OpenHome, store_configuration
+from ultravires.runs.progress import watcher
+from ultravires.store.load import LoadCounts, Loader
+from ultravires.store.queries import ask, count_rows
+from ultravires.store.tombstones import is_unsettled
+from ultravires.store.upgrade import read_outdated_again
 
 FIRST_DAY = "2020-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY)

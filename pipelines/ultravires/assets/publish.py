@@ -3,11 +3,11 @@
 import dagster as dg
 from ultravires_models.frameworks import frameworks_table
 
-from ultravires import pipeline
-from ultravires.home import OpenHome, finish_run
-from ultravires.published import open_published
-from ultravires.publishing import publish
+from ultravires.build import pipeline
 from ultravires.report.report import write_report
+from ultravires.runs.home import OpenHome, finish_run
+from ultravires.store.publish import publish
+from ultravires.store.snapshot import open_published
 
 
 def publish_assets() -> list[dg.AssetsDefinition]:

@@ -5,8 +5,8 @@ from typing import Any
 import dagster as dg
 from ultravires_models.detector import run_detector
 
-from ultravires.home import OpenHome
-from ultravires.pipeline import score_names
+from ultravires.build.pipeline import score_names
+from ultravires.runs.home import OpenHome
 
 
 def score_assets() -> list[dg.AssetsDefinition]:

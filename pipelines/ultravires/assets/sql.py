@@ -4,10 +4,10 @@ import time
 
 import dagster as dg
 
-from ultravires.home import OpenHome
-from ultravires.pipeline import sql_tables
-from ultravires.progress import watcher
-from ultravires.tables import SqlTable
+from ultravires.build.pipeline import sql_tables
+from ultravires.build.sql_tables import SqlTable
+from ultravires.runs.home import OpenHome
+from ultravires.runs.progress import watcher
 
 
 def sql_assets() -> list[dg.AssetsDefinition]:

@@ -1,1 +1,1 @@
-"""From the bytes of a file to rows of `events`: the contract of a source, framing, limits, redaction."""
+"""From the bytes of a file to rows of events, one way for all sources."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.by_column import ColumnReader, Text, reads_by_column
-from ultravires.reading.decompressing import FileBytes
 from ultravires.reading.framing import is_spread_over_lines, peek, whole_lines
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.mixing import row_builder

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ultravires.reading.parts import Part
-from ultravires.reading.segment_files import SUFFIX, told_of_writing, with_provenance, write_segment
+from ultravires.store.segment_files import SUFFIX, told_of_writing, with_provenance, write_segment
 
 
 def hand_over(part: Part, folder: Path, ingested_at: datetime) -> str:

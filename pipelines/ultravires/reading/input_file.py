@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from ultravires.reading.decompressing import Damage, FileBytes, Openable, Stream
+from ultravires.formats.decompressing import Damage, FileBytes, Openable, Stream
+from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
 from ultravires.reading.files import Batch, Quarantined, read_bytes
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.locations import Location, SomeMembers, Standing
 from ultravires.reading.source import Options, Source
-from ultravires.reading.tar_members import EARLY_END, Archive, Member, is_tar
 
 HELD_BYTES = 8 << 20
 """A file up to this size is held in memory."""

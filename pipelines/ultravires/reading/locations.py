@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, cast
 
 from ultravires.errors import UsageError
-from ultravires.reading.decompressing import Stream
+from ultravires.formats.decompressing import Stream
 
 
 class Standing(NamedTuple):

@@ -23,8 +23,8 @@ from pyarrow import fs
 
 from ultravires.errors import RunError, UsageError
 from ultravires.reading.locations import Location, Skipped, Standing
+from ultravires.runs.stopping import STOPPED
 from ultravires.settings import azure_storage, has_s3_region, s3_endpoint
-from ultravires.stopping import STOPPED
 
 SCHEMES = ("s3", "gs", "az")
 READ_AT_ONCE = 8 << 20

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from ultravires.reading.decompressing import FileBytes
+from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.files import Quarantined
 from ultravires.reading.input_file import HeldFile, InputFile, LostFile, hold_file, read_file, recognise_log
 from ultravires.reading.locations import Location
-from ultravires.reading.segment_files import Written
 from ultravires.reading.small_files import SmallFiles
 from ultravires.reading.source import Options, Source
+from ultravires.store.segment_files import Written
 
 LARGE_FILE = 64 << 20
 STREAMED_BYTES = 16 << 20

@@ -173,7 +173,7 @@ class _Pool:
 def _executor(workers: int) -> ProcessPoolExecutor:
     """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *(f"ultravires.sources.{name}" for name in registry.sources())])
+    context.set_forkserver_preload([__name__, *(source.events.__module__ for source in registry.sources().values())])
     resource_tracker.ensure_running()  # it would let Ctrl-C through again
     with _environment(**_OF_READERS), _interrupts_blocked():
         forkserver.ensure_running()

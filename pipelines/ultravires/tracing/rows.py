@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from ultravires.asking import ask
+from ultravires.store.queries import ask
 
 Row: TypeAlias = dict[str, Any]
 

@@ -1,0 +1,118 @@
+"""The SQL files: one SELECT each, with a header that says grain, build mode and why.
+
+-- grain: one row per approval
+-- build: full            (or by_hour: the file reads only the hours in the relation `touched_hours`)
+-- why: ...
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from ultravires.store.queries import ask
+from ultravires.errors import ConfigError
+
+TOUCHED_HOURS = "touched_hours"
+LAYERS = ("staging", "intermediate", "marts")
+
+
+@dataclass(frozen=True)
+class SqlTable:
+    name: str
+    layer: str
+    mode: Literal["full", "by_hour"]
+    grain: str
+    why: str
+    sql: str
+    inputs: frozenset[str]
+
+    @property
+    def code_hash(self) -> str:
+        return hashlib.sha256(f"{self.mode}\n{self.sql}".encode()).hexdigest()
+
+
+def load_tables(root: Path) -> dict[str, SqlTable]:
+    """Every .sql file under `root` by name; ConfigError names the file and what is wrong with it."""
+    tables: dict[str, SqlTable] = {}
+    for layer in LAYERS:
+        for path in sorted((root / layer).glob("*.sql")):
+            if path.stem in tables:
+                raise ConfigError(f"{path.name} stands in two layers; a table has one file")
+            tables[path.stem] = parse_table(path.stem, layer, path.read_text(encoding="utf-8"))
+    return tables
+
+
+def parse_table(name: str, layer: str, text: str) -> SqlTable:
+    header = dict(re.findall(r"^-- (grain|build|why): (.+)$", text, re.MULTILINE))
+    missing = [key for key in ("grain", "build", "why") if key not in header]
+    if missing:
+        raise ConfigError(f"{name}.sql: the header lacks {', '.join('-- ' + key + ':' for key in missing)}")
+    mode = header["build"]
+    if mode not in ("full", "by_hour"):
+        raise ConfigError(f"{name}.sql: -- build: is '{mode}'; it must be full or by_hour")
+    inputs = referenced_tables(name, text)
+    if (mode == "by_hour") != (TOUCHED_HOURS in inputs):
+        raise ConfigError(f"{name}.sql: a by_hour table, and only that, reads {TOUCHED_HOURS}")
+    return SqlTable(
+        name=name,
+        layer=layer,
+        mode="by_hour" if mode == "by_hour" else "full",
+        grain=header["grain"],
+        why=header["why"],
+        sql=text.rstrip().rstrip(";"),
+        inputs=frozenset(inputs - {TOUCHED_HOURS}),
+    )
+
+
+def referenced_tables(name: str, sql: str) -> set[str]:
+    """Names of the tables that one SELECT reads; its own CTEs are left out (no CTE may shadow a table)."""
+    row = ask(_parser(), "select json_serialize_sql(?::varchar)", [sql])
+    tree = json.loads(row[0]) if row else {"error": True}
+    if tree["error"]:
+        raise ConfigError(f"{name}.sql: not a single SELECT: {tree.get('error_message', 'no statement')}")
+    nodes = list(_walk(tree["statements"]))
+    ctes = {entry["key"] for node in nodes for entry in _cte_entries(node)}
+    ctes |= {str(node["cte_name"]) for node in nodes if "cte_name" in node}
+    tables = {str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE"}
+    return tables - ctes
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """An empty in-memory database that only parses; opening one for every file costs more than the parsing."""
+    return duckdb.connect()
+
+
+def _cte_entries(node: Mapping[str, object]) -> list[dict[str, str]]:
+    cte_map = node.get("cte_map")
+    entries = cte_map.get("map", []) if isinstance(cte_map, dict) else []
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _walk(tree: object) -> Iterable[dict[str, object]]:
+    if isinstance(tree, dict):
+        yield tree
+        children: Iterable[object] = tree.values()
+    elif isinstance(tree, list):
+        children = tree
+    else:
+        return
+    for child in children:
+        yield from _walk(child)
+
+
+def in_build_order(tables: Mapping[str, SqlTable]) -> list[SqlTable]:
+    """Tables so that each comes after its inputs."""
+    graph = {name: {i for i in table.inputs if i in tables} for name, table in sorted(tables.items())}
+    try:
+        return [tables[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        raise ConfigError(f"the SQL files depend on each other in a circle: {' -> '.join(error.args[1])}") from error

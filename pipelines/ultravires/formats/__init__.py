@@ -1,0 +1,1 @@
+"""File formats that belong to no vendor: archives, compression, Parquet, CSV, OTLP."""

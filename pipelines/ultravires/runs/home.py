@@ -1,0 +1,146 @@
+"""An open home with everything a run needs, as a Dagster resource: opened once a run, closed whatever happens."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ultravires import __version__, registry
+from ultravires.alerting.findings import create_findings_tables
+from ultravires.alerting.sink import Sink, SinkContext, close_sinks, open_sinks
+from ultravires.build import pipeline
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.reference import reference_tables
+from ultravires.errors import ConfigError
+from ultravires.reading.locations import Place, place
+from ultravires.reading.named_fields import EVERY_SOURCE
+from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
+from ultravires.runs.progress import watcher
+from ultravires.schema import SCHEMA_VERSION
+from ultravires.settings import Settings, environment, hash_key, load_settings
+from ultravires.store.deduplicate import rename_networks
+from ultravires.store.warehouse import Warehouse, open_warehouse
+
+
+@dataclass
+class OpenHome:
+    """The one writer's hands: warehouse, engine, settings, and what this run has counted so far."""
+
+    warehouse: Warehouse
+    engine: DuckDBEngine
+    settings: Settings
+    input: Place
+    run_id: str
+    as_of: datetime | None
+    counts: dict[str, int] = field(default_factory=dict)
+    n_built: int = 0
+
+    @property
+    def path(self) -> Path:
+        return self.warehouse.home
+
+    @contextmanager
+    def sinks(self) -> Iterator[dict[str, Sink]]:
+        """The configured sinks and the alerts file, open for the time of the block."""
+        context = SinkContext(home=self.path, environ=environment())
+        opened = open_sinks(self.settings.sinks, registry.sinks(), context)
+        try:
+            yield opened
+        finally:
+            close_sinks(opened)
+
+    def options(self) -> Options:
+        """What the sources may know of the configuration."""
+        return Options(
+            hash_key=hash_key(self.path),
+            **self.settings.limits.model_dump(),
+            fields=self._redacted_fields(),
+            opa_inputs={**self.settings.opa_inputs, **DEFAULT_OPA_INPUTS}
+            if "*" not in self.settings.opa_inputs
+            else self.settings.opa_inputs,
+            approval_scopes={
+                source: {words: scope.model_dump() for words, scope in scopes.items()}
+                for source, scopes in self.settings.approval_scopes.items()
+            },
+        )
+
+    def _redacted_fields(self) -> dict[str, tuple[str, ...]]:
+        unknown = sorted(self.settings.redact.keys() - {EVERY_SOURCE, *registry.sources()})
+        if unknown:
+            known = ", ".join(sorted(registry.sources()))
+            raise ConfigError(f"redact: there is no source '{unknown[0]}'; a list, or one of: {known}")
+        return self.settings.redact
+
+
+class HomeResource(dg.ConfigurableResource[OpenHome]):
+    """Where the logs, the home and the configuration are; opens the home for one run of Dagster's."""
+
+    input: str
+    home: str
+    config: str = ""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenHome]:
+        config = Path(self.config) if self.config else None
+        with open_home(place(self.input), Path(self.home), config=config) as home:
+            yield home
+
+
+@contextmanager
+def open_home(
+    where: Place, path: Path, *, config: Path | None, as_of: datetime | None = None, wait_seconds: float = 600
+) -> Iterator[OpenHome]:
+    """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
+    settings = load_settings(config)
+    with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
+        engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
+        home = OpenHome(warehouse, engine, settings, where, uuid.uuid4().hex, as_of)
+        prepare(home)
+        yield home
+
+
+def prepare(home: OpenHome) -> None:
+    """Tables that must stand before the first load, and this run's line in `runs`."""
+    con = home.warehouse.con
+    create_findings_tables(con)
+    if home.warehouse.version("address_networks") == 0:
+        home.warehouse.bump("address_networks")
+    config_hash = hashlib.sha256(home.settings.model_dump_json().encode()).hexdigest()[:16]
+    con.execute(
+        "insert into runs(run_id, started_at, software, schema_version, rules_hash, config_hash) "
+        "values (?, ?, ?, ?, ?, ?)",
+        [
+            home.run_id,
+            datetime.now(UTC),
+            f"ultravires {__version__}",
+            SCHEMA_VERSION,
+            pipeline.rules_hash(),
+            config_hash,
+        ],
+    )
+
+
+def store_configuration(home: OpenHome) -> dict[str, int]:
+    """Write the reference tables; returns rows by table. New network zones rename the addresses seen before."""
+    tables = reference_tables(home.settings, registry.sources().values())
+    for name, rows in tables.items():
+        changed = home.warehouse.store_reference(name, rows)
+        if name == "networks" and changed:
+            with home.warehouse.transaction():
+                rename_networks(home.engine, home.settings)
+    return {name: rows.num_rows for name, rows in tables.items()}
+
+
+def finish_run(home: OpenHome, counts: dict[str, Any]) -> None:
+    """Complete this run's line in `runs`."""
+    home.warehouse.con.execute(
+        "update runs set finished_at = ?, n_files = ?, counts = ? where run_id = ?",
+        [datetime.now(UTC), counts.get("files", 0), json.dumps(counts, sort_keys=True), home.run_id],
+    )

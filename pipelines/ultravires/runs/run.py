@@ -1,0 +1,162 @@
+"""One run in this process, over the same assets that Dagster shows; and Dagster's page itself."""
+
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ultravires import errors
+from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
+from ultravires.reading.locations import LocalPlace, place
+from ultravires.runs.progress import watcher
+from ultravires.runs.stopping import in_its_own_time
+from ultravires.settings import CONFIG_NAME, environment, load_settings
+
+DAGSTER_YAML = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency:
+  runs: {max_concurrent_runs: 1}
+"""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run."""
+
+    files: int
+    events: int
+    duplicates: int
+    quarantined: int
+    unrecognised: int
+    links: int
+    chains: int
+    findings: int
+    alerts_sent: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run_once(
+    folder: str | Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600
+) -> RunResult:
+    """Materialize every asset but the backfill's in this process; raises what went wrong as one of our errors.
+
+    `folder` is a path, or a URL as `ultravires.reading.locations` knows them.
+    """
+    started = time.monotonic()
+    moment = _moment(as_of)
+    where = place(folder)
+    where.refuse_missing()
+    if config is None and isinstance(where, LocalPlace) and (where.path / CONFIG_NAME).is_file():
+        watcher().say(
+            f"{where.path / CONFIG_NAME} lies beside the logs and is not used; to trust it, pass it as --config"
+        )
+    import dagster as dg
+
+    from ultravires.definitions import ASSETS, CHECKS, REQUEUED
+    from ultravires.runs.home import open_home
+    from ultravires.store.tombstones import is_unsettled
+
+    with (
+        open_home(where, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        # A prune that is not settled takes a run of its own, in which no file is read.
+        n_passes = 2 if is_unsettled(opened.warehouse.con) and any(where.files()) else 1
+        for _ in range(n_passes):
+            opened.n_built = 0
+            result = dg.materialize(
+                [*ASSETS, *CHECKS],
+                selection=dg.AssetSelection.all() - REQUEUED,
+                resources={"home": opened},
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            if not result.success:
+                raise _ours(result)
+        counts = opened.counts
+    fields = {name: counts.get(name, 0) for name in RunResult.__dataclass_fields__ if name != "seconds"}
+    return RunResult(**fields, seconds=round(time.monotonic() - started, 2))
+
+
+def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> int:
+    """Run `dagster dev` over this project until it is stopped; returns its exit code."""
+    where = place(folder)
+    where.refuse_missing()
+    load_settings(config)
+    instance = home.absolute() / "dagster"
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
+    variables = {
+        **environment(),
+        "PYTHONWARNINGS": "ignore",  # Dagster's advice to its developers is nothing for people who watch logs
+        "DAGSTER_HOME": str(instance),
+        "ULTRAVIRES_INPUT": where.absolute(),
+        "ULTRAVIRES_HOME": str(home.absolute()),
+    }
+    if config is not None:
+        variables["ULTRAVIRES_CONFIG"] = str(config.absolute())
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "ultravires.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    try:
+        with in_its_own_time():
+            return subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - no shell, our own words
+    except KeyboardInterrupt:
+        return 0
+
+
+def _moment(as_of: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(as_of) if as_of else None
+    except ValueError as error:
+        raise UsageError(f"--as-of {as_of}: not an ISO 8601 time, such as 2026-10-14T12:00:00Z") from error
+    if moment is not None and moment.tzinfo is None:
+        raise UsageError(f"--as-of {as_of}: say the time zone, such as {as_of}Z")
+    return moment
+
+
+def _ours(result: Any) -> UltraviresError:
+    """The error of ours that stopped the run, or one line that names the step and the first cause."""
+    for evaluation in result.get_asset_check_evaluations():
+        if evaluation.blocking and not evaluation.passed:
+            return RunError(evaluation.description or f"the check {evaluation.check_name} failed")
+    failure = result.get_step_failure_events()[0]
+    causes = [failure.step_failure_data.error]
+    while causes[-1].cause is not None:
+        causes.append(causes[-1].cause)
+    if any(_is_interrupt(cause) for cause in causes):
+        raise KeyboardInterrupt
+    for cause in causes:
+        kind = getattr(errors, cause.cls_name or "", None)
+        if kind is not None and issubclass(kind, UltraviresError) and kind is not DeliveryError:
+            ours: UltraviresError = kind(_message(cause))
+            return ours
+    return RunError(f"the run failed at {failure.step_key}: {causes[-1].cls_name}: {_message(causes[-1])}")
+
+
+def _is_interrupt(cause: Any) -> bool:
+    """Ctrl-C, as Dagster tells of it, and as DuckDB does where it came during a query."""
+    is_of_duckdb = cause.cls_name == "RuntimeError" and "Query interrupted" in cause.message
+    return is_of_duckdb or cause.cls_name == "DagsterExecutionInterruptedError"
+
+
+def _message(cause: Any) -> str:
+    """Dagster's text of an exception starts with the class's qualified name."""
+    return " ".join(str(cause.message).split(": ", 1)[-1].split())[:500]

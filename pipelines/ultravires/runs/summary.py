@@ -1,0 +1,79 @@
+"""What a person sees at the end of `ultravires run`."""
+
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ultravires.report.overview import UNSEEN_KINDS
+from ultravires.runs.run import RunResult
+from ultravires.store.queries import ask
+from ultravires.store.snapshot import open_published
+
+_SEVERITIES = ("critical", "high", "medium", "low", "informational")
+
+
+def print_summary(result: RunResult, home: Path) -> None:
+    """A short table of what was found, and where report and alerts are."""
+    console = Console()
+    table = Table(title="Ultravires", show_header=False, title_justify="left")
+    table.add_row("files read now", f"{result.files:,}")
+    if result.files == 0:
+        table.add_row("", "no new files below the input folder")
+    table.add_row(
+        "records now",
+        f"{result.events:,} new events, {result.duplicates:,} duplicates, {result.quarantined:,} quarantined",
+    )
+    table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
+    with open_published(home) as con:
+        table.add_row("records in all", _records(con))
+        table.add_row("accounted for", _accounted(con))
+        for log, state in con.execute(
+            "select log, state from sources where state not in ('complete', 'absent') order by log"
+        ).fetchall():
+            table.add_row("log " + log, state)
+        unseen = con.execute(UNSEEN_KINDS).fetchall()
+        if unseen:
+            table.add_row("no log of", ", ".join(kind for (kind,) in unseen))
+        by_severity = dict(
+            con.execute(
+                "select severity, count(*) from findings where state = 'open' and not is_suppressed group by severity"
+            ).fetchall()
+        )
+        top = con.execute(
+            "select severity, title, coalesce(identity_id, subject_uid), finding_id from findings "
+            "where state = 'open' and not is_suppressed order by risk_score desc, finding_id limit 5"
+        ).fetchall()
+    found = ", ".join(f"{by_severity[s]} {s}" for s in _SEVERITIES if s in by_severity) or "none"
+    table.add_row("open findings", found)
+    table.add_row("alerts sent now", f"{result.alerts_sent:,}")
+    console.print(table)
+    for severity, title, who, finding_id in top:
+        console.print(Text(f"  {severity:9} {title} - {who} ({finding_id})"), no_wrap=True, overflow="ellipsis")
+    console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
+    console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"took    {result.seconds} s"))
+
+
+def _records(con: duckdb.DuckDBPyConnection) -> str:
+    """The conservation law over everything ever loaded; a run whose counts break it has failed before this."""
+    row = ask(
+        con,
+        "select coalesce(sum(n_records), 0), coalesce(sum(n_events), 0), coalesce(sum(n_duplicates), 0), "
+        "coalesce(sum(n_quarantined), 0), coalesce(sum(n_ignored), 0), coalesce(sum(n_pruned), 0) from files",
+    )
+    read, events, duplicates, quarantined, ignored, pruned = row or (0, 0, 0, 0, 0, 0)
+    kinds = f"{events:,} events, {duplicates:,} duplicates, {quarantined:,} quarantined"
+    more = (f", {ignored:,} without an event" if ignored else "") + (f", {pruned:,} pruned" if pruned else "")
+    return f"{read:,} read: {kinds}{more}"
+
+
+def _accounted(con: duckdb.DuckDBPyConnection) -> str:
+    if ask(con, "select 1 from sources where state <> 'absent' and list_contains(evidence_kinds, 'approval')") is None:
+        return "unknown: no log of approvals"
+    row = ask(con, "select sum(n_accounted), sum(n_activities) from accounted")
+    if not row or not row[1]:
+        return "no activity of non-human identities"
+    return f"{row[0] / row[1]:.1%} of {row[1]:,} activities of non-human identities"

@@ -1,0 +1,1 @@
+"""Agents and the gateways they call tools through."""

@@ -1,0 +1,74 @@
+"""Puts beside each MCP response the request that it answers: a response alone says neither the tool nor the trace.
+
+Only within one file, and in its order; a response whose request stands in another file stays as it is.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+from ultravires.reading.source import Frame
+from ultravires.reading.values import iso, label, mapping
+from ultravires.sources.agents.mcp_messages import ANSWERED, CALL, ELICITATION, ELICITED, Exchange, exchange_of
+
+_MOST_OPEN = 50_000
+
+
+class Pairing:
+    """Open requests of one file by who asked, the oldest forgotten beyond 50,000."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[tuple[str, str, str], dict[str, Any]] = OrderedDict()
+        self._calls: dict[str, set[str]] = {}
+
+    def paired(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The same frames; responses with what they answer."""
+        for frame in frames:
+            if frame.reason is None and type(frame.value) is dict:
+                yield self._paired(frame)
+            else:
+                yield frame
+
+    def _paired(self, frame: Frame) -> Frame:
+        exchange = exchange_of(frame.value)
+        identifier = exchange.call_id
+        if identifier is None:
+            return frame
+        if exchange.response and not exchange.request:
+            answered = self._close(exchange, identifier)
+            return frame if answered is None else frame._replace(value={**frame.value, ANSWERED: answered})
+        if not exchange.response and exchange.method in (CALL, ELICITATION):
+            self._ask(exchange, identifier)
+        return frame
+
+    def _ask(self, exchange: Exchange, identifier: str) -> None:
+        method, parties = str(exchange.method), exchange.parties
+        asked = {"method": method, "params": exchange.request.get("params")}
+        if exchange.at is not None:
+            asked["at"] = iso(exchange.at)
+        if method == ELICITATION and len(during := self._calls.get(parties, set())) == 1:
+            (call,) = during
+            open_call = self._open.get((parties, CALL, call), {})
+            asked["during"] = {"id": call, "params": open_call.get("params"), "at": open_call.get("at")}
+        if method == CALL:
+            self._calls.setdefault(parties, set()).add(identifier)
+        self._open[(parties, method, identifier)] = asked
+        if len(self._open) > _MOST_OPEN:
+            (oldest, method, forgotten), _ = self._open.popitem(last=False)
+            self._forget(oldest, method, forgotten)
+
+    def _close(self, exchange: Exchange, identifier: str) -> dict[str, Any] | None:
+        """Client and server number their requests apart, so the shape of the answer says whose it answers."""
+        action = label(mapping(exchange.response.get("result")).get("action"))
+        methods = (ELICITATION, CALL) if action in ELICITED else (CALL,)
+        for method in methods:
+            if (asked := self._open.pop((exchange.parties, method, identifier), None)) is not None:
+                self._forget(exchange.parties, method, identifier)
+                return asked
+        return None
+
+    def _forget(self, parties: str, method: str, identifier: str) -> None:
+        if method == CALL and (calls := self._calls.get(parties)) is not None:
+            calls.discard(identifier)
+            if not calls:
+                del self._calls[parties]

@@ -1,0 +1,81 @@
+"""OpenTelemetry traces and logs of AI agents: OTLP as JSON lines or protobuf, as the Collector's file exporter writes.
+
+Spans by the GenAI and MCP conventions (https://github.com/open-telemetry/semantic-conventions-genai), their
+older names, OpenLLMetry's and OpenInference's; AWS SDK client spans; log events of coding agents. Others are
+read and left out.
+"""
+
+from typing import Any
+
+from ultravires.formats.otlp import Record, otlp_records, record_of
+from ultravires.formats.otlp_protobuf_files import is_protobuf
+from ultravires.reading.head import Head
+from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.values import micros, micros_of_nanos
+from ultravires.sources.agents.coding_agents import coding_agent_event
+from ultravires.sources.agents.genai_columns import COLUMNAR
+from ultravires.sources.agents.genai_spans import span_event
+
+_EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
+
+
+def recognise(head: Head) -> bool:
+    """One of the first objects has resourceSpans or resourceLogs, or the file begins with OTLP's protobuf messages."""
+    return any(keys & _EXPORTS for keys in head.first_keys()) or is_protobuf(head.data)
+
+
+def events(value: dict[str, Any], options: Options) -> list[Event]:
+    """One span or log record to at most one event: none where it is no agent's. Raises NotParsed without a
+    time.
+    """
+    record = record_of(value)
+    if record is None:
+        return []
+    event_at = _time_of(record)
+    read = coding_agent_event if record.is_log else span_event
+    event = read(record, event_at or 1, options)
+    if event is not None and event_at is None:
+        raise NotParsed("no time")
+    return [event] if event is not None else []
+
+
+def _time_of(record: Record) -> int | None:
+    """A span's start; a log record's time, else its event's own, else when it was observed (as the protocol
+    says).
+    """
+    if not record.is_log:
+        return micros_of_nanos(record.body.get("startTimeUnixNano"))
+    return (
+        micros_of_nanos(record.body.get("timeUnixNano"))
+        or micros(record.attributes.get("event.timestamp"))
+        or micros_of_nanos(record.body.get("observedTimeUnixNano"))
+    )
+
+
+SOURCE = Source(
+    name="otel_genai",
+    log="otel_genai",
+    version=2,
+    title="OpenTelemetry traces and logs of AI agents",
+    reads="OTLP, JSON lines or protobuf: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
+    recognised_by="a member resourceSpans or resourceLogs; in protobuf, the first span's ids or the first log's time",
+    grade="documentation",
+    documentation="https://github.com/open-telemetry/semantic-conventions-genai",
+    documented_at="2026-11-24",
+    evidence_kinds=("tool_call",),
+    join_keys=(
+        "trace",
+        "span",
+        "conversation",
+        "prompt",
+        "tool_call",
+        "decision",
+        "approval",
+        "ticket",
+        "request",
+    ),
+    recognise=recognise,
+    records=otlp_records,
+    events=events,
+    columnar=COLUMNAR,
+)

@@ -1,0 +1,175 @@
+"""What Azure's logs share, however they were exported: the envelope of a diagnostic setting, results, ids, addresses.
+
+A diagnostic setting writes `{"records": [{"time", "resourceId", "operationName", "category", "properties", ...}]}`, or
+one such record a line; the REST APIs answer `{"value": [...]}` with the inner object alone. Some shippers write the
+members of the envelope in lower case.
+https://learn.microsoft.com/en-us/azure/azure-monitor/platform/resource-logs-schema
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+from ultravires.reading.addresses import address_of, host_of
+from ultravires.reading.head import Head, values_at
+from ultravires.reading.values import label, mapping, text
+
+ARRAYS = ("records", "value")
+"""The arrays that wrap records: `records` in exports, `value` in answers of the REST APIs."""
+
+SIGN_INS = {
+    "SignInLogs": "interactiveUser",
+    "NonInteractiveUserSignInLogs": "nonInteractiveUser",
+    "ServicePrincipalSignInLogs": "servicePrincipal",
+    "MicrosoftServicePrincipalSignInLogs": "servicePrincipal",
+    "ManagedIdentitySignInLogs": "managedIdentity",
+}
+"""Category of a sign-in log to the event type that Microsoft Graph gives the same sign-in."""
+
+GRAPH_CALLS = "MicrosoftGraphActivityLogs"
+ACTS = frozenset({"Administrative", "Policy", "Autoscale", "Write", "Delete", "Action"})
+"""Categories of the activity log that say what somebody did; the others say how a resource is."""
+
+_STATES = frozenset({"Security", "ServiceHealth", "ResourceHealth", "Alert", "Recommendation"})
+STORAGE = ("StorageRead", "StorageWrite", "StorageDelete")
+KUBERNETES = ("kube-audit", "kube-audit-admin")
+"""Categories of a managed cluster (AKS) that hold its API server's audit events; the latter leaves out the reads."""
+
+_FAMILIES = {
+    **dict.fromkeys(SIGN_INS, "sign-in"),
+    GRAPH_CALLS: "graph",
+    **dict.fromkeys(ACTS | _STATES, "activity"),
+    **dict.fromkeys(STORAGE, "storage"),
+    **dict.fromkeys(KUBERNETES, "kubernetes"),
+}
+_ENVELOPE = frozenset({"time", "category", "operationname"})
+_CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z-]{1,40})"')
+_AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
+_NOTHING = frozenset({"", "None", "none", "-"})
+_BLANK_OR_ZERO = frozenset(" 0-")
+_SUBSCRIPTION = "/subscriptions/"
+_GUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+
+
+def family_of(head: Head) -> str | None:
+    """Whose the file is: `sign-in`, `graph`, `audit`, `activity`, `storage`, `kubernetes`, or None.
+
+    An export mixes them, and exactly one source has to recognise it: the one whose category comes first. Directory
+    audits are known by `loggedByService`, for their own categories (Policy) are names of the activity log too.
+    """
+    for match in _CATEGORY.finditer(head.data):
+        family = _FAMILIES.get(match[1].decode())
+        if family in (None, "activity") and _AUDIT_MARK.search(head.data):
+            return "audit"
+        if family:
+            return family
+    return None
+
+
+def family_of_record(record: dict[str, Any]) -> str | None:
+    """The same of one record, also as the REST APIs and Log Analytics write it; None for other logs.
+
+    What tells a log for sure comes before the category, whose names several logs share.
+    """
+    if "activityDisplayName" in record or "loggedByService" in mapping(outer(record, "properties")):
+        return "audit"
+    if "TimeGenerated" in record and "RequestUri" in record:
+        return "graph"
+    if "eventTimestamp" in record:
+        return "activity"
+    category = outer(record, "category")
+    if category is None:
+        return "sign-in" if "createdDateTime" in record and "appId" in record else None
+    return _FAMILIES.get(category) if type(category) is str else None
+
+
+def claim_of(family: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """`Source.claim` of a log whose records stand in exports as they are."""
+    return partial(_claimed, family)
+
+
+def _claimed(family: str, record: dict[str, Any]) -> dict[str, Any] | None:
+    return record if family_of_record(record) == family else None
+
+
+def is_export(head: Head, *members: str) -> bool:
+    """Whether one of the first objects is the envelope of a diagnostic setting, and these members are there, in any
+    case: in a file that mixes logs perhaps in a later record, and of an array only the first is looked into.
+    """
+    if not any({key.lower() for key in keys} >= _ENVELOPE for keys in head.first_keys(*ARRAYS)):
+        return False
+    text_of_head = head.data.lower()
+    return all(f'"{member}"'.encode() in text_of_head for member in members)
+
+
+def names_any(head: Head, member: str, *words: str) -> bool:
+    """Whether a value of this member anywhere in the beginning holds one of the words."""
+    return any(word in value for value in values_at(head, member) for word in words)
+
+
+def outer(record: dict[str, Any], name: str) -> Any:
+    """A member of the envelope, also where a shipper wrote its name in lower case."""
+    value = record.get(name)
+    return record.get(name.lower()) if value is None else value
+
+
+def tenant_of(record: dict[str, Any]) -> str | None:
+    """The tenant that the envelope names."""
+    return text(outer(record, "tenantId"))
+
+
+def filled(value: Any) -> str | None:
+    """A text that says something: Microsoft also writes `None`, blanks and a GUID of zeros for nothing."""
+    if type(value) is not str or value in _NOTHING:
+        return None
+    if value[0] in _BLANK_OR_ZERO and not value.strip(" 0-"):
+        return None
+    return value.strip()
+
+
+def request_keys(account: str | None, *ids: Any) -> list[tuple[str, str, str]]:
+    """Each id once as the name of a request, bare and in its account."""
+    keys: list[tuple[str, str, str]] = []
+    for request in dict.fromkeys(map(filled, ids)):
+        if request:
+            keys.append(("request", request, "names"))
+            if account:
+                keys.append(("request", f"{account}/{request}", "names"))
+    return keys
+
+
+def address(*values: Any) -> str | None:
+    """The first value that is an IP address, without the port that some services append."""
+    return next((found for value in values if type(value) is str and (found := address_of(host_of(value)))), None)
+
+
+@lru_cache(maxsize=65536)
+def subscription_of(resource: str) -> str | None:
+    """The subscription in a resource id, which is written in upper case by exports and in mixed case by REST."""
+    lowered = resource.lower()
+    return lowered.split("/")[2] or None if lowered.startswith(_SUBSCRIPTION) else None
+
+
+@lru_cache(maxsize=65536)
+def last_part(identifier: str) -> str:
+    """The last part of a resource id; a GUID comes in lower case with its dashes, however it was written."""
+    part = identifier.rstrip("/").rpartition("/")[2]
+    lowered = part.lower()
+    if not _GUID.fullmatch(lowered):
+        return part
+    digits = lowered.replace("-", "")
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def status_outcome(status: Any) -> tuple[str, str | None]:
+    """(outcome, error code) of an HTTP status, written as a number or a text."""
+    code = label(status)
+    if code is None or not code.isascii() or not code.isdigit() or len(code) > len("999"):
+        return "unknown", None
+    if code in ("401", "403"):
+        return "denied", code
+    return ("failure", code) if int(code) >= _FIRST_ERROR else ("success", None)
+
+
+_FIRST_ERROR = 400

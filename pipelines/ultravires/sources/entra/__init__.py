@@ -1,0 +1,1 @@
+"""Microsoft Entra ID and Microsoft Graph."""

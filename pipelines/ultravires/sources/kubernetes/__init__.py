@@ -1,0 +1,1 @@
+"""Kubernetes, whoever runs the cluster."""

@@ -1,0 +1,1 @@
+"""OCSF events, and the vendors' records that they are copies of."""

@@ -1,0 +1,1 @@
+"""Policy engines that decide at run time."""

@@ -1,0 +1,103 @@
+"""Open Policy Agent decision logs: JSON lines, or the arrays that OPA posts to a decision log service.
+
+Record: https://www.openpolicyagent.org/docs/management-decision-logs
+Where a policy's input holds subject, action, resource and ids is configured per policy path
+(`Options.opa_inputs`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ultravires.reading.addresses import host_of
+from ultravires.reading.framing import json_records
+from ultravires.reading.head import Head
+from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments
+from ultravires.reading.values import hex_id, label, micros, text
+from ultravires.sources.ocsf.classes import AUTHORIZE_SESSION
+from ultravires.sources.policy_engines.opa import (
+    KIND,
+    OTHER,
+    TOOL,
+    detail_of,
+    find,
+    is_masked,
+    name_of,
+    outcome_of,
+    places_for,
+    resources_of,
+)
+from ultravires.sources.policy_engines.opa_columns import COLUMNAR
+
+_TYPICAL = frozenset({"path", "query", "input", "result", "labels", "timestamp", "bundles", "metrics"})
+_ENOUGH = 2
+
+
+def recognise(head: Head) -> bool:
+    """One of the first objects has a decision_id and at least two more of OPA's own members."""
+    return any("decision_id" in keys and len(keys & _TYPICAL) >= _ENOUGH for keys in head.first_keys())
+
+
+def events(record: dict[str, Any], options: Options) -> tuple[Event]:
+    """One decision record to one decision. Raises NotParsed without a decision id or a time."""
+    uid = text(record.get("decision_id"))
+    if uid is None:
+        raise NotParsed("no decision_id: not an OPA decision")
+    event_at = micros(record.get("timestamp"))
+    if event_at is None:
+        raise NotParsed("no time")
+    places = places_for(text(record.get("path")), options.opa_inputs)
+    asked = {name: find(record, place) for name, place in places.items()}
+    outcome = outcome_of(record.get("result"))
+    trace = hex_id(record.get("trace_id")) or label(asked.get("trace"))
+    arguments = asked.get("arguments")
+    tool = name_of(asked.get("tool"))
+    event = Event(
+        native_id=uid,
+        event_at=event_at,
+        kind=KIND,
+        class_uid=AUTHORIZE_SESSION,
+        activity_id=OTHER,
+        actor_uid=name_of(asked.get("subject")),
+        action=name_of(asked.get("action")) or (TOOL + tool if tool else None),
+        resource_uids=resources_of(asked.get("resource")),
+        outcome=outcome,
+        src_ip=host_of(asker) if (asker := text(record.get("requested_by"))) else None,
+        approval_uid=name_of(asked.get("approval")),
+        decision_uid=uid,
+        args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
+        keys=_keys(record, asked, uid, trace),
+        detail=detail_of(outcome, tool, arguments),
+    )
+    return (event,)
+
+
+def _keys(
+    record: Mapping[str, Any], asked: Mapping[str, Any], uid: str, trace: str | None
+) -> list[tuple[str, str, str]]:
+    keys = [("decision", uid, "names")]
+    keys += [(name, value, "uses") for name in ("approval", "ticket") if (value := name_of(asked.get(name)))]
+    if trace:
+        call, span = label(asked.get("tool_call")), hex_id(record.get("span_id"))
+        keys += [("tool_call", f"{trace}/{call}", "uses")] if call else []
+        keys += [("span", f"{trace}/{span}", "uses")] if span else []
+        keys.append(("trace", trace, "carries"))
+    return keys
+
+
+SOURCE = Source(
+    name="opa_decisions",
+    log="opa_decisions",
+    version=1,
+    title="Open Policy Agent decision logs",
+    reads="decision logs, as lines or as the arrays that OPA posts",
+    recognised_by="the member decision_id and at least two more of OPA's own",
+    grade="documentation",
+    documentation="https://www.openpolicyagent.org/docs/management-decision-logs",
+    documented_at="2026-11-24",
+    evidence_kinds=("decision",),
+    join_keys=("decision", "approval", "ticket", "tool_call", "span", "trace"),
+    recognise=recognise,
+    records=json_records,
+    events=events,
+    columnar=COLUMNAR,
+)

@@ -1,0 +1,1 @@
+"""Systems in which somebody approves a task."""

@@ -1,0 +1,1 @@
+"""What is kept: events in segments, the warehouse that names them, quarantine, and the snapshots that readers see."""

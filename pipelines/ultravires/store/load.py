@@ -1,0 +1,307 @@
+"""From files to `events`, `files`, `quarantine` and `touched`, one transaction a group of files.
+
+A file's rows, its line in the manifest and the hours it touches commit together, so a crash or a repeat loads
+nothing twice. A file is known by its path; one that changed after it was loaded is named, not silently read again. One
+that no source recognised is tried again when it changed, and after an upgrade.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from ultravires import __version__, registry
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.reading.files import Quarantined
+from ultravires.reading.input_file import InputFile, LostFile
+from ultravires.reading.locations import Location, Place, Skipped, SomeMembers
+from ultravires.reading.parts import Part
+from ultravires.reading.pool import ReadFiles
+from ultravires.reading.splitting import TOO_LONG
+from ultravires.settings import Settings
+from ultravires.store.deduplicate import store_segments
+from ultravires.store.segment_files import Written, with_provenance
+from ultravires.store.tombstones import newest_tombstone
+
+FLUSH_ROWS = 61_440
+"""Rows held in memory, after which they are written to a segment."""
+FLUSH_REFUSED = 500
+"""Records in quarantine of up to 64 KB each that are stored at once."""
+GROUP_ROWS = 122_880
+GROUP_FILES = 4_000
+"""After which a transaction ends. A file that comes in several parts has a transaction of its own."""
+
+Progress = Callable[[str, int, int], None]
+"""progress(what, done, total)"""
+
+
+@dataclass
+class LoadCounts:
+    """What one load did. records emit events stored, duplicates, pruned and quarantined; ignored ones hold no event.
+
+    pruned: from before a tombstone, and not stored.
+    """
+
+    files: int = 0
+    records: int = 0
+    emitted: int = 0
+    events: int = 0
+    duplicates: int = 0
+    pruned: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    unrecognised: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    too_long: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+class Loader:
+    """Loads the new files of a place into an open warehouse."""
+
+    def __init__(self, engine: DuckDBEngine, settings: Settings, read: ReadFiles, progress: Progress) -> None:
+        """`read` gives what some files hold, in their order (`reading.pool`)."""
+        self.engine = engine
+        self.con = engine.con
+        self.settings = settings
+        self.read = read
+        self.progress = progress
+        self.ingested_at = datetime.now(UTC)
+        self.counts = LoadCounts()
+        self.tombstone = newest_tombstone(self.con)
+        self.pruned: Counter[str] = Counter()
+        """Events that the tombstone keeps out, by file_id, of the open transaction."""
+        self.readers = readers_fingerprint()
+
+    def load(self, where: Place) -> LoadCounts:
+        """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
+        new = self._new_files(where)
+        parts = self._told(self.read(new, self.ingested_at), len(new))
+        part = next(parts, None)
+        while part is not None:
+            part = self._load_group(_Group(), part, parts)
+        self.engine.warehouse.segments.tidy()
+        return self.counts
+
+    def _told(self, parts: Iterator[Part], n_new: int) -> Iterator[Part]:
+        """The parts as they come, and to whoever watches how many files they were."""
+        done = 0
+        for part in parts:
+            done += part.n_locations
+            self.progress("reading files", done, n_new)
+            yield part
+
+    def _new_files(self, where: Place) -> list[Location]:
+        """Files that were never read; and those that no source recognised, if they or our readers are others now."""
+        rows = self.con.execute(
+            "select path, size, modified_ns, state, readers is distinct from ? from files "
+            "left join unrecognised_by using (path)",
+            [self.readers],
+        ).fetchall()
+        known = {path: _Known(*rest) for path, *rest in rows}
+        retried = _unrecognised_members(known)
+        new: list[Location] = []
+        for location in where.files():
+            if isinstance(location, Skipped):
+                self.counts.skipped.append(str(location))
+                continue
+            path = location.stored_path
+            before = known.get(path)
+            if before is None:
+                new.append(location)
+                continue
+            is_changed = (before.size, before.modified_ns) != location.listed
+            if before.state == "unrecognised":
+                if is_changed or before.is_other_readers:
+                    new.append(location)
+            elif is_changed:
+                self.counts.changed.append(str(location))
+            elif path in retried:
+                new.append(SomeMembers(location, frozenset(retried[path])))
+        return new
+
+    def _load_group(self, group: "_Group", part: Part | None, parts: Iterator[Part]) -> Part | None:
+        """Load parts that commit together, the first of them `part`; returns the first that does not belong to them.
+
+        A file that is lost after some of its rows were stored has a transaction of its own, which is rolled back.
+        """
+        self.pruned.clear()
+        try:
+            with self.engine.warehouse.transaction():
+                while part is not None and group.takes(part):
+                    group.add(part)
+                    group.written += [self.engine.warehouse.segments.adopt(written) for written in part.written]
+                    if group.is_lost:
+                        raise _Lost
+                    if len(group.refused) >= FLUSH_REFUSED:
+                        self._store_quarantine(group)
+                    if group.n_held >= FLUSH_ROWS:
+                        self._flush(group)
+                    part = next(parts, None)
+                self._flush(group)
+                self._write_manifest(group.files)
+        except _Lost:
+            part = next(parts, None)
+        else:
+            for file in group.files:
+                self._count(file)
+        for lost in group.lost:
+            (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
+        return part
+
+    def _flush(self, group: "_Group") -> None:
+        """Store the waiting rows of `group` inside the open transaction."""
+        self._store_quarantine(group)
+        if group.events:
+            table = with_provenance(group.events, self.ingested_at)
+            group.written.append(self.engine.warehouse.segments.write([table]))
+        if not group.written:
+            return
+        stored = store_segments(self.engine, self.settings, group.written, before=self.tombstone)
+        self.pruned += stored.pruned
+        by_id = {file.file_id: file for file in group.files}
+        for file_id, n in stored.new.items():
+            by_id[file_id].events += n
+        group.events, group.written, group.n_held = [], [], 0
+
+    def _store_quarantine(self, group: "_Group") -> None:
+        rows = [
+            (file.file_id, record.log, record.record_no, record.byte_offset, record.reason, record.raw)
+            for file, record in group.refused
+        ]
+        for file, record in group.refused:
+            line = f"{file.path}: {record.reason}"
+            if record.reason.startswith(TOO_LONG) and line not in self.counts.too_long[-1:]:
+                self.counts.too_long.append(line)
+        if rows:
+            self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
+            self.engine.warehouse.bump("quarantine")
+        group.refused = []
+
+    def _write_manifest(self, files: list[InputFile]) -> None:
+        if not files:
+            return
+        columns = {
+            "file_id": [file.file_id for file in files],
+            "path": [file.stored_path for file in files],
+            "size": [file.standing.size for file in files],
+            "modified_ns": [file.standing.modified_ns for file in files],
+            "sha256": [file.sha256 for file in files],
+            "source": [file.source for file in files],
+            "state": [file.state for file in files],
+            "n_records": [file.records for file in files],
+            "n_events": [file.events for file in files],
+            "n_duplicates": [self._duplicates(file) for file in files],
+            "n_pruned": [self.pruned[file.file_id] for file in files],
+            "n_quarantined": [file.quarantined for file in files],
+            "n_ignored": [file.ignored for file in files],
+            "loaded_at": [self.ingested_at] * len(files),
+            "message": [file.message for file in files],
+        }
+        self.con.register("manifest_rows", pa.table(columns))
+        self.con.execute(
+            "delete from files where state in ('unrecognised', 'archive') and path in (select path from manifest_rows)"
+        )
+        self.con.execute("delete from unrecognised_by where path in (select path from manifest_rows)")
+        self.con.execute(
+            "insert into unrecognised_by select path, ? from manifest_rows where state = 'unrecognised'", [self.readers]
+        )
+        self.con.execute("insert into files by name from manifest_rows")
+        self.con.unregister("manifest_rows")
+        self.engine.warehouse.bump("files")
+
+    def _duplicates(self, file: InputFile) -> int:
+        return file.emitted - file.events - self.pruned[file.file_id]
+
+    def _count(self, file: InputFile) -> None:
+        self.counts.files += 1
+        self.counts.records += file.records
+        self.counts.emitted += file.emitted
+        self.counts.events += file.events
+        self.counts.duplicates += self._duplicates(file)
+        self.counts.pruned += self.pruned[file.file_id]
+        self.counts.quarantined += file.quarantined
+        self.counts.ignored += file.ignored
+        if file.state == "unrecognised":
+            self.counts.unrecognised.append(file.path)
+        if file.is_damaged:
+            self.counts.damaged.append(f"{file.path}: {file.message}")
+
+
+def readers_fingerprint() -> str:
+    """Changes with the software and with any source of it."""
+    parts = [f"{name} {source.version}" for name, source in sorted(registry.sources().items())]
+    return hashlib.sha256("\n".join([__version__, *parts]).encode()).hexdigest()[:16]
+
+
+class _Known(NamedTuple):
+    """A file of the manifest."""
+
+    size: int
+    modified_ns: int
+    state: str
+    is_other_readers: bool
+    """Whether other readers than ours looked at it; tells something of an unrecognised file only."""
+
+
+def _unrecognised_members(known: Mapping[str, _Known]) -> dict[str, set[str]]:
+    """Archive -> its members that other readers than ours did not recognise, all as stored paths."""
+    found: dict[str, set[str]] = {}
+    for path, file in known.items():
+        if file.state == "unrecognised" and file.is_other_readers and "!" in path:
+            parts = path.split("!")
+            archives = ("!".join(parts[:n]) for n in range(1, len(parts)))
+            archive = next((name for name in archives if name in known and known[name].state == "archive"), None)
+            if archive is not None:
+                found.setdefault(archive, set()).add(path)
+    return found
+
+
+class _Lost(Exception):
+    """Rolls the transaction of a streamed file back."""
+
+
+@dataclass
+class _Group:
+    """Files that commit together: small ones by the batch, one that comes in several parts alone."""
+
+    n_locations: int = 0
+    n_rows: int = 0
+    n_held: int = 0
+    files: list[InputFile] = field(default_factory=list)
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    written: list[Written] = field(default_factory=list)
+    refused: list[tuple[InputFile, Quarantined]] = field(default_factory=list)
+    lost: list[LostFile] = field(default_factory=list)
+    streamed: Location | None = None
+    is_begun: bool = False
+
+    @property
+    def is_lost(self) -> bool:
+        return self.streamed is not None and bool(self.lost)
+
+    def takes(self, part: Part) -> bool:
+        if not self.is_begun:
+            return True
+        if part.streamed is not self.streamed or (self.streamed is not None and self.n_locations):
+            return False
+        return self.streamed is not None or (self.n_rows < GROUP_ROWS and self.n_locations < GROUP_FILES)
+
+    def add(self, part: Part) -> None:
+        self.is_begun, self.streamed = True, part.streamed
+        self.n_locations += part.n_locations
+        self.lost += part.lost
+        for file in part.files:
+            if not self.files or self.files[-1] is not file:
+                self.files.append(file)
+        self.events += part.events
+        self.n_held += sum(batch.num_rows for batch in part.events)
+        self.n_rows += sum(batch.num_rows for batch in part.events) + sum(one.n_rows for one in part.written)
+        self.refused += part.refused

@@ -1,0 +1,170 @@
+"""What readers see: immutable Parquet files and one manifest, `published/CURRENT`, replaced by rename.
+
+A reader that opened the manifest sees one consistent snapshot; files it names stay for a day after they were
+superseded. Everything is readable by its owner only.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ultravires.schema import EVENTS
+from ultravires.store.queries import quoted
+from ultravires.store.warehouse import Warehouse
+
+CURRENT = "CURRENT"
+KEEP_SECONDS = 86_400
+LARGE_ROWS = 100_000
+"""From which on a table that has hours is published by the day: a run writes the days that changed, not all history."""
+_DAY = "coalesce(date_trunc('day', event_hour)::date::varchar, 'none')"
+EVENT_COLUMNS_APART = {
+    "events": ", ".join(name for name in EVENTS.names if name != "raw"),
+    "events_raw": "event_id, event_hour, raw",
+}
+_LAST_HOUR = timedelta(hours=23)
+
+
+def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict[str, int]:
+    """Write the tables that changed and the manifest that names the files of all; returns rows by table."""
+    folder = warehouse.home / "published"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    before = read_manifest(folder)
+    manifest: dict[str, Any] = {"run_id": run_id, "tables": {}}
+    for table in sorted(tables):
+        known = before.get("tables", {}).get(table, {})
+        manifest["tables"][table] = _publish_table(warehouse, folder, table, known)
+    for table, columns in EVENT_COLUMNS_APART.items():
+        known = before.get("tables", {}).get(table, {})
+        manifest["tables"][table] = _publish_events(warehouse, folder, table, columns, known)
+    _replace(folder / CURRENT, json.dumps(manifest, sort_keys=True, indent=1))
+    _remove_superseded(folder, manifest)
+    return {name: entry["rows"] for name, entry in manifest["tables"].items()}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest, or an empty one before the first publication."""
+    try:
+        return dict(json.loads((folder / CURRENT).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+
+
+def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any]) -> dict[str, Any]:
+    rows, fingerprint = warehouse.fingerprint(table)
+    columns = [column[:2] for column in warehouse.con.execute(f'describe "{table}"').fetchall()]
+    shape = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:8]
+    version = f"{rows}-{fingerprint}-{shape}"
+    if known.get("version") == version and all((folder / f).exists() for f in known["files"]):
+        return known
+    if rows >= LARGE_ROWS and any(name == "event_hour" for name, _ in columns):
+        days = _publish_days(warehouse, folder, table, shape, known.get("days", {}))
+        files = [file for day in days.values() for file in day["files"]]
+        return {"version": version, "files": files, "rows": rows, "days": days}
+    file = _copy(warehouse, folder, table, f'select * from "{table}"', version)
+    return {"version": version, "files": [file], "rows": rows}
+
+
+def _publish_days(
+    warehouse: Warehouse, folder: Path, table: str, shape: str, known: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Write the days that changed, in one pass over the table; returns version and files of every day."""
+    found = warehouse.con.execute(
+        f'select {_DAY} as day, count(*), sum(hash(t)::hugeint)::varchar from "{table}" as t group by day order by day'
+    ).fetchall()
+    days: dict[str, dict[str, Any]] = {}
+    for day, n_rows, fingerprint in found:
+        version = f"{n_rows}-{fingerprint}-{shape}"
+        before = known.get(day, {})
+        is_standing = before.get("version") == version and all((folder / file).exists() for file in before["files"])
+        days[day] = before if is_standing else {"version": version, "files": []}
+    if changed := [day for day, entry in days.items() if not entry["files"]]:
+        for day, number, part in _copy_days(warehouse, folder / table / "parts", table, changed):
+            name = _file_name(table, f"{day}-{days[day]['version']}-{number}")
+            part.replace(folder / name)
+            days[day]["files"].append(name)
+        shutil.rmtree(folder / table / "parts")
+    return days
+
+
+def _copy_days(warehouse: Warehouse, parts: Path, table: str, days: list[str]) -> Iterator[tuple[str, int, Path]]:
+    """Write some days of a table into the folder `parts`; gives (day, how many files of it came before, file)."""
+    shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
+    parts.mkdir(mode=0o700, parents=True)
+    wanted = ", ".join(f"'{day}'" for day in days)
+    warehouse.con.execute(
+        f'copy (select *, {_DAY} as day_of_rows from "{table}" where day_of_rows in ({wanted})) '
+        f"to '{quoted(parts)}' (format parquet, compression zstd, partition_by (day_of_rows), overwrite_or_ignore)"
+    )
+    for of_day in sorted(parts.iterdir()):
+        for number, part in enumerate(sorted(of_day.iterdir())):
+            part.chmod(0o600)
+            yield of_day.name.partition("=")[2], number, part
+
+
+def _publish_events(
+    warehouse: Warehouse, folder: Path, table: str, columns: str, known: dict[str, Any]
+) -> dict[str, Any]:
+    # A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast.
+    days = warehouse.con.execute(
+        "select date_trunc('day', event_hour)::date::varchar as day, count(*), "
+        "sum(hash(event_id, raw_hash, source_version)::hugeint)::varchar "
+        "from events group by 1 order by 1"
+    ).fetchall()
+    known_days = known.get("days", {})
+    entry: dict[str, Any] = {"days": {}, "files": [], "rows": 0}
+    for day, rows, fingerprint in days:
+        version = f"{rows}-{fingerprint}"
+        file = known_days.get(day, {}).get("file")
+        if known_days.get(day, {}).get("version") != version or not (folder / str(file)).exists():
+            midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
+            of_day = warehouse.segments.living_between(midnight, midnight + _LAST_HOUR)
+            # As they lie in their files: to sort whole records costs as much again as to write them.
+            file = _copy(warehouse, folder, table, f"select {columns} from {of_day}", f"{day}-{version}")
+        entry["days"][day] = {"version": version, "file": file}
+        entry["files"].append(file)
+        entry["rows"] += rows
+    if not days:
+        file = _copy(warehouse, folder, table, f"select {columns} from events", "empty")
+        entry["files"] = [file]
+    return entry
+
+
+def _copy(warehouse: Warehouse, folder: Path, table: str, query: str, version: str) -> str:
+    (folder / table).mkdir(mode=0o700, exist_ok=True)
+    name = _file_name(table, version)
+    target = folder / name
+    partial = target.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    warehouse.con.execute(f"copy ({query}) to '{quoted(partial)}' (format parquet, compression zstd)")
+    partial.chmod(0o600)
+    partial.replace(target)
+    return name
+
+
+def _file_name(table: str, version: str) -> str:
+    return f"{table}/{hashlib.sha256(version.encode()).hexdigest()[:20]}.parquet"
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    with partial.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+
+
+def _remove_superseded(folder: Path, manifest: dict[str, Any]) -> None:
+    wanted = {file for entry in manifest["tables"].values() for file in entry["files"]}
+    limit = time.time() - KEEP_SECONDS
+    for path in folder.glob("*/*"):
+        if str(path.relative_to(folder)) not in wanted and path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""Reads the quarantined records again with the present readers: after an upgrade, what parses now becomes events.
+
+All in one transaction. A record keeps its place (file and number) and moves in the manifest from quarantined to
+events, duplicates or ignored, so records stay conserved. Only a record that was kept whole can be read again.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ultravires import registry
+from ultravires.build import pipeline
+from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.reading.locations import LocalPlace
+from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.splitting import KEPT_BYTES
+from ultravires.runs.home import OpenHome
+from ultravires.runs.progress import watcher
+from ultravires.runs.run import RunResult, run_once
+from ultravires.schema import EVENTS, UTC_MICROS
+from ultravires.settings import load_settings
+from ultravires.store.deduplicate import store_events
+from ultravires.store.reread import Place, holds_redactions, read_again
+from ultravires.store.snapshot import open_published
+from ultravires.store.tombstones import newest_tombstone
+from ultravires.store.warehouse import open_warehouse
+
+PAGE_ROWS = 1_000
+"""Of at most 64 KB each: what is held in memory at once."""
+
+
+@dataclass
+class Retried:
+    """What became of the records in quarantine; n_cut_off (too long, only the beginning kept) are part of n_staying.
+
+    n_pruned: from before a tombstone, and not stored.
+    """
+
+    n_events: int = 0
+    n_duplicates: int = 0
+    n_ignored: int = 0
+    n_pruned: int = 0
+    n_staying: int = 0
+    n_cut_off: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass
+class _File:
+    """One file's records while they are read again."""
+
+    file_id: str
+    source: Source
+    leaving: list[int] = field(default_factory=list)
+    emitted: int = 0
+    stored: int = 0
+    pruned: int = 0
+    ignored: int = 0
+
+    @property
+    def duplicates(self) -> int:
+        return self.emitted - self.stored - self.pruned
+
+
+def retry_and_run(home: Path, *, config: Path | None) -> tuple[Retried, RunResult]:
+    """Retry what is in quarantine in `home`, then run without new files; raises as `run_once` does."""
+    open_published(home).close()  # a home that never ran is refused before a warehouse is made in it
+    settings = load_settings(config)
+    with open_warehouse(home, say=watcher().say) as warehouse:
+        engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
+        retried = retry(OpenHome(warehouse, engine, settings, LocalPlace(home), "", None))
+    with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as nothing_new:
+        return retried, run_once(Path(nothing_new), home, config=config, as_of="")
+
+
+def retry(home: OpenHome) -> Retried:
+    """Read every record in quarantine again, in one transaction; what still does not parse stays as it is."""
+    result = Retried()
+    sources = registry.sources()
+    with home.warehouse.transaction() as con:
+        found = con.execute(
+            "select file_id, files.source from files where file_id in (select file_id from quarantine) order by path"
+        ).fetchall()
+        for file_id, name in found:
+            if name in sources:
+                _retry_file(home, _File(file_id, sources[name]), result)
+        result.n_staying, result.n_cut_off = con.execute(
+            "select count(*), count(*) filter (where octet_length(raw) >= ?) from quarantine", [KEPT_BYTES]
+        ).fetchall()[0]
+    home.warehouse.segments.tidy()
+    return result
+
+
+def _retry_file(home: OpenHome, file: _File, result: Retried) -> None:
+    options = home.options()
+    tombstone = newest_tombstone(home.warehouse.con)
+    for again in read_again(_records(home, file, options), file.source, options):
+        file.leaving += [place.record_no for place in (*again.evented, *again.ignored)]
+        file.emitted += again.events.num_rows
+        file.ignored += len(again.ignored)
+        stored = store_events(home.engine, home.settings, _with_provenance(again.events), before=tombstone)
+        file.stored += stored.new.total()
+        file.pruned += stored.pruned.total()
+    if file.leaving:
+        _move_in_manifest(home, file)
+    result.n_events += file.stored
+    result.n_duplicates += file.duplicates
+    result.n_ignored += file.ignored
+    result.n_pruned += file.pruned
+
+
+def _records(home: OpenHome, file: _File, options: Options) -> Iterator[tuple[Place, Frame]]:
+    """The records of `file` that fall into exactly themselves; each page is fetched when the last one is through."""
+    last = -1
+    while page := home.warehouse.con.execute(
+        "select record_no, byte_offset, raw from quarantine where file_id = ? and record_no > ? "
+        "order by record_no limit ?",
+        [file.file_id, last, PAGE_ROWS],
+    ).fetchall():
+        last = page[-1][0]
+        for record_no, offset, raw in page:
+            frame = _only_frame(file.source, raw, options)
+            if frame is not None:
+                yield Place(file.file_id, record_no), frame._replace(offset=offset)
+
+
+def _only_frame(source: Source, raw: bytes, options: Options) -> Frame | None:
+    """The record that `raw` is; None where it is none, several, or the cut-off beginning of one."""
+    if not 0 < len(raw) < KEPT_BYTES:
+        return None
+    frames = list(source.records(iter([raw]), options))
+    if len(frames) != 1 or frames[0].reason is not None or frames[0].data.strip() != raw.strip():
+        return None
+    return frames[0]
+
+
+def _with_provenance(events: pa.Table) -> pa.Table:
+    # A hash of arguments whose secrets were already redacted equals no hash of the same arguments elsewhere.
+    known = pc.if_else(holds_redactions(events), pa.scalar(None, pa.string()), events["args_hash"])
+    stamp = pa.array([datetime.now(UTC)] * events.num_rows, UTC_MICROS)
+    columns = {name: events[name] for name in events.column_names} | {"args_hash": known, "ingested_at": stamp}
+    return pa.table(columns).select(EVENTS.names).cast(EVENTS)
+
+
+def _move_in_manifest(home: OpenHome, file: _File) -> None:
+    con = home.warehouse.con
+    con.execute(
+        "delete from quarantine where file_id = ? and record_no in (select unnest(?))", [file.file_id, file.leaving]
+    )
+    con.execute(
+        "update files set n_events = n_events + ?, n_duplicates = n_duplicates + ?, n_ignored = n_ignored + ?, "
+        "n_pruned = n_pruned + ?, n_quarantined = n_quarantined - ? where file_id = ?",
+        [file.stored, file.duplicates, file.ignored, file.pruned, len(file.leaving), file.file_id],
+    )
+    home.warehouse.bump("quarantine")
+    home.warehouse.bump("files")

@@ -1,0 +1,271 @@
+"""Which segment files make up `events`, and which of their rows do not count.
+
+`events` is a view over those Parquet files of `HOME/events/` that `event_segments` names, without the rows in
+`struck_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them with
+their hours, by which such are found. Files never change; the tables do in the transaction of a load, and the view with
+them, so a kill leaves one state or the other. A file that no transaction named is removed when the home is next opened.
+"""
+
+import math
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from ultravires.errors import RunError
+from ultravires.schema import EVENTS, UTC_MICROS
+from ultravires.store.queries import quoted, registered, transaction
+from ultravires.store.segment_files import SUFFIX, Kept, Written, living_rows, sync_to_disk, write_segment
+
+FOLDER = "events"
+STRUCK_SHARE = 0.2
+"""Of the rows of a segment, from which on it is written anew without them."""
+SMALL_ROWS = 4_096
+SMALL_FACTOR = 8
+"""Small segments become one when there are so many of about one size: files stay few, and a row is rewritten a few
+times only (size-tiered compaction, as Bigtable and Cassandra do it).
+"""
+
+BOOKKEEPING = """
+create table if not exists event_segments(
+    segment varchar primary key, n_rows bigint, n_bytes bigint, first_hour timestamptz, last_hour timestamptz);
+create table if not exists struck_rows(segment varchar, row_no bigint);
+create table if not exists event_ids(
+    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint, event_hour timestamptz);
+"""
+
+_COLUMNS = ", ".join(EVENTS.names)
+
+
+class Segment(NamedTuple):
+    """One that counts, and how many of its rows are struck."""
+
+    name: str
+    n_rows: int
+    n_struck: int
+
+    @property
+    def n_living(self) -> int:
+        return self.n_rows - self.n_struck
+
+
+class Segments:
+    """The segments of one home; `con` is the connection that may write to its warehouse."""
+
+    def __init__(self, home: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.folder = home.absolute() / FOLDER
+        self.con = con
+
+    def open(self) -> None:
+        """Bring folder and view to what the tables say. Raises RunError where a file is missing or is not as it was."""
+        self.check()
+        self.sweep()
+        try:
+            self.show()
+        except duckdb.Error as error:
+            raise RunError(f"{self.folder}: cannot be read ({str(error).splitlines()[0]})") from error
+
+    def check(self) -> None:
+        """Raise RunError where a file is missing or is not as it was."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        found = {path.name: path.stat().st_size for path in self.folder.glob(f"*{SUFFIX}")}
+        written = dict(self.con.execute("select segment, n_bytes from event_segments order by segment").fetchall())
+        damaged = [name for name, size in written.items() if found.get(name) != size]
+        if damaged:
+            what = "is missing" if damaged[0] not in found else "is not what was written"
+            more = f", and {len(damaged) - 1:,} more files of events" if len(damaged) > 1 else ""
+            raise RunError(
+                f"{self.folder / damaged[0]} {what}{more}; restore it from a backup, or load the logs into a new --home"
+            )
+
+    def sweep(self) -> None:
+        """Remove the files that nothing names any more; not for inside of a transaction."""
+        names = self._names()
+        for path in self.folder.glob(f"*{SUFFIX}"):
+            if path.name not in names:
+                path.unlink()
+
+    def n_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.folder.glob(f"*{SUFFIX}"))
+
+    def write(self, tables: Iterable[pa.Table]) -> Written:
+        """Write events (EVENTS) to a new file of the folder; they count when it is added."""
+        return write_segment(self._new_path(), tables)
+
+    def adopt(self, written: Written) -> Written:
+        """Take a file over that another process wrote on this disk."""
+        path = self._new_path()
+        written.path.rename(path)
+        return written._replace(path=path)
+
+    def add(self, written: Sequence[Written]) -> None:
+        """Let finished files of the folder count, inside the caller's transaction; seen after `show`."""
+        for one in written:
+            sync_to_disk(one.path)
+        sync_to_disk(self.folder)
+        rows = [(one.path.name, one.n_rows, one.n_bytes, one.first_hour, one.last_hour) for one in written]
+        self.con.executemany("insert into event_segments values (?, ?, ?, ?, ?)", rows)
+        with registered(self.con, "index_of_written", index_of(written)):
+            self.con.execute(
+                "insert into event_ids select segment, row_no, id_high, id_low, rank, event_hour from index_of_written"
+            )
+
+    def index_hours(self) -> None:
+        """Write `event_ids` anew where it had no hours; inside the caller's transaction."""
+        of_rows = self.rows(self._paths(self._names())) if self._names() else _NO_ROWS
+        self.con.execute(
+            "create table ids_with_hours as select ids.segment, ids.row_no, id_high, id_low, rank, event_hour "
+            f"from event_ids as ids join {of_rows} as of_rows using (segment, row_no)"
+        )
+        self.con.execute("drop table event_ids")
+        self.con.execute("alter table ids_with_hours rename to event_ids")
+
+    def stored_ids(self, first_hour: datetime, last_hour: datetime) -> str:
+        """SQL of a table: the rows of `event_ids` of these hours."""
+        return f"(from event_ids where {_is_between(first_hour, last_hour)})"
+
+    def strike(self, rows: str) -> None:
+        """Let rows not count any more, inside the caller's transaction: SQL of a table with `segment` and `row_no`."""
+        self.con.execute(f"insert into struck_rows select distinct segment, row_no from {rows}")
+
+    def rows(self, paths: Iterable[Path]) -> str:
+        """SQL of a table: all rows of some files, with the `segment` and `row_no` of each."""
+        read = f"read_parquet([{_listed(paths)}], filename = true, file_row_number = true)"
+        return f"(select {_COLUMNS}, parse_filename(filename) as segment, file_row_number as row_no from {read})"
+
+    def living(self, paths: Sequence[Path]) -> str:
+        """SQL of a table as `rows`, without those that are struck."""
+        if not paths:
+            return _NO_ROWS
+        return (
+            f"(select stored.* from {self.rows(paths)} as stored anti join struck_rows "
+            "on struck_rows.segment = stored.segment and struck_rows.row_no = stored.row_no)"
+        )
+
+    def living_between(self, first_hour: datetime, last_hour: datetime) -> str:
+        """SQL of a table: what is `living` of these hours, out of no more files than may hold some."""
+        return f"(from {self.living(self._between(first_hour, last_hour))} where {_is_between(first_hour, last_hour)})"
+
+    def show(self) -> None:
+        """Let the view `events` be what the tables say; inside the caller's transaction."""
+        struck = {segment.name for segment in self._segments() if segment.n_struck}
+        parts = [f"select {_COLUMNS} from {self.living(self._paths(struck))}"]
+        if clean := self._paths(self._names() - struck):
+            parts = [f"select {_COLUMNS} from read_parquet([{_listed(clean)}])", *(parts if struck else ())]
+        self.con.execute(f"create or replace view events as {' union all '.join(parts)}")
+
+    def tidy(self) -> None:
+        """Write anew what holds many struck rows, and join small segments where there are many of them."""
+        alone = [[segment] for segment in self._segments() if segment.n_struck >= STRUCK_SHARE * segment.n_rows]
+        done = {segment.name for (segment,) in alone}
+        joined = _alike(segment for segment in self._segments() if segment.name not in done)
+        if alone or joined:
+            with transaction(self.con):
+                self._rewrite([*alone, *joined])
+        self.sweep()
+
+    def rewrite_struck(self, names: Iterable[str] | None = None) -> None:
+        """Let no struck row stay in any file (of `names`); inside the caller's transaction, and `sweep` after it."""
+        wanted = None if names is None else set(names)
+        struck = [found for found in self._segments() if found.n_struck]
+        self._rewrite([found] for found in struck if wanted is None or found.name in wanted)
+
+    def _rewrite(self, groups: Iterable[Sequence[Segment]]) -> None:
+        for group in groups:
+            if any(segment.n_living for segment in group):
+                self.add([self.write(living_rows((self.folder / one.name, self._kept(one)) for one in group))])
+            for table in ("event_segments", "struck_rows", "event_ids"):
+                names = [segment.name for segment in group]
+                self.con.execute(f"delete from {table} where segment in (select unnest(?))", [names])
+        self.show()
+
+    def _kept(self, segment: Segment) -> Kept | None:
+        if not segment.n_struck:
+            return None
+        kept = np.ones(segment.n_rows, dtype=bool)
+        found = self.con.execute("select row_no from struck_rows where segment = ?", [segment.name])
+        kept[found.fetchnumpy()["row_no"]] = False
+        return kept
+
+    def _between(self, first_hour: datetime, last_hour: datetime) -> list[Path]:
+        found = self.con.execute(
+            "select segment from event_segments where last_hour >= $first and first_hour <= $last",
+            {"first": first_hour, "last": last_hour},
+        ).fetchall()
+        return self._paths(name for (name,) in found)
+
+    def _paths(self, names: Iterable[str]) -> list[Path]:
+        return [self.folder / name for name in sorted(names)]
+
+    def _names(self) -> set[str]:
+        return {name for (name,) in self.con.execute("select segment from event_segments").fetchall()}
+
+    def _segments(self) -> list[Segment]:
+        found = self.con.execute(
+            "select segment, any_value(n_rows), count(row_no) "
+            "from event_segments left join struck_rows using (segment) group by segment order by segment"
+        )
+        return [Segment(*row) for row in found.fetchall()]
+
+    def _new_path(self) -> Path:
+        return self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+
+
+def _is_between(first_hour: datetime, last_hour: datetime) -> str:
+    """SQL of a condition. Its literals let DuckDB skip what is outside of them; a join would read everything."""
+    first, last = (f"'{hour.isoformat()}'::timestamptz" for hour in (first_hour, last_hour))
+    return f"event_hour between {first} and {last}"
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    return ", ".join(f"'{quoted(path)}'" for path in paths)
+
+
+def index_of(written: Sequence[Written]) -> pa.Table:
+    """The indexes of some files as one, with the `segment` and `row_no` of each row."""
+    places = [
+        one.index.append_column("segment", pa.repeat(one.path.name, one.n_rows).dictionary_encode()).append_column(
+            "row_no", pa.array(np.arange(one.n_rows))
+        )
+        for one in written
+    ]
+    return pa.concat_tables(places).unify_dictionaries()
+
+
+def _alike(segments: Iterable[Segment]) -> list[list[Segment]]:
+    """Small segments of about one size, where there are many of them."""
+    tiers: defaultdict[int, list[Segment]] = defaultdict(list)
+    for segment in segments:
+        if segment.n_living < SMALL_ROWS:
+            tiers[int(math.log(segment.n_living, SMALL_FACTOR))].append(segment)
+    return [tier for tier in tiers.values() if len(tier) >= SMALL_FACTOR]
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
+    return _SQL_TYPES[kind]
+
+
+_SQL_TYPES = {
+    pa.string(): "varchar",
+    pa.large_string(): "varchar",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    UTC_MICROS: "timestamptz",
+}
+_NULLS = [
+    *(f"null::{_sql_type(field.type)} as {field.name}" for field in EVENTS),
+    "null::varchar as segment",
+    "null::bigint as row_no",
+]
+_NO_ROWS = f"(select {', '.join(_NULLS)} where false)"
+"""What `Segments.rows` is of no file."""

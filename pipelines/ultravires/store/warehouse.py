@@ -1,0 +1,277 @@
+"""The warehouse: one DuckDB file in the home, one writer at a time, and what it remembers about its tables. Events are
+not in it but in files beside it, which it names (`segments`).
+
+`table_state` holds a version per table that grows when its content changes, `built_from` the versions of the
+inputs a table was built from, `touched` the hours that an hourly table still has to rewrite. All three change in
+the transaction that changes the table, so a kill anywhere leaves work to do and never a stale table.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO
+
+import duckdb
+import pyarrow as pa
+
+from ultravires.errors import HomeBusy, RunError, UsageError
+from ultravires.schema import EVENTS, SCHEMA_VERSION
+from ultravires.store.queries import ask, quoted, transaction
+from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
+from ultravires.store.segments import Segments
+
+MEMORY_LIMIT = "1500MB"
+ROW_GROUP_ROWS = 12_288
+"""What a thread takes up at once: with DuckDB's own ten times as much, most tables of a home keep one thread busy."""
+WAREHOUSE_FILE = "warehouse.duckdb"
+_NAME = "warehouse"
+FRESH_FILE = "warehouse.fresh"
+"""What compacting writes, until it is whole and takes the name of the warehouse."""
+
+_BOOKKEEPING = """
+create table if not exists warehouse_schema(version integer not null);
+create table if not exists table_state(
+    table_name varchar primary key, version bigint not null, code_hash varchar, fingerprint varchar,
+    n_rows bigint, built_at timestamptz);
+create table if not exists built_from(table_name varchar, input_name varchar, input_version bigint);
+create table if not exists touched(table_name varchar, event_hour timestamptz);
+create table if not exists files(
+    file_id varchar, path varchar, size bigint, modified_ns bigint, sha256 varchar, source varchar, state varchar,
+    n_records bigint, n_events bigint, n_duplicates bigint, n_quarantined bigint, n_ignored bigint,
+    loaded_at timestamptz, message varchar, n_pruned bigint default 0);
+create table if not exists unrecognised_by(path varchar, readers varchar);
+create table if not exists quarantine(
+    file_id varchar, source varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
+create table if not exists address_networks(src_ip varchar, network varchar);
+create table if not exists chain_aliases(old_id varchar, new_id varchar, run_id varchar);
+create table if not exists tombstones(
+    before_at timestamptz, pruned_at timestamptz, software varchar, n_events bigint, n_kept bigint,
+    n_quarantined bigint, n_files bigint, n_approvals_in_force bigint, n_findings bigint, settled_at timestamptz);
+create table if not exists pruned_hours(
+    log varchar, event_hour timestamptz, n_events bigint, oldest_event_at timestamptz, newest_event_at timestamptz);
+create table if not exists pruned_reach(evidence_kind varchar, until_at timestamptz);
+create table if not exists findings_of_prunes(finding_id varchar, last_at timestamptz);
+create table if not exists runs(
+    run_id varchar, started_at timestamptz, finished_at timestamptz, software varchar, schema_version integer,
+    rules_hash varchar, config_hash varchar, n_files bigint, counts varchar, as_of timestamptz);
+"""
+
+
+class Warehouse:
+    """An open home: its folder and the one connection that may write."""
+
+    def __init__(self, home: Path, con: duckdb.DuckDBPyConnection) -> None:
+        self.home = home
+        self.con = con
+
+    def transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A transaction on the warehouse's connection."""
+        return transaction(self.con)
+
+    @property
+    def segments(self) -> Segments:
+        """Where the rows of `events` are."""
+        return Segments(self.home, self.con)
+
+    def version(self, table: str) -> int:
+        row = ask(self.con, "select version from table_state where table_name = ?", [table])
+        return int(row[0]) if row else 0
+
+    def store_reference(self, table: str, rows: pa.Table) -> bool:
+        """Replace a small table by `rows` if its content differs; true when it did."""
+        self.con.register("incoming_reference", rows)
+        try:
+            with self.transaction():
+                self.con.execute(f'create or replace table "{table}" as from incoming_reference')
+                return self.record_build(table, code_hash="", inputs={})
+        finally:
+            self.con.unregister("incoming_reference")
+
+    def record_build(self, table: str, *, code_hash: str, inputs: dict[str, int]) -> bool:
+        """Note, inside the caller's transaction, that `table` now stands; its version grows only with its content."""
+        n_rows, fingerprint = self.fingerprint(table)
+        before = ask(self.con, "select version, fingerprint from table_state where table_name = ?", [table])
+        changed = before is None or before[1] != fingerprint
+        version = (before[0] if before else 0) + int(changed)
+        self.con.execute(
+            "insert or replace into table_state values (?, ?, ?, ?, ?, now())",
+            [table, version, code_hash, fingerprint, n_rows],
+        )
+        self.con.execute("delete from built_from where table_name = ?", [table])
+        for name, input_version in inputs.items():
+            self.con.execute("insert into built_from values (?, ?, ?)", [table, name, input_version])
+        return changed
+
+    def fingerprint(self, table: str) -> tuple[int, str]:
+        """(rows, a hash of the set of rows that does not depend on their order)."""
+        row = ask(self.con, f'select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from "{table}" as t')
+        assert row is not None
+        return int(row[0]), str(row[1])
+
+    def bump(self, table: str) -> None:
+        """The content of an hourly table changed, inside the caller's transaction."""
+        self.con.execute(
+            "insert into table_state values (?, 1, '', '', null, now()) "
+            "on conflict (table_name) do update set version = version + 1, built_at = now()",
+            [table],
+        )
+
+    def size(self) -> int:
+        """Bytes of the DuckDB file and of the segments."""
+        return (self.home / WAREHOUSE_FILE).stat().st_size + self.segments.n_bytes()
+
+    def compact(self) -> None:
+        """Write the file anew without its free blocks, and go on with the new one under a new connection.
+
+        DuckDB gives freed blocks to later rows and never back to the disk. Must be called outside a transaction. The
+        new file replaces the old one by rename, so a kill leaves one or the other.
+        """
+        path, fresh = self.home / WAREHOUSE_FILE, self.home / FRESH_FILE
+        try:
+            self.con.execute(f"attach '{quoted(fresh)}' as fresh (row_group_size {ROW_GROUP_ROWS})")
+            self.con.execute(f"copy from database {_NAME} to fresh")
+            self.con.execute("detach fresh")
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise RunError(f"{path}: cannot be written anew ({reason}); its free blocks serve later rows") from error
+        self.con.close()
+        fresh.chmod(0o600)
+        fresh.replace(path)
+        self.con = _connect(path)
+
+
+@contextmanager
+def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None) -> Iterator[Warehouse]:
+    """Take the home's lock, open its DuckDB file and bring its bookkeeping up to date.
+
+    Raises HomeBusy when another run holds the home for longer than `wait_seconds`, UsageError when `home` is no
+    folder of ours, RunError when the file was written by a newer Ultravires or cannot be read.
+    """
+    _prepare(home)
+    with _lock(home, wait_seconds, say):
+        for name in (FRESH_FILE, f"{FRESH_FILE}.wal"):  # of a compacting that was killed
+            (home / name).unlink(missing_ok=True)
+        warehouse = Warehouse(home, _connect(home / WAREHOUSE_FILE))
+        try:
+            _migrate(warehouse)
+            warehouse.segments.open()
+            yield warehouse
+        finally:
+            warehouse.con.close()
+
+
+def _prepare(home: Path) -> None:
+    if "?" in str(home.absolute()):
+        raise UsageError(f"{home}: DuckDB opens no file behind a question mark; choose another --home")
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"{home}: the home must be a folder, this is a file; choose another --home")
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{home}: cannot create the home ({error.strerror}); choose another --home") from error
+    if not os.access(home, os.W_OK):
+        raise UsageError(f"{home}: the home is not writable; choose another --home")
+
+
+@contextmanager
+def _lock(home: Path, wait_seconds: float, say: object) -> Iterator[None]:
+    with (home / "lock").open("a+") as handle:
+        deadline = time.monotonic() + wait_seconds
+        told = False
+        while not _try_lock(handle):
+            holder = _holder(handle)
+            if time.monotonic() >= deadline:
+                raise HomeBusy(f"{home}: another run{holder} is using this home; try again when it has finished")
+            if callable(say) and not told:
+                say(f"another run{holder} is using {home}; waiting for it to finish")
+                told = True
+            time.sleep(0.2)
+        handle.seek(0)
+        handle.truncate()
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(handle: IO[str]) -> str:
+    handle.seek(0)
+    pid = handle.read(20).strip()
+    return f" (process {pid})" if pid.isdigit() else ""
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        con = duckdb.connect()
+        con.execute(f"attach '{quoted(path)}' as {_NAME} (type duckdb, row_group_size {ROW_GROUP_ROWS})")
+        con.execute(f"use {_NAME}")
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path}: cannot open the warehouse ({reason}); move it away to start anew") from error
+    path.chmod(0o600)
+    con.execute(f"set temp_directory = '{quoted(path)}.tmp'")
+    con.execute("set timezone = 'UTC'")
+    con.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+    con.execute("set preserve_insertion_order = false")
+    con.execute("set parquet_metadata_cache = true")  # segments never change, and every query over events asks for it
+    con.execute("set enable_progress_bar = false")
+    return con
+
+
+def _migrate(warehouse: Warehouse) -> None:
+    con = warehouse.con
+    con.execute(_BOOKKEEPING)
+    con.execute(SEGMENT_BOOKKEEPING)
+    row = ask(con, "select max(version) from warehouse_schema")
+    found = row[0] if row else None
+    if found is None:
+        con.execute("insert into warehouse_schema values (?)", [SCHEMA_VERSION])
+        found = SCHEMA_VERSION
+    while found in _MIGRATIONS:
+        with transaction(con):
+            _MIGRATIONS[found](warehouse)
+            found += 1
+            con.execute("update warehouse_schema set version = ?", [found])
+    if found != SCHEMA_VERSION:
+        raise RunError(
+            f"this home was written with schema {found}, this Ultravires writes schema {SCHEMA_VERSION}; "
+            "use the matching version, or a new --home and load the logs again"
+        )
+
+
+def _count_pruned(warehouse: Warehouse) -> None:
+    warehouse.con.execute("alter table files add column if not exists n_pruned bigint default 0")
+
+
+def _events_to_segments(warehouse: Warehouse) -> None:
+    """Events were a table of the warehouse."""
+    con, segments = warehouse.con, warehouse.segments
+    segments.folder.mkdir(mode=0o700, exist_ok=True)
+    columns = ", ".join(EVENTS.names)
+    rows = con.sql(f"select {columns} from events").to_arrow_reader(_SEGMENT_ROWS)
+    written = [segments.write([pa.Table.from_batches([batch]).cast(EVENTS)]) for batch in rows]
+    if written:
+        segments.add(written)
+    con.execute("drop table events")
+
+
+def _hours_of_ids(warehouse: Warehouse) -> None:
+    """Ids were looked for among those of all history."""
+    if "event_hour" not in warehouse.con.sql("from event_ids").columns:
+        warehouse.segments.check()
+        warehouse.segments.index_hours()
+
+
+_SEGMENT_ROWS = 61_440
+_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments, 3: _hours_of_ids}
+"""What brings a home of that schema to the next one; a schema that is not named here is refused."""

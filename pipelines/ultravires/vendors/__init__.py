@@ -1,1 +1,0 @@
-"""Vocabularies of vendors that the sources read with: names, shapes and ids that are facts of the format."""

@@ -94,6 +94,8 @@ IGNORED = {"OCSF.DnsActivity": 2}
 NOBODYS = {
     "agentdyn_shopping_traces.jsonl.gz": "runs of agents without a time of any call",
     "aws_escalation_paths.json": "knowledge about IAM, no log",
+    "azure_builtin_roles.jsonl.gz": "roles of a provider, no log",
+    "gcp_predefined_roles.jsonl.gz": "roles of a provider, no log",
     "panther_tests.jsonl.gz": "events wrapped together with what a test expects of them",
     "tau_airline_traces.jsonl.gz": "runs of agents without a time of any call",
     "traildiscover_cloudtrail.jsonl.gz": "events wrapped together with techniques",

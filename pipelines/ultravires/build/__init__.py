@@ -1,0 +1,1 @@
+"""What is made of the events: SQL tables in their order, reference tables, and the engine that writes them."""

@@ -19,7 +19,7 @@ from ultravires.reading import files, native
 from ultravires.reading.by_column import reads_by_column
 from ultravires.reading.framing import whole_lines
 from ultravires.reading.input_file import InputFile
-from ultravires.reading.locations import Standing
+from ultravires.reading.locations import FileStat
 from ultravires.reading.small_files import SmallFiles
 from ultravires.reading.source import Options
 from ultravires.reading.values import canonical
@@ -130,7 +130,7 @@ def test_a_file_that_ends_early_is_the_same_both_ways(name: str, tmp_path: Path)
 
 
 def input_file(number: int) -> InputFile:
-    return InputFile(f"f{number}", f"f{number}", Standing(1, 1), f"id{number}")
+    return InputFile(f"f{number}", f"f{number}", FileStat(1, 1), f"id{number}")
 
 
 def gathered(name: str, texts: Sequence[tuple[bytes, str | None]]) -> object:

@@ -32,7 +32,7 @@ def give_a_segment_twice(home: Path) -> str:
     ("damage", "words"),
     [
         (
-            "insert into struck_rows select segment, 1 from event_segments",
+            "insert into deleted_rows select segment, 1 from event_segments",
             "2 events are stored and the manifest says 3",
         ),
         (give_a_segment_twice, "5 events are stored and the manifest says 3"),

@@ -19,7 +19,7 @@ from ultravires.build.pipeline import hourly_tables
 from ultravires.reading.files import Batch
 from ultravires.reading.files import batches as batches_of
 from ultravires.reading.framing import frames_of
-from ultravires.reading.locations import place
+from ultravires.reading.locations import input_place
 from ultravires.reading.parts import SMALL_FILE
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Event, NotParsed, Options, Source
@@ -225,7 +225,7 @@ def test_a_claim_that_fails_costs_one_record(monkeypatch: pytest.MonkeyPatch) ->
 def home(tmp_path: Path) -> Iterator[OpenHome]:
     with open_warehouse(tmp_path / "home") as warehouse:
         engine = DuckDBEngine(warehouse, hourly_tables())
-        yield OpenHome(warehouse, engine, Settings(), place(tmp_path / "logs"), "", None)
+        yield OpenHome(warehouse, engine, Settings(), input_place(tmp_path / "logs"), "", None)
 
 
 def write(home: OpenHome, name: str, data: bytes) -> None:
@@ -258,7 +258,7 @@ def test_a_home_stores_a_mixed_export_as_a_file_for_each_log(
     write(home, "a-mixed", as_lines(MIXED[export]) + padding)
     load(home)
     stored = ask(home, STORED)
-    assert {log for (log,) in ask(home, "select source from quarantine")} == set(EXPORTS[export])
+    assert {log for (log,) in ask(home, "select log from quarantine")} == set(EXPORTS[export])
     for name in EXPORTS[export]:
         write(home, f"b-{name}", as_lines(records_of(name, export)))
     load(home)

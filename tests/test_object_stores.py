@@ -21,7 +21,7 @@ from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import hourly_tables
 from ultravires.errors import RunError, UltraviresError, UsageError
 from ultravires.reading import object_stores
-from ultravires.reading.locations import LocalPlace, Place, Skipped, place
+from ultravires.reading.locations import InputPlace, LocalPlace, Skipped, input_place
 from ultravires.reading.object_stores import StoredObject, object_prefix
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Options
@@ -91,7 +91,7 @@ def run(input: str, home: Path, *, seconds: float = 60, **variables: str) -> sub
     return result
 
 
-def load(where: Place, home: Path) -> LoadCounts:
+def load(where: InputPlace, home: Path) -> LoadCounts:
     with open_warehouse(home) as warehouse, file_reader(Options(hash_key=b"key"), home / "reading") as read:
         engine = DuckDBEngine(warehouse, hourly_tables())
         return Loader(engine, Settings(), read, lambda what, done, total: None).load(where)
@@ -104,17 +104,17 @@ def test_a_prefix_is_read_as_the_folder_it_is_a_copy_of(bucket: fs.FileSystem, t
         (tmp_path / "a" / path.name).write_bytes(path.read_bytes())
     local = load(LocalPlace(tmp_path / "a"), tmp_path / "local")
     assert local.events > 3
-    assert load(place("s3://logs/a"), tmp_path / "home") == local
+    assert load(input_place("s3://logs/a"), tmp_path / "home") == local
     put(bucket, "logs/a/later.jsonl", RECORDS["opa_decisions"])
-    again = load(place("s3://logs/a/"), tmp_path / "home")
+    again = load(input_place("s3://logs/a/"), tmp_path / "home")
     assert (again.files, again.events, again.changed) == (1, 3, [])
 
 
 def test_an_object_that_changed_is_named_and_one_that_vanished_too(bucket: fs.FileSystem, tmp_path: Path) -> None:
     """As files are."""
-    load(place("s3://logs/a"), tmp_path / "home")
+    load(input_place("s3://logs/a"), tmp_path / "home")
     put(bucket, f"logs/a/{APPROVALS[0].name}", b"{}")
-    counts = load(place("s3://logs/a"), tmp_path / "home")
+    counts = load(input_place("s3://logs/a"), tmp_path / "home")
     assert (counts.files, counts.changed) == (0, [f"s3://logs/a/{APPROVALS[0].name}"])
 
 
@@ -172,7 +172,7 @@ def test_a_large_object_is_read_in_few_requests(bucket: fs.FileSystem, monkeypat
 
 
 def test_an_object_that_vanishes_or_is_replaced_is_named(bucket: fs.FileSystem) -> None:
-    """Its standing is asked for again after it was read."""
+    """Its stat is asked for again after it was read."""
     first, second, _ = object_prefix("s3://logs/a").files()
     assert isinstance(first, StoredObject) and isinstance(second, StoredObject)
     bucket.delete_file(first.path)
@@ -201,7 +201,7 @@ def test_what_cannot_be_listed_is_one_line(
 ) -> None:
     """Which place, what is wrong, what to do; never what may be a secret."""
     with pytest.raises(error) as raised:
-        list(place(url).files())
+        list(input_place(url).files())
     assert str(raised.value).startswith(line)
     assert KEY not in str(raised.value)
 
@@ -231,7 +231,7 @@ def test_denied_access_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         use(monkeypatch, f"http://127.0.0.1:{server.server_address[1]}")
         with pytest.raises(RunError, match=r"^s3://logs/x: access denied; check the credentials and that [a-z ]+$"):
-            list(place("s3://logs/x").files())
+            list(input_place("s3://logs/x").files())
         server.shutdown()
 
 
@@ -241,7 +241,7 @@ def test_a_store_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         free.bind(("127.0.0.1", 0))
         use(monkeypatch, f"http://127.0.0.1:{free.getsockname()[1]}")
     with pytest.raises(RunError, match=r"^s3://logs/x: the store cannot be reached; check the network and [a-z ]+$"):
-        list(place("s3://logs/x").files())
+        list(input_place("s3://logs/x").files())
 
 
 def test_ctrl_c_does_not_wait_for_a_store_that_does_not_answer(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_ctrl_c_does_not_wait_for_a_store_that_does_not_answer(tmp_path: Path) -
 
 def test_a_path_is_a_path_whatever_it_looks_like() -> None:
     """Only `://` makes a URL."""
-    assert place("s3:/logs") == LocalPlace(Path("s3:/logs"))
-    assert place(Path("logs")) == LocalPlace(Path("logs"))
+    assert input_place("s3:/logs") == LocalPlace(Path("s3:/logs"))
+    assert input_place(Path("logs")) == LocalPlace(Path("logs"))
     with pytest.raises(UsageError, match="not a place that can be read"):
-        place("S3://logs")
+        input_place("S3://logs")

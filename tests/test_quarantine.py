@@ -74,7 +74,7 @@ def test_quarantine_is_shown_by_reason_with_file_record_and_bytes(home: Path) ->
     assert [group.n_records for group in found.groups] == [3, 1]
     (first,) = found.groups[0].records
     assert first.path.endswith("approvals.jsonl")
-    assert (first.record_no, found.groups[0].source) == (2, "approvals")
+    assert (first.record_no, found.groups[0].log) == (2, "approvals")
     assert first.byte_offset == len(json.dumps(approval("APR-1", 0))) + 1
     assert first.beginning.startswith('{"approval_id":"APR-2"')
 

@@ -1,4 +1,4 @@
-"""Files of events: what counts of them, that they stay few, and that nothing is left of what was struck."""
+"""Files of events: what counts of them, that they stay few, and that nothing is left of what was deleted."""
 
 import resource
 import shutil
@@ -42,16 +42,16 @@ def events(ids: list[int]) -> pa.Table:
 def add(warehouse: Warehouse, ids: list[int]) -> None:
     with warehouse.transaction():
         warehouse.segments.add([warehouse.segments.write([events(ids)])])
-        warehouse.segments.show()
+        warehouse.segments.refresh_view()
 
 
-def strike(warehouse: Warehouse, ids: set[int]) -> None:
+def mark_deleted(warehouse: Warehouse, ids: set[int]) -> None:
     """What counts of these ids does not any more."""
     names = ", ".join(f"'{n:032x}'" for n in ids)
-    living = warehouse.segments.living_between(datetime.min.replace(tzinfo=UTC), AT + timedelta(days=9_999))
+    live_rows = warehouse.segments.live_rows_between(datetime.min.replace(tzinfo=UTC), AT + timedelta(days=9_999))
     with warehouse.transaction():
-        warehouse.segments.strike(f"(from {living} where event_id in ({names}))")
-        warehouse.segments.show()
+        warehouse.segments.mark_deleted(f"(from {live_rows} where event_id in ({names}))")
+        warehouse.segments.refresh_view()
 
 
 def stored(warehouse: Warehouse) -> list[int]:
@@ -75,7 +75,7 @@ def test_every_column_comes_back_as_it_was_written(warehouse: Warehouse) -> None
     table = events([1, 2])
     with warehouse.transaction():
         warehouse.segments.add([warehouse.segments.write([table])])
-        warehouse.segments.show()
+        warehouse.segments.refresh_view()
     assert warehouse.con.execute("describe events").fetchall() == described
     assert [row[0] for row in described] == EVENTS.names
     back = warehouse.con.sql("from events order by record_no").to_arrow_table()
@@ -84,44 +84,44 @@ def test_every_column_comes_back_as_it_was_written(warehouse: Warehouse) -> None
 
 STEP = st.one_of(
     st.tuples(st.just("add"), st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True)),
-    st.tuples(st.just("strike"), st.sets(st.integers(0, 30), min_size=1, max_size=5)),
-    st.tuples(st.just("tidy"), st.none()),
+    st.tuples(st.just("delete"), st.sets(st.integers(0, 30), min_size=1, max_size=5)),
+    st.tuples(st.just("compact"), st.none()),
     st.tuples(st.just("reopen"), st.none()),
 )
 
 
 @trying(max_examples=15, deadline=None)
 @given(steps=st.lists(STEP, max_size=14))
-def test_events_are_what_was_added_and_not_struck(
+def test_events_are_what_was_added_and_not_deleted(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, list[int]]]
 ) -> None:
-    """In whatever order rows come and go, files are tidied and the home is opened again."""
+    """In whatever order rows come and go, files are compacted and the home is opened again."""
     home, expected = tmp_path_factory.mktemp("home"), list[int]()
     for name, ids in steps:
         with open_warehouse(home) as warehouse:
             if name == "add":
                 add(warehouse, ids)
                 expected += ids
-            elif name == "strike":
-                strike(warehouse, set(ids))
+            elif name == "delete":
+                mark_deleted(warehouse, set(ids))
                 expected = [number for number in expected if number not in ids]
-            elif name == "tidy":
-                warehouse.segments.tidy()
+            elif name == "compact":
+                warehouse.segments.compact()
             assert stored(warehouse) == sorted(expected)
 
 
-def test_what_is_rolled_back_counts_for_nothing_and_is_swept(warehouse: Warehouse) -> None:
+def test_what_is_rolled_back_counts_for_nothing_and_is_removed(warehouse: Warehouse) -> None:
     """The view, the tables and at last the folder are as before."""
     add(warehouse, [1])
     before = files(warehouse.home)
     with pytest.raises(KeyboardInterrupt), transaction(warehouse.con):
         warehouse.segments.add([warehouse.segments.write([events([2, 3])])])
-        warehouse.segments.show()
+        warehouse.segments.refresh_view()
         assert stored(warehouse) == [1, 2, 3]
         raise KeyboardInterrupt
     assert stored(warehouse) == [1]
     assert len(files(warehouse.home)) == 2
-    warehouse.segments.sweep()
+    warehouse.segments.delete_orphans()
     assert files(warehouse.home) == before
 
 
@@ -131,7 +131,7 @@ def test_many_small_files_become_few_and_no_row_is_written_often(warehouse: Ware
     for number in range(4 * SMALL_FACTOR**2):
         add(warehouse, [number])
         before = {path.name for path in files(warehouse.home)}
-        warehouse.segments.tidy()
+        warehouse.segments.compact()
         fresh = [path for path in files(warehouse.home) if path.name not in before]
         n_written += sum(pq.ParquetFile(path).metadata.num_rows for path in fresh)
         assert len(files(warehouse.home)) < 4 * SMALL_FACTOR
@@ -144,36 +144,36 @@ def test_segments_that_are_not_small_stay_apart(warehouse: Warehouse) -> None:
     for start in range(SMALL_FACTOR):
         add(warehouse, list(range(start * SMALL_ROWS, (start + 1) * SMALL_ROWS)))
     before = files(warehouse.home)
-    warehouse.segments.tidy()
+    warehouse.segments.compact()
     assert files(warehouse.home) == before
 
 
-def test_nothing_is_left_of_what_was_struck_where_it_must_go(warehouse: Warehouse) -> None:
+def test_nothing_is_left_of_what_was_deleted_where_it_must_go(warehouse: Warehouse) -> None:
     """A prune rewrites the file; one of which nothing lives is gone."""
     add(warehouse, list(range(100)))
     add(warehouse, [200])
-    strike(warehouse, {7, 200})
+    mark_deleted(warehouse, {7, 200})
     assert sum(pq.ParquetFile(path).metadata.num_rows for path in files(warehouse.home)) == 101
     with warehouse.transaction():
-        warehouse.segments.rewrite_struck()
-    warehouse.segments.sweep()
+        warehouse.segments.rewrite_without_deleted()
+    warehouse.segments.delete_orphans()
     (left,) = files(warehouse.home)
     assert pq.read_table(left)["record_no"].to_pylist() == [n for n in range(100) if n != 7] == stored(warehouse)
-    assert warehouse.con.execute("select count(*) from struck_rows").fetchall() == [(0,)]
+    assert warehouse.con.execute("select count(*) from deleted_rows").fetchall() == [(0,)]
     assert warehouse.con.execute("select id_low from event_ids order by id_low").fetchall() == [
         (n,) for n in stored(warehouse)
     ]
 
 
-def test_a_segment_of_which_much_is_struck_is_written_anew(warehouse: Warehouse) -> None:
+def test_a_segment_of_which_much_is_deleted_is_written_anew(warehouse: Warehouse) -> None:
     """One of which little is, stays: rewriting it would cost more than leaving rows out."""
     add(warehouse, list(range(100)))
-    strike(warehouse, set(range(10)))
+    mark_deleted(warehouse, set(range(10)))
     before = files(warehouse.home)
-    warehouse.segments.tidy()
+    warehouse.segments.compact()
     assert files(warehouse.home) == before
-    strike(warehouse, set(range(10, 30)))
-    warehouse.segments.tidy()
+    mark_deleted(warehouse, set(range(10, 30)))
+    warehouse.segments.compact()
     (anew,) = files(warehouse.home)
     assert pq.ParquetFile(anew).metadata.num_rows == 70
     assert stored(warehouse) == list(range(30, 100))
@@ -198,7 +198,7 @@ def test_a_home_may_have_any_name_and_be_moved(tmp_path: Path, name: str) -> Non
     with open_warehouse(tmp_path / name) as warehouse:
         add(warehouse, [1])
         add(warehouse, [2])
-        strike(warehouse, {1})
+        mark_deleted(warehouse, {1})
     (tmp_path / name).rename(tmp_path / "moved")
     with open_warehouse(tmp_path / "moved") as warehouse:
         assert stored(warehouse) == [2]
@@ -246,7 +246,7 @@ def test_a_home_that_duckdb_would_not_find_again_is_refused(tmp_path: Path) -> N
 
 
 def test_a_disk_that_is_full_is_one_line_and_nothing_is_lost(warehouse: Warehouse) -> None:
-    """What could not be written whole does not count, and is swept."""
+    """What could not be written whole does not count, and is removed."""
     add(warehouse, [1])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a limit of one file's size is as good as a full disk
@@ -257,6 +257,6 @@ def test_a_disk_that_is_full_is_one_line_and_nothing_is_lost(warehouse: Warehous
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
-    warehouse.segments.sweep()
+    warehouse.segments.delete_orphans()
     assert stored(warehouse) == [1]
     assert len(files(warehouse.home)) == 1

@@ -109,9 +109,9 @@ def test_events_stored_in_parts_are_those_stored_at_once(
         by_parts = stored(engine)
         n_distinct = len({row["event_id"] for row in arriving})
         assert counts.total() == len(by_parts) == n_distinct
-        warehouse.segments.tidy()
+        warehouse.segments.compact()
         assert by_parts == stored(engine)
-        engine.con.execute("delete from event_segments; delete from struck_rows; delete from event_ids")
+        engine.con.execute("delete from event_segments; delete from deleted_rows; delete from event_ids")
         if arriving:
             store(engine, *arriving)
         assert by_parts == stored(engine)
@@ -154,7 +154,7 @@ def test_what_a_tombstone_keeps_out_leaves_nothing(engine: DuckDBEngine) -> None
     with engine.warehouse.transaction():
         table = rows({}, {**late, "src_ip": "198.51.100.9"}, {**late, "event_id": "e2", "file_id": "f2"})
         result = store_events(engine, Settings(), table, before=AT - timedelta(hours=1))
-    engine.warehouse.segments.sweep()
+    engine.warehouse.segments.delete_orphans()
     assert (result.new, result.pruned) == ({"f1": 1}, {"f1": 1, "f2": 1})
     assert [event_id for event_id, _, _ in stored(engine)] == ["e1"]
     assert engine.con.execute("select src_ip from address_networks").fetchall() == [("192.0.2.7",)]
@@ -162,7 +162,7 @@ def test_what_a_tombstone_keeps_out_leaves_nothing(engine: DuckDBEngine) -> None
     assert pq.ParquetFile(left).metadata.num_rows == 1
     with engine.warehouse.transaction():
         store_events(engine, Settings(), rows({**late, "file_id": "f3"}), before=AT)
-    engine.warehouse.segments.sweep()
+    engine.warehouse.segments.delete_orphans()
     assert [*(engine.warehouse.home / "events").iterdir()] == [left]
 
 

@@ -18,7 +18,7 @@ from tables_compared import differences
 from ultravires import registry
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import hourly_tables
-from ultravires.reading.locations import place
+from ultravires.reading.locations import input_place
 from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.runs.home import OpenHome
@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Iterator[OpenHome]:
     """An open home without a run's tables: what is loaded is what is looked at."""
     with open_warehouse(tmp_path / "home") as warehouse:
         engine = DuckDBEngine(warehouse, hourly_tables())
-        yield OpenHome(warehouse, engine, Settings(), place(tmp_path / "logs"), "", None)
+        yield OpenHome(warehouse, engine, Settings(), input_place(tmp_path / "logs"), "", None)
 
 
 def load(home: OpenHome) -> None:
@@ -133,7 +133,7 @@ def test_a_record_that_the_new_reader_refuses_goes_to_quarantine_and_one_it_pass
     read_outdated_again(home)
     assert events(home, "native_id") == [("e2",)]
     con = home.warehouse.con
-    assert con.execute("select source, record_no, byte_offset, reason from quarantine").fetchall() == [
+    assert con.execute("select log, record_no, byte_offset, reason from quarantine").fetchall() == [
         ("aws_cloudtrail", 1, None, "no such call")
     ]
     booked = "select n_records, n_events, n_duplicates, n_quarantined, n_ignored from files"

@@ -6,7 +6,7 @@ column stands in docs/tables.md.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 

@@ -30,9 +30,9 @@ heard as (
 ),
 
 broken as (
-    select source as log, count(*) as n_quarantined
+    select log, count(*) as n_quarantined
     from quarantine
-    group by source
+    group by log
 ),
 
 silent_now as (

@@ -25,7 +25,7 @@ from ultravires_models.frameworks import load_frameworks
 
 from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 
 _ALERTS_DDL = """
 create table if not exists alerts(
@@ -114,7 +114,7 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
     """
     parameters = {"local": ALERTS_FILE, "severities": _SEVERITIES, "sinks": sorted(sinks)}
     due: list[Due] = con.execute(_DUE, parameters).fetchall()
-    row = ask(con, "select as_of from run_context")
+    row = fetch_row(con, "select as_of from run_context")
     if row is None:
         return 0
     titles = {name: entry.title for name, entry in load_frameworks().items()}

@@ -19,7 +19,7 @@ import pyarrow as pa
 from ultravires.alerting.alert_queue import create_alerts_table, queue_alerts
 from ultravires.alerting.risk import RiskFacts, risk_parts, risk_score
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 
 _FINDINGS_DDL = """
 create table if not exists findings(
@@ -146,7 +146,7 @@ def update_findings(
     if is_settling:
         con.execute(_APPEARED)
     con.execute(_NEXT, {"is_settling": is_settling})
-    counts = ask(con, _COUNT)
+    counts = fetch_row(con, _COUNT)
     assert counts is not None
     _store_changes(con)
     n_alerts = 0 if is_settling else queue_alerts(con, run_id, sinks)

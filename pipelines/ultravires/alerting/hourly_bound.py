@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from ultravires.alerting.ocsf import held_notice_as_ocsf
-from ultravires.store.queries import ask, transaction
+from ultravires.store.queries import fetch_row, transaction
 
 # The most severe go first, because a bound must not let a flood of small things hide a large one.
 _HOLD = """
@@ -55,7 +55,7 @@ def hold_excess(con: duckdb.DuckDBPyConnection, sink: str, max_per_hour: int, *,
 
 
 def _counts(con: duckdb.DuckDBPyConnection, sink: str, now: datetime) -> tuple[int, int]:
-    row = ask(con, _COUNTS, {"sink": sink, "hour_ago": now - timedelta(hours=1)})
+    row = fetch_row(con, _COUNTS, {"sink": sink, "hour_ago": now - timedelta(hours=1)})
     assert row is not None
     return int(row[0]), int(row[1])
 

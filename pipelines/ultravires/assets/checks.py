@@ -8,7 +8,7 @@ from ultravires.build.pipeline import sql_tables
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher
 from ultravires.store.conservation import broken_law, count_conserved
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 
 MOST_QUARANTINED = 0.01
 """Above one record in a hundred a log is broken or a reader is, and either wants a look."""
@@ -148,5 +148,5 @@ def clocks_apart(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
 
 
 def _number(home: OpenHome, query: str) -> float:
-    row = ask(home.warehouse.con, query)
+    row = fetch_row(home.warehouse.con, query)
     return row[0] if row else 0

@@ -8,7 +8,7 @@ from ultravires.reading.pool import file_reader
 from ultravires.runs.home import OpenHome, store_configuration
 from ultravires.runs.progress import watcher
 from ultravires.store.load import LoadCounts, Loader
-from ultravires.store.queries import ask, count_rows
+from ultravires.store.queries import count_rows, fetch_row
 from ultravires.store.tombstones import is_unsettled
 from ultravires.store.upgrade import read_outdated_again
 
@@ -101,10 +101,10 @@ def run_context(home: dg.ResourceParam[OpenHome]) -> None:
     as_of = home.as_of
     if as_of is None:
         # A record dated more than a day after we read it has a broken clock and must not move time for all others.
-        row = ask(con, "select max(event_at) from events where event_at <= ingested_at + interval 1 day")
+        row = fetch_row(con, "select max(event_at) from events where event_at <= ingested_at + interval 1 day")
         as_of = row[0] if row else None
     if as_of is None:  # a prune took every event; the time they had reached stands
-        row = ask(con, "select max_by(as_of, started_at) from runs where as_of is not null")
+        row = fetch_row(con, "select max_by(as_of, started_at) from runs where as_of is not null")
         as_of = row[0] if row else None
     con.execute("update runs set as_of = ? where run_id = ?", [as_of, home.run_id])
     store_run_context(home.warehouse, as_of, home.settings.clock_tolerance)

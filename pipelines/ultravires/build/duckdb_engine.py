@@ -7,9 +7,9 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from ultravires.store.queries import ask
-from ultravires.errors import RunError
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable
+from ultravires.errors import RunError
+from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
 
 
@@ -49,7 +49,7 @@ class DuckDBEngine:
 
     def is_fresh(self, name: str, *, code_hash: str, inputs: Mapping[str, int]) -> bool:
         """True when the table stands as this code makes it of these versions of its inputs."""
-        state = ask(self.con, "select code_hash from table_state where table_name = ?", [name])
+        state = fetch_row(self.con, "select code_hash from table_state where table_name = ?", [name])
         if state is None or state[0] != code_hash:
             return False
         rows = self.con.execute("select input_name, input_version from built_from where table_name = ?", [name])
@@ -89,7 +89,7 @@ class DuckDBEngine:
                 )
                 self.con.execute(f'insert into "{table.name}" by name {table.sql}')
             self.con.execute("delete from touched where table_name = ?", [table.name])
-            self.warehouse.bump(table.name)
+            self.warehouse.bump_version(table.name)
             self._note_code(table, timeless)
             self.touch_readers(table.name, f"select event_hour from {TOUCHED_HOURS}")
         return Built(table.name, "built", self._count(table.name), n_hours)
@@ -105,7 +105,7 @@ class DuckDBEngine:
             f"create or replace temp table {TOUCHED_HOURS} as select distinct event_hour from ({hours})",
             parameters,
         )
-        row = ask(self.con, f"select count(*) from {TOUCHED_HOURS}")
+        row = fetch_row(self.con, f"select count(*) from {TOUCHED_HOURS}")
         return int(row[0]) if row else 0
 
     def _note_code(self, table: SqlTable, timeless: Mapping[str, int]) -> None:
@@ -115,5 +115,5 @@ class DuckDBEngine:
             self.con.execute("insert into built_from values (?, ?, ?)", [table.name, name, version])
 
     def _count(self, table: str) -> int:
-        row = ask(self.con, f'select count(*) from "{table}"')
+        row = fetch_row(self.con, f'select count(*) from "{table}"')
         return int(row[0]) if row else 0

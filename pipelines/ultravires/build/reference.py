@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.store.queries import ask
 from ultravires.reading.column_values import USUAL_IPV4, mended
 from ultravires.schema import UTC_MICROS
 from ultravires.settings import Settings
+from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
 
 LINK_WEIGHTS = {
@@ -102,7 +102,7 @@ def network_names(zones: Mapping[str, tuple[str, ...]], addresses: pa.StringArra
 
 def store_run_context(warehouse: Warehouse, as_of: object, tolerance: timedelta) -> None:
     """One row: the time the run judges as of, that of the home's first run, and the clock tolerance."""
-    first = ask(warehouse.con, "select as_of from runs where as_of is not null order by started_at limit 1")
+    first = fetch_row(warehouse.con, "select as_of from runs where as_of is not null order by started_at limit 1")
     row = (as_of, first[0] if first else as_of, tolerance)
     columns = {"as_of": UTC_MICROS, "first_as_of": UTC_MICROS, "clock_tolerance": _INTERVAL}
     warehouse.store_reference("run_context", _table(columns, [row]))

@@ -17,8 +17,8 @@ from typing import Literal
 
 import duckdb
 
-from ultravires.store.queries import ask
 from ultravires.errors import ConfigError
+from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
 LAYERS = ("staging", "intermediate", "marts")
@@ -74,7 +74,7 @@ def parse_table(name: str, layer: str, text: str) -> SqlTable:
 
 def referenced_tables(name: str, sql: str) -> set[str]:
     """Names of the tables that one SELECT reads; its own CTEs are left out (no CTE may shadow a table)."""
-    row = ask(_parser(), "select json_serialize_sql(?::varchar)", [sql])
+    row = fetch_row(_parser(), "select json_serialize_sql(?::varchar)", [sql])
     tree = json.loads(row[0]) if row else {"error": True}
     if tree["error"]:
         raise ConfigError(f"{name}.sql: not a single SELECT: {tree.get('error_message', 'no statement')}")

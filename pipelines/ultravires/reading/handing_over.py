@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from ultravires.reading.parts import Part
-from ultravires.store.segment_files import SUFFIX, told_of_writing, with_provenance, write_segment
+from ultravires.store.segment_files import SUFFIX, reporting_write_errors, with_provenance, write_segment
 
 
 def hand_over(part: Part, folder: Path, ingested_at: datetime) -> str:
     """Write `part` to new files in `folder`, readable by their owner only; returns what `take` needs."""
-    with told_of_writing(folder), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+    with reporting_write_errors(folder), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         path = Path(file.name)
         if part.events:
             part.written.append(write_segment(path.with_suffix(SUFFIX), [with_provenance(part.events, ingested_at)]))

@@ -17,7 +17,7 @@ from ultravires.formats.decompressing import Damage, FileBytes, Openable, Stream
 from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
 from ultravires.reading.files import Batch, Quarantined, read_bytes
 from ultravires.reading.head import HEAD_BYTES, Head
-from ultravires.reading.locations import Location, SomeMembers, Standing
+from ultravires.reading.locations import FileStat, Location, SomeMembers
 from ultravires.reading.source import Options, Source
 
 HELD_BYTES = 8 << 20
@@ -46,7 +46,7 @@ class InputFile:
 
     path: str
     stored_path: str
-    standing: Standing
+    stat: FileStat
     file_id: str
     sha256: str | None = None
     source: str | None = None
@@ -147,7 +147,7 @@ def _read_archive(
         stored = f"{archive_file.stored_path}!{member.name}"
         if wanted is not None and stored not in wanted:
             continue
-        file = _file_known_as(name, stored, Standing(member.size, member.modified_ns))
+        file = _file_known_as(name, stored, FileStat(member.size, member.modified_ns))
         yield from _read_member(file, member, sources, options)
         if file.message in (bytes_.damage, EARLY_END):
             file.is_damaged = False  # that is told of the archive
@@ -187,10 +187,10 @@ def _input_file(location: Location) -> InputFile:
     return _file_known_as(str(location), location.stored_path, location.listed)
 
 
-def _file_known_as(path: str, stored_path: str, standing: Standing) -> InputFile:
-    identity = f"{stored_path}\x1f{standing.size}\x1f{standing.modified_ns}"
+def _file_known_as(path: str, stored_path: str, stat: FileStat) -> InputFile:
+    identity = f"{stored_path}\x1f{stat.size}\x1f{stat.modified_ns}"
     file_id = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-    return InputFile(path, stored_path, standing, file_id)
+    return InputFile(path, stored_path, stat, file_id)
 
 
 def _read_whole(stream: Stream, most: int) -> bytes:

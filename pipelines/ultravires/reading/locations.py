@@ -1,7 +1,7 @@
 """Where log files lie: a local folder or file, or a prefix of an object store.
 
-A Place is what `--input` names; it lists Locations, one a file, each with its size and time as they were listed. All
-that reads files sees Locations only, so local and remote logs are read alike. Both can be sent to another process.
+An InputPlace is what `--input` names; it lists Locations, one a file, each with its size and time as they were listed.
+All that reads files sees Locations only, so local and remote logs are read alike. Both can be sent to another process.
 """
 
 import os
@@ -14,7 +14,7 @@ from ultravires.errors import UsageError
 from ultravires.formats.decompressing import Stream
 
 
-class Standing(NamedTuple):
+class FileStat(NamedTuple):
     """How a file stands: when one of these changes, the file has changed."""
 
     size: int
@@ -25,7 +25,7 @@ class Location(Protocol):
     """One file as it was listed."""
 
     @property
-    def listed(self) -> Standing: ...
+    def listed(self) -> FileStat: ...
 
     @property
     def is_remote(self) -> bool:
@@ -38,7 +38,7 @@ class Location(Protocol):
     def open(self) -> Stream:
         """Raises OSError with a short reason where that fails."""
 
-    def stat(self) -> Standing:
+    def stat(self) -> FileStat:
         """How the file stands now; raises OSError."""
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ class Skipped(NamedTuple):
         return f"{self.path}: {self.reason}"
 
 
-class Place(Protocol):
+class InputPlace(Protocol):
     """What `--input` names."""
 
     def refuse_missing(self) -> None:
@@ -70,7 +70,7 @@ class Place(Protocol):
     def __str__(self) -> str: ...
 
 
-def place(text: str | Path) -> Place:
+def input_place(text: str | Path) -> InputPlace:
     """The place that `text` names: a path, or a URL of an object store. Raises UsageError for other URLs."""
     if isinstance(text, str) and "://" in text:
         from ultravires.reading.object_stores import object_prefix
@@ -82,7 +82,7 @@ def place(text: str | Path) -> Place:
 @dataclass(frozen=True, slots=True)
 class LocalFile:
     path: str
-    listed: Standing
+    listed: FileStat
 
     @property
     def is_remote(self) -> bool:
@@ -105,8 +105,8 @@ class LocalFile:
     def open(self) -> BinaryIO:
         return cast(BinaryIO, open(self.path, "rb", buffering=0))  # noqa: PTH123 - no Path per small file
 
-    def stat(self) -> Standing:
-        return _standing(os.stat(self.path))  # noqa: PTH116 - no Path per small file
+    def stat(self) -> FileStat:
+        return _stat_of(os.stat(self.path))  # noqa: PTH116 - no Path per small file
 
     def __str__(self) -> str:
         return self.path
@@ -120,7 +120,7 @@ class SomeMembers:
     members: frozenset[str]
 
     @property
-    def listed(self) -> Standing:
+    def listed(self) -> FileStat:
         return self.location.listed
 
     @property
@@ -134,7 +134,7 @@ class SomeMembers:
     def open(self) -> Stream:
         return self.location.open()
 
-    def stat(self) -> Standing:
+    def stat(self) -> FileStat:
         return self.location.stat()
 
     def __str__(self) -> str:
@@ -144,13 +144,13 @@ class SomeMembers:
 def local_file(path: Path) -> LocalFile:
     """The file at `path` as it stands now; one that is missing has size 0 and is told of when it is opened."""
     try:
-        return LocalFile(str(path), _standing(path.stat()))
+        return LocalFile(str(path), _stat_of(path.stat()))
     except OSError:
-        return LocalFile(str(path), Standing(0, 0))
+        return LocalFile(str(path), FileStat(0, 0))
 
 
-def _standing(status: os.stat_result) -> Standing:
-    return Standing(status.st_size, status.st_mtime_ns)
+def _stat_of(status: os.stat_result) -> FileStat:
+    return FileStat(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skip
                 if entry.is_dir():
                     folders.append(entry.path)
                 elif entry.is_file():
-                    yield LocalFile(entry.path, _standing(entry.stat()))
+                    yield LocalFile(entry.path, _stat_of(entry.stat()))
             except OSError as error:  # it vanished between the two looks, or is a link in a circle
                 yield Skipped(entry.path, error.strerror or str(error))
         waiting += reversed(folders)

@@ -22,7 +22,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ultravires.errors import RunError, UsageError
-from ultravires.reading.locations import Location, Skipped, Standing
+from ultravires.reading.locations import FileStat, Location, Skipped
 from ultravires.runs.stopping import STOPPED
 from ultravires.settings import azure_storage, has_s3_region, s3_endpoint
 
@@ -53,7 +53,7 @@ class StoredObject:
 
     scheme: str
     path: str
-    listed: Standing
+    listed: FileStat
 
     @property
     def is_remote(self) -> bool:
@@ -67,7 +67,7 @@ class StoredObject:
         file = _plainly(lambda: _file_system_of(self.scheme, self.path).open_input_file(self.path))
         return cast(BinaryIO, io.BufferedReader(_ObjectStream(file), READ_AT_ONCE))
 
-    def stat(self) -> Standing:
+    def stat(self) -> FileStat:
         info = _plainly(lambda: _file_system_of(self.scheme, self.path).get_file_info(self.path))
         if info.type != fs.FileType.File:
             raise FileNotFoundError(errno.ENOENT, "No such object", str(self))
@@ -170,8 +170,8 @@ class _ObjectStream(io.RawIOBase):
         super().close()
 
 
-def _standing(info: fs.FileInfo) -> Standing:
-    return Standing(info.size or 0, info.mtime_ns or 0)
+def _standing(info: fs.FileInfo) -> FileStat:
+    return FileStat(info.size or 0, info.mtime_ns or 0)
 
 
 def _file_system_of(scheme: str, path: str) -> fs.FileSystem:

@@ -159,13 +159,13 @@ class _Pool:
 
     def _submit(self, task: list[Location]) -> "Future[str]":
         assert self._executor is not None
-        with _told_of_death():
+        with _reporting_dead_workers():
             return self._executor.submit(
                 _read_task, task, self._options, MOST_HANDED_OVER, self._folder, self._ingested_at
             )
 
     def _result(self, future: "Future[str]") -> Part:
-        with _told_of_death():
+        with _reporting_dead_workers():
             name = future.result()
         return take(name, self._folder)
 
@@ -225,7 +225,7 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 @contextmanager
-def _told_of_death() -> Iterator[None]:
+def _reporting_dead_workers() -> Iterator[None]:
     try:
         yield
     except (BrokenProcessPool, EOFError) as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ultravires.report.curves import Box, Curve, box_of_node, free_spot
-from ultravires.report.lanes import MARKER, Place, pack
+from ultravires.report.lanes import MARKER, LanePosition, pack
 from ultravires.report.time_scale import TimeScale, scale_of
 from ultravires.tracing.finding_marks import Mark
 from ultravires.tracing.nodes import Node
@@ -90,9 +90,9 @@ def _scale(timed: Sequence[Node], spans: Mapping[str, tuple[datetime, datetime]]
     return scale_of([*moments, *inside], LEFT + 14, RIGHT - 14)
 
 
-def _place(timed: Sequence[Node], scale: TimeScale) -> tuple[list[DrawnLane], dict[str, Place]]:
+def _place(timed: Sequence[Node], scale: TimeScale) -> tuple[list[DrawnLane], dict[str, LanePosition]]:
     lanes: list[DrawnLane] = []
-    places: dict[str, Place] = {}
+    places: dict[str, LanePosition] = {}
     y = TOP
     for kind in LANES:
         within = sorted((n for n in timed if n.kind == kind), key=lambda n: (n.at or datetime.min, n.node_id))
@@ -114,7 +114,7 @@ def _label(node: Node) -> str:
 
 def _draw_node(
     node: Node,
-    place: Place,
+    place: LanePosition,
     scale: TimeScale,
     marks: Mapping[str, list[Mark]],
     spans: Mapping[str, tuple[datetime, datetime]],

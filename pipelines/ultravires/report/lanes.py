@@ -9,7 +9,7 @@ LETTER = 6.3
 
 
 @dataclass(frozen=True)
-class Place:
+class LanePosition:
     """`label` is empty where there was no room for it; the words are then on hover and in the table."""
 
     x: float
@@ -18,11 +18,11 @@ class Place:
     label: str
     is_label_left: bool
 
-    def moved(self, y: float) -> "Place":
+    def moved(self, y: float) -> "LanePosition":
         return replace(self, y=y)
 
 
-def pack(items: Sequence[tuple[float, str]], left: float, right: float) -> list[Place]:
+def pack(items: Sequence[tuple[float, str]], left: float, right: float) -> list[LanePosition]:
     """A place for each (x, label), given from left to right, in the first row with room for both.
 
     When no row has room for the words the node stands alone, in the row that ended first.
@@ -37,8 +37,8 @@ def pack(items: Sequence[tuple[float, str]], left: float, right: float) -> list[
         if row is None:
             row = min(range(MAX_ROWS), key=lambda each: (row_ends[each], each))
             row_ends[row] = max(row_ends[row], x + MARKER / 2)
-            places.append(Place(x, 0.0, row, "", is_left))
+            places.append(LanePosition(x, 0.0, row, "", is_left))
         else:
             row_ends[row] = ends
-            places.append(Place(x, 0.0, row, label, is_left))
+            places.append(LanePosition(x, 0.0, row, label, is_left))
     return places

@@ -19,7 +19,7 @@ from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables
 from ultravires.errors import ConfigError
-from ultravires.reading.locations import Place, place
+from ultravires.reading.locations import InputPlace, input_place
 from ultravires.reading.named_fields import EVERY_SOURCE
 from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
 from ultravires.runs.progress import watcher
@@ -36,7 +36,7 @@ class OpenHome:
     warehouse: Warehouse
     engine: DuckDBEngine
     settings: Settings
-    input: Place
+    input: InputPlace
     run_id: str
     as_of: datetime | None
     counts: dict[str, int] = field(default_factory=dict)
@@ -89,13 +89,13 @@ class HomeResource(dg.ConfigurableResource[OpenHome]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenHome]:
         config = Path(self.config) if self.config else None
-        with open_home(place(self.input), Path(self.home), config=config) as home:
+        with open_home(input_place(self.input), Path(self.home), config=config) as home:
             yield home
 
 
 @contextmanager
 def open_home(
-    where: Place, path: Path, *, config: Path | None, as_of: datetime | None = None, wait_seconds: float = 600
+    where: InputPlace, path: Path, *, config: Path | None, as_of: datetime | None = None, wait_seconds: float = 600
 ) -> Iterator[OpenHome]:
     """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
     settings = load_settings(config)
@@ -111,7 +111,7 @@ def prepare(home: OpenHome) -> None:
     con = home.warehouse.con
     create_findings_tables(con)
     if home.warehouse.version("address_networks") == 0:
-        home.warehouse.bump("address_networks")
+        home.warehouse.bump_version("address_networks")
     config_hash = hashlib.sha256(home.settings.model_dump_json().encode()).hexdigest()[:16]
     con.execute(
         "insert into runs(run_id, started_at, software, schema_version, rules_hash, config_hash) "

@@ -5,7 +5,7 @@ import hashlib
 import dagster as dg
 
 from ultravires.errors import UltraviresError
-from ultravires.reading.locations import Place, Skipped, place
+from ultravires.reading.locations import InputPlace, Skipped, input_place
 from ultravires.settings import configured_run
 
 
@@ -19,7 +19,7 @@ def new_files_sensor(job_name: str) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         name, _, _ = configured_run()
         try:
-            seen = fingerprint(place(name))
+            seen = fingerprint(input_place(name))
         except UltraviresError as error:
             return dg.SkipReason(str(error))
         if seen == context.cursor:
@@ -30,7 +30,7 @@ def new_files_sensor(job_name: str) -> dg.SensorDefinition:
     return sensor
 
 
-def fingerprint(where: Place) -> str:
+def fingerprint(where: InputPlace) -> str:
     """A hash of every file's name, size and time; raises UsageError or RunError when nothing can be listed there."""
     listing = hashlib.sha256()
     for location in where.files():

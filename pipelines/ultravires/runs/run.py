@@ -10,7 +10,7 @@ from typing import Any
 
 from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
-from ultravires.reading.locations import LocalPlace, place
+from ultravires.reading.locations import LocalPlace, input_place
 from ultravires.runs.progress import watcher
 from ultravires.runs.stopping import in_its_own_time
 from ultravires.settings import CONFIG_NAME, environment, load_settings
@@ -51,7 +51,7 @@ def run_once(
     """
     started = time.monotonic()
     moment = _moment(as_of)
-    where = place(folder)
+    where = input_place(folder)
     where.refuse_missing()
     if config is None and isinstance(where, LocalPlace) and (where.path / CONFIG_NAME).is_file():
         watcher().say(
@@ -88,7 +88,7 @@ def run_once(
 
 def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> int:
     """Run `dagster dev` over this project until it is stopped; returns its exit code."""
-    where = place(folder)
+    where = input_place(folder)
     where.refuse_missing()
     load_settings(config)
     instance = home.absolute() / "dagster"

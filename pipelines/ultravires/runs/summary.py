@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ultravires.report.overview import UNSEEN_KINDS
 from ultravires.runs.run import RunResult
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
 
 _SEVERITIES = ("critical", "high", "medium", "low", "informational")
@@ -59,7 +59,7 @@ def print_summary(result: RunResult, home: Path) -> None:
 
 def _records(con: duckdb.DuckDBPyConnection) -> str:
     """The conservation law over everything ever loaded; a run whose counts break it has failed before this."""
-    row = ask(
+    row = fetch_row(
         con,
         "select coalesce(sum(n_records), 0), coalesce(sum(n_events), 0), coalesce(sum(n_duplicates), 0), "
         "coalesce(sum(n_quarantined), 0), coalesce(sum(n_ignored), 0), coalesce(sum(n_pruned), 0) from files",
@@ -71,9 +71,12 @@ def _records(con: duckdb.DuckDBPyConnection) -> str:
 
 
 def _accounted(con: duckdb.DuckDBPyConnection) -> str:
-    if ask(con, "select 1 from sources where state <> 'absent' and list_contains(evidence_kinds, 'approval')") is None:
+    if (
+        fetch_row(con, "select 1 from sources where state <> 'absent' and list_contains(evidence_kinds, 'approval')")
+        is None
+    ):
         return "unknown: no log of approvals"
-    row = ask(con, "select sum(n_accounted), sum(n_activities) from accounted")
+    row = fetch_row(con, "select sum(n_accounted), sum(n_activities) from accounted")
     if not row or not row[1]:
         return "no activity of non-human identities"
     return f"{row[0] / row[1]:.1%} of {row[1]:,} activities of non-human identities"

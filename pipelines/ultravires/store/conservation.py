@@ -5,7 +5,7 @@ Checked in every run, before anything is built on the events.
 
 import duckdb
 
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 
 _COUNTS = """
 select
@@ -40,7 +40,7 @@ def book_to_files(con: duckdb.DuckDBPyConnection) -> None:
 
 def count_conserved(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """What stands in `events` and `quarantine`, what the manifest says, and the records that have no outcome."""
-    row = ask(con, _COUNTS)
+    row = fetch_row(con, _COUNTS)
     assert row is not None
     names = ("stored", "noted", "in_quarantine", "noted_in_quarantine", "lost")
     return {name: int(value) for name, value in zip(names, row, strict=True)}

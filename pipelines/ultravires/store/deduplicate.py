@@ -15,7 +15,7 @@ import pyarrow as pa
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import network_names
 from ultravires.settings import Settings
-from ultravires.store.queries import ask, count_rows, registered
+from ultravires.store.queries import count_rows, fetch_row, registered
 from ultravires.store.segment_files import Written
 from ultravires.store.segments import index_of
 
@@ -33,7 +33,7 @@ create or replace temp table stored as
 select segment, row_no, id_high, id_low, rank
 from (from {stored_ids} semi join incoming using (id_low))
 semi join incoming using (id_high, id_low)
-anti join struck_rows using (segment, row_no)
+anti join deleted_rows using (segment, row_no)
 """
 
 # Of two copies that are as good, the one that was first.
@@ -95,10 +95,10 @@ def store_segments(
     addresses = pa.chunked_array([one.addresses for one in written]).unique()
     segments.add(written)
     if pruned:
-        of_living = f"select distinct src_ip from {segments.living(paths)} where src_ip is not null"
-        addresses = con.sql(of_living).to_arrow_table()["src_ip"].combine_chunks()
-        segments.rewrite_struck(path.name for path in paths)
-    segments.show()
+        of_live_rows = f"select distinct src_ip from {segments.live_rows(paths)} where src_ip is not null"
+        addresses = con.sql(of_live_rows).to_arrow_table()["src_ip"].combine_chunks()
+        segments.rewrite_without_deleted(path.name for path in paths)
+    segments.refresh_view()
     _name_networks(engine, settings, addresses)
     return Stored(new, pruned)
 
@@ -108,7 +108,7 @@ def rename_networks(engine: DuckDBEngine, settings: Settings) -> None:
     addresses = engine.con.sql("select src_ip from address_networks").to_arrow_table()["src_ip"].combine_chunks()
     engine.con.execute("delete from address_networks")
     _name_networks(engine, settings, addresses)
-    engine.warehouse.bump("address_networks")
+    engine.warehouse.bump_version("address_networks")
 
 
 def _keep_out(engine: DuckDBEngine, paths: Sequence[Path], before: datetime | None) -> Counter[str]:
@@ -121,7 +121,7 @@ def _keep_out(engine: DuckDBEngine, paths: Sequence[Path], before: datetime | No
         f"select segment, row_no, file_id from {segments.rows(paths)} where event_at < $before",
         {"before": before},
     )
-    segments.strike("late")
+    segments.mark_deleted("late")
     con.execute("delete from incoming where (segment, row_no) in (select segment, row_no from late)")
     return Counter(dict(con.execute("select file_id, count(*) from late group by file_id").fetchall()))
 
@@ -129,16 +129,16 @@ def _keep_out(engine: DuckDBEngine, paths: Sequence[Path], before: datetime | No
 def _distinct(engine: DuckDBEngine) -> Counter[str]:
     """Strike all rows of an event but the best, of those in `incoming` and those that are stored."""
     con, segments = engine.con, engine.warehouse.segments
-    hours = ask(con, "select min(event_hour), max(event_hour) from incoming")
+    hours = fetch_row(con, "select min(event_hour), max(event_hour) from incoming")
     if hours is None or hours[0] is None:
         return Counter()
     con.execute(_STORED.format(stored_ids=segments.stored_ids(*hours)))
     con.execute(_RIVALS)
-    segments.strike("rivals where place > 1")
+    segments.mark_deleted("rivals where place > 1")
     con.execute(_HOURS)
     if count_rows(con, "new_hours"):
         engine.touch_readers("events", "select event_hour from new_hours")
-        engine.warehouse.bump("events")
+        engine.warehouse.bump_version("events")
     return Counter({file_id: n for file_id, n in con.execute(_NEW).fetchall() if n})
 
 

@@ -18,7 +18,7 @@ from ultravires import __version__, registry
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.files import Quarantined
 from ultravires.reading.input_file import InputFile, LostFile
-from ultravires.reading.locations import Location, Place, Skipped, SomeMembers
+from ultravires.reading.locations import InputPlace, Location, Skipped, SomeMembers
 from ultravires.reading.parts import Part
 from ultravires.reading.pool import ReadFiles
 from ultravires.reading.splitting import TOO_LONG
@@ -80,17 +80,17 @@ class Loader:
         """Events that the tombstone keeps out, by file_id, of the open transaction."""
         self.readers = readers_fingerprint()
 
-    def load(self, where: Place) -> LoadCounts:
+    def load(self, where: InputPlace) -> LoadCounts:
         """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
         new = self._new_files(where)
-        parts = self._told(self.read(new, self.ingested_at), len(new))
+        parts = self._with_progress(self.read(new, self.ingested_at), len(new))
         part = next(parts, None)
         while part is not None:
             part = self._load_group(_Group(), part, parts)
-        self.engine.warehouse.segments.tidy()
+        self.engine.warehouse.segments.compact()
         return self.counts
 
-    def _told(self, parts: Iterator[Part], n_new: int) -> Iterator[Part]:
+    def _with_progress(self, parts: Iterator[Part], n_new: int) -> Iterator[Part]:
         """The parts as they come, and to whoever watches how many files they were."""
         done = 0
         for part in parts:
@@ -98,7 +98,7 @@ class Loader:
             self.progress("reading files", done, n_new)
             yield part
 
-    def _new_files(self, where: Place) -> list[Location]:
+    def _new_files(self, where: InputPlace) -> list[Location]:
         """Files that were never read; and those that no source recognised, if they or our readers are others now."""
         rows = self.con.execute(
             "select path, size, modified_ns, state, readers is distinct from ? from files "
@@ -182,7 +182,7 @@ class Loader:
                 self.counts.too_long.append(line)
         if rows:
             self.con.executemany("insert into quarantine values (?, ?, ?, ?, ?, ?)", rows)
-            self.engine.warehouse.bump("quarantine")
+            self.engine.warehouse.bump_version("quarantine")
         group.refused = []
 
     def _write_manifest(self, files: list[InputFile]) -> None:
@@ -191,8 +191,8 @@ class Loader:
         columns = {
             "file_id": [file.file_id for file in files],
             "path": [file.stored_path for file in files],
-            "size": [file.standing.size for file in files],
-            "modified_ns": [file.standing.modified_ns for file in files],
+            "size": [file.stat.size for file in files],
+            "modified_ns": [file.stat.modified_ns for file in files],
             "sha256": [file.sha256 for file in files],
             "source": [file.source for file in files],
             "state": [file.state for file in files],
@@ -215,7 +215,7 @@ class Loader:
         )
         self.con.execute("insert into files by name from manifest_rows")
         self.con.unregister("manifest_rows")
-        self.engine.warehouse.bump("files")
+        self.engine.warehouse.bump_version("files")
 
     def _duplicates(self, file: InputFile) -> int:
         return file.emitted - file.events - self.pruned[file.file_id]

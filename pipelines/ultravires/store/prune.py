@@ -23,7 +23,7 @@ from ultravires.errors import UsageError
 from ultravires.runs.progress import watcher
 from ultravires.runs.run import RunResult, run_once
 from ultravires.store.conservation import book_to_files
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
 from ultravires.store.tombstones import newest_tombstone
 from ultravires.store.warehouse import Warehouse, open_warehouse
@@ -49,7 +49,7 @@ select
     end as node_id,
     'credential:' || issued_credential_uid as issued_id,
     'credential:' || revoked_credential_uid as revoked_id
-from {living}
+from {live_rows}
 where event_at < $before
 """
 
@@ -236,7 +236,7 @@ def prune_and_run(
         result = run_once(nothing_new, home, config=config, as_of="")
     with open_warehouse(home, say=watcher().say) as warehouse:
         _give_back(warehouse)
-        row = ask(warehouse.con, "select n_findings from tombstones where pruned_at >= ?", [started])
+        row = fetch_row(warehouse.con, "select n_findings from tombstones where pruned_at >= ?", [started])
         n_findings = row[0] if row else 0
         return replace(pruned, n_findings=n_findings, bytes_before=size, bytes_after=warehouse.size()), result
 
@@ -251,7 +251,7 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
     at = {"before": before}
     with warehouse.transaction() as con:
         _step("finding what is older", 0)
-        con.execute(_DOOMED.format(living=warehouse.segments.living_between(_NEVER, before)), at)
+        con.execute(_DOOMED.format(live_rows=warehouse.segments.live_rows_between(_NEVER, before)), at)
         con.execute(_LIVES)
         if keep_in_force:
             con.execute(_RESTED_UPON, at)
@@ -261,8 +261,8 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
         book_to_files(con)
         con.execute(_MOVE_EVENTS)
         con.execute(_HOURS)
-        warehouse.segments.strike("doomed")
-        warehouse.segments.rewrite_struck()
+        warehouse.segments.mark_deleted("doomed")
+        warehouse.segments.rewrite_without_deleted()
         engine.touch_readers("events", "select distinct event_hour from doomed")
         _step("deleting quarantine", 2)
         con.execute(_EMPTIED, at)
@@ -273,13 +273,13 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
             "delete from address_networks where src_ip not in (select src_ip from events where src_ip is not null)"
         )
         _step("leaving the tombstone", 3)
-        pruned = Pruned(before.isoformat(), *(ask(con, _COUNTS, at) or (0,) * 5))
+        pruned = Pruned(before.isoformat(), *(fetch_row(con, _COUNTS, at) or (0,) * 5))
         if pruned.n_events or pruned.n_quarantined or (newest_tombstone(con) or _NEVER) < before:
             _leave_tombstone(con, before, pruned)
         for table in ("events", "files", "quarantine", "pruned_hours", "pruned_reach"):
-            warehouse.bump(table)
+            warehouse.bump_version(table)
     _step("freeing the space", 4)
-    warehouse.segments.tidy()
+    warehouse.segments.compact()
     warehouse.con.execute("checkpoint")
     return pruned
 
@@ -304,7 +304,7 @@ def _leave_tombstone(con: duckdb.DuckDBPyConnection, before: datetime, pruned: P
 def _give_back(warehouse: Warehouse) -> None:
     """Write the file anew where much of it is free; its live rows are what that costs."""
     warehouse.con.execute("checkpoint")
-    row = ask(warehouse.con, "select free_blocks / nullif(total_blocks, 0) from pragma_database_size()")
+    row = fetch_row(warehouse.con, "select free_blocks / nullif(total_blocks, 0) from pragma_database_size()")
     if row and (row[0] or 0) >= WORTH_COMPACTING:
         watcher().say("writing the warehouse anew without its free space")
         warehouse.compact()

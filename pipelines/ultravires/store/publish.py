@@ -123,7 +123,7 @@ def _publish_events(
         file = known_days.get(day, {}).get("file")
         if known_days.get(day, {}).get("version") != version or not (folder / str(file)).exists():
             midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
-            of_day = warehouse.segments.living_between(midnight, midnight + _LAST_HOUR)
+            of_day = warehouse.segments.live_rows_between(midnight, midnight + _LAST_HOUR)
             # As they lie in their files: to sort whole records costs as much again as to write them.
             file = _copy(warehouse, folder, table, f"select {columns} from {of_day}", f"{day}-{version}")
         entry["days"][day] = {"version": version, "file": file}

@@ -17,14 +17,14 @@ from ultravires.tracing.visible import visible
 SHOWN_BYTES = 120
 
 _GROUPS = """
-select source, reason, count(*) from quarantine group by all order by count(*) desc, source, reason
+select log, reason, count(*) from quarantine group by all order by count(*) desc, log, reason
 """
 _RECORDS = f"""
-select quarantine.source, quarantine.reason, files.path, quarantine.record_no, quarantine.byte_offset,
+select quarantine.log, quarantine.reason, files.path, quarantine.record_no, quarantine.byte_offset,
     octet_length(quarantine.raw), quarantine.raw[1:{SHOWN_BYTES}]
 from quarantine left join files on files.file_id = quarantine.file_id
 qualify row_number() over (
-    partition by quarantine.source, quarantine.reason
+    partition by quarantine.log, quarantine.reason
     order by files.path, quarantine.file_id, quarantine.record_no) <= ?
 order by files.path, quarantine.file_id, quarantine.record_no
 """
@@ -48,7 +48,7 @@ class Kept:
 class Group:
     """The records of one log that were refused for one reason; `records` are the first of them."""
 
-    source: str
+    log: str
     reason: str
     n_records: int
     records: tuple[Kept, ...]
@@ -67,14 +67,14 @@ class Quarantine:
 def look(con: duckdb.DuckDBPyConnection, *, examples: int) -> Quarantine:
     """The quarantine of the published tables behind `con`, with up to `examples` records of each group."""
     kept: dict[tuple[str, str], list[Kept]] = {}
-    for source, reason, path, record_no, offset, n_bytes, raw in con.execute(_RECORDS, [examples]).fetchall():
+    for log, reason, path, record_no, offset, n_bytes, raw in con.execute(_RECORDS, [examples]).fetchall():
         record = Kept(visible(path, 1000), record_no, offset, n_bytes, safe_beginning(raw))
-        kept.setdefault((source, reason), []).append(record)
+        kept.setdefault((log, reason), []).append(record)
     groups = con.execute(_GROUPS).fetchall()
     return Quarantine(
         tuple(
-            Group(visible(source), visible(reason), n_records, tuple(kept.get((source, reason), ())))
-            for source, reason, n_records in groups
+            Group(visible(log), visible(reason), n_records, tuple(kept.get((log, reason), ())))
+            for log, reason, n_records in groups
         )
     )
 
@@ -93,7 +93,7 @@ def draw(quarantine: Quarantine, console: Console) -> None:
 
 
 def _lines(group: Group) -> list[Text]:
-    lines = [Text(f"{group.source}: {group.n_records:,} x {group.reason}", style="bold")]
+    lines = [Text(f"{group.log}: {group.n_records:,} x {group.reason}", style="bold")]
     for record in group.records:
         at = "" if record.byte_offset is None else f" at byte {record.byte_offset:,}"
         lines.append(Text(f"  {record.path} record {record.record_no}{at}"))

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 
-def ask(
+def fetch_row(
     con: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] | Mapping[str, object] = ()
 ) -> tuple[Any, ...] | None:
     """The first row of `query`, or None; fetched to the end, since an unfinished result blocks the connection."""
@@ -18,7 +18,7 @@ def ask(
 
 
 def count_rows(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = ask(con, f'select count(*) from "{table}"')
+    row = fetch_row(con, f'select count(*) from "{table}"')
     return int(row[0]) if row else 0
 
 

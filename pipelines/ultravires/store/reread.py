@@ -16,7 +16,7 @@ from ultravires.reading.source import Frame, Options, Source
 REDACTED = "redacted:"
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """Where a record stands for good."""
 
     file_id: str
@@ -28,14 +28,14 @@ class ReadAgain:
     """What became of some records: `events` in SOURCE_COLUMNS and `file_id`, each with its record's own number."""
 
     events: pa.Table
-    evented: set[Place]
-    refused: list[tuple[Place, Quarantined]]
-    ignored: list[Place]
+    evented: set[RecordPlace]
+    refused: list[tuple[RecordPlace, Quarantined]]
+    ignored: list[RecordPlace]
 
 
-def read_again(records: Iterable[tuple[Place, Frame]], source: Source, options: Options) -> Iterator[ReadAgain]:
+def read_again(records: Iterable[tuple[RecordPlace, Frame]], source: Source, options: Options) -> Iterator[ReadAgain]:
     """Batches of the records in their order; each record is asked for when the ones before it are through."""
-    places: list[Place] = []
+    places: list[RecordPlace] = []
     n_done = 0
     for batch in batches(_noting(records, places), source, options):
         of_batch = places[n_done : n_done + batch.n_records]
@@ -53,13 +53,13 @@ def holds_redactions(events: pa.Table) -> pa.ChunkedArray:
     return pc.match_substring(events["raw"], REDACTED)
 
 
-def _noting(records: Iterable[tuple[Place, Frame]], places: list[Place]) -> Iterator[Frame]:
+def _noting(records: Iterable[tuple[RecordPlace, Frame]], places: list[RecordPlace]) -> Iterator[Frame]:
     for place, frame in records:
         places.append(place)
         yield frame
 
 
-def _placed(events: pa.RecordBatch, places: list[Place]) -> pa.Table:
+def _placed(events: pa.RecordBatch, places: list[RecordPlace]) -> pa.Table:
     table = pa.Table.from_batches([events])
     numbers = pa.array([place.record_no for place in places], pa.int64())
     table = table.set_column(table.schema.get_field_index("record_no"), "record_no", numbers)

@@ -25,7 +25,7 @@ from ultravires.runs.run import RunResult, run_once
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import load_settings
 from ultravires.store.deduplicate import store_events
-from ultravires.store.reread import Place, holds_redactions, read_again
+from ultravires.store.reread import RecordPlace, holds_redactions, read_again
 from ultravires.store.snapshot import open_published
 from ultravires.store.tombstones import newest_tombstone
 from ultravires.store.warehouse import open_warehouse
@@ -94,7 +94,7 @@ def retry(home: OpenHome) -> Retried:
         result.n_staying, result.n_cut_off = con.execute(
             "select count(*), count(*) filter (where octet_length(raw) >= ?) from quarantine", [KEPT_BYTES]
         ).fetchall()[0]
-    home.warehouse.segments.tidy()
+    home.warehouse.segments.compact()
     return result
 
 
@@ -116,7 +116,7 @@ def _retry_file(home: OpenHome, file: _File, result: Retried) -> None:
     result.n_pruned += file.pruned
 
 
-def _records(home: OpenHome, file: _File, options: Options) -> Iterator[tuple[Place, Frame]]:
+def _records(home: OpenHome, file: _File, options: Options) -> Iterator[tuple[RecordPlace, Frame]]:
     """The records of `file` that fall into exactly themselves; each page is fetched when the last one is through."""
     last = -1
     while page := home.warehouse.con.execute(
@@ -128,7 +128,7 @@ def _records(home: OpenHome, file: _File, options: Options) -> Iterator[tuple[Pl
         for record_no, offset, raw in page:
             frame = _only_frame(file.source, raw, options)
             if frame is not None:
-                yield Place(file.file_id, record_no), frame._replace(offset=offset)
+                yield RecordPlace(file.file_id, record_no), frame._replace(offset=offset)
 
 
 def _only_frame(source: Source, raw: bytes, options: Options) -> Frame | None:
@@ -159,5 +159,5 @@ def _move_in_manifest(home: OpenHome, file: _File) -> None:
         "n_pruned = n_pruned + ?, n_quarantined = n_quarantined - ? where file_id = ?",
         [file.stored, file.duplicates, file.ignored, file.pruned, len(file.leaving), file.file_id],
     )
-    home.warehouse.bump("quarantine")
-    home.warehouse.bump("files")
+    home.warehouse.bump_version("quarantine")
+    home.warehouse.bump_version("files")

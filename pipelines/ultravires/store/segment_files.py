@@ -73,7 +73,7 @@ def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
     Raises RunError where the disk does not take it.
     """
     indexes, addresses = [], []
-    with told_of_writing(path.parent):
+    with reporting_write_errors(path.parent):
         path.touch(mode=0o600, exist_ok=False)
         with pq.ParquetWriter(
             path, _WRITTEN, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
@@ -89,7 +89,7 @@ def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
 
 
 @contextmanager
-def told_of_writing(folder: Path) -> Iterator[None]:
+def reporting_write_errors(folder: Path) -> Iterator[None]:
     """A disk that takes nothing any more is one line."""
     try:
         yield
@@ -118,7 +118,7 @@ def _halves(texts: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
     return np.frombuffer(data, ">u8").astype(np.uint64).reshape(-1, 2)
 
 
-def living_rows(kept: Iterable[tuple[Path, Kept | None]]) -> Iterator[pa.Table]:
+def read_live_rows(kept: Iterable[tuple[Path, Kept | None]]) -> Iterator[pa.Table]:
     """What is kept of some segments (None: all), in row groups of the usual size where there is enough."""
     waiting: list[pa.Table] = []
     for path, mask in kept:

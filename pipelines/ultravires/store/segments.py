@@ -1,7 +1,7 @@
 """Which segment files make up `events`, and which of their rows do not count.
 
 `events` is a view over those Parquet files of `HOME/events/` that `event_segments` names, without the rows in
-`struck_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them with
+`deleted_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them with
 their hours, by which such are found. Files never change; the tables do in the transaction of a load, and the view with
 them, so a kill leaves one state or the other. A file that no transaction named is removed when the home is next opened.
 """
@@ -21,10 +21,10 @@ import pyarrow as pa
 from ultravires.errors import RunError
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.store.queries import quoted, registered, transaction
-from ultravires.store.segment_files import SUFFIX, Kept, Written, living_rows, sync_to_disk, write_segment
+from ultravires.store.segment_files import SUFFIX, Kept, Written, read_live_rows, sync_to_disk, write_segment
 
 FOLDER = "events"
-STRUCK_SHARE = 0.2
+DELETED_SHARE = 0.2
 """Of the rows of a segment, from which on it is written anew without them."""
 SMALL_ROWS = 4_096
 SMALL_FACTOR = 8
@@ -35,7 +35,7 @@ times only (size-tiered compaction, as Bigtable and Cassandra do it).
 BOOKKEEPING = """
 create table if not exists event_segments(
     segment varchar primary key, n_rows bigint, n_bytes bigint, first_hour timestamptz, last_hour timestamptz);
-create table if not exists struck_rows(segment varchar, row_no bigint);
+create table if not exists deleted_rows(segment varchar, row_no bigint);
 create table if not exists event_ids(
     segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint, event_hour timestamptz);
 """
@@ -44,15 +44,15 @@ _COLUMNS = ", ".join(EVENTS.names)
 
 
 class Segment(NamedTuple):
-    """One that counts, and how many of its rows are struck."""
+    """One that counts, and how many of its rows are deleted."""
 
     name: str
     n_rows: int
-    n_struck: int
+    n_deleted: int
 
     @property
-    def n_living(self) -> int:
-        return self.n_rows - self.n_struck
+    def n_live(self) -> int:
+        return self.n_rows - self.n_deleted
 
 
 class Segments:
@@ -65,9 +65,9 @@ class Segments:
     def open(self) -> None:
         """Bring folder and view to what the tables say. Raises RunError where a file is missing or is not as it was."""
         self.check()
-        self.sweep()
+        self.delete_orphans()
         try:
-            self.show()
+            self.refresh_view()
         except duckdb.Error as error:
             raise RunError(f"{self.folder}: cannot be read ({str(error).splitlines()[0]})") from error
 
@@ -84,7 +84,7 @@ class Segments:
                 f"{self.folder / damaged[0]} {what}{more}; restore it from a backup, or load the logs into a new --home"
             )
 
-    def sweep(self) -> None:
+    def delete_orphans(self) -> None:
         """Remove the files that nothing names any more; not for inside of a transaction."""
         names = self._names()
         for path in self.folder.glob(f"*{SUFFIX}"):
@@ -105,7 +105,7 @@ class Segments:
         return written._replace(path=path)
 
     def add(self, written: Sequence[Written]) -> None:
-        """Let finished files of the folder count, inside the caller's transaction; seen after `show`."""
+        """Let finished files of the folder count, inside the caller's transaction; seen after `refresh_view`."""
         for one in written:
             sync_to_disk(one.path)
         sync_to_disk(self.folder)
@@ -130,66 +130,68 @@ class Segments:
         """SQL of a table: the rows of `event_ids` of these hours."""
         return f"(from event_ids where {_is_between(first_hour, last_hour)})"
 
-    def strike(self, rows: str) -> None:
+    def mark_deleted(self, rows: str) -> None:
         """Let rows not count any more, inside the caller's transaction: SQL of a table with `segment` and `row_no`."""
-        self.con.execute(f"insert into struck_rows select distinct segment, row_no from {rows}")
+        self.con.execute(f"insert into deleted_rows select distinct segment, row_no from {rows}")
 
     def rows(self, paths: Iterable[Path]) -> str:
         """SQL of a table: all rows of some files, with the `segment` and `row_no` of each."""
         read = f"read_parquet([{_listed(paths)}], filename = true, file_row_number = true)"
         return f"(select {_COLUMNS}, parse_filename(filename) as segment, file_row_number as row_no from {read})"
 
-    def living(self, paths: Sequence[Path]) -> str:
-        """SQL of a table as `rows`, without those that are struck."""
+    def live_rows(self, paths: Sequence[Path]) -> str:
+        """SQL of a table as `rows`, without those that are deleted."""
         if not paths:
             return _NO_ROWS
         return (
-            f"(select stored.* from {self.rows(paths)} as stored anti join struck_rows "
-            "on struck_rows.segment = stored.segment and struck_rows.row_no = stored.row_no)"
+            f"(select stored.* from {self.rows(paths)} as stored anti join deleted_rows "
+            "on deleted_rows.segment = stored.segment and deleted_rows.row_no = stored.row_no)"
         )
 
-    def living_between(self, first_hour: datetime, last_hour: datetime) -> str:
+    def live_rows_between(self, first_hour: datetime, last_hour: datetime) -> str:
         """SQL of a table: what is `living` of these hours, out of no more files than may hold some."""
-        return f"(from {self.living(self._between(first_hour, last_hour))} where {_is_between(first_hour, last_hour)})"
+        return (
+            f"(from {self.live_rows(self._between(first_hour, last_hour))} where {_is_between(first_hour, last_hour)})"
+        )
 
-    def show(self) -> None:
+    def refresh_view(self) -> None:
         """Let the view `events` be what the tables say; inside the caller's transaction."""
-        struck = {segment.name for segment in self._segments() if segment.n_struck}
-        parts = [f"select {_COLUMNS} from {self.living(self._paths(struck))}"]
-        if clean := self._paths(self._names() - struck):
-            parts = [f"select {_COLUMNS} from read_parquet([{_listed(clean)}])", *(parts if struck else ())]
+        deleted = {segment.name for segment in self._segments() if segment.n_deleted}
+        parts = [f"select {_COLUMNS} from {self.live_rows(self._paths(deleted))}"]
+        if clean := self._paths(self._names() - deleted):
+            parts = [f"select {_COLUMNS} from read_parquet([{_listed(clean)}])", *(parts if deleted else ())]
         self.con.execute(f"create or replace view events as {' union all '.join(parts)}")
 
-    def tidy(self) -> None:
-        """Write anew what holds many struck rows, and join small segments where there are many of them."""
-        alone = [[segment] for segment in self._segments() if segment.n_struck >= STRUCK_SHARE * segment.n_rows]
+    def compact(self) -> None:
+        """Write anew what holds many deleted rows, and join small segments where there are many of them."""
+        alone = [[segment] for segment in self._segments() if segment.n_deleted >= DELETED_SHARE * segment.n_rows]
         done = {segment.name for (segment,) in alone}
         joined = _alike(segment for segment in self._segments() if segment.name not in done)
         if alone or joined:
             with transaction(self.con):
                 self._rewrite([*alone, *joined])
-        self.sweep()
+        self.delete_orphans()
 
-    def rewrite_struck(self, names: Iterable[str] | None = None) -> None:
-        """Let no struck row stay in any file (of `names`); inside the caller's transaction, and `sweep` after it."""
+    def rewrite_without_deleted(self, names: Iterable[str] | None = None) -> None:
+        """Rewrite the files (of `names`) without deleted rows, inside the caller's transaction."""
         wanted = None if names is None else set(names)
-        struck = [found for found in self._segments() if found.n_struck]
-        self._rewrite([found] for found in struck if wanted is None or found.name in wanted)
+        deleted = [found for found in self._segments() if found.n_deleted]
+        self._rewrite([found] for found in deleted if wanted is None or found.name in wanted)
 
     def _rewrite(self, groups: Iterable[Sequence[Segment]]) -> None:
         for group in groups:
-            if any(segment.n_living for segment in group):
-                self.add([self.write(living_rows((self.folder / one.name, self._kept(one)) for one in group))])
-            for table in ("event_segments", "struck_rows", "event_ids"):
+            if any(segment.n_live for segment in group):
+                self.add([self.write(read_live_rows((self.folder / one.name, self._kept(one)) for one in group))])
+            for table in ("event_segments", "deleted_rows", "event_ids"):
                 names = [segment.name for segment in group]
                 self.con.execute(f"delete from {table} where segment in (select unnest(?))", [names])
-        self.show()
+        self.refresh_view()
 
     def _kept(self, segment: Segment) -> Kept | None:
-        if not segment.n_struck:
+        if not segment.n_deleted:
             return None
         kept = np.ones(segment.n_rows, dtype=bool)
-        found = self.con.execute("select row_no from struck_rows where segment = ?", [segment.name])
+        found = self.con.execute("select row_no from deleted_rows where segment = ?", [segment.name])
         kept[found.fetchnumpy()["row_no"]] = False
         return kept
 
@@ -209,7 +211,7 @@ class Segments:
     def _segments(self) -> list[Segment]:
         found = self.con.execute(
             "select segment, any_value(n_rows), count(row_no) "
-            "from event_segments left join struck_rows using (segment) group by segment order by segment"
+            "from event_segments left join deleted_rows using (segment) group by segment order by segment"
         )
         return [Segment(*row) for row in found.fetchall()]
 
@@ -242,8 +244,8 @@ def _alike(segments: Iterable[Segment]) -> list[list[Segment]]:
     """Small segments of about one size, where there are many of them."""
     tiers: defaultdict[int, list[Segment]] = defaultdict(list)
     for segment in segments:
-        if segment.n_living < SMALL_ROWS:
-            tiers[int(math.log(segment.n_living, SMALL_FACTOR))].append(segment)
+        if segment.n_live < SMALL_ROWS:
+            tiers[int(math.log(segment.n_live, SMALL_FACTOR))].append(segment)
     return [tier for tier in tiers.values() if len(tier) >= SMALL_FACTOR]
 
 

@@ -9,15 +9,15 @@ from datetime import datetime
 
 import duckdb
 
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 
 
 def newest_tombstone(con: duckdb.DuckDBPyConnection) -> datetime | None:
     """The time before which nothing is stored; None in a home that was never pruned."""
-    row = ask(con, "select max(before_at) from tombstones")
+    row = fetch_row(con, "select max(before_at) from tombstones")
     return row[0] if row else None
 
 
 def is_unsettled(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether a prune waits for the run that rebuilds the tables after it."""
-    return ask(con, "select 1 from tombstones where settled_at is null limit 1") is not None
+    return fetch_row(con, "select 1 from tombstones where settled_at is null limit 1") is not None

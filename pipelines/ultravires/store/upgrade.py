@@ -21,8 +21,8 @@ from ultravires.runs.progress import watcher
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.store.conservation import book_to_files
 from ultravires.store.deduplicate import store_events
-from ultravires.store.queries import ask
-from ultravires.store.reread import REDACTED, Place, ReadAgain, read_again
+from ultravires.store.queries import fetch_row
+from ultravires.store.reread import REDACTED, ReadAgain, RecordPlace, read_again
 
 PAGE_RECORDS = 5_000
 PAGE_BYTES = 32 << 20
@@ -59,7 +59,7 @@ create or replace temp table page_events as
 select
     outdated.nth, stored.segment, stored.row_no, stored.event_id, stored.event_hour, stored.file_id, stored.record_no,
     stored.log, stored.native_id, stored.ingested_at, stored.args_hash, stored.raw, stored.raw_hash
-from {living} as stored
+from {live_rows} as stored
 join outdated on outdated.file_id = stored.file_id and outdated.record_no = stored.record_no
 where outdated.page = {page}
 """
@@ -126,18 +126,18 @@ def _upgrade(home: OpenHome, source: Source) -> int:
             _replace_page(home, source, number)
     with home.warehouse.transaction():
         book_to_files(con)
-    home.warehouse.segments.tidy()
+    home.warehouse.segments.compact()
     return n_records
 
 
 def _replace_page(home: OpenHome, source: Source, page: int) -> None:
     con, counts = home.warehouse.con, _Counts()
-    hours = ask(con, "select min(from_hour), max(until_hour) from outdated where page = ?", [page])
+    hours = fetch_row(con, "select min(from_hour), max(until_hour) from outdated where page = ?", [page])
     assert hours is not None
-    living = home.warehouse.segments.living_between(*hours)
-    con.execute(_PAGE.format(page=page, living=living))
+    live_rows = home.warehouse.segments.live_rows_between(*hours)
+    con.execute(_PAGE.format(page=page, live_rows=live_rows))
     old = _old_records(home, counts)
-    home.warehouse.segments.strike("page_events")
+    home.warehouse.segments.mark_deleted("page_events")
     home.engine.touch_readers("events", "select distinct event_hour from page_events")
     for again in read_again(_frames(old), source, home.options()):
         counts.refused.update(place.file_id for place, _ in again.refused)
@@ -147,16 +147,16 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
         if again.events.num_rows:
             events = _as_before(again.events, old)
             counts.stored.update(store_events(home.engine, home.settings, events).new)
-    home.warehouse.segments.show()
+    home.warehouse.segments.refresh_view()
     _book(home, counts)
 
 
-def _old_records(home: OpenHome, counts: _Counts) -> dict[Place, _Old]:
-    records: dict[Place, _Old] = {}
+def _old_records(home: OpenHome, counts: _Counts) -> dict[RecordPlace, _Old]:
+    records: dict[RecordPlace, _Old] = {}
     for file_id, record_no, log, native_id, ingested_at, args_hash, raw, raw_hash in home.warehouse.con.execute(
         _OLD
     ).fetchall():
-        old = records.setdefault(Place(file_id, record_no), _Old(raw, raw_hash, ingested_at))
+        old = records.setdefault(RecordPlace(file_id, record_no), _Old(raw, raw_hash, ingested_at))
         old.logs.add(log)
         old.native_ids.append(native_id)
         old.args_hashes[native_id] = args_hash
@@ -164,18 +164,18 @@ def _old_records(home: OpenHome, counts: _Counts) -> dict[Place, _Old]:
     return records
 
 
-def _frames(records: dict[Place, _Old]) -> Iterator[tuple[Place, Frame]]:
+def _frames(records: dict[RecordPlace, _Old]) -> Iterator[tuple[RecordPlace, Frame]]:
     """`raw` is one decoded record written back, so it is decoded again and not split like a file."""
     for place, old in records.items():
         data = old.raw.encode()
         yield place, Frame(0, data, decode_object(data))
 
 
-def _as_before(events: pa.Table, records: dict[Place, _Old]) -> pa.Table:
+def _as_before(events: pa.Table, records: dict[RecordPlace, _Old]) -> pa.Table:
     """The new events with everything that must not change by reading again."""
     rows = events.select(["file_id", "record_no", "log", "native_id", "event_at", "action", "outcome", "args_hash"])
     of_rows = [
-        records[Place(file_id, number)]
+        records[RecordPlace(file_id, number)]
         for file_id, number in zip(rows["file_id"].to_pylist(), rows["record_no"].to_pylist(), strict=True)
     ]
     native_ids = _native_ids(rows, of_rows)
@@ -232,9 +232,9 @@ def _store_refused(home: OpenHome, again: ReadAgain) -> None:
     rows = [(*place, record.reason, record.raw, record.log) for place, record in again.refused]
     if rows:
         home.warehouse.con.executemany(
-            "insert into quarantine(file_id, record_no, reason, raw, source) values (?, ?, ?, ?, ?)", rows
+            "insert into quarantine(file_id, record_no, reason, raw, log) values (?, ?, ?, ?, ?)", rows
         )
-        home.warehouse.bump("quarantine")
+        home.warehouse.bump_version("quarantine")
 
 
 def _book(home: OpenHome, counts: _Counts) -> None:
@@ -246,5 +246,5 @@ def _book(home: OpenHome, counts: _Counts) -> None:
         duplicates = max(0, min(removed, counts.emitted[file_id]) - stored)
         values = [stored - removed, duplicates, counts.refused[file_id], counts.ignored[file_id], file_id]
         home.warehouse.con.execute(_BOOK, values)
-    home.warehouse.bump("files")
-    home.warehouse.bump("events")
+    home.warehouse.bump_version("files")
+    home.warehouse.bump_version("events")

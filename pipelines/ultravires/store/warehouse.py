@@ -9,7 +9,7 @@ the transaction that changes the table, so a kill anywhere leaves work to do and
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
-from ultravires.store.queries import ask, quoted, transaction
+from ultravires.store.queries import fetch_row, quoted, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.store.segments import Segments
 
@@ -44,7 +44,7 @@ create table if not exists files(
     loaded_at timestamptz, message varchar, n_pruned bigint default 0);
 create table if not exists unrecognised_by(path varchar, readers varchar);
 create table if not exists quarantine(
-    file_id varchar, source varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
+    file_id varchar, log varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
 create table if not exists address_networks(src_ip varchar, network varchar);
 create table if not exists chain_aliases(old_id varchar, new_id varchar, run_id varchar);
 create table if not exists tombstones(
@@ -77,7 +77,7 @@ class Warehouse:
         return Segments(self.home, self.con)
 
     def version(self, table: str) -> int:
-        row = ask(self.con, "select version from table_state where table_name = ?", [table])
+        row = fetch_row(self.con, "select version from table_state where table_name = ?", [table])
         return int(row[0]) if row else 0
 
     def store_reference(self, table: str, rows: pa.Table) -> bool:
@@ -93,7 +93,7 @@ class Warehouse:
     def record_build(self, table: str, *, code_hash: str, inputs: dict[str, int]) -> bool:
         """Note, inside the caller's transaction, that `table` now stands; its version grows only with its content."""
         n_rows, fingerprint = self.fingerprint(table)
-        before = ask(self.con, "select version, fingerprint from table_state where table_name = ?", [table])
+        before = fetch_row(self.con, "select version, fingerprint from table_state where table_name = ?", [table])
         changed = before is None or before[1] != fingerprint
         version = (before[0] if before else 0) + int(changed)
         self.con.execute(
@@ -107,12 +107,12 @@ class Warehouse:
 
     def fingerprint(self, table: str) -> tuple[int, str]:
         """(rows, a hash of the set of rows that does not depend on their order)."""
-        row = ask(self.con, f'select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from "{table}" as t')
+        row = fetch_row(self.con, f'select count(*), coalesce(sum(hash(t)::hugeint), 0)::varchar from "{table}" as t')
         assert row is not None
         return int(row[0]), str(row[1])
 
-    def bump(self, table: str) -> None:
-        """The content of an hourly table changed, inside the caller's transaction."""
+    def bump_version(self, table: str) -> None:
+        """Count up the version of a table whose content changed, inside the caller's transaction."""
         self.con.execute(
             "insert into table_state values (?, 1, '', '', null, now()) "
             "on conflict (table_name) do update set version = version + 1, built_at = now()",
@@ -144,7 +144,9 @@ class Warehouse:
 
 
 @contextmanager
-def open_warehouse(home: Path, *, wait_seconds: float = 600, say: object = None) -> Iterator[Warehouse]:
+def open_warehouse(
+    home: Path, *, wait_seconds: float = 600, say: Callable[[str], None] | None = None
+) -> Iterator[Warehouse]:
     """Take the home's lock, open its DuckDB file and bring its bookkeeping up to date.
 
     Raises HomeBusy when another run holds the home for longer than `wait_seconds`, UsageError when `home` is no
@@ -177,7 +179,7 @@ def _prepare(home: Path) -> None:
 
 
 @contextmanager
-def _lock(home: Path, wait_seconds: float, say: object) -> Iterator[None]:
+def _lock(home: Path, wait_seconds: float, say: Callable[[str], None] | None) -> Iterator[None]:
     with (home / "lock").open("a+") as handle:
         deadline = time.monotonic() + wait_seconds
         told = False
@@ -185,7 +187,7 @@ def _lock(home: Path, wait_seconds: float, say: object) -> Iterator[None]:
             holder = _holder(handle)
             if time.monotonic() >= deadline:
                 raise HomeBusy(f"{home}: another run{holder} is using this home; try again when it has finished")
-            if callable(say) and not told:
+            if say is not None and not told:
                 say(f"another run{holder} is using {home}; waiting for it to finish")
                 told = True
             time.sleep(0.2)
@@ -232,7 +234,7 @@ def _migrate(warehouse: Warehouse) -> None:
     con = warehouse.con
     con.execute(_BOOKKEEPING)
     con.execute(SEGMENT_BOOKKEEPING)
-    row = ask(con, "select max(version) from warehouse_schema")
+    row = fetch_row(con, "select max(version) from warehouse_schema")
     found = row[0] if row else None
     if found is None:
         con.execute("insert into warehouse_schema values (?)", [SCHEMA_VERSION])
@@ -272,6 +274,16 @@ def _hours_of_ids(warehouse: Warehouse) -> None:
         warehouse.segments.index_hours()
 
 
+def _rename_quarantine_and_deleted(warehouse: Warehouse) -> None:
+    """`quarantine.log` was called `source`, and `deleted_rows` was called `struck_rows`."""
+    con = warehouse.con
+    if "source" in con.sql("from quarantine").columns:
+        con.execute("alter table quarantine rename column source to log")
+    if fetch_row(con, "select 1 from duckdb_tables() where table_name = 'struck_rows'"):
+        con.execute("insert into deleted_rows from struck_rows")
+        con.execute("drop table struck_rows")
+
+
 _SEGMENT_ROWS = 61_440
-_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments, 3: _hours_of_ids}
+_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments, 3: _hours_of_ids, 4: _rename_quarantine_and_deleted}
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from ultravires.store.queries import ask
+from ultravires.store.queries import fetch_row
 
 Row: TypeAlias = dict[str, Any]
 
@@ -21,5 +21,5 @@ def fetch_rows(
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether `name` can be read here; reference tables are not part of every home."""
-    found = ask(con, "select 1 from information_schema.tables where table_name = ? limit 1", [name])
+    found = fetch_row(con, "select 1 from information_schema.tables where table_name = ? limit 1", [name])
     return found is not None

@@ -11,7 +11,7 @@ help: ## say what there is
 
 install: $(VENV)/.installed ## create .venv and install, hashes verified
 
-$(VENV)/.installed: constraints.txt pyproject.toml hatch_build.py $(wildcard pipelines/native/Cargo.* pipelines/native/build.rs pipelines/native/src/*.rs)
+$(VENV)/.installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12"; exit 1; }
 	@echo "installing into $(VENV) (once; a few minutes at most)"
 	@$(PYTHON) -m venv $(VENV)

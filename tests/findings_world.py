@@ -126,7 +126,7 @@ class World:
         )
 
     def group(self) -> None:
-        sql = (sql_root() / "intermediate" / "int_findings__grouped.sql").read_text(encoding="utf-8")
+        sql = (sql_root() / "findings" / "int_findings__grouped.sql").read_text(encoding="utf-8")
         self.con.execute(f"create or replace table int_findings__grouped as {sql}")
 
     def update(self, sinks: Sequence[str] = BOTH) -> dict[str, int]:

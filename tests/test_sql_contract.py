@@ -17,6 +17,7 @@ from sql_climb import climb, on_spines, primary_parents
 from sql_world import AS_OF, random_events
 from ultravires.assets.checks import UNIQUE_KEYS
 from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.pipeline import sql_tables
 from ultravires.build.reference import REFERENCE_NAMES
 from ultravires.build.sql_tables import LAYERS, TOUCHED_HOURS
 from ultravires.registry import sql_root
@@ -61,6 +62,8 @@ OUT_OF_REACH = {
 }
 """Tables that the random world leaves empty, each with the reason."""
 
+LONGEST_WAY = 16
+"""Each step makes something that a later one needs whole: keys, links, paths, steps, facts, drift, hits."""
 SEEDS = (2, 5, 8)
 FILES = [path for layer in LAYERS for path in sorted((sql_root() / layer).glob("*.sql"))]
 
@@ -110,6 +113,29 @@ def test_no_cte_bears_the_name_of_a_table(name: str) -> None:
     known = {*tables(), *REFERENCE_NAMES, "events", "files", "quarantine", "address_networks", "run_context", "hits"}
     names = set(cte_names(syntax(tables()[name].sql)))
     assert names & known == set()
+
+
+def test_no_file_reads_a_later_layer() -> None:
+    """The folders are read one way; what SQL makes of rules stands between marts and findings."""
+    rank = {layer: place for place, layer in enumerate((*LAYERS[:-1], "rules", LAYERS[-1]))}
+    made = sql_tables()
+    backwards = [
+        f"{table.layer}/{name} reads {made[read].layer}/{read}"
+        for name, table in made.items()
+        for read in sorted(table.inputs & made.keys())
+        if rank[made[read].layer] > rank[table.layer]
+    ]
+    assert backwards == []
+
+
+def test_the_longest_way_from_events_to_findings_does_not_grow() -> None:
+    """A change of one event passes at most this many tables, one after the other; each is a wait in every run."""
+    ways: dict[str, tuple[str, ...]] = {}
+    for name, table in sql_tables().items():
+        ways[name] = (*max((ways[read] for read in table.inputs if read in ways), key=len, default=()), name)
+    longest = max(ways.values(), key=len)
+    print(f"{len(longest)} tables: {' -> '.join(longest)}")
+    assert len(longest) <= LONGEST_WAY, " -> ".join(longest)
 
 
 def test_every_table_builds_on_an_empty_warehouse(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Groups staging, intermediate, marts and rules: one asset for every table that one SELECT makes."""
+"""Groups staging, linking, chains, marts, rules and findings: one asset for every table that one SELECT makes."""
 
 import time
 

@@ -9,7 +9,7 @@ from ultravires_models.sigma.runner import compile_rules
 
 from ultravires import registry
 from ultravires.build.reference import REFERENCE_NAMES
-from ultravires.build.sql_tables import SqlTable, in_build_order, load_tables, parse_table
+from ultravires.build.sql_tables import LAYERS, SqlTable, in_build_order, load_tables, parse_table
 
 LOADED_NAMES = ("events", "files", "quarantine", "address_networks", "tombstones", "pruned_hours", "pruned_reach")
 RUN_NAMES = ("run_context", "detectors", "findings", "alerts", "runs", "chain_aliases")
@@ -25,7 +25,7 @@ PUBLISHED_EXTRAS = (
     "detectors",
     "frameworks",
 )
-"""Published beside the marts and the events."""
+"""Published beside what SQL makes and the events."""
 
 
 @cache
@@ -71,8 +71,9 @@ def score_names() -> dict[str, Any]:
 
 
 def published_names() -> list[str]:
-    marts = [name for name, table in sql_tables().items() if table.layer == "marts"]
-    return sorted({*marts, *PUBLISHED_EXTRAS})
+    """A table whose name has no prefix is published, in whichever layer it stands."""
+    names = [name for name, table in sql_tables().items() if table.layer in LAYERS]
+    return sorted({*PUBLISHED_EXTRAS, *(name for name in names if not name.startswith(("stg_", "int_")))})
 
 
 def rules_hash() -> str:

@@ -21,7 +21,8 @@ from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "linking", "chains", "marts", "findings")
+"""Folders of SQL files, in the order in which they may read each other: a table reads its own layer or an earlier one."""
 
 
 @dataclass(frozen=True)

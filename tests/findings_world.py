@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.build.sql_tables import load_macros
 from ultravires.registry import sql_root
 from ultravires.store.queries import transaction
 from ultravires.store.warehouse import open_warehouse
@@ -154,6 +155,7 @@ class World:
 def new_world(home: Path, *, first_as_of: datetime = AS_OF) -> Iterator[World]:
     with open_warehouse(home) as warehouse:
         warehouse.con.execute(_TABLES)
+        warehouse.con.execute(load_macros(sql_root()))
         warehouse.con.execute("create temp table events as from events")  # in the view's place, for single rows
         warehouse.con.execute("insert into run_context values (?, ?, interval 2 minute)", [AS_OF, first_as_of])
         yield World(warehouse.con, home)

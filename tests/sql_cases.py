@@ -109,6 +109,7 @@ def unequal(case: Case) -> list[str]:
     table = tables()[case.table]
     with duckdb.connect(config={"threads": 1}) as con:
         con.execute("set timezone = 'UTC'")
+        con.execute(table.macros)
         _give(con, table, case.given)
         con.execute(f'create table "{table.name}" as {table.sql}')
         return _compare(con, table.name, case.expect)

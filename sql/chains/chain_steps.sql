@@ -80,7 +80,7 @@ rooted as (
 ),
 
 sliced as (
-    select *, case when root_is_bounded then '' else strftime(node_at at time zone 'UTC', '%Y-%m-%d') end as slice
+    select *, case when root_is_bounded then '' else strftime(node_at, '%Y-%m-%d') end as slice
     from rooted
 ),
 
@@ -184,4 +184,4 @@ left join stg_activities on stg_activities.activity_id = sliced.node_id
 left join int_tool_calls__privileged as privileged_calls on privileged_calls.tool_call_id = sliced.node_id
 left join int_identities__resolved as resolved
     on resolved.alias_uid = sliced.actor_uid
-    and resolved.valid_from <= sliced.node_at and resolved.valid_until > sliced.node_at
+    and holds_at(sliced.node_at, resolved.valid_from, resolved.valid_until)

@@ -72,4 +72,4 @@ left join gaps on gaps.chain_id = tallied.chain_id
 left join accounts on accounts.chain_id = tallied.chain_id
 left join int_identities__resolved as resolved
     on resolved.alias_uid = root.actor_uid
-    and resolved.valid_from <= root.node_at and resolved.valid_until > root.node_at
+    and holds_at(root.node_at, resolved.valid_from, resolved.valid_until)

@@ -25,7 +25,7 @@ with named_hits as (
     join detectors on detectors.detector_id = hits.detector_id
     left join int_identities__resolved as resolved
         on resolved.alias_uid = hits.identity_id
-        and resolved.valid_from <= hits.hit_at and resolved.valid_until > hits.hit_at
+        and holds_at(hits.hit_at, resolved.valid_from, resolved.valid_until)
 ),
 
 ranked_hits as (
@@ -170,7 +170,7 @@ gathered as (
         first_identities.first.actor as actor_uid,
         coalesce(hit_chains.first.chain, step_chains.chain_id) as chain_id,
         list_extract(['informational', 'low', 'medium', 'high', 'critical'], hit_facts.severity_rank) as severity,
-        coalesce(list_transform(evidence_facts.in_order[1:100], lambda item: item.id), []) as evidence_event_ids,
+        coalesce(list_transform(first_hundred(evidence_facts.in_order), lambda item: item.id), []) as evidence_event_ids,
         coalesce(evidence_facts.n_evidence, 0) as n_evidence,
         coalesce(evidence_facts.evidence_classes, []) as evidence_classes,
         coalesce(evidence_facts.evidence_hash, '') as evidence_hash,

@@ -87,8 +87,7 @@ judged as (
         case
             when all_carriers.key_kind in ('approval', 'ticket', 'source_identity', 'transitive_tag') then 'carried'
             when (array_length(stg_approvals.roles) = 0 or approved_roles.role_arn is not null)
-                and all_carriers.carried_at >= stg_approvals.valid_from - run_context.clock_tolerance
-                and (stg_approvals.ends_at is null or all_carriers.carried_at <= stg_approvals.ends_at + run_context.clock_tolerance)
+                and is_within(all_carriers.carried_at, stg_approvals.valid_from, stg_approvals.ends_at, run_context.clock_tolerance)
                 then 'caller_chosen'
             else 'caller_chosen_outside'
         end as method

@@ -13,7 +13,7 @@ with windows as (
     from stg_approvals
     left join int_identities__resolved as resolved
         on resolved.alias_uid = stg_approvals.subject_uid
-        and resolved.valid_from <= stg_approvals.event_at and resolved.valid_until > stg_approvals.event_at
+        and holds_at(stg_approvals.event_at, resolved.valid_from, resolved.valid_until)
     where stg_approvals.is_granted and stg_approvals.origin = 'ticket' and stg_approvals.subject_uid is not null
 ),
 
@@ -62,7 +62,7 @@ identified as (
     from carriers
     join int_identities__resolved as resolved
         on resolved.alias_uid = carriers.alias_uid
-        and resolved.valid_from <= carriers.from_at and resolved.valid_until > carriers.from_at
+        and holds_at(carriers.from_at, resolved.valid_from, resolved.valid_until)
 ),
 
 -- A credential may serve many acts, but one act that the approval does not list is none of the approved.
@@ -70,7 +70,7 @@ listed as (
     select
         approval_id,
         identity_id,
-        replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
+        as_like(pattern) as pattern_like
     from (select approval_id, identity_id, unnest(actions) as pattern from windows)
 ),
 

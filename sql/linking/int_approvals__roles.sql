@@ -7,7 +7,7 @@ with approved as (
         approval_id,
         role,
         contains(role, '*') or contains(role, '?') as is_pattern,
-        replace(replace(replace(replace(replace(role, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as role_like
+        as_like(role) as role_like
     from (select approval_id, unnest(roles) as role from stg_approvals)
 ),
 

@@ -7,7 +7,7 @@ with bearers as (
         stg_keys.key_value,
         stg_credentials.credential_id,
         stg_credentials.issued_at,
-        coalesce(least(stg_credentials.expires_at, stg_credentials.revoked_at), '9999-12-31 00:00:00+00'::timestamptz) as ends_at
+        least(stg_credentials.expires_at, stg_credentials.revoked_at) as ends_at
     from stg_keys
     join stg_activities on stg_activities.event_id = stg_keys.event_id
     join stg_credentials on stg_credentials.credential_uid = stg_activities.issued_credential_uid
@@ -18,7 +18,7 @@ with bearers as (
         role_arn || '/' || session_name,
         credential_id,
         issued_at,
-        coalesce(least(expires_at, revoked_at), '9999-12-31 00:00:00+00'::timestamptz)
+        least(expires_at, revoked_at)
     from stg_credentials
     where issued_at is not null and role_arn is not null and session_name is not null
 ),
@@ -51,8 +51,7 @@ fitting as (
     join bearers on bearers.key_value = nodes.key_value
     cross join run_context
     where nodes.node_id <> bearers.credential_id
-        and nodes.event_at >= bearers.issued_at - run_context.clock_tolerance
-        and nodes.event_at <= bearers.ends_at + run_context.clock_tolerance
+        and is_within(nodes.event_at, bearers.issued_at, bearers.ends_at, run_context.clock_tolerance)
 ),
 
 by_bearer as (select distinct node_id from fitting where key_kind = 'bearer')

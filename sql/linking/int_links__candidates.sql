@@ -35,8 +35,7 @@ stated_inside as (
     cross join run_context
     where by_key.method = 'caller_stated'
         and (array_length(stg_approvals.tools) = 0 or list_contains(stg_approvals.tools, stg_tool_calls.tool) or stg_tool_calls.operation <> 'execute_tool')
-        and stg_tool_calls.called_at >= stg_approvals.valid_from - run_context.clock_tolerance
-        and (stg_approvals.ends_at is null or stg_tool_calls.called_at <= stg_approvals.ends_at + run_context.clock_tolerance)
+        and is_within(stg_tool_calls.called_at, stg_approvals.valid_from, stg_approvals.ends_at, run_context.clock_tolerance)
     union
     select by_key.child_id, by_key.parent_id
     from by_key
@@ -44,8 +43,7 @@ stated_inside as (
     join stg_approvals on stg_approvals.approval_id = by_key.parent_id
     cross join run_context
     where by_key.method = 'caller_stated'
-        and request.event_at >= stg_approvals.valid_from - run_context.clock_tolerance
-        and (stg_approvals.ends_at is null or request.event_at <= stg_approvals.ends_at + run_context.clock_tolerance)
+        and is_within(request.event_at, stg_approvals.valid_from, stg_approvals.ends_at, run_context.clock_tolerance)
 ),
 
 exact_intent as (

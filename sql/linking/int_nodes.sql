@@ -6,7 +6,7 @@ select
     approval_id as node_id, 'approval' as node_kind, event_at as node_at, event_hour, event_id,
     subject_uid as actor_uid, coalesce(task, approval_uid) as label, 'approval:' || status as action,
     resources as resource_uids, case when is_granted then 'success' when status = 'denied' then 'denied' else 'unknown' end as outcome,
-    coalesce(epoch(valid_until) - epoch(valid_from) <= 7 * 86400, false) as is_bounded, log
+    coalesce(seconds_between(valid_from, valid_until) <= 7 * 86400, false) as is_bounded, log
 from stg_approvals
 union all
 select
@@ -24,7 +24,7 @@ select
     credential_id, 'credential', coalesce(issued_at, first_used_at, revoked_at),
     date_trunc('hour', coalesce(issued_at, first_used_at, revoked_at)), issued_event_id, holder_uid,
     coalesce(role_arn || '/' || session_name, role_arn, credential_uid), 'credential:' || credential_kind,
-    []::varchar[], 'success', coalesce(epoch(expires_at) - epoch(issued_at) <= 7 * 86400, credential_kind = 'session'), log
+    []::varchar[], 'success', coalesce(seconds_between(issued_at, expires_at) <= 7 * 86400, credential_kind = 'session'), log
 from stg_credentials
 union all
 select activity_id, 'activity', event_at, event_hour, event_id, actor_uid, action, action, resource_uids, outcome, true, log

@@ -45,8 +45,7 @@ session_approvals as (
         by_session.tool_call_id,
         bool_or(
             approved_roles.role_arn is not null
-            and by_session.event_at >= stg_approvals.valid_from - run_context.clock_tolerance
-            and (stg_approvals.ends_at is null or by_session.event_at <= stg_approvals.ends_at + run_context.clock_tolerance)
+            and is_within(by_session.event_at, stg_approvals.valid_from, stg_approvals.ends_at, run_context.clock_tolerance)
         ) as is_inside
     from by_session
     join int_approvals__of_tool_calls as of_call on of_call.tool_call_id = by_session.tool_call_id
@@ -93,6 +92,8 @@ combined as (
 
 select
     combined.* exclude (event_at),
-    greatest(0, epoch(calls.called_at) - epoch(combined.event_at), epoch(combined.event_at) - epoch(calls.ended_at)) as seconds_apart
+    greatest(
+        0, seconds_between(combined.event_at, calls.called_at), seconds_between(calls.ended_at, combined.event_at)
+    ) as seconds_apart
 from combined
 join calls on calls.tool_call_id = combined.tool_call_id

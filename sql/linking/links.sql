@@ -78,7 +78,7 @@ preferred as (
         and already_above.child_id is null as is_entry,
         leading_decisions.decision_id is not null or placed.parent_kind = 'approval' as leads_to_approval,
         placed.parent_at <= placed.child_at + run_context.clock_tolerance as is_before,
-        coalesce(epoch(stg_approvals.ends_at) - epoch(stg_approvals.valid_from), 1e12) as validity
+        coalesce(seconds_between(stg_approvals.valid_from, stg_approvals.ends_at), 1e12) as validity
     from placed
     cross join run_context
     left join already_above on already_above.child_id = placed.child_id and already_above.parent_id = placed.parent_id

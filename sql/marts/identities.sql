@@ -13,7 +13,7 @@ with seen as (
     from events
     left join int_identities__resolved as resolved
         on resolved.alias_uid = events.actor_uid
-        and resolved.valid_from <= events.event_at and resolved.valid_until > events.event_at
+        and holds_at(events.event_at, resolved.valid_from, resolved.valid_until)
     where events.actor_uid is not null
 ),
 

@@ -30,7 +30,7 @@ judged as (
         case
             when credential_kind = 'static' then false
             -- Twelve hours is the longest that AWS lets an assumed role live.
-            when expires_at is not null and issued_at is not null then epoch(expires_at) - epoch(issued_at) <= 12 * 3600
+            when expires_at is not null and issued_at is not null then seconds_between(issued_at, expires_at) <= 12 * 3600
         end as is_short,
         case
             when over_at is null and credential_kind = 'static' then false

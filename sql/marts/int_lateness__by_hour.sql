@@ -5,7 +5,7 @@
 with hours as (select event_hour from touched_hours),
 
 arrived as (
-    select e.log, e.event_hour, round(epoch(e.ingested_at) - epoch(e.event_at), 6) as late_seconds
+    select e.log, e.event_hour, seconds_between(e.event_at, e.ingested_at) as late_seconds
     from events as e
     join hours on hours.event_hour = e.event_hour
 ),

@@ -28,7 +28,7 @@ patterns as (
         approval_id,
         pattern_kind,
         pattern,
-        replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
+        as_like(pattern) as pattern_like
     from (
         select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from stg_approvals
         union all

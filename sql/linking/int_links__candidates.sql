@@ -22,7 +22,8 @@ by_key as (
         end as method,
         key_kind,
         key_value,
-        n_candidates
+        n_candidates,
+        null::double as seconds_apart
     from int_links__by_key
     left join requests on requests.approval_id = int_links__by_key.child_id
 ),
@@ -48,13 +49,19 @@ stated_inside as (
 
 exact_intent as (
     select
-        by_key.* replace (
-            case
-                when by_key.method = 'exact_key' then 'exact_key'
-                when stated_inside.child_id is not null then 'caller_chosen'
-                else 'caller_chosen_outside'
-            end as method
-        )
+        by_key.child_id,
+        by_key.parent_id,
+        by_key.kind,
+        by_key.spine,
+        case
+            when by_key.method = 'exact_key' then 'exact_key'
+            when stated_inside.child_id is not null then 'caller_chosen'
+            else 'caller_chosen_outside'
+        end as method,
+        by_key.key_kind,
+        by_key.key_value,
+        by_key.n_candidates,
+        by_key.seconds_apart
     from by_key
     left join stated_inside on stated_inside.child_id = by_key.child_id and stated_inside.parent_id = by_key.parent_id
 ),
@@ -81,7 +88,8 @@ by_trace as (
         'trace' as method,
         'trace' as key_kind,
         trace_carriers.key_value,
-        count(*) over (partition by trace_carriers.node_id) as n_candidates
+        count(*) over (partition by trace_carriers.node_id) as n_candidates,
+        null::double as seconds_apart
     from trace_carriers
     join trace_names on trace_names.key_value = trace_carriers.key_value
 ),
@@ -109,7 +117,8 @@ issued as (
         'exact_key' as method,
         'credential' as key_kind,
         credential_uid as key_value,
-        count(*) over (partition by issued_credential_uid) as n_candidates
+        count(*) over (partition by issued_credential_uid) as n_candidates,
+        null::double as seconds_apart
     from (
         select distinct issued_credential_uid, credential_uid
         from stg_activities
@@ -126,37 +135,54 @@ used as (
         'exact_key' as method,
         'credential' as key_kind,
         credential_uid as key_value,
-        1 as n_candidates
+        1 as n_candidates,
+        null::double as seconds_apart
     from stg_activities
     where credential_uid is not null
 ),
 
 -- Which token was shown is not logged, so one that fits is a candidate like an approval that fits.
+presented_counts as (
+    select node_id, count(distinct credential_id) as n_candidates
+    from int_credentials__presented
+    group by node_id
+),
+
 presented as (
     select
-        node_id as child_id,
-        credential_id as parent_id,
-        split_part(node_id, ':', 1) || '>credential' as kind,
+        fitting.node_id as child_id,
+        fitting.credential_id as parent_id,
+        split_part(fitting.node_id, ':', 1) || '>credential' as kind,
         'authority' as spine,
         'attribute_window' as method,
-        key_kind,
-        key_value,
-        array_length(list(distinct credential_id) over (partition by node_id)) as n_candidates
-    from int_credentials__presented
+        fitting.key_kind,
+        fitting.key_value,
+        presented_counts.n_candidates,
+        null::double as seconds_apart
+    from int_credentials__presented as fitting
+    join presented_counts on presented_counts.node_id = fitting.node_id
+),
+
+-- Two names of one approval (its id and its ticket) are one candidate.
+carried_counts as (
+    select node_id, key_kind, count(distinct approval_id) as n_candidates
+    from int_approvals__carried
+    group by node_id, key_kind
 ),
 
 carried as (
     select
-        node_id as child_id,
-        approval_id as parent_id,
-        split_part(node_id, ':', 1) || '>approval' as kind,
+        carrying.node_id as child_id,
+        carrying.approval_id as parent_id,
+        split_part(carrying.node_id, ':', 1) || '>approval' as kind,
         'authority' as spine,
-        method,
-        key_kind,
-        key_value,
-        -- Two names of one approval (its id and its ticket) are one candidate.
-        array_length(list(distinct approval_id) over (partition by node_id, key_kind)) as n_candidates
-    from int_approvals__carried
+        carrying.method,
+        carrying.key_kind,
+        carrying.key_value,
+        carried_counts.n_candidates,
+        null::double as seconds_apart
+    from int_approvals__carried as carrying
+    join carried_counts on carried_counts.node_id = carrying.node_id and carried_counts.key_kind = carrying.key_kind
 ),
 
 in_window as (
@@ -168,7 +194,8 @@ in_window as (
         'attribute_window' as method,
         'identity' as key_kind,
         key_value,
-        array_length(list(distinct approval_id) over (partition by node_id)) as n_candidates
+        count(*) over (partition by node_id) as n_candidates,
+        null::double as seconds_apart
     from int_approvals__in_window
 ),
 
@@ -181,7 +208,8 @@ issuance as (
         'exact_key' as method,
         'credential' as key_kind,
         issued_credential_uid as key_value,
-        1 as n_candidates
+        1 as n_candidates,
+        null::double as seconds_apart
     from stg_activities
     where issued_credential_uid is not null
 ),
@@ -211,27 +239,28 @@ copies as (
         'exact_key' as method,
         'shared_event' as key_kind,
         key_value,
-        1 as n_candidates
+        1 as n_candidates,
+        null::double as seconds_apart
     from numbered
     where node_id <> first_id
 )
 
 select * from exact_intent
-union all by name
+union all
 select * from by_trace
-union all by name
+union all
 select * from around
-union all by name
+union all
 select * from issued
-union all by name
+union all
 select * from used
-union all by name
+union all
 select * from presented
-union all by name
+union all
 select * from carried
-union all by name
+union all
 select * from in_window
-union all by name
+union all
 select * from issuance
-union all by name
+union all
 select * from copies

@@ -97,7 +97,7 @@ unused as (
 
 both_kinds as (
     select * from overreach
-    union all by name
+    union all
     select * from unused
 )
 

@@ -17,7 +17,7 @@ import duckdb
 import yaml
 from ultravires import registry
 from ultravires.build.duckdb_engine import DuckDBEngine
-from ultravires.build.reference import LINK_WEIGHTS, reference_tables, store_run_context
+from ultravires.build.reference import reference_tables, store_run_context
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, in_build_order, load_tables
 from ultravires.settings import Settings
 from ultravires.store.warehouse import Warehouse, open_warehouse
@@ -36,7 +36,11 @@ ASSUMED: Mapping[str, Sequence[Row]] = {
     "run_context": [
         {"as_of": "2026-10-10 00:00", "first_as_of": "2026-10-10 00:00", "clock_tolerance": "2 minutes"},
     ],
-    "link_weights": [{"method": method, "weight": weight} for method, weight in LINK_WEIGHTS.items()],
+    **{
+        name: rows.to_pylist()
+        for name, rows in reference_tables(Settings(), ()).items()
+        if name in ("identity_names", "link_weights", "severities", "vendor_prefixes")
+    },
 }
 """What stands in these tables when a case says nothing else."""
 

@@ -90,6 +90,14 @@ decided as (select distinct child_id from links where kind = 'tool_call>decision
 
 cut as (select distinct node_id from int_cycles),
 
+-- Taking a role and asking who one is are no acts of a tool.
+token_actions as (
+    select distinct int_nodes.action
+    from int_nodes
+    join vendor_prefixes on vendor_prefixes.says = 'token_service' and starts_with(int_nodes.action, vendor_prefixes.prefix)
+    where int_nodes.node_kind = 'activity'
+),
+
 judging_approvals as (
     select approval_id, tools
     from stg_approvals
@@ -122,7 +130,7 @@ missing as (
                 end,
                 case
                     when sliced.node_kind = 'activity' and sliced.intent_parent_id is null
-                        and array_length(judging_approvals.tools) > 0 and not regexp_matches(sliced.action, '^sts:')
+                        and array_length(judging_approvals.tools) > 0 and token_actions.action is null
                         then 'no tool call' || coalesce(': ' || doubts.tool_call_doubt, '')
                 end,
                 case
@@ -141,6 +149,7 @@ missing as (
     left join judging_approvals on judging_approvals.approval_id = sliced.approval_id
     left join stg_credentials on stg_credentials.credential_id = sliced.node_id
     left join cut on cut.node_id = sliced.node_id
+    left join token_actions on token_actions.action = sliced.action
 )
 
 select

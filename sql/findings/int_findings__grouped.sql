@@ -31,9 +31,15 @@ with named_hits as (
 ranked_hits as (
     select
         *,
-        row_number() over (partition by finding_id order by hit_at, message, identity_id, actor_uid, chain_id) as nth,
-        list_position(['informational', 'low', 'medium', 'high', 'critical'], severity) as severity_rank
+        row_number() over (partition by finding_id order by hit_at, message, identity_id, actor_uid, chain_id) as nth
     from named_hits
+),
+
+worst_severities as (
+    select ranked_hits.finding_id, max_by(severities.severity, severities.severity_rank) as severity
+    from ranked_hits
+    join severities on severities.severity = ranked_hits.severity
+    group by ranked_hits.finding_id
 ),
 
 first_hits as (
@@ -61,8 +67,7 @@ hit_facts as (
         finding_id,
         min(hit_at) as first_at,
         max(hit_at) as last_at,
-        max(score) as score,
-        max(severity_rank) as severity_rank
+        max(score) as score
     from ranked_hits
     group by finding_id
 ),
@@ -169,7 +174,7 @@ gathered as (
         first_identities.first.identity as identity_id,
         first_identities.first.actor as actor_uid,
         coalesce(hit_chains.first.chain, step_chains.chain_id) as chain_id,
-        list_extract(['informational', 'low', 'medium', 'high', 'critical'], hit_facts.severity_rank) as severity,
+        worst_severities.severity,
         coalesce(list_transform(first_hundred(evidence_facts.in_order), lambda item: item.id), []) as evidence_event_ids,
         coalesce(evidence_facts.n_evidence, 0) as n_evidence,
         coalesce(evidence_facts.evidence_classes, []) as evidence_classes,
@@ -190,6 +195,7 @@ gathered as (
     from first_hits
     join detectors on detectors.detector_id = first_hits.detector_id
     join hit_facts on hit_facts.finding_id = first_hits.finding_id
+    left join worst_severities on worst_severities.finding_id = first_hits.finding_id
     left join first_identities on first_identities.finding_id = first_hits.finding_id
     left join hit_chains on hit_chains.finding_id = first_hits.finding_id
     left join hit_gaps on hit_gaps.finding_id = first_hits.finding_id

@@ -63,6 +63,14 @@ known as (
     select credential_uid from used
     union
     select credential_uid from revoked
+),
+
+session_ids as (
+    select distinct known.credential_uid
+    from known
+    join vendor_prefixes
+        on vendor_prefixes.names = 'credential' and vendor_prefixes.says = 'session'
+        and starts_with(known.credential_uid, vendor_prefixes.prefix)
 )
 
 select
@@ -70,8 +78,8 @@ select
     known.credential_uid,
     case
         when issued.issues_session or issued.expires_at is not null or issued.role_arn is not null then 'session'
-        -- Its log calls it a session, or the id does: AWS gives temporary keys a prefix of their own.
-        when used.is_session or starts_with(known.credential_uid, 'ASIA') then 'session'
+        -- Its log calls it a session, or its id does.
+        when used.is_session or session_ids.credential_uid is not null then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,
@@ -96,3 +104,4 @@ from known
 left join issued on issued.credential_uid = known.credential_uid
 left join used on used.credential_uid = known.credential_uid
 left join revoked on revoked.credential_uid = known.credential_uid
+left join session_ids on session_ids.credential_uid = known.credential_uid

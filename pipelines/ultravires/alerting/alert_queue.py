@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 from ultravires_models.frameworks import load_frameworks
+from ultravires_models.hits import SEVERITIES
 
 from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.alerting.sink import ALERTS_FILE
@@ -93,7 +94,6 @@ order by named.finding_id, events.event_at, events.event_id
 
 # Bodies are made a page at a time, so that a first run over a year of logs does not hold them all.
 _PAGE = 500
-_SEVERITIES = ["informational", "low", "medium", "high", "critical"]
 
 Due = tuple[str, int, str, str, int]
 
@@ -112,7 +112,7 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
 
     Returns how many rows were added (an alert for two sinks is two rows).
     """
-    parameters = {"local": ALERTS_FILE, "severities": _SEVERITIES, "sinks": sorted(sinks)}
+    parameters = {"local": ALERTS_FILE, "severities": list(SEVERITIES), "sinks": sorted(sinks)}
     due: list[Due] = con.execute(_DUE, parameters).fetchall()
     row = fetch_row(con, "select as_of from run_context")
     if row is None:

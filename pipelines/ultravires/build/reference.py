@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from ultravires_models.hits import SEVERITIES
 
 from ultravires.reading.column_values import USUAL_IPV4, mended
 from ultravires.schema import UTC_MICROS
@@ -34,6 +35,10 @@ _PERMISSION_ACTIONS = _PACKAGE / "permission_actions.csv"
 """What manages permissions elsewhere than in AWS, in the logs' own words, with the system and what it changes."""
 _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
+_IDENTITY_NAMES = _PACKAGE / "identity_names.csv"
+"""What the name of an identity says of it, by regular expressions: a person, or no service whatever a log calls it."""
+_VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
+"""What the beginning of a vendor's id of a credential, of an action or of a resource says of it."""
 
 
 def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa.Table]:
@@ -42,6 +47,9 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
         "iam_actions": _iam_actions(),
         "privileged_actions": _patterns("action_like", {*settings.privileged_actions, *permission_actions()}),
         "provider_services": _patterns("actor_like", _first_column(_PROVIDER_SERVICES)),
+        "identity_names": _packaged(_IDENTITY_NAMES, ("name_pattern", "says")),
+        "vendor_prefixes": _packaged(_VENDOR_PREFIXES, ("names", "prefix", "says")),
+        "severities": _severities(),
         "crown_jewels": _patterns("resource_like", settings.crown_jewels),
         "identity_aliases": _identity_aliases(settings),
         "declared_identities": _declared_identities(settings),
@@ -57,6 +65,9 @@ REFERENCE_NAMES = (
     "iam_actions",
     "privileged_actions",
     "provider_services",
+    "identity_names",
+    "vendor_prefixes",
+    "severities",
     "crown_jewels",
     "identity_aliases",
     "declared_identities",
@@ -128,6 +139,18 @@ def permission_actions() -> list[str]:
 def _first_column(path: Path) -> list[str]:
     with path.open(encoding="utf-8", newline="") as file:
         return [row[0] for row in csv.reader(file)][1:]
+
+
+def _packaged(path: Path, columns: tuple[str, ...]) -> pa.Table:
+    """These columns of a packaged file; its other columns say where a row comes from and why."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
+    return _table(dict.fromkeys(columns, pa.string()), rows)
+
+
+def _severities() -> pa.Table:
+    ranks = [(severity, rank) for rank, severity in enumerate(SEVERITIES, start=1)]
+    return _table({"severity": pa.string(), "severity_rank": pa.int32()}, ranks)
 
 
 def _iam_actions() -> pa.Table:

@@ -22,7 +22,7 @@ from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
 LAYERS = ("staging", "linking", "chains", "marts", "findings")
-"""Folders of SQL files, in the order in which they may read each other: a table reads its own layer or an earlier one."""
+"""Folders of SQL files, in the order of reading: a table reads tables of its own layer and of those before it."""
 
 
 @dataclass(frozen=True)

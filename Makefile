@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := .ultravires
 
-.PHONY: help install demo dev test lint types stress bench docs constraints clean
+.PHONY: help install demo dev test lint types stress spark bench docs constraints clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -38,6 +38,9 @@ types: install
 
 stress: install ## the long randomised runs
 	@$(BIN)/pytest -n 2 -m stress
+
+spark: install ## the SQL tables on Spark, beside DuckDB (Java 17 and the extra `spark`)
+	@$(BIN)/pytest -m spark
 
 bench: install ## the ratios of docs/performance.md (half an hour)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python bench/ingest.py

@@ -26,9 +26,14 @@ with tallied as (
     group by chain_id
 ),
 
+step_gaps as (
+    select chain_id, unnest(gaps) as gap
+    from chain_steps
+),
+
 gaps as (
     select chain_id, list_sort(list(distinct gap)) as gaps
-    from (select chain_id, unnest(gaps) as gap from chain_steps)
+    from step_gaps
     group by chain_id
 ),
 

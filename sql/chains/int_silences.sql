@@ -8,6 +8,11 @@ with heard as (
     select log, event_hour from pruned_hours
 ),
 
+expected as (
+    select distinct log, max_silence
+    from source_expectations
+),
+
 stretches as (
     select
         heard.log,
@@ -19,5 +24,5 @@ stretches as (
 
 select stretches.log, stretches.silent_from, stretches.silent_until
 from stretches
-join (select distinct log, max_silence from source_expectations) as expected on expected.log = stretches.log
+join expected on expected.log = stretches.log
 where stretches.silent_until - stretches.silent_from > expected.max_silence

@@ -72,9 +72,14 @@ hit_facts as (
     group by finding_id
 ),
 
+gaps_of_hits as (
+    select finding_id, unnest(gaps) as gap
+    from ranked_hits
+),
+
 hit_gaps as (
     select finding_id, list_sort(list(distinct gap)) as gaps
-    from (select finding_id, unnest(gaps) as gap from ranked_hits)
+    from gaps_of_hits
     group by finding_id
 ),
 

@@ -66,12 +66,14 @@ identified as (
 ),
 
 -- A credential may serve many acts, but one act that the approval does not list is none of the approved.
+patterns as (
+    select approval_id, identity_id, unnest(actions) as pattern
+    from windows
+),
+
 listed as (
-    select
-        approval_id,
-        identity_id,
-        as_like(pattern) as pattern_like
-    from (select approval_id, identity_id, unnest(actions) as pattern from windows)
+    select approval_id, identity_id, as_like(pattern) as pattern_like
+    from patterns
 ),
 
 acted as (select distinct identity_id, action from identified where action is not null),

@@ -2,13 +2,18 @@
 -- build: full
 -- why: not every system can name the role it grants; AWS appends a code of its own to the roles of Identity Center, so an approval lists a pattern
 
-with approved as (
+with listed as (
+    select approval_id, unnest(roles) as role
+    from stg_approvals
+),
+
+approved as (
     select
         approval_id,
         role,
         contains(role, '*') or contains(role, '?') as is_pattern,
         as_like(role) as role_like
-    from (select approval_id, unnest(roles) as role from stg_approvals)
+    from listed
 ),
 
 seen as (

@@ -108,6 +108,12 @@ around as (
     from int_tool_calls__around_activities
 ),
 
+issuing_pairs as (
+    select distinct issued_credential_uid, credential_uid
+    from stg_activities
+    where issued_credential_uid is not null and credential_uid is not null and issued_credential_uid <> credential_uid
+),
+
 issued as (
     select
         'credential:' || issued_credential_uid as child_id,
@@ -119,11 +125,7 @@ issued as (
         credential_uid as key_value,
         count(*) over (partition by issued_credential_uid) as n_candidates,
         null::double as seconds_apart
-    from (
-        select distinct issued_credential_uid, credential_uid
-        from stg_activities
-        where issued_credential_uid is not null and credential_uid is not null and issued_credential_uid <> credential_uid
-    )
+    from issuing_pairs
 ),
 
 used as (

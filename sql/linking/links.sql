@@ -14,19 +14,17 @@ with weighed as (
     join link_weights on link_weights.method = candidates.method
 ),
 
-distinct_links as (
-    select *
-    from (
-        select
-            *,
-            row_number() over (
-                partition by child_id, parent_id, kind, method
-                order by confidence desc, n_candidates, key_kind, key_value
-            ) as nth
-        from weighed
-    )
-    where nth = 1
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by child_id, parent_id, kind, method
+            order by confidence desc, n_candidates, key_kind, key_value
+        ) as nth
+    from weighed
 ),
+
+distinct_links as (select * from numbered where nth = 1),
 
 placed as (
     select

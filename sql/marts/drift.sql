@@ -15,9 +15,14 @@ beyond as (
     where is_outside_actions or is_outside_resources
 ),
 
+resources_beyond as (
+    select approved_identity_id, actor_uid, action, unnest(resource_uids) as resource_uid
+    from beyond
+),
+
 beyond_resources as (
     select approved_identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
-    from (select approved_identity_id, actor_uid, action, unnest(resource_uids) as resource_uid from beyond)
+    from resources_beyond
     group by approved_identity_id, actor_uid, action
 ),
 

@@ -44,12 +44,14 @@ names as (
     group by identity_id
 ),
 
+shown as (select distinct identity_id, credential_uid from seen),
+
 key_holders as (
-    select distinct seen.identity_id
-    from (select distinct identity_id, credential_uid from seen) as seen
+    select distinct shown.identity_id
+    from shown
     join vendor_prefixes
         on vendor_prefixes.names = 'credential' and vendor_prefixes.says = 'static'
-        and starts_with(seen.credential_uid, vendor_prefixes.prefix)
+        and starts_with(shown.credential_uid, vendor_prefixes.prefix)
 ),
 
 provider_owned as (

@@ -30,19 +30,17 @@ acts as (
         and (chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:')))
 ),
 
+listed as (
+    select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from stg_approvals
+    union all
+    select approval_id, 'resource', unnest(resources) from stg_approvals
+    union all
+    select approval_id, 'tool', unnest(tools) from stg_approvals
+),
+
 patterns as (
-    select
-        approval_id,
-        pattern_kind,
-        pattern,
-        as_like(pattern) as pattern_like
-    from (
-        select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from stg_approvals
-        union all
-        select approval_id, 'resource', unnest(resources) from stg_approvals
-        union all
-        select approval_id, 'tool', unnest(tools) from stg_approvals
-    )
+    select approval_id, pattern_kind, pattern, as_like(pattern) as pattern_like
+    from listed
 ),
 
 distinct_actions as (

@@ -31,8 +31,8 @@ class Relation:
 
     `columns` are the columns that a rule may name, with DuckDB's types in lower case. Where `raw_column` is set, the
     fields of detections are dot paths into that JSON text instead, and `columns` serve subjects, evidence and messages.
-    The `*_sql` attributes are expressions over the columns. `row_kind` and `row_uid_sql` name the subject of a row whose
-    own subject is null. If `is_by_hour`, only hours in touched_hours are read.
+    The `*_sql` attributes are expressions over the columns. `row_kind` and `row_uid_sql` name the subject of a row
+    whose own subject is null. If `is_by_hour`, only hours in touched_hours are read.
     """
 
     product: str

@@ -14,8 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.column_values import USUAL_IPV4, mended
 from ultravires.build.table_schemas import table_schemas
+from ultravires.reading.column_values import USUAL_IPV4, mended
 from ultravires.settings import Settings
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse

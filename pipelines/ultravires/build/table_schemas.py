@@ -1,8 +1,8 @@
 """What every table holds: one .yml a table, beside its .sql or, where no SQL makes it, in the folder of what does.
 
 sql/loaded holds what the loader writes, sql/reference what the configuration and packaged data say, sql/runs what a run
-writes of itself and of what it found. The page of tables, the unique-key checks, Dagster's column schemas, the published
-list, the relations of rules and the tables of an empty home all come from here.
+writes of itself and of what it found. The page of tables, the unique-key checks, Dagster's column schemas, the
+published list, the relations of rules and the tables of an empty home all come from here.
 """
 
 import re
@@ -111,9 +111,6 @@ def load_schemas(root: Path) -> dict[str, TableSchema]:
         if path.stem in files:
             raise ConfigError(f"{path}: another folder describes {path.stem} already; a table has one .yml")
         files[path.stem] = path, _read(path)
-    for path in sorted(root.glob("*/*.sql")):
-        if path.stem not in files or files[path.stem][0].parent != path.parent:
-            raise ConfigError(f"{path}: {path.stem}.yml is missing beside it; say key and columns there")
     return {name: _schema(path, file, files) for name, (path, file) in files.items()}
 
 
@@ -170,11 +167,12 @@ def _column(path: Path, name: str, column: _Column) -> Column:
     kind = column.type
     if path.stem == "events":
         if kind is not None or name not in EVENTS.names:
-            raise ConfigError(f"{path}: {name}: names and types of events stand in ultravires/schema.py; give its meaning")
+            raise ConfigError(
+                f"{path}: {name}: names and types of events stand in ultravires/schema.py; give its meaning"
+            )
         kind = duckdb_type(EVENTS.field(name).type)
     if kind is None:
         raise ConfigError(f"{path}: {name}: type is missing")
     if not column.meaning.endswith("."):
         raise ConfigError(f"{path}: {name}: meaning is no sentence; end it with a full stop")
     return Column(name, kind.removesuffix(_NOT_NULL), column.meaning, kind.endswith(_NOT_NULL))
-

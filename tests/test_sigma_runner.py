@@ -55,7 +55,6 @@ def test_every_relation_gives_the_columns_of_hits(tmp_path: Path, relation: Rela
     rule = make_rule(tmp_path, "a", relation, {"s": {f"{field}|exists": True}, "condition": "s"})
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        con.execute("CREATE TABLE run_context AS SELECT now() AS as_of")
         for table in RELATIONS:
             create_relation(con, table, [])
         answer = con.sql(compile_rules([rule], relation)).to_arrow_table()

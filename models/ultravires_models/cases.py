@@ -87,13 +87,13 @@ def failed_cases(rule: Rule, cases: Sequence[Case], relations: Sequence[Relation
     statement = compile_rules([rule], rule.relation)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        con.execute(f"CREATE TEMP TABLE run_context AS SELECT TIMESTAMPTZ '{_ANY_TIME}' AS as_of")
         for relation in relations:
             _create_table(con, relation)
         return [case.name for case in cases if _fires(con, rule, statement, case) != case.fires]
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+    con.execute(f"CREATE TEMP TABLE IF NOT EXISTS run_context AS SELECT TIMESTAMPTZ '{_ANY_TIME}' AS as_of")
     columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in relation.columns.items())
     con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(relation.table)} ({columns})")
 

@@ -8,8 +8,8 @@ from ultravires_models.errors import RuleError
 
 ColumnKind = Literal["text", "list", "bool", "number", "time", "other"]
 
-RUN_TIME = "(SELECT as_of FROM run_context)"
-"""The time of a hit whose row has none: that of the run."""
+RUN_TIME = "coalesce((SELECT as_of FROM run_context), now())"
+"""The time of a hit whose row has none: as of which the run judges, and the clock's in a home without events."""
 NO_TEXT = "NULL::VARCHAR"
 NO_LIST = "[]::VARCHAR[]"
 _KINDS: Mapping[str, ColumnKind] = {
@@ -81,12 +81,15 @@ def table_relation(
 ) -> Relation:
     """The relation `ultravires/<table>`. What is not given follows from the columns:
 
-    time: the first column that is a time and not event_hour, else the run's; hour: event_hour, else that of the time;
-    row_uid: the columns of the key, else all; evidence: evidence_event_ids, else event_ids, else event_id; identity,
-    actor, chain and gaps: the columns of these names. An expression for evidence gives a list, or names a column.
+    time: the first column that is a time and not event_hour, and the run's where that is null; hour: event_hour, else
+    that of the time; row_uid: the columns of the key, else all; evidence: evidence_event_ids, else event_ids, else
+    event_id; identity, actor, chain and gaps: the columns of these names. An expression for evidence gives a list, or
+    names a column.
     """
     times = [name for name, kind in columns.items() if kind == "timestamptz" and name != "event_hour"]
-    hit_at = time or (times[0] if times else RUN_TIME)
+    hit_at = time or (times[0] if times else "NULL")
+    if not is_by_hour:  # a touched hour has a time of its own, and none may become stale with the run's
+        hit_at = f"coalesce({hit_at}, {RUN_TIME})"
     proof = evidence or next((name for name in _EVIDENCE if name in columns), NO_LIST)
 
     def column(name: str, otherwise: str) -> str:

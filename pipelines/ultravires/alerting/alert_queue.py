@@ -26,15 +26,8 @@ from ultravires_models.hits import SEVERITIES
 
 from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.build.table_schemas import table_schemas
 from ultravires.store.queries import fetch_row
-
-_ALERTS_DDL = """
-create table if not exists alerts(
-    alert_id varchar not null, finding_id varchar, revision integer not null, sink varchar not null,
-    activity_id integer not null, state varchar not null, n_attempts integer not null, last_error varchar,
-    created_at timestamptz not null, sent_at timestamptz, next_attempt_at timestamptz, chain_id varchar,
-    severity varchar, evidence_classes varchar[], run_id varchar, body varchar not null)
-"""
 
 _DUE = """
 with told as (
@@ -99,7 +92,7 @@ Due = tuple[str, int, str, str, int]
 
 
 def create_alerts_table(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(_ALERTS_DDL)
+    con.execute(table_schemas()["alerts"].create_sql())
 
 
 def alert_id_of(finding_id: str, revision: int, facts_hash: str) -> str:

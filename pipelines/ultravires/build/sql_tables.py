@@ -7,7 +7,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from typing import Literal
 
 import duckdb
 
+from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
@@ -60,7 +60,7 @@ def load_macros(root: Path) -> str:
 
 
 def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
-    header = dict(re.findall(r"^-- (grain|build|why): (.+)$", text, re.MULTILINE))
+    header = read_header(text)
     missing = [key for key in ("grain", "build", "why") if key not in header]
     if missing:
         raise ConfigError(f"{name}.sql: the header lacks {', '.join('-- ' + key + ':' for key in missing)}")

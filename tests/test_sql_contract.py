@@ -4,6 +4,7 @@ on the events and not on how and when they came.
 
 import json
 import random
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,10 @@ OUT_OF_REACH = {
 }
 """Tables that the random world leaves empty, each with the reason."""
 
+VENDOR_WORDS = re.compile(
+    r"aws|amazon|arn:|sts:|iam:|akia|asia|google|gcp|gserviceaccount|azure|microsoft|entra|okta|k8s|kubernetes|github|vault|teleport",
+    re.IGNORECASE,
+)
 LONGEST_WAY = 16
 """Each step makes something that a later one needs whole: keys, links, paths, steps, facts, drift, hits."""
 SEEDS = (2, 5, 8)
@@ -83,6 +88,21 @@ def test_no_cte_bears_the_name_of_a_table(name: str) -> None:
     known = {*table_schemas(), "hits"}
     names = set(cte_names(syntax(tables()[name].sql)))
     assert names & known == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_text_in_sql_is_a_word_of_one_vendor(path: Path) -> None:
+    """How a vendor writes its ids, actions and names stands in packaged tables, beside the vendor and the reason."""
+    text = re.sub(r"--.*", "", path.read_text(encoding="utf-8"))
+    assert [literal for literal in re.findall(r"'([^']*)'", text) if VENDOR_WORDS.search(literal)] == []
+
+
+def test_each_macro_is_used_by_several_files() -> None:
+    """What only one file asks stands in that file."""
+    macros = re.findall(r"temp macro (\w+)\(", (sql_root() / "macros.sql").read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in FILES]
+    assert macros
+    assert [name for name in macros if sum(f"{name}(" in text for text in texts) < 2] == []
 
 
 def test_no_file_reads_a_later_layer() -> None:

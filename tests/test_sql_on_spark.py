@@ -1,4 +1,4 @@
-"""Every SQL table means the same on Spark: the cases of tests/sql, translated and run there. Started by `make spark`."""
+"""Every SQL table means the same on Spark: the cases of tests/sql, run there. Started by `make spark`."""
 
 import shutil
 from collections.abc import Sequence

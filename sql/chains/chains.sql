@@ -20,7 +20,7 @@ with tallied as (
         max(n_hops) as max_hops,
         min(confidence) as confidence,
         bool_and(is_accounted) filter (where node_kind = 'activity') as is_accounted,
-        list_sort(list(distinct actor_uid) filter (where actor_uid is not null)) as actor_uids,
+        case when count(actor_uid) > 0 then list_sort(list(distinct actor_uid) filter (where actor_uid is not null)) end as actor_uids,
         list_sort(list(distinct log)) as logs
     from chain_steps
     group by chain_id

@@ -5,7 +5,7 @@
 with expected as (
     select
         log,
-        list_sort(list(distinct evidence_kind) filter (where evidence_kind is not null)) as evidence_kinds,
+        case when count(evidence_kind) > 0 then list_sort(list(distinct evidence_kind) filter (where evidence_kind is not null)) end as evidence_kinds,
         max(expected_delay) as expected_delay,
         max(max_silence) as max_silence
     from source_expectations

@@ -41,15 +41,21 @@ judged as (
     cross join run_context
 ),
 
-bound as (
-    select
-        chain_id,
-        bool_or(is_other_network) as is_moved,
-        list_sort(list(distinct event_id) filter (where is_other_network)) as moved_event_ids,
-        list_sort(list(distinct event_id) filter (where not is_other_network)) as stayed_event_ids
+uses as (
+    select chain_id, event_id, is_other_network
     from step_facts
     where is_other_network is not null
-    group by chain_id
+),
+
+moved as (select distinct chain_id from uses where is_other_network),
+
+-- What shows it: the uses from elsewhere, and where there is none, those from where it was issued.
+bound as (
+    select uses.chain_id, bool_or(uses.is_other_network) as is_moved, list_sort(list(distinct uses.event_id)) as event_ids
+    from uses
+    left join moved on moved.chain_id = uses.chain_id
+    where uses.is_other_network or moved.chain_id is null
+    group by uses.chain_id
 )
 
 select
@@ -57,9 +63,9 @@ select
     case when bool_or(not is_short) then 'fail' when bool_and(coalesce(is_short, false)) then 'pass' else 'unknown' end as short_lived,
     case when bool_or(not is_ended) then 'fail' when bool_and(coalesce(is_ended, false)) then 'pass' else 'unknown' end as ended,
     case when any_value(bound.is_moved) then 'fail' when any_value(bound.is_moved) is not null then 'pass' else 'unknown' end as bound,
-    list_sort(list(distinct issued_event_id) filter (where issued_event_id is not null)) as issue_event_ids,
-    list_sort(list(distinct revoked_event_id) filter (where revoked_event_id is not null)) as revoke_event_ids,
-    coalesce(any_value(bound.moved_event_ids), any_value(bound.stayed_event_ids), []) as network_event_ids
+    coalesce(list_sort(list(distinct issued_event_id) filter (where issued_event_id is not null)), []) as issue_event_ids,
+    coalesce(list_sort(list(distinct revoked_event_id) filter (where revoked_event_id is not null)), []) as revoke_event_ids,
+    coalesce(any_value(bound.event_ids), []) as network_event_ids
 from judged
 left join bound on bound.chain_id = judged.chain_id
 group by judged.chain_id

@@ -74,13 +74,6 @@ KEY_ROLES = ("names", "uses", "carries")
 """names: this event defines the thing. uses: it refers to it. carries: an attribute that travelled with it."""
 
 
-def in_views(columns: pa.Schema) -> pa.Schema:
-    """The same columns, but `raw` as views of texts, so that a record stays where it was read. Arrow writes such a
-    column, and can do little else with it.
-    """
-    return columns.set(columns.get_field_index("raw"), columns.field("raw").with_type(pa.string_view()))
-
-
 def duckdb_type(kind: pa.DataType) -> str:
     """DuckDB's name, in lower case, of the Arrow type of a column of `events`."""
     if pa.types.is_list(kind):

@@ -107,7 +107,7 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
     """
     parameters = {"local": ALERTS_FILE, "severities": list(SEVERITIES), "sinks": sorted(sinks)}
     due: list[Due] = con.execute(_DUE, parameters).fetchall()
-    row = fetch_row(con, "select as_of from run_context")
+    row = fetch_row(con, "select coalesce(as_of, now()) from run_context")
     if row is None:
         return 0
     titles = {name: entry.title for name, entry in load_frameworks().items()}

@@ -1,8 +1,8 @@
 """What the records of a file became, gathered row by row and turned into Arrow a batch at a time.
 
-Each record is written back as JSON once, into one growing buffer, and its decoded value is let go at once: holding
-thousands of decoded records costs more time than decoding them. What names a secret is then looked for in all rows
-with one vectorised search, and only those rows are taken apart again.
+A plain record (`reading.plain_records`) is kept as it was written. Any other is written back as JSON once, and its
+decoded value is let go at once: holding thousands of decoded records costs more time than decoding them. What names a
+secret is then looked for in all of these with one vectorised search, and only those found are taken apart again.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.plain_records import Record
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
 from ultravires.reading.splitting import KEPT_BYTES
@@ -78,6 +79,11 @@ class Texts:
             raise
         self.ends.append(len(self.data))
 
+    def add(self, data: bytes) -> None:
+        """Append JSON that is written already."""
+        self.data += data
+        self.ends.append(len(self.data))
+
     def to_arrow(self) -> pa.LargeStringArray:
         count = len(self.ends) - 1
         return pa.LargeStringArray.from_buffers(count, pa.py_buffer(self.ends), pa.py_buffer(self.data))
@@ -97,8 +103,11 @@ class Rows:
     offsets: list[int] = field(default_factory=list)
     raws: Texts = field(default_factory=Texts)
     raw_hashes: list[str] = field(default_factory=list)
+    unchecked: list[int] = field(default_factory=list)
+    """Places of the kept records that may hold secrets; plain ones hold none."""
+    unchecked_details: list[int] = field(default_factory=list)
     bracketed: list[int] = field(default_factory=list)
-    """Places of the kept records with so many brackets that they may be nested too deeply."""
+    """Places of the unchecked records with so many brackets that they may be nested too deeply."""
     quarantined: list[Quarantined] = field(default_factory=list)
     n_raw_bytes: int = 0
     n_records: int = 0
@@ -129,23 +138,23 @@ class RowBuilder:
         if frame.reason is not None:
             self._quarantine(record_no, frame.offset, frame.reason, frame.data)
             return
-        n_details, at = len(rows.details.ends), len(rows.raws.data)
+        n_details = len(rows.details.ends)
         try:
+            read = frame
             if self.named_fields is not None:
-                frame, read = self._without_named_fields(frame, self.named_fields), frame
-            events = list(self.source.events(frame.value, self.options))
-            if self.named_fields is not None and frame is not read:
+                frame = self._without_named_fields(frame, self.named_fields)
+            events = list(self.source.read(frame.value, self.options))
+            if frame is not read:
                 self._keep_hashes(read, events)
             if not events:
                 rows.n_ignored += 1
                 return
             for event in events:
                 rows.details.add_json(event.detail)
-            rows.raws.add_json(frame.value)
-            if rows.raws.data.find(_QUOTE_IN_STRING, at) >= 0:
-                self._redact_columns(events)
-            if rows.raws.data.count(b"{", at) + rows.raws.data.count(b"[", at) > self.options.max_depth:
-                rows.bracketed.append(len(rows.record_nos))
+            if isinstance(frame.value, Record):
+                rows.raws.add(frame.data)
+            else:
+                self._add_unchecked(frame.value, events)
         except NotParsed as error:
             self._refuse(record_no, frame, str(error))
         except RecursionError:
@@ -156,6 +165,20 @@ class RowBuilder:
             self._keep(record_no, frame, events)
             return
         _cut_back(rows.details, n_details)
+
+    def _add_unchecked(self, value: Any, events: list[Event]) -> None:
+        """Writes a record back that was decoded whole, and notes it to be looked at for secrets."""
+        rows = self.rows
+        at = len(rows.raws.data)
+        rows.raws.add_json(value)
+        if rows.raws.data.find(_QUOTE_IN_STRING, at) >= 0:
+            self._redact_columns(events)
+        place = len(rows.record_nos)
+        rows.unchecked.append(place)
+        if rows.raws.data.count(b"{", at) + rows.raws.data.count(b"[", at) > self.options.max_depth:
+            rows.bracketed.append(place)
+        n_details = len(rows.details.ends) - 1
+        rows.unchecked_details += range(n_details - len(events), n_details)
 
     def _redact_columns(self, events: list[Event]) -> None:
         """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
@@ -168,11 +191,6 @@ class RowBuilder:
             event.resource_uids = [redact(uid) for uid in event.resource_uids]
             event.keys = [(kind, redact(value), role) for kind, value, role in event.keys]
 
-    def ignore(self, count: int) -> None:
-        """Counts records that hold no event."""
-        self.rows.n_records += count
-        self.rows.n_ignored += count
-
     def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
         hidden = named_fields.hide(frame.value)
         return frame if hidden is frame.value else frame._replace(value=hidden)
@@ -180,7 +198,7 @@ class RowBuilder:
     def _keep_hashes(self, read: Frame, events: list[Event]) -> None:
         """Arguments are hashed before redaction, so that logs which redact otherwise still agree on them."""
         if any(event.args_hash for event in events):
-            whole = list(self.source.events(read.value, self.options))
+            whole = list(self.source.read(read.value, self.options))
             for event, before in zip(events, whole, strict=False):
                 event.args_hash = before.args_hash if len(events) == len(whole) else None
 
@@ -201,7 +219,8 @@ class RowBuilder:
     def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
         """Into quarantine with its secrets taken out, as a record that decoded."""
         try:
-            raw = _encode(self.redactor.redact(frame.value))
+            is_plain = isinstance(frame.value, Record)
+            raw = frame.data if is_plain else _encode(self.redactor.redact(frame.value))
         except (NotParsed, RecursionError):
             reason, raw = "nested too deeply", frame.data
         self._quarantine(record_no, frame.offset, reason, raw)
@@ -212,12 +231,12 @@ class RowBuilder:
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
         rows = self.rows
-        raws, too_deep = self._redacted(rows.raws.to_arrow(), rows.bracketed)
+        raws, too_deep = self._redacted(rows.raws.to_arrow(), rows.unchecked, rows.bracketed)
         for place in too_deep:
             self._quarantine(
                 rows.record_nos[place], rows.offsets[place], "nested too deeply", raws[place].as_py().encode()
             )
-        details, _ = self._redacted(rows.details.to_arrow(), ())
+        details, _ = self._redacted(rows.details.to_arrow(), rows.unchecked_details, ())
         table = self._table(rows, raws, details)
         if too_deep:
             is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
@@ -226,17 +245,13 @@ class RowBuilder:
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
         return Batch(table, quarantined, rows.n_records, rows.n_ignored)
 
-    def redacted(self, texts: pa.Array) -> pa.Array:
-        """JSON texts, none of them nested too deeply, without secrets."""
-        return self._redacted(texts, ())[0]
-
-    def _redacted(self, texts: pa.Array, also: Sequence[int]) -> tuple[pa.Array, list[int]]:
-        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
-        nested too deeply.
+    def _redacted(self, texts: pa.Array, unchecked: Sequence[int], also: Sequence[int]) -> tuple[pa.Array, list[int]]:
+        """The same JSON texts, those at the places `unchecked` without secrets; and the places of those (looked at for
+        secrets, or `also`) that are nested too deeply.
         """
         too_deep: list[int] = []
         places, clean = [], []
-        for place in sorted({*self.redactor.suspects(texts), *also}):
+        for place in sorted({*self._suspects(texts, unchecked), *also}):
             try:
                 value = _decode(texts[place].as_py())
                 redacted = self.redactor.redact(value)
@@ -250,6 +265,13 @@ class RowBuilder:
             return texts, too_deep
         mask = pc.is_in(pa.array(range(len(texts)), pa.int64()), pa.array(places, pa.int64()))
         return pc.replace_with_mask(texts, mask, pa.array(clean, texts.type)), too_deep
+
+    def _suspects(self, texts: pa.Array, unchecked: Sequence[int]) -> list[int]:
+        if not unchecked:
+            return []
+        if len(unchecked) == len(texts):
+            return self.redactor.suspects(texts)
+        return [unchecked[place] for place in self.redactor.suspects(texts.take(pa.array(unchecked, pa.int64())))]
 
     def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
         count = len(rows.events)

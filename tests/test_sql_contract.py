@@ -18,6 +18,7 @@ from sql_climb import climb, on_spines, primary_parents
 from sql_world import AS_OF, random_events
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import sql_tables
+from ultravires.build.reference import reference_tables
 from ultravires.build.sql_tables import LAYERS, TOUCHED_HOURS
 from ultravires.build.table_schemas import table_schemas
 from ultravires.registry import sql_root
@@ -95,6 +96,14 @@ def test_no_text_in_sql_is_a_word_of_one_vendor(path: Path) -> None:
     """How a vendor writes its ids, actions and names stands in packaged tables, beside the vendor and the reason."""
     text = re.sub(r"--.*", "", path.read_text(encoding="utf-8"))
     assert [literal for literal in re.findall(r"'([^']*)'", text) if VENDOR_WORDS.search(literal)] == []
+
+
+def test_no_vendor_prefix_begins_with_another_that_says_the_same() -> None:
+    """A word that two of them fitted would make two rows of the one that it is joined to."""
+    rows = reference_tables(Settings(), ())["vendor_prefixes"].to_pylist()
+    pairs = [(a, b) for a in rows for b in rows if a is not b and (a["names"], a["says"]) == (b["names"], b["says"])]
+    assert rows
+    assert [a["prefix"] for a, b in pairs if a["prefix"].startswith(b["prefix"])] == []
 
 
 def test_each_macro_is_used_by_several_files() -> None:

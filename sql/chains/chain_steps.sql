@@ -25,23 +25,14 @@ both_spines as (
     select
         node.*,
         intent.root_id as intent_root_id,
-        intent.root_kind as intent_root_kind,
-        intent.root_is_bounded as intent_is_bounded,
         intent.parent_id as intent_parent_id,
         intent.confidence as intent_confidence,
-        coalesce(intent.depth, 0) as intent_depth,
         coalesce(intent.is_granted, false) as intent_is_granted,
-        intent.approval_id as intent_approval_id,
-        intent.approval_ends_at as intent_approval_ends_at,
         authority.root_id as authority_root_id,
-        authority.root_kind as authority_root_kind,
-        authority.root_is_bounded as authority_is_bounded,
         authority.parent_id as authority_parent_id,
         authority.confidence as authority_confidence,
         coalesce(authority.depth, 0) as authority_depth,
         coalesce(authority.is_granted, false) as authority_is_granted,
-        authority.approval_id as authority_approval_id,
-        authority.approval_ends_at as authority_approval_ends_at,
         coalesce(authority.n_credentials, 0) as n_hops
     from int_nodes as node
     left join paths as intent on intent.node_id = node.node_id and intent.spine = 'intent'
@@ -62,21 +53,18 @@ chosen as (
 
 rooted as (
     select
-        *,
-        case spine when 'intent' then intent_root_id when 'authority' then authority_root_id else node_id end as root_id,
-        case spine when 'intent' then intent_root_kind when 'authority' then authority_root_kind else node_kind end as root_kind,
-        case spine when 'intent' then intent_is_bounded when 'authority' then authority_is_bounded else true end as root_is_bounded,
-        case spine when 'intent' then intent_parent_id when 'authority' then authority_parent_id end as parent_id,
-        case spine when 'intent' then intent_depth when 'authority' then authority_depth else 0 end as depth,
-        case spine when 'intent' then intent_approval_id when 'authority' then authority_approval_id end as approval_id,
-        case spine when 'intent' then intent_approval_ends_at when 'authority' then authority_approval_ends_at end as approval_ends_at,
-        case spine when 'intent' then intent_confidence when 'authority' then authority_confidence else 1.0 end as confidence,
-        coalesce(
-            (spine = 'intent' and intent_is_granted and intent_confidence >= 0.5)
-            or (spine = 'authority' and authority_is_granted and authority_confidence >= 0.5),
-            false
-        ) as is_accounted
+        chosen.*,
+        coalesce(paths.root_id, chosen.node_id) as root_id,
+        coalesce(paths.root_kind, chosen.node_kind) as root_kind,
+        coalesce(paths.root_is_bounded, true) as root_is_bounded,
+        paths.parent_id,
+        coalesce(paths.depth, 0) as depth,
+        paths.approval_id,
+        paths.approval_ends_at,
+        coalesce(paths.confidence, 1.0) as confidence,
+        coalesce(paths.is_granted and paths.confidence >= 0.5, false) as is_accounted
     from chosen
+    left join paths on paths.node_id = chosen.node_id and paths.spine = chosen.spine
 ),
 
 sliced as (
@@ -89,19 +77,6 @@ copies as (select distinct child_id from links where kind = 'same_event'),
 decided as (select distinct child_id from links where kind = 'tool_call>decision'),
 
 cut as (select distinct node_id from int_cycles),
-
--- Taking a role and asking who one is are no acts of a tool.
-token_actions as (
-    select distinct int_nodes.action
-    from int_nodes
-    join vendor_prefixes on vendor_prefixes.says = 'token_service' and starts_with(int_nodes.action, vendor_prefixes.prefix)
-    where int_nodes.node_kind = 'activity'
-),
-
-judging_approvals as (
-    select approval_id, tools
-    from stg_approvals
-),
 
 doubts as (
     select
@@ -129,8 +104,9 @@ missing as (
                         then 'no decision' || coalesce(': ' || doubts.decision_doubt, '')
                 end,
                 case
+                    -- Taking a role and asking who one is are no acts of a tool.
                     when sliced.node_kind = 'activity' and sliced.intent_parent_id is null
-                        and array_length(judging_approvals.tools) > 0 and token_actions.action is null
+                        and array_length(judging.tools) > 0 and token_service.prefix is null
                         then 'no tool call' || coalesce(': ' || doubts.tool_call_doubt, '')
                 end,
                 case
@@ -146,10 +122,11 @@ missing as (
     cross join run_context
     left join doubts on doubts.node_id = sliced.node_id
     left join decided on decided.child_id = sliced.node_id
-    left join judging_approvals on judging_approvals.approval_id = sliced.approval_id
+    left join stg_approvals as judging on judging.approval_id = sliced.approval_id
     left join stg_credentials on stg_credentials.credential_id = sliced.node_id
     left join cut on cut.node_id = sliced.node_id
-    left join token_actions on token_actions.action = sliced.action
+    left join vendor_prefixes as token_service
+        on token_service.says = 'token_service' and starts_with(sliced.action, token_service.prefix)
 )
 
 select

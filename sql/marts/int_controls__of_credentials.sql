@@ -41,21 +41,15 @@ judged as (
     cross join run_context
 ),
 
-uses as (
-    select chain_id, event_id, is_other_network
+bound as (
+    select
+        chain_id,
+        bool_or(is_other_network) as is_moved,
+        list_sort(list(distinct event_id) filter (where is_other_network)) as moved_event_ids,
+        list_sort(list(distinct event_id) filter (where not is_other_network)) as stayed_event_ids
     from step_facts
     where is_other_network is not null
-),
-
-moved as (select distinct chain_id from uses where is_other_network),
-
--- What shows it: the uses from elsewhere, and where there is none, those from where it was issued.
-bound as (
-    select uses.chain_id, bool_or(uses.is_other_network) as is_moved, list_sort(list(distinct uses.event_id)) as event_ids
-    from uses
-    left join moved on moved.chain_id = uses.chain_id
-    where uses.is_other_network or moved.chain_id is null
-    group by uses.chain_id
+    group by chain_id
 )
 
 select
@@ -65,7 +59,7 @@ select
     case when any_value(bound.is_moved) then 'fail' when any_value(bound.is_moved) is not null then 'pass' else 'unknown' end as bound,
     coalesce(list_sort(list(distinct issued_event_id) filter (where issued_event_id is not null)), []) as issue_event_ids,
     coalesce(list_sort(list(distinct revoked_event_id) filter (where revoked_event_id is not null)), []) as revoke_event_ids,
-    coalesce(any_value(bound.event_ids), []) as network_event_ids
+    case when any_value(bound.is_moved) then any_value(bound.moved_event_ids) else coalesce(any_value(bound.stayed_event_ids), []) end as network_event_ids
 from judged
 left join bound on bound.chain_id = judged.chain_id
 group by judged.chain_id

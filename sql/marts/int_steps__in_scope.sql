@@ -2,13 +2,7 @@
 -- build: full
 -- why: compares each act with the words of its approval: actions, resources, tools and roles, by case-insensitive patterns
 
-with identity_questions as (
-    select prefix as action
-    from vendor_prefixes
-    where says = 'identity_question'
-),
-
-acts as (
+with acts as (
     select
         chain_steps.step_id,
         chain_steps.approval_id,
@@ -17,7 +11,7 @@ acts as (
         chain_steps.resource_uids,
         coalesce(stg_activities.issued_role_arn, stg_activities.role_arn) as role_arn,
         -- Taking a role is judged by the approved roles; asking who one is gives no power.
-        stg_activities.issued_role_arn is not null or identity_questions.action is not null as is_role_taking,
+        stg_activities.issued_role_arn is not null or identity_question.prefix is not null as is_role_taking,
         stg_approvals.actions,
         stg_approvals.resources,
         stg_approvals.tools,
@@ -25,7 +19,8 @@ acts as (
     from chain_steps
     join stg_approvals on stg_approvals.approval_id = chain_steps.approval_id
     left join stg_activities on stg_activities.activity_id = chain_steps.step_id
-    left join identity_questions on identity_questions.action = chain_steps.action
+    left join vendor_prefixes as identity_question
+        on identity_question.says = 'identity_question' and identity_question.prefix = chain_steps.action
     where chain_steps.is_accounted
         and (chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:')))
 ),
@@ -78,12 +73,6 @@ resource_acts as (
     where node_kind = 'activity'
 ),
 
-owned_names as (
-    select prefix
-    from vendor_prefixes
-    where names = 'resource' and says = 'owned_name'
-),
-
 judged_resources as (
     select
         resource_acts.step_id,
@@ -92,7 +81,7 @@ judged_resources as (
         approved_values.value is not null as is_approved,
         -- arn:aws:ecs:eu-central-1:1:cluster/main -> arn:aws:ecs:eu-central-1:1: and main
         case
-            when owned_names.prefix is null then ''
+            when owned_name.prefix is null then ''
             else regexp_extract(resource_acts.value, '^[^:]*:[^:]*:[^:]*:[^:]*:[^:]*:')
         end as owner,
         regexp_extract(resource_acts.value, '[^:/]+$') as last_name
@@ -100,7 +89,8 @@ judged_resources as (
     left join approved_values
         on approved_values.approval_id = resource_acts.approval_id
         and approved_values.pattern_kind = 'resource' and approved_values.value = resource_acts.value
-    left join owned_names on starts_with(resource_acts.value, owned_names.prefix)
+    left join vendor_prefixes as owned_name
+        on owned_name.says = 'owned_name' and starts_with(resource_acts.value, owned_name.prefix)
 ),
 
 -- A record also names what holds the thing acted on (the cluster of a service, the database of a table).

@@ -63,14 +63,6 @@ known as (
     select credential_uid from used
     union
     select credential_uid from revoked
-),
-
-session_ids as (
-    select distinct known.credential_uid
-    from known
-    join vendor_prefixes
-        on vendor_prefixes.names = 'credential' and vendor_prefixes.says = 'session'
-        and starts_with(known.credential_uid, vendor_prefixes.prefix)
 )
 
 select
@@ -79,7 +71,7 @@ select
     case
         when issued.issues_session or issued.expires_at is not null or issued.role_arn is not null then 'session'
         -- Its log calls it a session, or its id does.
-        when used.is_session or session_ids.credential_uid is not null then 'session'
+        when used.is_session or session_id.prefix is not null then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,
@@ -104,4 +96,5 @@ from known
 left join issued on issued.credential_uid = known.credential_uid
 left join used on used.credential_uid = known.credential_uid
 left join revoked on revoked.credential_uid = known.credential_uid
-left join session_ids on session_ids.credential_uid = known.credential_uid
+left join vendor_prefixes as session_id
+    on session_id.names = 'credential' and session_id.says = 'session' and starts_with(known.credential_uid, session_id.prefix)

@@ -10,7 +10,6 @@ def address_of(value: Any) -> str | None:
     return value if type(value) is str and is_address(value) else None
 
 
-@lru_cache(maxsize=65536)
 def is_address(value: str) -> bool:
     """Whether this is an IPv4 or IPv6 address and nothing more; the latter may name its zone (`fe80::1%eth0`)."""
     address, percent, zone = value.partition("%")

@@ -10,7 +10,7 @@ from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.framing import peek
 from ultravires.reading.head import Head
 from ultravires.reading.mixing import row_builder
-from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined, Rows
+from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined
 from ultravires.reading.source import Frame, Options, Source
 
 __all__ = ["Batch", "Quarantined", "batches", "read", "recognise"]
@@ -54,13 +54,10 @@ def batches(frames: Iterable[Frame], source: Source, options: Options) -> Iterat
     """Frames of one file to batches; record numbers start at 1."""
     builder = row_builder(source, options)
     for record_no, frame in enumerate(frames, 1):
-        if builder.rows.n_records and _is_full(builder.rows, len(frame.data)):
+        rows = builder.rows
+        # a record that begins a batch always fits
+        if rows.n_records and (rows.n_raw_bytes + len(frame.data) > MAX_RAW_BYTES or rows.n_rows >= MAX_ROWS):
             yield builder.batch()
         builder.add(record_no, frame)
     if builder.rows.n_records:
         yield builder.batch()
-
-
-def _is_full(rows: Rows, next_bytes: int) -> bool:
-    n_rows = max(len(rows.events), rows.n_records)
-    return n_rows >= MAX_ROWS or rows.n_raw_bytes + next_bytes > MAX_RAW_BYTES

@@ -3,20 +3,19 @@
 A source names the fields that it looks at in a `Record`. Of most records msgspec then makes few objects: what repeats
 from record to record stays bytes, and is decoded once for equal bytes (`Part`). Such a record is only taken where
 writing it back gives the very same bytes, which shows that it hides nothing: no repeated name, no blank, no odd number
-or escape, no field that the Struct does not know. Then its bytes are its `raw`. All other records, and those with a
-secret, are decoded to a dictionary, written back and redacted; the Struct is filled from the dictionary, so that the
-source's one function of meaning reads both.
+or escape, no field that the Struct does not know. Then its bytes are its `raw`. All other records are decoded to a
+dictionary and written back; the Struct is filled from the dictionary, so that the source's one function of meaning
+reads both.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
-from typing import Any, ParamSpec, Self, TypeVar, get_args, get_origin
+from functools import cache, lru_cache, wraps
+from typing import Any, ParamSpec, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import NotParsed, Options
+from ultravires.reading.source import Options
 
 Repeated = Raw | UnsetType
 """Of a field whose value repeats from record to record; the source finds it decoded."""
@@ -41,14 +40,25 @@ T = TypeVar("T")
 class Record(msgspec.Struct, gc=False):
     """The fields of one log's records that its source looks at, and the usual others in the order of the log.
 
-    A field is unset where the record does not have it. Where a record is odd a field may hold any JSON value.
+    A field is unset where the record does not have it, and a text also where the record has another value there.
     """
 
     @classmethod
     def of(cls, value: Mapping[str, Any]) -> Self:
-        """The fields of a decoded record, whatever their types are."""
-        names = zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
-        return cls(**{field: value[name] for field, name in names if name in value})
+        """The fields of a decoded record. Any that is no `Text` may hold any JSON value."""
+        return cls(
+            **{
+                field: value[name]
+                for field, name, is_text in _fields_of(cls)
+                if name in value and (not is_text or type(value[name]) is str)
+            }
+        )
+
+
+@cache
+def _fields_of(kind: type[Record]) -> list[tuple[str, str, bool]]:
+    """Of each field its name here, its name in JSON, and whether it is a text."""
+    return [(field.name, field.encode_name, field.type == Text) for field in msgspec.structs.fields(kind)]
 
 
 class Part(dict[str, Any]):
@@ -76,75 +86,63 @@ def remembered(meaning: Callable[P, T]) -> Callable[P, T]:
     return say
 
 
-class PlainReader:
-    """Takes the plain records of one kind; None for every other."""
+def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
+    """A function that takes the plain records of one kind, their parts decoded; None for every other.
 
-    def __init__(self, kind: type[Record], options: Options) -> None:
-        self._decode = msgspec.json.Decoder(kind).decode
-        self._redactor = Redactor(options)
-        hints = msgspec.structs.fields(kind)
-        self._parts = [field.name for field in hints if Raw in (field.type, *get_args(field.type))]
-        self._items = [
-            field.name for field in hints if any(get_origin(one) is list for one in (field.type, *get_args(field.type)))
-        ]
-        self._values = [field.name for field in hints if field.type is Any]
-        self._texts = [field.name for field in hints if str in (field.type, *get_args(field.type))]
-        self._known: dict[bytes, Any] = {}
+    One function and no methods: every record of a log passes here.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+    fields = msgspec.structs.fields(kind)
+    parts = [field.name for field in fields if field.type == Repeated]
+    items = [field.name for field in fields if field.type == RepeatedItems]
+    known: dict[bytes, Any] = {}
 
-    def read(self, data: bytes) -> Record | None:
-        """The record of these bytes, its parts decoded. Its `raw` is these bytes, and nothing in it is a secret."""
+    def part_of(data: bytes) -> Any:
+        """Decoded, or _ODD where it is not plain."""
+        value = _decode(data)
+        part = (Part(value) if type(value) is dict else value) if _encode(value) == data else _ODD
+        if len(data) <= _LONGEST_PART:
+            if len(known) >= _MOST_PARTS:
+                known.clear()
+            known[data] = part
+        return part
+
+    def read(data: bytes) -> Record | None:
         try:
-            record = self._decode(data)
-            if _encode(record) != data or not self._is_clean(record, data):
+            record = decode(data)
+            if _encode(record) != data:
                 return None
-        except (*_UNDECODABLE, NotParsed):
+            for name in parts:
+                raw = getattr(record, name)
+                if raw is not UNSET:
+                    written = bytes(raw)
+                    part = known.get(written, _MISSING)
+                    if part is _MISSING:
+                        part = part_of(written)
+                    if part is _ODD:
+                        return None
+                    setattr(record, name, part)
+            for name in items:
+                raws = getattr(record, name)
+                if raws is not UNSET:
+                    found = [known.get(written, _MISSING) for written in map(bytes, raws)]
+                    if _MISSING in found:
+                        found = [
+                            part_of(bytes(raw)) if one is _MISSING else one
+                            for one, raw in zip(found, raws, strict=True)
+                        ]
+                    if _ODD in found:
+                        return None
+                    setattr(record, name, found)
+        except _UNDECODABLE:
             return None
         return record
 
-    def _is_clean(self, record: Record, data: bytes) -> bool:
-        """Decodes the parts; false where one is odd, or where redaction would change the record."""
-        redact = self._redactor.redact
-        for name in self._parts:
-            raw = getattr(record, name)
-            if raw is not UNSET:
-                part = self._part(bytes(raw))
-                if part is _ODD:
-                    return False
-                setattr(record, name, part)
-        for name in self._items:
-            raws = getattr(record, name)
-            if raws is not UNSET:
-                items = [self._part(bytes(raw)) for raw in raws]
-                if _ODD in items:
-                    return False
-                setattr(record, name, items)
-        for name in self._values:
-            value = getattr(record, name)
-            if value and redact(value) is not value:
-                return False
-        if b'\\"' in data:
-            return all(redact(text) is text for name in self._texts if (text := getattr(record, name)) is not UNSET)
-        return True
-
-    def _part(self, data: bytes) -> Any:
-        known = self._known.get(data, _MISSING)
-        return self._new_part(data) if known is _MISSING else known
-
-    def _new_part(self, data: bytes) -> Any:
-        """Decoded, or _ODD where it is not plain or holds a secret."""
-        value = _decode(data)
-        is_plain = _encode(value) == data and self._redactor.redact(value) is value
-        part = (Part(value) if type(value) is dict else value) if is_plain else _ODD
-        if len(data) <= _LONGEST_PART:
-            if len(self._known) >= _MOST_PARTS:
-                self._known.clear()
-            self._known[data] = part
-        return part
+    return read
 
 
-@lru_cache(maxsize=32)
-def _reader(kind: type[Record], redact: frozenset[str], max_depth: int) -> PlainReader:
-    return PlainReader(kind, Options(hash_key=b"only looked for", redact=redact, max_depth=max_depth - 1))
+_reader = cache(plain_reader)
+"""What it remembers serves all files of a log."""
 
 
 def plainly(
@@ -155,7 +153,7 @@ def plainly(
     """
     if options.fields.keys() & {source, "*"}:
         return otherwise
-    read = _reader(kind, options.redact, options.max_depth).read
+    read = _reader(kind)
 
     def decode(data: bytes) -> Any:
         record = read(data)

@@ -102,8 +102,6 @@ _ARN_SERVICE = {"ec2-instance-connect": "ec2"}
 _MARKS = {"kms": "alias/", "ssm": "i-"}
 """How a value begins that is of another kind than its name says: an alias for a key, a plain instance."""
 _IS_ARN = "arn:"
-_BEGINNINGS = (_IS_ARN, *_MARKS.values())
-"""By which values of request parameters are told apart."""
 _SSM_INSTANCE = frozenset({"instanceId", "target"})
 
 
@@ -133,7 +131,7 @@ def resource_arns(resources: Any, request: Any, *, service: str, region: str | N
     """ARNs of a CloudTrail event in its order: those it lists, then those its request names. Each once."""
     found = []
     for item in sequence(resources):
-        if type(item) is dict and (arn := text(item.get("ARN"))):
+        if type(item) is dict and type(arn := item.get("ARN")) is str and arn:
             found.append(arn)
     if type(request) is dict and request:
         _add_requested(found, request, service, region, account)
@@ -145,12 +143,13 @@ def _add_requested(
 ) -> None:
     """Append the ARNs that request parameters name to those that were found before."""
     names = _NAMED.get(service, _NO_NAMES)
+    mark = _MARKS.get(service)
     is_listing = False
     for name, value in request.items():
         if type(value) is not str:
             is_listing = is_listing or name in _LISTS
         elif name in names or value[:4] == _IS_ARN:
-            beginning = next(filter(value.startswith, _BEGINNINGS), "")
+            beginning = _IS_ARN if value[:4] == _IS_ARN else mark if mark and value.startswith(mark) else ""
             opening = _opening_of(service, name, beginning, region, account)
             if opening is not None and value:
                 found.append(opening + (value.lstrip("/") if opening[-1:] == "/" else value))
@@ -173,7 +172,7 @@ def _may_be_arn(name: str) -> bool:
 @lru_cache(maxsize=16_384)
 def _opening_of(service: str, name: str, beginning: str, region: str | None, account: str | None) -> str | None:
     """What stands before the value of the request parameter `name` in the ARN of what it names, or None. `beginning` is
-    the one of _BEGINNINGS that the value begins with, or nothing.
+    `arn:` or the mark of the service where the value begins with it, or nothing.
     """
     names = _NAMED.get(service, _NO_NAMES)
     if beginning == _IS_ARN:
@@ -217,7 +216,7 @@ def _opening_of_listed(listed: _Listed, region: str | None, account: str | None)
 
 def _add_listed(found: list[str], request: dict[str, Any], region: str | None, account: str | None) -> None:
     for listed in _LISTED:
-        opening = _opening_of_listed(listed, region, account)
+        opening = _opening_of_listed(listed, region, account) if listed.way[0] in request else None
         if opening is not None:
             ids = _along(request, listed.way)
             found += [opening + id_ for id_ in ids if type(id_) is str and id_ and id_.startswith(listed.beginning)]

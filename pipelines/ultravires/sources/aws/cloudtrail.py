@@ -109,19 +109,19 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     event_at = micros(record.eventTime)
     if event_at is None:
         raise NotParsed("no time")
-    source, name = text(record.eventSource), text(record.eventName)
+    source, name = record.eventSource, record.eventName
     if not source or not name or source == SERVICE_SUFFIX:
         raise NotParsed("no eventSource and eventName: not a CloudTrail event")
     request, response = record.requestParameters, record.responseElements
     is_read_only, is_sign_in = truth(record.readOnly), name == SIGN_IN
     call = call_of(source, name, is_read_only)
     actor = actor_of(record.userIdentity, is_sign_in)
-    account = text(record.recipientAccountId) or actor.account_uid
-    error = text(record.errorCode)
+    account = record.recipientAccountId or actor.account_uid
+    error = record.errorCode or None
     outcome = outcome_of(name, error, response)
     issued = issued_by(name, request, response, event_at)
     return Event(
-        native_id=text(record.eventID),
+        native_id=record.eventID or None,
         event_at=event_at,
         kind="activity",
         class_uid=call.class_uid,
@@ -135,18 +135,18 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         workload_uid=actor.workload_uid,
         action=call.action,
         resource_uids=resource_arns(
-            record.resources, request, service=call.service, region=text(record.awsRegion), account=account
+            record.resources, request, service=call.service, region=record.awsRegion or None, account=account
         ),
         outcome=outcome,
         error_code=error,
         src_ip=address_of(record.sourceIPAddress),
-        user_agent=text(record.userAgent),
+        user_agent=record.userAgent or None,
         credential_uid=actor.credential_uid,
         issued_credential_uid=issued.credential_uid,
         issued_expires_at=issued.expires_at,
         revoked_credential_uid=revoked_by(name, request) if outcome == "success" else None,
         keys=_keys(record, account, actor, issued, options),
-        detail=detail_of(actor, issued, is_read_only, text(record.eventType)),
+        detail=detail_of(actor, issued, is_read_only, record.eventType or None),
     )
 
 
@@ -154,11 +154,11 @@ def _keys(
     record: CloudTrailRecord, account: str | None, actor: Actor, issued: Issued, options: Options
 ) -> list[tuple[str, str, str]]:
     keys = []
-    if request := text(record.requestID):
+    if request := record.requestID:
         keys.append(("request", request, "names"))
         if account:
             keys.append(("request", f"{account}/{request}", "names"))
-    if shared := text(record.sharedEventID):
+    if shared := record.sharedEventID:
         keys.append(("shared_event", shared, "carries"))
     if actor.source_identity:
         keys.append(("source_identity", actor.source_identity, "carries"))

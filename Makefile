@@ -39,7 +39,8 @@ types: install
 stress: install ## the long randomised runs
 	@$(BIN)/pytest -n 2 -m stress
 
-spark: install ## the SQL tables on Spark, beside DuckDB (Java 17 and the extra `spark`)
+spark: install ## the SQL tables on Spark as on DuckDB (needs Java 17; some minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[spark]'
 	@$(BIN)/pytest -m spark
 
 bench: install ## the ratios of docs/performance.md (half an hour)
@@ -55,7 +56,7 @@ docs: install ## write docs/sources.md, docs/tables.md and the snapshot of the a
 	@UPDATE_SNAPSHOTS=1 $(BIN)/pytest tests/test_dagster.py -k snapshot
 
 constraints: install ## resolve constraints.txt anew from pyproject.toml (needs uv)
-	@uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
+	@uv pip compile pyproject.toml --universal --python-version 3.11 --extra test --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
 
 clean:
 	@rm -rf $(VENV) $(HOME_DIR) .mypy_cache .ruff_cache .pytest_cache

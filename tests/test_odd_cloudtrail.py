@@ -1,154 +1,80 @@
-"""AWS CloudTrail by the column: of every record that it takes it says what `events` says."""
+"""Odd CloudTrail records say the same whether they are taken as they are written or as dictionaries."""
 
-import gzip
-import sys
-from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 import pytest
-from fields_by_python import all_fields, is_scanned
-from hypothesis import given, settings
+from both_forms import decoded_records, n_plain, plainly_written, same_file_in_both_forms, same_in_both_forms
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from source_samples import OPTIONS, SAMPLES, cloudtrail
-from ultravires.reading.framing import json_records
-from ultravires.reading.source import Event
-from ultravires.sources.aws import cloudtrail as aws_cloudtrail
-from ultravires.sources.aws.cloudtrail_columns import COLUMNAR
+from source_samples import OPTIONS, cloudtrail, source
+from ultravires.formats.decompressing import FileBytes
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "bench"))
-import cloudtrail_files  # noqa: E402 - the generator of the benchmark
-
-THIRD_PARTY = ROOT.parent / "shared" / "data"
-IN_TREE = [ROOT / "data" / "samples" / "aws_cloudtrail", ROOT / "data" / "investigation" / "aws_cloudtrail"]
 Json = dict[str, Any]
+SOURCE = source("aws_cloudtrail")
 
 
-def by_record(record: Json) -> Json:
-    """The one event of a record as a row."""
-    (event,) = aws_cloudtrail.events(record, OPTIONS)
-    row = msgspec.structs.asdict(event)
-    keys = [{"kind": kind, "value": value, "role": role} for kind, value, role in event.keys]
-    return {**row, "keys": keys, "detail": msgspec.json.encode(event.detail).decode()}
-
-
-def plain(values: pa.Array) -> list[Any]:
-    return (values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values).to_pylist()
-
-
-def rows_of(records: Sequence[Json]) -> tuple[list[Json], list[Json]]:
-    """The records that are taken, and their rows."""
-    paths = COLUMNAR.paths(OPTIONS)
-    scanned = [data for record in records if is_scanned(data := msgspec.json.encode(record), paths)]
-    if not scanned:
-        return [], []
-    fields = all_fields(scanned, paths)
-    mask = COLUMNAR.takes(fields)
-    taken = [msgspec.json.decode(data) for data, is_taken in zip(scanned, mask, strict=True) if is_taken]
-    if not taken:
-        return [], []
-    columns = {name: plain(values) for name, values in COLUMNAR.columns(fields.where(mask), OPTIONS).items()}
-    assert columns.keys() <= set(Event.__struct_fields__)
-    left_out = [name for name in Event.__struct_fields__ if name not in columns]
-    cells = zip(*columns.values(), strict=True)
-    return taken, [{**dict.fromkeys(left_out), **dict(zip(columns, row, strict=True))} for row in cells]
-
-
-def agreeing(records: Sequence[Json]) -> int:
-    """How many records are taken; each says the same by the column."""
-    taken, rows = rows_of(records)
-    for record, row in zip(taken, rows, strict=True):
-        assert row == by_record(record), record
-    return len(taken)
-
-
-def values_in(path: Path) -> Iterator[Json]:
-    """The records of a file as `events` takes them."""
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    for frame in json_records(iter([data]), OPTIONS, arrays=COLUMNAR.arrays):
-        yield frame.value
-
-
-def third_party() -> Iterator[Json]:
-    for path in sorted((THIRD_PARTY / "stratus_cloudtrail").glob("*.json")):
-        yield from values_in(path)
+def third_party_records(folder: Path) -> list[Json]:
+    """Real records that others have published, and those of their rules' tests."""
+    found: list[Json] = []
+    for path in sorted((folder / "stratus_cloudtrail").glob("*.json")):
+        found += decoded_records(path.read_bytes(), SOURCE)
     for name in ("traildiscover_cloudtrail.jsonl.gz", "panther_tests.jsonl.gz"):
-        for line in values_in(THIRD_PARTY / name):
-            if line.get("log_type", "AWS.CloudTrail") == "AWS.CloudTrail":
-                yield line["event"]
+        for line in b"".join(FileBytes(folder / name, OPTIONS).chunks()).splitlines():
+            test = msgspec.json.decode(line)
+            if test.get("log_type", "AWS.CloudTrail") == "AWS.CloudTrail":
+                found.append(test["event"])
+    return found
 
 
-def generated(count: int) -> list[Json]:
-    return list(cloudtrail_files.records(Random(7), cloudtrail_files.START, count))
+def test_real_records_of_others_are_the_same(third_party: Path, tmp_path: Path) -> None:
+    """As their files are, and written plainly, as which most of them are taken."""
+    for path in sorted((third_party / "stratus_cloudtrail").glob("*.json")):
+        same_file_in_both_forms(path, SOURCE)
+    records = third_party_records(third_party)
+    data = b"\n".join(plainly_written(record, SOURCE) for record in records)
+    assert same_in_both_forms(data, SOURCE, tmp_path).rows
+    assert n_plain(data, SOURCE) > 0.5 * len(records) > 300
 
 
-def test_all_generated_records_are_taken_and_agree() -> None:
-    records = generated(4_000)
-    assert agreeing(records) == len(records)
+def test_a_usual_record_is_plain() -> None:
+    """So that the odd ones here are changed from one that is."""
+    assert n_plain(plainly_written(cloudtrail(), SOURCE), SOURCE) == 1
 
 
-def test_samples_agree() -> None:
-    in_samples = list(json_records(iter([SAMPLES["aws_cloudtrail"]]), OPTIONS, arrays=COLUMNAR.arrays))
-    records = [frame.value for frame in in_samples]
-    for folder in IN_TREE:
-        for path in sorted(folder.rglob("*.json*")):
-            records += values_in(path)
-    assert agreeing(records) > 0.5 * len(records) > 100
+UNUSUAL: list[Json] = [
+    {"eventID": None},
+    {"eventID": ""},
+    {"eventID": 7},
+    {"eventTime": "yesterday"},
+    {"eventTime": 1_790_000_000},
+    {"eventName": ""},
+    {"eventName": None},
+    {"eventSource": ".amazonaws.com"},
+    {"eventSource": 7},
+    {"eventType": "AwsCloudTrailInsight"},
+    {"eventCategory": "Insight"},
+    {"eventName": "ConsoleLogin"},
+    {"eventName": "ConsoleLogin", "responseElements": {"ConsoleLogin": "Failure"}},
+    {"eventName": "DeleteAccessKey"},
+    {"eventName": "AssumeRole", "responseElements": "a text"},
+    {"eventName": "AssumeRole", "responseElements": {"a": 1}, "requestParameters": {"tags": []}},
+    {"eventSource": "verifiedpermissions.amazonaws.com", "eventName": "IsAuthorized"},
+    {"readOnly": None, "eventType": None},
+    {"userIdentity": {"type": "IAMUser"}},
+    {"userIdentity": None, "requestID": None, "requestParameters": None},
+]
 
 
-@pytest.mark.skipif(not THIRD_PARTY.is_dir(), reason="the folder of third-party data is absent")
-def test_real_records_of_others_agree() -> None:
-    records = list(third_party())
-    assert agreeing(records) > 0.5 * len(records) > 300
-
-
-def test_no_record_and_no_key_is_no_exception() -> None:
-    record = cloudtrail(requestID=None, userIdentity=None, requestParameters=None)
-    assert agreeing([]) == 0
-    fields = all_fields([], COLUMNAR.paths(OPTIONS))
-    assert {len(values) for values in COLUMNAR.columns(fields, OPTIONS).values()} == {0}
-    assert agreeing([record]) == 1
-    assert agreeing([record, cloudtrail()]) == 2
-
-
-def test_details_of_actor_and_call_are_there_or_not() -> None:
-    nothing = {"readOnly": None, "eventType": None}
-    nobody = {"userIdentity": {"type": "IAMUser"}}
-    assert agreeing([cloudtrail(), cloudtrail(**nothing), cloudtrail(**nobody), cloudtrail(**nothing, **nobody)]) == 4
-
-
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"eventID": None},
-        {"eventID": ""},
-        {"eventID": 7},
-        {"eventTime": "yesterday"},
-        {"eventTime": 1_790_000_000},
-        {"eventName": ""},
-        {"eventSource": ".amazonaws.com"},
-        {"eventType": "AwsCloudTrailInsight"},
-        {"eventCategory": "Insight"},
-        {"eventName": "ConsoleLogin"},
-        {"eventName": "DeleteAccessKey"},
-        {"eventName": "AssumeRole", "responseElements": "a text"},
-        {"eventName": "AssumeRole", "responseElements": {"a": 1}, "requestParameters": {"tags": []}},
-        {"eventSource": "verifiedpermissions.amazonaws.com", "eventName": "IsAuthorized"},
-    ],
-)
-def test_what_is_unusual_is_left_to_events(members: Json) -> None:
-    assert agreeing([cloudtrail(**members)]) == 0
-
-
-def test_a_record_in_a_wrapping_is_left_to_events() -> None:
-    record = cloudtrail()
-    del record["eventVersion"]
-    assert agreeing([record]) == 0
+@pytest.mark.parametrize("members", UNUSUAL, ids=str)
+def test_an_unusual_record_is_the_same(members: Json, tmp_path: Path) -> None:
+    """Among usual ones, and without the member that tells it from what is inside of a wrapping."""
+    record = cloudtrail(**members)
+    bare = {name: value for name, value in record.items() if name != "eventVersion"}
+    data = b"\n".join(plainly_written(each, SOURCE) for each in (cloudtrail(), record, bare, cloudtrail()))
+    assert same_in_both_forms(data, SOURCE, tmp_path).n_records == 4
 
 
 ARN = "arn:aws:s3:::data/in"
@@ -253,7 +179,9 @@ def records(draw: st.DrawFn) -> Json:
     return record
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.lists(records(), min_size=1, max_size=12))
-def test_odd_records_agree(found: list[Json]) -> None:
-    agreeing([cloudtrail(), *found])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(records(), st.booleans()), min_size=1, max_size=12))
+def test_odd_records_are_the_same(tmp_path: Path, found: list[tuple[Json, bool]]) -> None:
+    """Written in the order of CloudTrail or in another."""
+    lines = [plainly_written(record, SOURCE) if in_order else msgspec.json.encode(record) for record, in_order in found]
+    assert same_in_both_forms(b"\n".join(lines), SOURCE, tmp_path).n_records == len(lines)

@@ -1,8 +1,7 @@
-"""OPA decisions by the column say what they say record by record."""
+"""Odd OPA decisions say the same whether they are taken as they are written or as dictionaries."""
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,20 +10,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import REPO, SAMPLES
-from fields_by_python import all_fields, is_scanned
+from both_forms import n_plain, plainly_written, same_in_both_forms
+from conftest import REPO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from source_samples import OPTIONS, SOURCE_SAMPLES, TRACE, decision
-from ultravires.reading.source import DEFAULT_OPA_INPUTS, Event, NotParsed, Options
-from ultravires.schema import EVENTS
-from ultravires.sources.policy_engines.opa_columns import COLUMNAR
-from ultravires.sources.policy_engines.opa_decisions import SOURCE, events
+from source_samples import OPTIONS, TRACE, decision, source
+from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
+from ultravires.sources.policy_engines.opa import OpaDecision, paths_of
 
-sys.path.insert(0, str(REPO / "bench"))
+sys.path.append(str(REPO / "bench"))
 from telemetry_files import START, _decision_line
 
-ALLOWED, SPAN = {"allow": True}, "00f067aa0ba902b7"
+SOURCE = source("opa_decisions")
+SPAN = "00f067aa0ba902b7"
 ODD_POLICIES: Options = replace(
     OPTIONS,
     opa_inputs={
@@ -36,76 +34,22 @@ ODD_POLICIES: Options = replace(
 NO_GENERAL_MAP: Options = replace(OPTIONS, opa_inputs={"agents/*": DEFAULT_OPA_INPUTS["*"]})
 
 
-def written(record: Any) -> bytes:
-    return msgspec.json.encode(record)
+EVERY_MAP = pytest.mark.parametrize("options", [OPTIONS, ODD_POLICIES, NO_GENERAL_MAP])
 
 
-def rows(records: Sequence[bytes], options: Options) -> list[dict[str, Any] | None]:
-    """Of each record its row, None where it is not taken."""
-    fields = all_fields(records, COLUMNAR.paths(options))
-    mask = COLUMNAR.takes(fields)
-    columns = COLUMNAR.columns(fields.where(mask), options)
-    for name, column in columns.items():
-        assert len(column) == mask.sum()
-        kind = column.type.value_type if hasattr(column.type, "index_type") else column.type
-        assert str(kind) == ("int64" if name == "event_at" else str(EVENTS.field(name).type))
-    taken = iter([dict(zip(columns, row, strict=True)) for row in zip(*map(list, columns.values()), strict=True)])
-    return [{name: value.as_py() for name, value in next(taken).items()} if is_taken else None for is_taken in mask]
-
-
-def as_row(event: Event) -> dict[str, Any]:
-    keys = [dict(zip(("kind", "value", "role"), key, strict=True)) for key in event.keys]
-    return {**msgspec.structs.asdict(event), "keys": keys, "detail": msgspec.json.encode(event.detail).decode()}
-
-
-def said(record: bytes, options: Options) -> dict[str, Any] | None:
-    """What `events` says; None for a record that it refuses."""
-    try:
-        (event,) = events(msgspec.json.decode(record), options)
-    except NotParsed:
-        return None
-    return as_row(event)
-
-
-def share_taken(records: Sequence[bytes], options: Options = OPTIONS) -> float:
-    """Holds each row against the event of its record; returns the share of records that came to a row."""
-    scanned = [record for record in records if is_scanned(record, COLUMNAR.paths(options))]
-    unsaid = as_row(Event(native_id=None, event_at=0, kind="", class_uid=0, activity_id=0))
-    taken = 0
-    for record, row in zip(scanned, rows(scanned, options), strict=True):
-        if row is not None:
-            assert {**unsaid, **row} == said(record, options), record
-            taken += 1
-    return taken / len(records)
-
-
-def test_the_source_reads_by_the_column() -> None:
-    assert SOURCE.columnar is COLUMNAR
-
-
-@pytest.mark.parametrize("folder", [SOURCE_SAMPLES, SAMPLES])
-def test_samples_are_the_same_by_the_column(folder: Path) -> None:
-    """All of their records are of the usual kind."""
-    lines = [
-        line
-        for path in (folder / "opa_decisions").rglob("*.jsonl")
-        if path.stem != "expected"
-        for line in path.read_bytes().splitlines()
-    ]
-    assert share_taken([written(json.loads(line)) for line in lines]) == 1
-
-
-@pytest.mark.parametrize("options", [OPTIONS, ODD_POLICIES, NO_GENERAL_MAP])
-def test_thousands_of_decisions_are_the_same_by_the_column(options: Options) -> None:
-    """As gateways write them, which are all taken."""
+@EVERY_MAP
+def test_thousands_of_decisions_are_the_same(options: Options, tmp_path: Path) -> None:
+    """As gateways write them, wherever a policy's input is said to hold what they say; all are plain."""
     rng = Random(7)
-    lines = [_decision_line(rng, START + timedelta(milliseconds=997 * number)) for number in range(2_000)]
-    assert share_taken([written(line) for line in lines], options) == 1
+    records = [_decision_line(rng, START + timedelta(milliseconds=997 * number)) for number in range(2_000)]
+    data = b"\n".join(map(msgspec.json.encode, records))
+    assert n_plain(data, SOURCE, options) == len(records)
+    assert len(same_in_both_forms(data, SOURCE, tmp_path, options).rows) == len(records)
 
 
-def test_without_records_there_are_no_rows() -> None:
-    assert rows([], OPTIONS) == []
-    assert rows([written({"decision_id": "a"})], OPTIONS) == [None]
+def test_a_usual_decision_is_plain() -> None:
+    """So that the odd ones here are changed from one that is."""
+    assert n_plain(plainly_written(decision(), SOURCE), SOURCE) == 1
 
 
 IDS = st.sampled_from(["", "0", "00", TRACE, TRACE.upper(), SPAN, "xyz", "1e5", "0a\n", "APR-1"])
@@ -138,7 +82,16 @@ LIKELY = {
     **{"timestamp": TIMES, "requested_by": ASKERS, "result": RESULTS, "erased": POINTERS, "masked": POINTERS},
     **{"path": POLICIES, "trace_id": IDS, "span_id": IDS, "decision_id": IDS},
 }
-PATHS = [path for options in (OPTIONS, ODD_POLICIES) for path in COLUMNAR.paths(options)]
+PATHS = [
+    *OpaDecision.__struct_fields__,
+    *(
+        ".".join(path)
+        for options in (OPTIONS, ODD_POLICIES)
+        for places in options.opa_inputs.values()
+        for place in places.values()
+        for path in paths_of(place)
+    ),
+]
 CHANGED = st.sampled_from(PATHS) | st.sampled_from(sorted(LIKELY))
 OTHERS = st.none() | ANYTHING | NAMED | IDS | st.lists(NAMED | IDS, max_size=3)
 
@@ -163,7 +116,7 @@ def without(record: dict[str, Any], path: str) -> None:
 
 @st.composite
 def changed(draw: st.DrawFn) -> bytes:
-    """A decision with up to five changes at or below the fields that are read."""
+    """A decision with up to five changes at or below the fields that are read, in OPA's order or in another."""
     usual = _decision_line(Random(draw(st.integers(0, 9))), START)
     record = json.loads(json.dumps(draw(st.sampled_from([usual, decision()]))))
     for path in draw(st.lists(CHANGED, max_size=5)):
@@ -171,11 +124,15 @@ def changed(draw: st.DrawFn) -> bytes:
             put(record, path, draw(LIKELY.get(path, OTHERS) | OTHERS))
         else:
             without(record, path)
-    return written(record)
+    return plainly_written(record, SOURCE) if draw(st.booleans()) else msgspec.json.encode(record)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(changed(), min_size=1, max_size=12), st.sampled_from([OPTIONS, ODD_POLICIES, NO_GENERAL_MAP]))
-def test_whatever_the_records_hold_both_say_the_same(records: list[bytes], options: Options) -> None:
-    """Also where records of many shapes are read together."""
-    share_taken(records, options)
+@EVERY_MAP
+@settings(
+    max_examples=130,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(lines=st.lists(changed(), min_size=1, max_size=12))
+def test_odd_decisions_are_the_same(options: Options, tmp_path: Path, lines: list[bytes]) -> None:
+    assert same_in_both_forms(b"\n".join(lines), SOURCE, tmp_path, options).n_records == len(lines)

@@ -30,7 +30,7 @@ from ultravires.reading.plain_records import (
 )
 
 sys.path.append(str(REPO / "bench"))
-import cloudtrail_files  # noqa: E402 - the generators of the benchmark
+import cloudtrail_files
 import telemetry_files
 
 Reader = Callable[[bytes], Record | None]

@@ -73,8 +73,8 @@ class Part(dict[str, Any]):
 
 
 def part_of(data: bytes) -> Any:
-    """What a value's JSON text says, None where it is not written plainly. An object is a Part, unless it is too long to
-    remember it or what it means.
+    """What a value's JSON text says, None where it is not written plainly. An object is a Part, unless it is too long
+    for us to remember it or what it means.
     """
     try:
         value = _decode(data)

@@ -192,7 +192,7 @@ old = known["approvals"]
 def events(record, options):
     return old.events({**record, "status": "approved"} if record.get("status") == "escalated" else record, options)
 registry.sources = lambda: {**known, "approvals": replace(old, events=events)}
-from ultravires.cli import main
+from ultravires.__main__ import main
 main()
 """
 """The command of a later version, whose reader of approvals knows the status `escalated`."""
@@ -267,6 +267,7 @@ def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
     script = f"""if True:
         import sys, time
         from ultravires import cli
+        from ultravires.__main__ import main
         def command():
             while True:
                 try:
@@ -274,7 +275,7 @@ def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
                     time.sleep(60)
                 {loses}
         cli.app = command
-        cli.main()
+        main()
     """
     with that_hears_ctrl_c([sys.executable, "-c", script]) as process:
         assert process.stdout is not None and process.stdout.readline() == "at work\n"

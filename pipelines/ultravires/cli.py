@@ -3,17 +3,15 @@
 import contextlib
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ultravires.errors import UltraviresError, UsageError
-from ultravires.runs.progress import LONGEST_LINE
-from ultravires.runs.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
+from ultravires import __version__
+from ultravires.errors import UsageError
 from ultravires.settings import DEFAULT_HOME, find_config
-from ultravires.tracing.visible import visible
+from ultravires.tracing.visible import LONGEST_LINE, visible
 
 REMOTE = "s3://, gs:// or az:// prefix"
 
@@ -32,6 +30,21 @@ Config = Annotated[
     Path | None, typer.Option("--config", help="ultravires.yaml; default ./ultravires.yaml, then HOME's.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"ultravires {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 @app.command()
@@ -276,26 +289,3 @@ def _show(found: Any, draw: Any, as_json: bool) -> None:
         typer.echo(json.dumps(found.as_dict()))
     else:
         draw(found, Console())
-
-
-def main() -> None:
-    """Run the command; an error of ours is one line on stderr and its exit code, never a traceback."""
-    with ctrl_c_stops() as is_asked_to_stop:
-        try:
-            app()
-        except BaseException as error:
-            if not _is_success(error) and is_asked_to_stop():
-                _say(STOPPED_LINE)
-                sys.exit(STOPPED)
-            if isinstance(error, UltraviresError):
-                _say(str(error))
-                sys.exit(error.exit_code)
-            raise
-
-
-def _is_success(error: BaseException) -> bool:
-    return isinstance(error, SystemExit) and not error.code
-
-
-def _say(line: str) -> None:
-    print(f"ultravires: {visible(line, LONGEST_LINE)}", file=sys.stderr)  # noqa: T201 - this is the place that prints errors

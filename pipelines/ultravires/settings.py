@@ -194,7 +194,8 @@ def find_config(explicit: Path | None, home: Path) -> Path | None:
     """
     if explicit is not None:
         return explicit
-    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if p.is_file()), None)
+    # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
+    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if os.path.isfile(p)), None)  # noqa: PTH113
 
 
 def hash_key(home: Path) -> bytes:

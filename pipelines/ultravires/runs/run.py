@@ -14,6 +14,7 @@ from ultravires.reading.locations import LocalPlace, input_place
 from ultravires.runs.progress import watcher
 from ultravires.runs.stopping import in_its_own_time
 from ultravires.settings import CONFIG_NAME, environment, load_settings
+from ultravires.store.home_folder import prepare_home
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -91,6 +92,7 @@ def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> 
     where = input_place(folder)
     where.refuse_missing()
     load_settings(config)
+    prepare_home(home)
     instance = home.absolute() / "dagster"
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")

@@ -91,7 +91,7 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     monkeypatch.setattr(input_file, "read_bytes", vanishing)
     counts = loader.load(LocalPlace(logs))
     assert counts.files == 2
-    assert counts.unreadable == [f"{lost}: No such file or directory"]
+    assert counts.unreadable == [Skipped(str(lost), "No such file or directory")]
     assert conserved(loader)
 
 
@@ -178,8 +178,8 @@ def test_an_empty_file_is_read_when_it_was_filled(loader: Loader, logs: Path) ->
     assert (counts.files, counts.events, counts.changed) == (1, 3, [])
 
 
-def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
-    """Each folder is entered once, however links point to it."""
+def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    """Each folder is entered once, however links point to it; a hidden file is no log."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "log.json").touch()
     (tmp_path / "a" / ".hidden").touch()
@@ -189,6 +189,7 @@ def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_left_alone(tmp_pa
     assert [Path(str(file)).name for file in found if not isinstance(file, Skipped)] == ["log.json"]
     skipped = [str(folder) for folder in found if isinstance(folder, Skipped)]
     assert skipped == [
+        f"{tmp_path / 'a' / '.hidden'}: hidden",
         f"{tmp_path / 'a' / 'back'}: leads to a folder that is read already",
         f"{tmp_path / 'again'}: leads to a folder that is read already",
     ]

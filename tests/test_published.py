@@ -1,12 +1,16 @@
 """What readers get: a consistent snapshot, read-only, and nothing else of the machine."""
 
+import os
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 import ultravires
+from small_logs import approval, write_lines
 from ultravires.build.pipeline import published_names, sql_tables
-from ultravires.errors import UsageError
+from ultravires.errors import RunError, UsageError
+from ultravires.runs.run import run_once
 from ultravires.store import publish as publishing
 from ultravires.store.warehouse import open_warehouse
 
@@ -81,3 +85,33 @@ def test_a_large_table_is_published_by_the_day_and_only_days_that_changed_are_wr
         con.execute("delete from acts where event_hour is null or event_hour > '2026-10-05 05:00:00+00'")
         publishing.publish(warehouse, ["acts"], run_id="r")
         assert "days" not in publishing.read_manifest(tmp_path / "published")["tables"]["acts"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"tables": 1}', '{"run_id": "r", "tables": {"links": {}}}', "\xff"])
+def test_a_damaged_manifest_is_one_line_with_the_cure(text: str, tmp_path: Path) -> None:
+    """However it is damaged; every reader meets it in this place."""
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "CURRENT").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=r"published is damaged; delete it and publish anew: ultravires run --input DIR"):
+        ultravires.open(tmp_path)
+
+
+def test_a_run_mends_what_is_published(tmp_path: Path) -> None:
+    """A damaged manifest, a table cut off, and a folder that was deleted as the message says."""
+    write_lines(tmp_path / "logs" / "approvals.jsonl", [approval("APR-1", 0)])
+    home, published = tmp_path / "home", tmp_path / "home" / "published"
+
+    def run_again() -> list[tuple[object, ...]]:
+        run_once(tmp_path / "logs", home, config=None, as_of="")
+        with ultravires.open(home) as con:
+            return con.execute("from approvals").fetchall()
+
+    whole = run_again()
+    (published / "CURRENT").write_text("{")
+    assert run_again() == whole
+    (table,) = (published / "approvals").glob("*.parquet")
+    os.truncate(table, 10)
+    with pytest.raises(RunError, match="published is damaged"):
+        ultravires.open(home)
+    shutil.rmtree(published)
+    assert run_again() == whole

@@ -7,10 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 import ultravires
-from small_logs import approval, write_lines
 from ultravires.build.pipeline import published_names, sql_tables
 from ultravires.errors import RunError, UsageError
-from ultravires.runs.run import run_once
 from ultravires.store import publish as publishing
 from ultravires.store.warehouse import open_warehouse
 
@@ -96,22 +94,22 @@ def test_a_damaged_manifest_is_one_line_with_the_cure(text: str, tmp_path: Path)
         ultravires.open(tmp_path)
 
 
-def test_a_run_mends_what_is_published(tmp_path: Path) -> None:
-    """A damaged manifest, a table cut off, and a folder that was deleted as the message says."""
-    write_lines(tmp_path / "logs" / "approvals.jsonl", [approval("APR-1", 0)])
-    home, published = tmp_path / "home", tmp_path / "home" / "published"
+def test_what_is_damaged_is_published_anew(tmp_path: Path) -> None:
+    """A damaged manifest, and a folder that was deleted as the message says, because a table was cut off."""
+    with open_warehouse(tmp_path) as warehouse:
+        warehouse.con.execute("create table acts as select 7 as i")
 
-    def run_again() -> list[tuple[object, ...]]:
-        run_once(tmp_path / "logs", home, config=None, as_of="")
-        with ultravires.open(home) as con:
-            return con.execute("from approvals").fetchall()
+        def published() -> list[tuple[int]]:
+            publishing.publish(warehouse, ["acts"], run_id="r")
+            with ultravires.open(tmp_path) as reader:
+                return reader.execute("from acts").fetchall()
 
-    whole = run_again()
-    (published / "CURRENT").write_text("{")
-    assert run_again() == whole
-    (table,) = (published / "approvals").glob("*.parquet")
-    os.truncate(table, 10)
-    with pytest.raises(RunError, match="published is damaged"):
-        ultravires.open(home)
-    shutil.rmtree(published)
-    assert run_again() == whole
+        assert published() == [(7,)]
+        (tmp_path / "published" / "CURRENT").write_text("{")
+        assert published() == [(7,)]
+        (table,) = (tmp_path / "published" / "acts").glob("*.parquet")
+        os.truncate(table, 10)
+        with pytest.raises(RunError, match="published is damaged"):
+            ultravires.open(tmp_path)
+        shutil.rmtree(tmp_path / "published")
+        assert published() == [(7,)]

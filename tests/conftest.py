@@ -1,9 +1,13 @@
 """What several tests share: where the samples are, and a home with the samples loaded once a session."""
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import skips
 
 REPO = Path(__file__).parent.parent
 SAMPLES = REPO / "data" / "samples"
@@ -19,14 +23,43 @@ def samples() -> Path:
     return SAMPLES
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(skips)
+
+
+Shared = Callable[[str, Callable[[Path], object]], Path]
+"""shared(name, build): the folder that the first worker who asks makes and fills by build(folder)."""
+
+
 @pytest.fixture(scope="session")
-def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """What takes long to build is built once a session; the tests of all workers only read it."""
+    own = tmp_path_factory.getbasetemp()
+    session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder(name: str, build: Callable[[Path], object]) -> Path:
+        built, being_built = session / f"shared-{name}", session / f"shared-{name}.part"
+        with (session / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not built.exists():
+                shutil.rmtree(being_built, ignore_errors=True)  # of a worker whose build failed
+                being_built.mkdir(mode=0o700)
+                build(being_built)
+                being_built.rename(built)
+        return built
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_home(shared: Shared) -> Path:
     """A home after one run over data/samples; tests only read it."""
     from ultravires.runs.run import run_once
 
-    home = tmp_path_factory.mktemp("sample") / "home"
-    run_once(SAMPLES, home, config=SAMPLES / "ultravires.yaml", as_of="")
-    return home
+    def build(folder: Path) -> None:
+        run_once(SAMPLES, folder / "home", config=SAMPLES / "ultravires.yaml", as_of="")
+
+    return shared("samples", build) / "home"
 
 
 @pytest.fixture(scope="session")

@@ -195,6 +195,15 @@ def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_passed_over(tmp_p
     ]
 
 
+def test_a_home_inside_the_input_is_no_log(loader: Loader, logs: Path) -> None:
+    """The Parquet files that a run wrote are not read by the next."""
+    home = loader.engine.warehouse.home
+    (logs.parent / "inbox").mkdir()
+    (logs.parent / "inbox" / "home").symlink_to(home)
+    counts = loader.load(LocalPlace(logs.parent / "inbox"))
+    assert (counts.files, counts.skipped) == (0, [Skipped(str(logs.parent / "inbox" / "home"), "a home of Ultravires")])
+
+
 def test_a_batch_of_rows_larger_than_the_memory_for_it_is_stored_in_parts(
     loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

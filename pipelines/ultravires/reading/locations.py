@@ -187,6 +187,10 @@ class LocalPlace:
         return str(self.path)
 
 
+_WAREHOUSE = "warehouse.duckdb"
+"""By which a home is known. What a run wrote would be read by the next as logs."""
+
+
 def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skipped]:
     waiting = [root]
     while waiting:
@@ -202,6 +206,9 @@ def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skip
                 found = sorted(entries, key=_name)
         except OSError as error:
             yield Skipped(folder, error.strerror or str(error))
+            continue
+        if any(entry.name == _WAREHOUSE for entry in found):
+            yield Skipped(folder, "a home of Ultravires")
             continue
         folders = []
         for entry in found:

@@ -71,6 +71,7 @@ def test_a_first_run_loads_everything_and_a_second_run_nothing(third_party: Path
         (["prune", "--before", "next week", "--home", "{tmp}/h"], "not a date"),
         (["quarantine", "--retry", "--home", "{tmp}/h"], "nothing is published"),
         (["simulate", "--out", "{tmp}"], "not an empty folder"),
+        (["backtest", "--input", "{tmp}/none", "--labels", "{tmp}/none"], "cannot read the labels"),
         (["dev", "--input", "{tmp}/none"], "there is no such file or folder"),
         (["dev", "--input", "{tmp}", "--home", "{tmp}/a_file"], "the home must be a folder"),
         (["dev", "--input", "{tmp}", "--home", "{tmp}"], "holds 'a_file' and no warehouse"),

@@ -265,11 +265,13 @@ def backtest(
 
     from rich.console import Console
 
+    from ultravires.backtest.labels import read_labels
     from ultravires.backtest.scores import as_dict, render, score
     from ultravires.runs.progress import watched
     from ultravires.runs.run import run_once
     from ultravires.store.snapshot import open_published
 
+    read_labels(labels)  # what is wrong with them is said before the run
     with tempfile.TemporaryDirectory(prefix="ultravires-backtest-") as folder:
         home = Path(folder) / "home"
         with watched():

@@ -23,6 +23,14 @@ def samples() -> Path:
     return SAMPLES
 
 
+LONGEST_FIRST = ("test_killed_runs.py", "test_pruning.py", "test_cli.py", "test_hostile_files.py", "test_dagster.py")
+"""Each takes a minute or more, and one worker: begun last, it would keep the other waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.name) if item.path.name in LONGEST_FIRST else len(items))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(skips)
 
@@ -38,14 +46,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
     session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
     def folder(name: str, build: Callable[[Path], object]) -> Path:
-        built, being_built = session / f"shared-{name}", session / f"shared-{name}.part"
+        built, is_whole = session / f"shared-{name}", session / f"shared-{name}.whole"
         with (session / f"shared-{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not built.exists():
-                shutil.rmtree(being_built, ignore_errors=True)  # of a worker whose build failed
-                being_built.mkdir(mode=0o700)
-                build(being_built)
-                being_built.rename(built)
+            if not is_whole.exists():
+                shutil.rmtree(built, ignore_errors=True)  # of a worker whose build failed
+                built.mkdir(mode=0o700)
+                build(built)
+                is_whole.touch()
         return built
 
     return folder

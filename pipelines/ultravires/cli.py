@@ -80,7 +80,7 @@ def dev(
     ] = "data/samples",
     home: Home = DEFAULT_HOME,
     config: Config = None,
-    port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page on this machine.")] = 3000,
 ) -> None:
     """Open Dagster's page with the same assets, the hourly schedule and the sensor."""
     from ultravires.runs.run import serve
@@ -247,7 +247,12 @@ def simulate(
     """Write a labelled world of logs in the vendors' formats."""
     from ultravires.simulator import write_world
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(out.iterdir())
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written to ({error.strerror}); choose another --out") from error
+    if not is_empty:
         raise UsageError(f"{out}: not an empty folder; choose another --out")
     counts = write_world(out, events=events, seed=seed)
     typer.echo(json.dumps(counts))

@@ -77,6 +77,8 @@ def input_place(text: str | Path) -> InputPlace:
         from ultravires.reading.object_stores import object_prefix
 
         return object_prefix(text)
+    if not str(text):
+        raise UsageError("--input is empty; give a path, or . for this folder")
     return LocalPlace(Path(text))
 
 

@@ -1,10 +1,10 @@
 """What Ultravires itself does from files to committed `events`, by the same calls that a run makes."""
 
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
+from cpu_clock import cpu_seconds
 from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.locations import LocalPlace
@@ -26,7 +26,7 @@ def load(folder: Path, home: Path) -> tuple[float, int]:
         opened = OpenHome(warehouse, engine, Settings(), LocalPlace(folder), uuid4().hex, None)
         prepare(opened)
         store_configuration(opened)
-        started = time.perf_counter()
+        started = cpu_seconds()
         loader = Loader(
             engine,
             opened.settings,
@@ -36,7 +36,7 @@ def load(folder: Path, home: Path) -> tuple[float, int]:
         counts = loader.load(opened.input)
         _refuse_losses(counts)
         row = warehouse.con.execute("select count(*) from events").fetchone()
-    return time.perf_counter() - started, int(row[0]) if row else 0
+    return cpu_seconds() - started, int(row[0]) if row else 0
 
 
 def _refuse_losses(counts: LoadCounts) -> None:

@@ -18,7 +18,6 @@ from ultravires import registry
 from ultravires.reading.files import read
 from ultravires.reading.source import SOURCE_COLUMNS
 from ultravires.runs.run import run_once
-from ultravires.schema import in_views
 from ultravires.store.snapshot import open_published
 
 NAMES = sorted(registry.sources())
@@ -51,7 +50,7 @@ def look(name: str, data: bytes, path: Path) -> list[dict[str, Any]]:
     for batch in found:
         numbers = batch.events.column("record_no").to_pylist()
         assert batch.n_records == len(set(numbers)) + batch.n_ignored + len(batch.quarantined)
-        assert batch.events.schema in (SOURCE_COLUMNS, in_views(SOURCE_COLUMNS))
+        assert batch.events.schema == SOURCE_COLUMNS
         batch.events.validate(full=True)
         assert not [row for row in batch.quarantined if row.reason.startswith("reader failed")]
     assert list(read(path, source(name), OPTIONS)) == found

@@ -293,7 +293,7 @@ def test_reading_leaves_the_record_as_it_was() -> None:
     for line in SAMPLES["gcp_audit"].splitlines():
         record = json.loads(line)
         before = copy.deepcopy(record)
-        list(source("gcp_audit").events(record, OPTIONS))
+        list(source("gcp_audit").read(record, OPTIONS))
         assert record == before
 
 

@@ -343,7 +343,7 @@ def test_reading_leaves_the_record_as_it_was() -> None:
     """A record may be shared; nobody may change it."""
     for frame in source("kubernetes_audit").records(iter([SAMPLES["kubernetes_audit"]]), OPTIONS):
         before = copy.deepcopy(frame.value)
-        list(source("kubernetes_audit").events(frame.value, OPTIONS))
+        list(source("kubernetes_audit").read(frame.value, OPTIONS))
         assert frame.value == before
 
 

@@ -60,10 +60,3 @@ KINDS = ("approval", "decision", "credential", "tool_call", "activity")
 OUTCOMES = ("success", "failure", "denied", "unknown")
 KEY_ROLES = ("names", "uses", "carries")
 """names: this event defines the thing. uses: it refers to it. carries: an attribute that travelled with it."""
-
-
-def in_views(columns: pa.Schema) -> pa.Schema:
-    """The same columns, but `raw` as views of texts, so that a record stays where it was read. Arrow writes such a
-    column, and can do little else with it.
-    """
-    return columns.set(columns.get_field_index("raw"), columns.field("raw").with_type(pa.string_view()))

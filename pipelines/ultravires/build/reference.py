@@ -4,17 +4,14 @@ Each is rewritten only when its content differs, so that a change of configurati
 """
 
 import csv
-import ipaddress
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ultravires.reading.column_values import USUAL_IPV4, mended
 from ultravires.schema import UTC_MICROS
 from ultravires.settings import Settings
 from ultravires.store.queries import fetch_row
@@ -72,32 +69,6 @@ def pattern_to_like(pattern: str) -> str:
     """A `*` and `?` pattern as an ILIKE pattern with backslash as its escape."""
     escaped = pattern.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
     return escaped.replace("*", "%").replace("?", "_")
-
-
-def network_namer(zones: Mapping[str, tuple[str, ...]]) -> Callable[[str], str | None]:
-    """Names the network of an address: its configured zone, else its /24 or /48; None for what is no address."""
-    networks = [(ipaddress.ip_network(cidr), zone) for zone, cidrs in sorted(zones.items()) for cidr in cidrs]
-
-    def name(address: str) -> str | None:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return None
-        for network, zone in networks:
-            if parsed in network:
-                return zone
-        return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
-
-    return name
-
-
-def network_names(zones: Mapping[str, tuple[str, ...]], addresses: pa.StringArray) -> pa.StringArray:
-    """The network of each address, as `network_namer` names it."""
-    if zones:
-        return pa.array(map(network_namer(zones), addresses.to_pylist()), pa.string())
-    # Most addresses of most logs: no zone to look for, and four numbers.
-    is_usual = pc.match_substring_regex(addresses, USUAL_IPV4).fill_null(True)
-    return mended(pc.replace_substring_regex(addresses, r"\.\d+$", ".0/24"), is_usual, addresses, network_namer({}))
 
 
 def store_run_context(warehouse: Warehouse, as_of: object, tolerance: timedelta) -> None:

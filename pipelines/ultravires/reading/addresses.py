@@ -4,18 +4,12 @@ from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from ultravires.reading.column_values import USUAL_IPV4, mended
-
 
 def address_of(value: Any) -> str | None:
     """The value where it is an IPv4 or IPv6 address, else None."""
     return value if type(value) is str and is_address(value) else None
 
 
-@lru_cache(maxsize=65536)
 def is_address(value: str) -> bool:
     """Whether this is an IPv4 or IPv6 address and nothing more; the latter may name its zone (`fe80::1%eth0`)."""
     address, percent, zone = value.partition("%")
@@ -29,21 +23,9 @@ def is_address(value: str) -> bool:
     return True
 
 
-def addresses_of(texts: pa.StringArray) -> pa.StringArray:
-    """`address_of` of each text."""
-    return mended(texts, pc.match_substring_regex(texts, USUAL_IPV4).fill_null(True), texts, address_of)
-
-
 @lru_cache(maxsize=65536)
 def host_of(value: str) -> str | None:
     """The host of `192.0.2.7:51234`, `[2001:db8::7]:51234` or a bare address or name."""
     if value.startswith("["):
         return value[1:].partition("]")[0] or None
     return (value.partition(":")[0] if value.count(":") == 1 else value) or None
-
-
-def hosts_of(texts: pa.StringArray) -> pa.StringArray:
-    """`host_of` of each text."""
-    is_usual = pc.match_substring_regex(texts, r"^[^:\[]+(:[^:]*)?$").fill_null(True)
-    hosts = pc.list_element(pc.split_pattern(texts, ":", max_splits=1), 0)
-    return mended(hosts, is_usual, texts, host_of)

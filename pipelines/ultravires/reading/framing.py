@@ -7,7 +7,6 @@ records.
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import NamedTuple
 
 from ultravires.reading.head import HEAD_BYTES
 from ultravires.reading.source import Frame, Options, Source
@@ -80,43 +79,6 @@ def lines(chunks: Iterator[bytes], limit: int, offset: int = 0) -> Iterator[tupl
             return
     if waiting:
         yield offset, b"".join(waiting), True
-
-
-_LONGEST = 4
-
-
-class Piece(NamedTuple):
-    """Some whole lines of a file: where they start, and whether the file ends with them.
-
-    One with `rest` begins a line that is larger than a piece may be, and the chunks that follow are there.
-    """
-
-    data: bytes
-    offset: int
-    is_last: bool = False
-    rest: Iterator[bytes] | None = None
-
-
-def whole_lines(chunks: Iterator[bytes], size: int) -> Iterator[Piece]:
-    """A file in pieces of about `size` bytes, cut where lines end, up to `_LONGEST` times as large for a line that is.
-    Always a last one, or one with `rest`.
-    """
-    waiting: list[bytes] = []
-    held = offset = 0
-    for chunk in chunks:
-        waiting.append(chunk)
-        held += len(chunk)
-        if held < size:
-            continue
-        data = b"".join(waiting)
-        end = data.rfind(b"\n") + 1
-        if not end and held >= _LONGEST * size:
-            yield Piece(data, offset, rest=chunks)
-            return
-        if end:
-            yield Piece(data[:end], offset)
-        waiting, held, offset = [data[end:]], len(data) - end, offset + end
-    yield Piece(b"".join(waiting), offset, is_last=True)
 
 
 def skip_line(offset: int, chunks: Iterator[bytes]) -> tuple[int, Iterator[bytes]]:

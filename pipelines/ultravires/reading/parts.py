@@ -196,9 +196,9 @@ class _Together:
 
     def _finish(self, files: SmallFiles) -> None:
         del self._gathered[files.source.name]
-        batches, refused = files.finish()
-        self._held += _memory_of(batches) + sum(len(record.raw) for _, record in refused)
-        self._part.events += [events for events in batches if events.num_rows]
+        events, refused = files.finish()
+        self._held += _memory_of([events]) + sum(len(record.raw) for _, record in refused)
+        self._part.events += [events] if events.num_rows else []
         self._part.refused += refused
 
     def _read_one(self, location: Location) -> bool:

@@ -1,8 +1,8 @@
 """What the records of a file became, gathered row by row and turned into Arrow a batch at a time.
 
-Each record is written back as JSON once, into one growing buffer, and its decoded value is let go at once: holding
-thousands of decoded records costs more time than decoding them. What names a secret is then looked for in all rows
-with one vectorised search, and only those rows are taken apart again.
+A plain record (`reading.plain_records`) is kept as it was written; any other is written back as JSON once. Either way
+its decoded value is let go at once: holding thousands of decoded records costs more time than decoding them. What names
+a secret is then looked for in all rows with one vectorised search, and only those rows are taken apart again.
 """
 
 import hashlib
@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.plain_records import Record
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
 from ultravires.reading.splitting import KEPT_BYTES
@@ -30,9 +32,8 @@ _HOUR = 3_600_000_000
 _QUOTE_IN_STRING = b'\\"'
 _NO_KEYS: list[tuple[str, str, str]] = []
 _NO_DETAIL: dict[str, Any] = {}
-_encoder = msgspec.json.Encoder()
-_encode = _encoder.encode
-_encode_into = _encoder.encode_into
+_BACKSLASH = b"\\"
+_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -62,27 +63,6 @@ class Batch:
     n_ignored: int = 0
 
 
-class Texts:
-    """Strings in one buffer, as Arrow lays them out."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.ends = array("q", [0])
-
-    def add_json(self, value: Any) -> None:
-        """Append `value` as JSON; leaves nothing behind where it cannot be written."""
-        try:
-            _encode_into(value, self.data, -1)
-        except Exception:
-            del self.data[self.ends[-1] :]
-            raise
-        self.ends.append(len(self.data))
-
-    def to_arrow(self) -> pa.LargeStringArray:
-        count = len(self.ends) - 1
-        return pa.LargeStringArray.from_buffers(count, pa.py_buffer(self.ends), pa.py_buffer(self.data))
-
-
 @dataclass
 class Rows:
     """The records of one batch. Kept flat: few objects that Python has to make and visit."""
@@ -92,10 +72,10 @@ class Rows:
     """Of each event the place of its record among those kept."""
     key_offsets: "array[int]" = field(default_factory=lambda: array("i", [0]))
     keys: list[tuple[str, str, str]] = field(default_factory=list)
-    details: Texts = field(default_factory=Texts)
+    details: list[bytes] = field(default_factory=list)
     record_nos: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
-    raws: Texts = field(default_factory=Texts)
+    raws: list[bytes] = field(default_factory=list)
     raw_hashes: list[str] = field(default_factory=list)
     bracketed: list[int] = field(default_factory=list)
     """Places of the kept records with so many brackets that they may be nested too deeply."""
@@ -103,6 +83,10 @@ class Rows:
     n_raw_bytes: int = 0
     n_records: int = 0
     n_ignored: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        return max(len(self.events), self.n_records)
 
 
 class RowBuilder:
@@ -129,23 +113,20 @@ class RowBuilder:
         if frame.reason is not None:
             self._quarantine(record_no, frame.offset, frame.reason, frame.data)
             return
-        n_details, at = len(rows.details.ends), len(rows.raws.data)
         try:
+            read = frame
             if self.named_fields is not None:
-                frame, read = self._without_named_fields(frame, self.named_fields), frame
-            events = list(self.source.events(frame.value, self.options))
-            if self.named_fields is not None and frame is not read:
+                frame = self._without_named_fields(frame, self.named_fields)
+            events = list(self.source.read(frame.value, self.options))
+            if frame is not read:
                 self._keep_hashes(read, events)
             if not events:
                 rows.n_ignored += 1
                 return
-            for event in events:
-                rows.details.add_json(event.detail)
-            rows.raws.add_json(frame.value)
-            if rows.raws.data.find(_QUOTE_IN_STRING, at) >= 0:
+            details = [_encode(event.detail) for event in events]
+            raw = frame.data if isinstance(frame.value, Record) else _encode(frame.value)
+            if _BACKSLASH in raw and _QUOTE_IN_STRING in raw:
                 self._redact_columns(events)
-            if rows.raws.data.count(b"{", at) + rows.raws.data.count(b"[", at) > self.options.max_depth:
-                rows.bracketed.append(len(rows.record_nos))
         except NotParsed as error:
             self._refuse(record_no, frame, str(error))
         except RecursionError:
@@ -153,9 +134,7 @@ class RowBuilder:
         except Exception as error:  # one strange record must not stop a file; tests hold that this stays unused
             self._quarantine(record_no, frame.offset, f"reader failed: {type(error).__name__}", frame.data)
         else:
-            self._keep(record_no, frame, events)
-            return
-        _cut_back(rows.details, n_details)
+            self._keep(record_no, frame, events, details, raw)
 
     def _redact_columns(self, events: list[Event]) -> None:
         """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
@@ -168,11 +147,6 @@ class RowBuilder:
             event.resource_uids = [redact(uid) for uid in event.resource_uids]
             event.keys = [(kind, redact(value), role) for kind, value, role in event.keys]
 
-    def ignore(self, count: int) -> None:
-        """Counts records that hold no event."""
-        self.rows.n_records += count
-        self.rows.n_ignored += count
-
     def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
         hidden = named_fields.hide(frame.value)
         return frame if hidden is frame.value else frame._replace(value=hidden)
@@ -180,12 +154,16 @@ class RowBuilder:
     def _keep_hashes(self, read: Frame, events: list[Event]) -> None:
         """Arguments are hashed before redaction, so that logs which redact otherwise still agree on them."""
         if any(event.args_hash for event in events):
-            whole = list(self.source.events(read.value, self.options))
+            whole = list(self.source.read(read.value, self.options))
             for event, before in zip(events, whole, strict=False):
                 event.args_hash = before.args_hash if len(events) == len(whole) else None
 
-    def _keep(self, record_no: int, frame: Frame, events: list[Event]) -> None:
+    def _keep(self, record_no: int, frame: Frame, events: list[Event], details: list[bytes], raw: bytes) -> None:
         rows = self.rows
+        if raw.count(b"{") + raw.count(b"[") > self.options.max_depth:
+            rows.bracketed.append(len(rows.record_nos))
+        rows.raws.append(raw)
+        rows.details += details
         for event in events:
             rows.keys += event.keys
             rows.key_offsets.append(len(rows.keys))
@@ -201,7 +179,8 @@ class RowBuilder:
     def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
         """Into quarantine with its secrets taken out, as a record that decoded."""
         try:
-            raw = _encode(self.redactor.redact(frame.value))
+            value = _decode(frame.data) if isinstance(frame.value, Record) else frame.value
+            raw = _encode(self.redactor.redact(value))
         except (NotParsed, RecursionError):
             reason, raw = "nested too deeply", frame.data
         self._quarantine(record_no, frame.offset, reason, raw)
@@ -212,12 +191,12 @@ class RowBuilder:
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
         rows = self.rows
-        raws, too_deep = self._redacted(rows.raws.to_arrow(), rows.bracketed)
+        raws, too_deep = self._redacted(rows.raws, rows.bracketed)
         for place in too_deep:
             self._quarantine(
                 rows.record_nos[place], rows.offsets[place], "nested too deeply", raws[place].as_py().encode()
             )
-        details, _ = self._redacted(rows.details.to_arrow(), ())
+        details, _ = self._redacted(rows.details, ())
         table = self._table(rows, raws, details)
         if too_deep:
             is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
@@ -226,30 +205,23 @@ class RowBuilder:
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
         return Batch(table, quarantined, rows.n_records, rows.n_ignored)
 
-    def redacted(self, texts: pa.Array) -> pa.Array:
-        """JSON texts, none of them nested too deeply, without secrets."""
-        return self._redacted(texts, ())[0]
-
-    def _redacted(self, texts: pa.Array, also: Sequence[int]) -> tuple[pa.Array, list[int]]:
-        """The same JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are
-        nested too deeply.
+    def _redacted(self, written: list[bytes], also: Sequence[int]) -> tuple[pa.LargeStringArray, list[int]]:
+        """JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are nested too
+        deeply.
         """
+        texts = _texts(written)
         too_deep: list[int] = []
-        places, clean = [], []
+        is_changed = False
         for place in sorted({*self.redactor.suspects(texts), *also}):
             try:
-                value = _decode(texts[place].as_py())
+                value = _decode(written[place])
                 redacted = self.redactor.redact(value)
             except (NotParsed, RecursionError, msgspec.DecodeError):
                 too_deep.append(place)
                 continue
             if redacted is not value:
-                places.append(place)
-                clean.append(_encode(redacted).decode())
-        if not places:
-            return texts, too_deep
-        mask = pc.is_in(pa.array(range(len(texts)), pa.int64()), pa.array(places, pa.int64()))
-        return pc.replace_with_mask(texts, mask, pa.array(clean, texts.type)), too_deep
+                is_changed, written[place] = True, _encode(redacted)
+        return _texts(written) if is_changed else texts, too_deep
 
     def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
         count = len(rows.events)
@@ -290,10 +262,11 @@ class RowBuilder:
         return f"{content}:{self.occurrences[in_file]}"
 
 
-def _cut_back(texts: Texts, n_ends: int) -> None:
-    """Forget the texts behind the first `n_ends - 1`."""
-    del texts.ends[n_ends:]
-    del texts.data[texts.ends[-1] :]
+def _texts(written: list[bytes]) -> pa.LargeStringArray:
+    """Strings of UTF-8 bytes."""
+    ends = np.zeros(len(written) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, written), np.int64, len(written)), out=ends[1:])
+    return pa.LargeStringArray.from_buffers(len(written), pa.py_buffer(ends), pa.py_buffer(b"".join(written)))
 
 
 def _taken(values: pa.Array, records: pa.Array, is_one_each: bool) -> pa.Array:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ultravires.reading.by_column import ColumnReader, Text, reads_by_column
 from ultravires.reading.framing import frames_of
 from ultravires.reading.input_file import InputFile
 from ultravires.reading.mixing import row_builder
@@ -31,7 +30,7 @@ class SmallFiles:
         self.options = options
         self.files: list[InputFile] = []
         self.n_bytes = 0
-        self._texts: list[Text] = []
+        self._contents: list[tuple[bytes, str | None]] = []
 
     @property
     def is_full(self) -> bool:
@@ -41,12 +40,12 @@ class SmallFiles:
         """One more file: all its bytes, and why there are no more where it is damaged."""
         self.files.append(file)
         self.n_bytes += len(data)
-        self._texts.append(Text(data, damage))
+        self._contents.append((data, damage))
 
-    def finish(self) -> tuple[list[pa.RecordBatch], list[tuple[InputFile, Quarantined]]]:
+    def finish(self) -> tuple[pa.RecordBatch, list[tuple[InputFile, Quarantined]]]:
         """The rows of all files and the records of each that were refused; the files' counts are complete then."""
-        starts, batches, quarantined = self._read()
-        numbers = np.concatenate([events["record_no"].to_numpy() for events in batches])
+        starts, events, quarantined = self._read()
+        numbers = events["record_no"].to_numpy()
         for file, n_records in zip(self.files, np.diff(starts).tolist(), strict=True):
             file.records = n_records
         starts = starts[:-1]
@@ -58,27 +57,20 @@ class SmallFiles:
         for file, emitted, kept in zip(self.files, n_emitted.tolist(), n_kept.tolist(), strict=True):
             file.emitted = emitted
             file.ignored = file.records - file.quarantined - kept
-        return [self._with_files(events, starts) for events in batches], refused
+        return self._with_files(events, starts), refused
 
-    def _read(self) -> tuple[Numbers, list[pa.RecordBatch], list[Quarantined]]:
+    def _read(self) -> tuple[Numbers, pa.RecordBatch, list[Quarantined]]:
         """With which record each file begins and the next one would, the events, and what was refused."""
         builder, starts = row_builder(self.source, self.options), [1]
-        read = None
-        if reads_by_column(self.source, self.options):
-            read = ColumnReader(self.source, self.options, builder).read(self._texts)
-        for place, text in enumerate(self._texts):
+        for data, damage in self._contents:
             number = starts[-1]
-            if read is not None and read.is_plain(place):
-                starts.append(read.number(place, number))
-                continue
-            for frame in frames_of(text.data, text.damage, self.source, self.options):
+            for frame in frames_of(data, damage, self.source, self.options):
                 builder.add(number, frame)
                 number += 1
             starts.append(number)
         builder.file_starts += starts[:-1]
         batch = builder.batch()
-        by_column = [] if read is None else read.events()
-        return np.array(starts, np.int64), [*by_column, batch.events], batch.quarantined
+        return np.array(starts, np.int64), batch.events, batch.quarantined
 
     def _refused(self, starts: Numbers, quarantined: list[Quarantined]) -> Iterator[tuple[InputFile, Quarantined]]:
         numbers = np.array([record.record_no for record in quarantined], np.int64)

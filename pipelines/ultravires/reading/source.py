@@ -19,8 +19,8 @@ from ultravires.reading.values import canonical, iso
 from ultravires.schema import EVENTS
 
 if TYPE_CHECKING:
-    from ultravires.reading.columns import Columnar
     from ultravires.reading.head import Head
+    from ultravires.reading.plain_records import Record
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
 """EVENTS without what only the loader knows."""
@@ -195,14 +195,20 @@ class Source:
     join_keys: tuple[str, ...]
     recognise: Callable[["Head"], bool]
     records: Callable[[Iterator[bytes], Options], Iterator[Frame]]
-    events: Callable[[dict[str, Any], Options], Iterable[Event]]
+    events: Callable[[Any, Options], Iterable[Event]]
+    """What one record means; it takes a `record`, or a dictionary where the source has none."""
     claim: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
     """For a log that is delivered in one file with others: a record as `events` takes it, without the secrets that only
     this source knows of; None where it is not this log's. No record is claimed by two sources, and a claimed record is
     claimed again as it is. None for a log that has its files to itself."""
-    columnar: "Columnar | None" = None
-    """How usual records are read many at once (`ultravires.reading.columns`); None for a source that reads all of them
-    by `events`. What it says of a record is what `events` says of it."""
+    record: "type[Record] | None" = None
+    """The fields that `events` looks at (`ultravires.reading.plain_records`); None where it takes dictionaries."""
+
+    def read(self, value: Any, options: Options) -> Iterable[Event]:
+        """The events of a record, which is a Record already or a decoded object. Raises NotParsed."""
+        if self.record is None or type(value) is self.record:
+            return self.events(value, options)
+        return self.events(self.record.of(value), options)
 
 
 def event_id(log: str, native_id: str, event_at: int, action: str | None, outcome: str | None) -> str:

@@ -39,6 +39,7 @@ _KEY_BYTES = 400
 _FIRST_SCAN_BYTES = 1 << 16
 _SCAN_BYTES = 1 << 20
 _BRACKET = ord("[")
+_NEXT_OBJECT = b",{"
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -137,7 +138,8 @@ class Splitter:
         end = opening.end() if opening else 1
         for count, element in enumerate(elements):
             raw = bytes(element)
-            start = end + 1 if data.startswith(raw, end + 1) else data.find(raw, end)
+            # behind a comma without a blank the next one begins; else it is looked for
+            start = end + 1 if data[end : end + 2] == _NEXT_OBJECT else data.find(raw, end)
             if count == 0:
                 yield from _outside(offset + end, data[end:start])
             end = start + len(raw)

@@ -33,7 +33,7 @@ def label(value: Any) -> str | None:
 
 def mapping(value: Any) -> dict[str, Any]:
     """The value where it is a JSON object, else an empty one."""
-    return value if type(value) is dict else {}
+    return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Any) -> list[Any]:

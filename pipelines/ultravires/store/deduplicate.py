@@ -13,8 +13,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from ultravires.build.duckdb_engine import DuckDBEngine
-from ultravires.build.reference import network_names
 from ultravires.settings import Settings
+from ultravires.store.networks import network_names
 from ultravires.store.queries import count_rows, fetch_row, registered
 from ultravires.store.segment_files import Written
 from ultravires.store.segments import index_of

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ultravires.errors import RunError
-from ultravires.schema import EVENTS, UTC_MICROS, in_views
+from ultravires.schema import EVENTS, UTC_MICROS
 
 SUFFIX = ".parquet"
 ROW_GROUP_ROWS = 20_480
@@ -38,7 +38,6 @@ _ZONED = ["event_at", "event_hour", "source", "source_version"]
 """Columns by whose range a reader leaves row groups out."""
 
 _HEX_CHARACTERS = 32
-_WRITTEN = in_views(EVENTS)
 
 Kept = npt.NDArray[np.bool_]
 
@@ -60,14 +59,14 @@ class Written(NamedTuple):
 
 
 def with_provenance(batches: Sequence[pa.RecordBatch], ingested_at: datetime) -> pa.Table:
-    """Events as EVENTS `in_views`, of batches in SOURCE_COLUMNS (some `in_views`) and `file_id`."""
-    table = pa.Table.from_batches([batch.cast(in_views(batch.schema)) for batch in batches])
+    """Events as EVENTS, of batches in SOURCE_COLUMNS and `file_id`."""
+    table = pa.Table.from_batches(batches)
     stamp = pa.repeat(pa.scalar(ingested_at, UTC_MICROS), table.num_rows)
-    return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(_WRITTEN)
+    return table.append_column("ingested_at", stamp).select(EVENTS.names).cast(EVENTS)
 
 
 def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
-    """Write events (EVENTS, perhaps `in_views`; at least one) to the new file `path`, readable by its owner only. All
+    """Write events (EVENTS; at least one) to the new file `path`, readable by its owner only. All
     is on disk when it is synchronised.
 
     Raises RunError where the disk does not take it.
@@ -76,12 +75,12 @@ def write_segment(path: Path, tables: Iterable[pa.Table]) -> Written:
     with reporting_write_errors(path.parent):
         path.touch(mode=0o600, exist_ok=False)
         with pq.ParquetWriter(
-            path, _WRITTEN, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
+            path, EVENTS, **_COMPRESSION, use_dictionary=_REPEATING, write_statistics=_ZONED, store_schema=False
         ) as writer:
             for table in tables:
                 indexes.append(_index(table))
                 addresses.append(table["src_ip"].unique())
-                writer.write_table(table.cast(_WRITTEN), row_group_size=ROW_GROUP_ROWS)
+                writer.write_table(table.cast(EVENTS), row_group_size=ROW_GROUP_ROWS)
     index = pa.concat_tables(indexes)
     hours = pc.min_max(index["event_hour"]).as_py()
     known = pa.chunked_array(addresses).unique().drop_null()

@@ -13,7 +13,6 @@ from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.sources.agents.coding_agents import coding_agent_event
-from ultravires.sources.agents.genai_columns import COLUMNAR
 from ultravires.sources.agents.genai_spans import span_event
 
 _EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
@@ -77,5 +76,4 @@ SOURCE = Source(
     recognise=recognise,
     records=otlp_records,
     events=events,
-    columnar=COLUMNAR,
 )

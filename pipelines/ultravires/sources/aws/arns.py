@@ -5,7 +5,6 @@ Formats: AWS Service Authorization Reference, `Resource types defined by ...` of
 
 import re
 from functools import lru_cache
-from itertools import chain
 from typing import Any, NamedTuple
 
 from ultravires.reading.values import sequence, text
@@ -73,10 +72,9 @@ _NAMED: dict[str, dict[str, str]] = {
     "redshift": {"clusterIdentifier": "cluster:"},
 }
 _NO_NAMES: dict[str, str] = {}
-_ALL_NAMES = frozenset(chain.from_iterable(_NAMED.values()))
 
 
-class Listed(NamedTuple):
+class _Listed(NamedTuple):
     """A list of EC2's things in a request: the way to each id in it, how those that count begin, what stands before one
     in the last part of its ARN.
     """
@@ -86,26 +84,24 @@ class Listed(NamedTuple):
     shape: str
 
 
-def _in_set(member: str, name: str) -> Listed:
-    return Listed((member, "items", None, name), "", _NAMED["ec2"][name])
+def _in_set(member: str, name: str) -> _Listed:
+    return _Listed((member, "items", None, name), "", _NAMED["ec2"][name])
 
 
-LISTED = (
+_LISTED = (
     _in_set("instancesSet", "instanceId"),
     _in_set("volumeSet", "volumeId"),
     _in_set("groupSet", "groupId"),
     _in_set("snapshotSet", "snapshotId"),
-    Listed(("instanceIds", None), "i-", _NAMED["ec2"]["instanceId"]),
+    _Listed(("instanceIds", None), "i-", _NAMED["ec2"]["instanceId"]),
 )
 """In the order in which they count."""
-_LISTS = frozenset(listed.way[0] for listed in LISTED)
+_LISTS = frozenset(listed.way[0] for listed in _LISTED)
 _GLOBAL = frozenset({"iam"})
 _ARN_SERVICE = {"ec2-instance-connect": "ec2"}
 _MARKS = {"kms": "alias/", "ssm": "i-"}
 """How a value begins that is of another kind than its name says: an alias for a key, a plain instance."""
-IS_ARN = "arn:"
-BEGINNINGS = (IS_ARN, *_MARKS.values())
-"""By which values of request parameters are told apart."""
+_IS_ARN = "arn:"
 _SSM_INSTANCE = frozenset({"instanceId", "target"})
 
 
@@ -131,61 +127,56 @@ def account_of(arn: str | None) -> str | None:
     return parts[4] or None if len(parts) == ARN_PARTS and parts[0] == "arn" else None
 
 
-def resource_arns(record: dict[str, Any], service: str, account: str | None) -> list[str]:
+def resource_arns(resources: Any, request: Any, *, service: str, region: str | None, account: str | None) -> list[str]:
     """ARNs of a CloudTrail event in its order: those it lists, then those its request names. Each once."""
     found = []
-    for item in sequence(record.get("resources")):
-        if type(item) is dict and (arn := text(item.get("ARN"))):
+    for item in sequence(resources):
+        if type(item) is dict and type(arn := item.get("ARN")) is str and arn:
             found.append(arn)
-    request = record.get("requestParameters")
     if type(request) is dict and request:
-        add_requested(found, request, service, text(record.get("awsRegion")), account)
+        _add_requested(found, request, service, region, account)
     return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
-def add_requested(
+def _add_requested(
     found: list[str], request: dict[str, Any], service: str, region: str | None, account: str | None
 ) -> None:
     """Append the ARNs that request parameters name to those that were found before."""
     names = _NAMED.get(service, _NO_NAMES)
+    mark = _MARKS.get(service)
     is_listing = False
     for name, value in request.items():
         if type(value) is not str:
             is_listing = is_listing or name in _LISTS
-        elif name in names or value[:4] == IS_ARN:
-            beginning = next(filter(value.startswith, BEGINNINGS), "")
-            opening = opening_of(service, name, beginning, region, account)
+        elif name in names or value[:4] == _IS_ARN:
+            beginning = _IS_ARN if value[:4] == _IS_ARN else mark if mark and value.startswith(mark) else ""
+            opening = _opening_of(service, name, beginning, region, account)
             if opening is not None and value:
                 found.append(opening + (value.lstrip("/") if opening[-1:] == "/" else value))
     if service == "s3" or "bucketName" in request:
-        arn = object_arn(request.get("bucketName"), request.get("key"), region)
+        arn = _object_arn(request.get("bucketName"), request.get("key"), region)
         if arn is not None:
             found.append(arn)
-    if service == "sqs" and (queue := queue_arn(text(request.get("queueUrl")))):
+    if service == "sqs" and (queue := _queue_arn(text(request.get("queueUrl")))):
         found.append(queue)
     if is_listing:
         _add_listed(found, request, region, account)
 
 
-def may_name(name: str) -> bool:
-    """Whether there is a service in whose requests a parameter of this name may name a resource."""
-    return name in _ALL_NAMES or may_be_arn(name)
-
-
-def may_be_arn(name: str) -> bool:
+def _may_be_arn(name: str) -> bool:
     """Whether a request parameter of this name is a resource where its value is an ARN, in any service."""
     return name[-3:].lower() == "arn" or name in ("bucketName", "modelId")
 
 
 # Requests differ in the names of things, seldom in their kind and place.
 @lru_cache(maxsize=16_384)
-def opening_of(service: str, name: str, beginning: str, region: str | None, account: str | None) -> str | None:
+def _opening_of(service: str, name: str, beginning: str, region: str | None, account: str | None) -> str | None:
     """What stands before the value of the request parameter `name` in the ARN of what it names, or None. `beginning` is
-    the one of BEGINNINGS that the value begins with, or nothing.
+    `arn:` or the mark of the service where the value begins with it, or nothing.
     """
     names = _NAMED.get(service, _NO_NAMES)
-    if beginning == IS_ARN:
-        return "" if name in names or may_be_arn(name) else None
+    if beginning == _IS_ARN:
+        return "" if name in names or _may_be_arn(name) else None
     if name not in names or not account or (region is None and service not in _GLOBAL):
         return None
     shape, prefix = names[name], _ARN_SERVICE.get(service, service)
@@ -199,33 +190,33 @@ def opening_of(service: str, name: str, beginning: str, region: str | None, acco
     return f"arn:{partition_of(region)}:{prefix}:{place}:{account}:{shape}"
 
 
-def object_arn(bucket: Any, key: Any, region: str | None) -> str | None:
+def _object_arn(bucket: Any, key: Any, region: str | None) -> str | None:
     """The object in a bucket, or the bucket where no key is given; None where no bucket is named by its name."""
-    if type(bucket) is not str or not bucket or bucket.startswith(IS_ARN):
+    if type(bucket) is not str or not bucket or bucket.startswith(_IS_ARN):
         return None
-    start = bucket_opening(region) + bucket
+    start = _bucket_opening(region) + bucket
     return f"{start}/{key}" if type(key) is str and key else start
 
 
-def bucket_opening(region: str | None) -> str:
+def _bucket_opening(region: str | None) -> str:
     """What stands before the name of a bucket in its ARN."""
     return f"arn:{partition_of(region)}:s3:::"
 
 
-def queue_arn(url: str | None) -> str | None:
+def _queue_arn(url: str | None) -> str | None:
     """The queue that a URL of SQS names."""
     match = _QUEUE.fullmatch(url) if url else None
     return f"arn:{partition_of(match[1])}:sqs:{match[1]}:{match[2]}:{match[3]}" if match else None
 
 
-def opening_of_listed(listed: Listed, region: str | None, account: str | None) -> str | None:
+def _opening_of_listed(listed: _Listed, region: str | None, account: str | None) -> str | None:
     """What stands before an id in the ARN of a listed thing; None where that is not known."""
     return f"arn:{partition_of(region)}:ec2:{region}:{account}:{listed.shape}" if account and region else None
 
 
 def _add_listed(found: list[str], request: dict[str, Any], region: str | None, account: str | None) -> None:
-    for listed in LISTED:
-        opening = opening_of_listed(listed, region, account)
+    for listed in _LISTED:
+        opening = _opening_of_listed(listed, region, account) if listed.way[0] in request else None
         if opening is not None:
             ids = _along(request, listed.way)
             found += [opening + id_ for id_ in ids if type(id_) is str and id_ and id_.startswith(listed.beginning)]

@@ -8,27 +8,28 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 import re
 from collections.abc import Iterable
-from typing import Any
+
+from msgspec import UNSET
 
 from ultravires.reading.addresses import address_of
 from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.sources.aws.arns import resource_arns
-from ultravires.sources.aws.cloudtrail_columns import COLUMNAR
 from ultravires.sources.aws.cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.sources.aws.cloudtrail_records import (
+    SERVICE_SUFFIX,
+    SIGN_IN,
+    SOURCE_NAME,
+    CloudTrailRecord,
+    call_of,
     calling_service,
     detail_of,
     is_conclusion,
     outcome_of,
-    service_of,
-    session_of,
-    workload_of,
 )
-from ultravires.sources.aws.credentials import NOTHING_ISSUED, Issued, issued_by, revoked_by, session_keys
-from ultravires.sources.aws.identities import Actor, actor_of, on_behalf_of
-from ultravires.sources.aws.ocsf_classes import ocsf_class
+from ultravires.sources.aws.credentials import Issued, issued_by, revoked_by, session_keys
+from ultravires.sources.aws.identities import Actor, actor_of
 from ultravires.sources.aws.verified_permissions import decisions_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY
 
@@ -50,7 +51,7 @@ def recognise(head: Head) -> bool:
     return (is_like and not _NOTIFICATION.search(head.data)) or is_delivery(head)
 
 
-def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
+def events(record: CloudTrailRecord, options: Options) -> Iterable[Event]:
     """One CloudTrail event to one activity, and to the decision of Verified Permissions in it. Raises NotParsed without
     a time, or without source and name.
 
@@ -58,34 +59,34 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no
     events.
     """
-    if is_conclusion(record.get("eventType"), record.get("eventCategory")):
+    if is_conclusion(record.eventType, record.eventCategory):
         return (_conclusion(record),)
-    if "eventName" not in record:
-        if type(record.get("eventData")) is dict:
+    if record.eventName is UNSET:
+        if type(record.eventData) is dict:
             return _of_integration(record, options)
-        if is_control_message(record):
+        if is_control_message(record.message):
             return ()
     event = _call(record, options)
     is_decided = event.action is not None and event.action.startswith("verifiedpermissions:")
     return (event, *decisions_of(record, event, options)) if is_decided else (event,)
 
 
-def _conclusion(record: dict[str, Any]) -> Event:
+def _conclusion(record: CloudTrailRecord) -> Event:
     """An insight holds the time at which it began or ended; an aggregate is known when its window is over."""
-    event_at = micros(record.get("eventTime")) or micros(mapping(record.get("timeWindow")).get("windowEnd"))
+    event_at = micros(record.eventTime) or micros(mapping(record.timeWindow).get("windowEnd"))
     if event_at is None:
         raise NotParsed("no time")
-    event_type = text(record.get("eventType")) or "AwsCloudTrailInsight"
-    shared = text(record.get("sharedEventID"))
+    event_type = text(record.eventType) or "AwsCloudTrailInsight"
+    shared = text(record.sharedEventID)
     return Event(
-        native_id=text(record.get("eventID")) or text(record.get("eventId")),
+        native_id=text(record.eventID) or text(record.eventId),
         event_at=event_at,
         kind="activity",
         class_uid=API_ACTIVITY,
         activity_id=_OTHER,
         actor_uid=_OWN_NAME,
         actor_kind="service",
-        account_uid=text(record.get("recipientAccountId")) or text(record.get("accountId")),
+        account_uid=text(record.recipientAccountId) or text(record.accountId),
         action=f"cloudtrail:{event_type}",
         outcome="unknown",
         keys=[("shared_event", shared, "carries")] if shared else [],
@@ -93,82 +94,84 @@ def _conclusion(record: dict[str, Any]) -> Event:
     )
 
 
-def _of_integration(record: dict[str, Any], options: Options) -> Iterable[Event]:
+def _of_integration(record: CloudTrailRecord, options: Options) -> Iterable[Event]:
     """What another product put into CloudTrail Lake: its own event stands in `eventData`."""
-    if record.get("eventCategory") == "ConfigurationItem":
+    if record.eventCategory == "ConfigurationItem":
         return ()
-    own: dict[str, Any] = record["eventData"]
-    kept: dict[str, Any] = {
-        name: record[name] for name in ("eventID", "eventType", "recipientAccountId") if name in record
-    }
-    return (_call({"eventTime": record.get("eventTime"), **own, **kept}, options),)
+    own = CloudTrailRecord.of({"eventTime": record.eventTime, **record.eventData})
+    for name in ("eventID", "eventType", "recipientAccountId"):
+        if getattr(record, name) is not UNSET:
+            setattr(own, name, getattr(record, name))
+    return (_call(own, options),)
 
 
-def _call(record: dict[str, Any], options: Options) -> Event:
-    event_at = micros(record.get("eventTime"))
+def _call(record: CloudTrailRecord, options: Options) -> Event:
+    event_at = micros(record.eventTime)
     if event_at is None:
         raise NotParsed("no time")
-    service, name = service_of(record.get("eventSource")), text(record.get("eventName"))
-    if not service or not name:
+    source, name = record.eventSource, record.eventName
+    if not source or not name or source == SERVICE_SUFFIX:
         raise NotParsed("no eventSource and eventName: not a CloudTrail event")
-    identity = mapping(record.get("userIdentity"))
-    account = text(record.get("recipientAccountId")) or text(identity.get("accountId"))
-    actor = actor_of(identity, name)
-    error = text(record.get("errorCode"))
-    outcome = outcome_of(record, name, error)
-    issued = issued_by(record, name, event_at) if record.get("responseElements") else NOTHING_ISSUED
-    address = record.get("sourceIPAddress")
-    class_uid, activity_id = ocsf_class(service, name, truth(record.get("readOnly")))
+    request, response = record.requestParameters, record.responseElements
+    is_read_only, is_sign_in = truth(record.readOnly), name == SIGN_IN
+    call = call_of(source, name, is_read_only)
+    actor = actor_of(record.userIdentity, is_sign_in)
+    account = record.recipientAccountId or actor.account_uid
+    error = record.errorCode or None
+    outcome = outcome_of(name, error, response)
+    issued = issued_by(name, request, response, event_at)
     return Event(
-        native_id=text(record.get("eventID")),
+        native_id=record.eventID or None,
         event_at=event_at,
         kind="activity",
-        class_uid=class_uid,
-        activity_id=activity_id,
+        class_uid=call.class_uid,
+        activity_id=call.activity_id,
         actor_uid=actor.uid,
         actor_kind=actor.kind,
         actor_name=actor.name,
-        on_behalf_of_uid=on_behalf_of(identity),
-        via_service=actor.via_service or calling_service(address),
+        on_behalf_of_uid=actor.on_behalf_of_uid,
+        via_service=actor.via_service or calling_service(record.sourceIPAddress),
         account_uid=account,
-        workload_uid=workload_of(actor),
-        action=f"{service}:{name}",
-        resource_uids=resource_arns(record, service, account),
+        workload_uid=actor.workload_uid,
+        action=call.action,
+        resource_uids=resource_arns(
+            record.resources, request, service=call.service, region=record.awsRegion or None, account=account
+        ),
         outcome=outcome,
         error_code=error,
-        src_ip=address_of(address),
-        user_agent=text(record.get("userAgent")),
+        src_ip=address_of(record.sourceIPAddress),
+        user_agent=record.userAgent or None,
         credential_uid=actor.credential_uid,
         issued_credential_uid=issued.credential_uid,
         issued_expires_at=issued.expires_at,
-        revoked_credential_uid=revoked_by(record, name) if outcome == "success" else None,
+        revoked_credential_uid=revoked_by(name, request) if outcome == "success" else None,
         keys=_keys(record, account, actor, issued, options),
-        detail=detail_of(record, actor, issued),
+        detail=detail_of(actor, issued, is_read_only, record.eventType or None),
     )
 
 
 def _keys(
-    record: dict[str, Any], account: str | None, actor: Actor, issued: Issued, options: Options
+    record: CloudTrailRecord, account: str | None, actor: Actor, issued: Issued, options: Options
 ) -> list[tuple[str, str, str]]:
     keys = []
-    if request := text(record.get("requestID")):
+    if request := record.requestID:
         keys.append(("request", request, "names"))
         if account:
             keys.append(("request", f"{account}/{request}", "names"))
-    if shared := text(record.get("sharedEventID")):
+    if shared := record.sharedEventID:
         keys.append(("shared_event", shared, "carries"))
     if actor.source_identity:
         keys.append(("source_identity", actor.source_identity, "carries"))
-    if session := session_of(actor):
-        keys.append(("session_name", session, "carries"))
+    if actor.session:
+        keys.append(("session_name", actor.session, "carries"))
     if issued.credential_uid:
-        keys += [key for key in session_keys(record, issued, actor, options) if key not in keys]
+        keys += [key for key in session_keys(record.requestParameters, issued, actor, options) if key not in keys]
     return keys
 
 
 SOURCE = Source(
-    name="aws_cloudtrail",
-    log="aws_cloudtrail",
+    name=SOURCE_NAME,
+    log=SOURCE_NAME,
     version=2,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
@@ -192,6 +195,6 @@ SOURCE = Source(
     ),
     recognise=recognise,
     records=delivered_records,
+    record=CloudTrailRecord,
     events=events,
-    columnar=COLUMNAR,
 )

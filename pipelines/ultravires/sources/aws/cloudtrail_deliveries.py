@@ -17,11 +17,13 @@ import msgspec
 
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head, values_at
+from ultravires.reading.plain_records import plainly
 from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import BLANK, broken, decode_object, reason_of
 from ultravires.reading.values import mapping, text
+from ultravires.sources.aws.cloudtrail_records import SOURCE_NAME, CloudTrailRecord
 
-ARRAYS = ("Records", "logEvents", "events", "Events")
+_ARRAYS = ("Records", "logEvents", "events", "Events")
 """S3 and trails; CloudWatch Logs subscriptions; `aws logs` answers; `aws cloudtrail lookup-events`."""
 _TEXT_MEMBERS = ("message", "CloudTrailEvent")
 _ESCAPED = tuple(re.compile(rb'\\"%s\\"\s*:' % name) for name in (b"eventVersion", b"eventSource", b"awsRegion"))
@@ -72,7 +74,7 @@ def delivered_records(chunks: Iterator[bytes], options: Options) -> Iterator[Fra
     beginning, chunks = peek(chunks)
     if is_lake_answer(Head(beginning)):
         return _lake_records(chunks, options)
-    return json_records(chunks, options, arrays=ARRAYS, decode=decode)
+    return json_records(chunks, options, arrays=_ARRAYS, decode=plainly(CloudTrailRecord, SOURCE_NAME, options, decode))
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -93,9 +95,9 @@ def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def is_control_message(record: dict[str, Any]) -> bool:
+def is_control_message(message: Any) -> bool:
     """CloudWatch Logs tries out a destination by sending a line of its own."""
-    message = text(record.get("message"))
+    message = text(message)
     return message is not None and message.startswith("CWL CONTROL MESSAGE")
 
 

@@ -1,20 +1,86 @@
-"""What members of a CloudTrail record mean, each by itself, whether read by the record or by the column."""
+"""The fields of a CloudTrail record, and what some of them mean, each by itself.
+
+Record contents:
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+"""
 
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
+from msgspec import UNSET, UnsetType
+
+from ultravires.reading.plain_records import Record, Repeated, Text, Whole
 from ultravires.reading.source import present
-from ultravires.reading.values import mapping, text, truth
-from ultravires.sources.aws.credentials import Issued
+from ultravires.reading.values import mapping, text
+from ultravires.sources.aws.credentials import NOTHING_ISSUED, Issued
 from ultravires.sources.aws.identities import Actor
+from ultravires.sources.aws.ocsf_classes import ocsf_class
 
+SOURCE_NAME = "aws_cloudtrail"
 SIGN_IN = "ConsoleLogin"
 SERVICE_SUFFIX = ".amazonaws.com"
 _CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
 _DENIED = re.compile(
     r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
 )
-_INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
+
+
+class CloudTrailRecord(Record):
+    """A record, its fields in the order in which CloudTrail writes them."""
+
+    eventVersion: Text = UNSET
+    userIdentity: Repeated = UNSET
+    eventTime: Text = UNSET
+    eventSource: Text = UNSET
+    eventName: Text = UNSET
+    awsRegion: Text = UNSET
+    sourceIPAddress: Text = UNSET
+    userAgent: Text = UNSET
+    errorCode: Text = UNSET
+    errorMessage: Text = UNSET
+    requestParameters: Whole = UNSET
+    responseElements: Whole = UNSET
+    additionalEventData: Whole = UNSET
+    requestID: Text = UNSET
+    eventID: Text = UNSET
+    readOnly: bool | UnsetType = UNSET
+    resources: Whole = UNSET
+    eventType: Text = UNSET
+    apiVersion: Text = UNSET
+    managementEvent: bool | UnsetType = UNSET
+    recipientAccountId: Text = UNSET
+    sharedEventID: Text = UNSET
+    serviceEventDetails: Whole = UNSET
+    vpcEndpointId: Text = UNSET
+    vpcEndpointAccountId: Text = UNSET
+    eventCategory: Text = UNSET
+    sessionCredentialFromConsole: Text = UNSET
+    tlsDetails: Repeated = UNSET
+    edgeDeviceDetails: Whole = UNSET
+    # of insights and aggregates, of other products' events in CloudTrail Lake, of CloudWatch Logs
+    timeWindow: Whole = UNSET
+    eventId: Text = UNSET
+    accountId: Text = UNSET
+    eventData: Whole = UNSET
+    message: Text = UNSET
+
+
+class Call(NamedTuple):
+    """Which operation of which service, and its OCSF class and activity."""
+
+    service: str
+    name: str
+    action: str
+    class_uid: int
+    activity_id: int
+
+
+@lru_cache(maxsize=65_536)
+def call_of(event_source: str, name: str, is_read_only: bool | None) -> Call:
+    """`s3.amazonaws.com` and `GetObject` to the action `s3:GetObject`."""
+    service = event_source.removesuffix(SERVICE_SUFFIX)
+    return Call(service, name, f"{service}:{name}", *ocsf_class(service, name, is_read_only))
 
 
 def is_conclusion(event_type: Any, category: Any) -> bool:
@@ -22,49 +88,37 @@ def is_conclusion(event_type: Any, category: Any) -> bool:
     return text(event_type) in _CONCLUSIONS or category == "Insight"
 
 
-def service_of(source: Any) -> str | None:
-    """`s3.amazonaws.com` to `s3`."""
-    written = text(source)
-    return written.removesuffix(SERVICE_SUFFIX) if written else None
-
-
 def calling_service(address: Any) -> str | None:
     """The service that stands where the address of a caller should be."""
     return address if type(address) is str and address.endswith(SERVICE_SUFFIX) else None
 
 
-def outcome_of(record: dict[str, Any], name: str, error: str | None) -> str:
+def outcome_of(name: str, error: str | None, response: Any) -> str:
+    """denied, failure or success, by the error code; a console sign-in fails in its response."""
     if error:
         return "denied" if _DENIED.search(error) else "failure"
-    if name == SIGN_IN and mapping(record.get("responseElements")).get(SIGN_IN) == "Failure":
+    if name == SIGN_IN and mapping(response).get(SIGN_IN) == "Failure":
         return "failure"
     return "success"
 
 
-def workload_of(actor: Actor) -> str | None:
-    """The workload that the credential was issued to, else the instance that a session of an instance is
-    named after.
-    """
-    if actor.issued_to:
-        return actor.issued_to
-    return actor.session_name if actor.session_name and _INSTANCE.fullmatch(actor.session_name) else None
+def detail_of(actor: Actor, issued: Issued, is_read_only: bool | None, event_type: str | None) -> dict[str, Any]:
+    """What has no column."""
+    detail = actor.detail.copy() if issued is NOTHING_ISSUED else _detail_of_issuing(actor, issued)
+    if is_read_only is not None:
+        detail["read_only"] = is_read_only
+    if event_type is not None:
+        detail["event_type"] = event_type
+    return detail
 
 
-def session_of(actor: Actor) -> str | None:
-    """The session by its role and name, as a key."""
-    return f"{actor.uid}/{actor.session_name}" if actor.uid and actor.session_name else None
-
-
-def detail_of(record: dict[str, Any], actor: Actor, issued: Issued) -> dict[str, Any]:
-    """What has no column. What the record says of the call itself comes last."""
+def _detail_of_issuing(actor: Actor, issued: Issued) -> dict[str, Any]:
     return present(
-        role_arn=actor.uid if actor.is_session else None,
+        role_arn=actor.detail.get("role_arn"),
         session_name=actor.session_name,
         issued_role_arn=issued.role_arn,
         issued_session_name=issued.session_name,
         issued_duration_seconds=issued.duration_seconds,
         target_account=issued.target_account,
         mfa=actor.has_mfa,
-        read_only=truth(record.get("readOnly")),
-        event_type=text(record.get("eventType")),
     )

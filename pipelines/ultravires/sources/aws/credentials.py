@@ -24,8 +24,6 @@ _ISSUES_SESSION = frozenset(
 _CREATES_KEY, _DELETES_KEY, _UPDATES_KEY = "CreateAccessKey", "DeleteAccessKey", "UpdateAccessKey"
 _ISSUES = _ISSUES_SESSION | {_CREATES_KEY}
 _REVOKES = frozenset({_DELETES_KEY, _UPDATES_KEY})
-TAGS = ("tags", "principalTags", "incomingTransitiveTags")
-"""Members of a request that give tags to the session."""
 _SECOND = 1_000_000
 _LONGEST_SESSION = 129_600  # seconds; GetSessionToken and GetFederationToken allow 36 hours
 
@@ -46,31 +44,15 @@ class Issued(msgspec.Struct, frozen=True, gc=False):
 NOTHING_ISSUED = Issued()
 
 
-def may_issue(name: str) -> bool:
-    """Whether an event of this name issues a credential where it has a response."""
-    return name in _ISSUES
-
-
-def issues_session(name: str) -> bool:
-    """Whether what an event of this name issues is a session, and no access key."""
-    return name in _ISSUES_SESSION
-
-
-def may_revoke(name: str) -> bool:
-    """Whether an event of this name revokes a credential where it succeeds."""
-    return name in _REVOKES
-
-
-def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
+def issued_by(name: str, request: Any, response: Any, event_at: int) -> Issued:
     """The session or access key in the response; empty where the event issued none. Times in microseconds."""
-    response = mapping(record.get("responseElements"))
+    if name not in _ISSUES or not response:
+        return NOTHING_ISSUED
+    request, response = mapping(request), mapping(response)
     if name == _CREATES_KEY:
         return Issued(credential_uid=credential_id(mapping(response.get("accessKey")).get("accessKeyId")))
-    if name not in _ISSUES_SESSION:
-        return NOTHING_ISSUED
-    request = mapping(record.get("requestParameters"))
     credentials = mapping(response.get("credentials"))
-    seconds = seconds_of_session(request.get("durationSeconds"))
+    seconds = _seconds_of_session(request.get("durationSeconds"))
     expires_at = micros_of_expiry(credentials.get("expiration"))
     if expires_at is None and seconds is not None:
         expires_at = event_at + seconds * _SECOND
@@ -87,7 +69,7 @@ def issued_by(record: dict[str, Any], name: str, event_at: int) -> Issued:
     )
 
 
-def seconds_of_session(duration: Any) -> int | None:
+def _seconds_of_session(duration: Any) -> int | None:
     """For how long a session was asked for, where it can be so long."""
     seconds = integer(duration)
     return seconds if seconds is not None and 0 < seconds <= _LONGEST_SESSION else None
@@ -102,18 +84,18 @@ def _issued_role(request: dict[str, Any], response: dict[str, Any]) -> tuple[str
     return requested or role, named or session_name
 
 
-def revoked_by(record: dict[str, Any], name: str) -> str | None:
+def revoked_by(name: str, request: Any) -> str | None:
     """The access key that a successful event deleted or switched off."""
-    request = mapping(record.get("requestParameters"))
+    if name not in _REVOKES:
+        return None
+    request = mapping(request)
     is_off = name == _DELETES_KEY or (name == _UPDATES_KEY and request.get("status") == "Inactive")
     return credential_id(request.get("accessKeyId")) if is_off else None
 
 
-def session_keys(
-    record: dict[str, Any], issued: Issued, actor: Actor, options: Options
-) -> Iterator[tuple[str, str, str]]:
+def session_keys(request: Any, issued: Issued, actor: Actor, options: Options) -> Iterator[tuple[str, str, str]]:
     """Ids that travel with the issued credential. A transitive tag is one also where it was inherited."""
-    request = mapping(record.get("requestParameters"))
+    request = mapping(request)
     if issued.source_identity:
         yield "source_identity", issued.source_identity, "carries"
     if issued.role_arn and issued.session_name:

@@ -1,22 +1,25 @@
 """Who a CloudTrail event says it was: its `userIdentity`, of whatever type, as one Actor."""
 
-from functools import lru_cache
-from typing import Any, NamedTuple
+import re
+from typing import Any
 
 import msgspec
 
+from ultravires.reading.plain_records import remembered
+from ultravires.reading.source import present
 from ultravires.reading.values import label, mapping, text, truth
 from ultravires.sources.aws.arns import role_of_session
 
 _SSO_ROLE = "AWSReservedSSO_"
 _HUMAN_TYPES = frozenset({"Root", "SAMLUser", "IdentityCenterUser"})
-_SIGN_IN = "ConsoleLogin"
+_FEDERATED = frozenset({"WebIdentityUser", "SAMLUser"})
+_INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 MASKED = "*"
 """In an access key id: letters of it were taken out."""
 
 
 class Actor(msgspec.Struct, frozen=True, gc=False):
-    """The subject of an event, its session, and the credential that it used."""
+    """The subject of an event, its session, the credential that it used, and whom it acts for."""
 
     uid: str | None
     kind: str
@@ -25,99 +28,64 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     credential_uid: str | None
     is_session: bool
     session_name: str | None
+    session: str | None
+    """The session by its role and name."""
     source_identity: str | None
-    issued_to: str | None
+    workload_uid: str | None
+    """What the credential was issued to, else the instance that a session is named after."""
     has_mfa: bool | None
     federated_subject: str | None
-
-
-def actor_of(identity: dict[str, Any], event_name: str) -> Actor:
-    """`userIdentity` to an Actor; an assumed-role session is its role, and all members may be missing."""
-    of = identity.get
-    context = mapping(of("sessionContext"))
-    issuer = mapping(context.get("sessionIssuer"))
-    said = _Said(
-        of("type"),
-        of("arn"),
-        of("principalId"),
-        of("userName"),
-        label(of("accountId")),
-        of("accessKeyId"),
-        of("invokedBy"),
-        mapping(of("inScopeOf")).get("credentialsIssuedTo"),
-        mapping(of("onBehalfOf")).get("userId"),
-        issuer.get("arn"),
-        issuer.get("userName"),
-        context.get("sourceIdentity"),
-        truth(mapping(context.get("attributes")).get("mfaAuthenticated")),
-        truth(of("sessionCredentialFromConsole")) or truth(context.get("sessionCredentialFromConsole")),
-        event_name == _SIGN_IN,
-    )
-    try:
-        return _actor(said)
-    except TypeError:  # a list or an object where a name should be
-        return _actor(_Said._make(value if type(value) in (str, bool) else None for value in said))
-
-
-class _Said(NamedTuple):
-    """What an identity says of itself; unchecked where the type is Any. Equal values must mean the same."""
-
-    kind: Any
-    arn: Any
-    principal: Any
-    user_name: Any
-    account: str | None
-    access_key: Any
-    invoked_by: Any
-    issued_to: Any
-    behalf: Any
-    issuer_arn: Any
-    issuer_name: Any
-    source_identity: Any
-    has_mfa: bool | None
-    is_console: bool | None
-    is_sign_in: bool
+    account_uid: str | None
+    on_behalf_of_uid: str | None
+    detail: dict[str, Any]
+    """What of it has no column; copied for each event."""
 
 
 # One credential makes many calls, so most identities were seen before.
-@lru_cache(maxsize=16_384)
-def _actor(said: _Said) -> Actor:
-    kind, arn, principal, user_name = (text(value) for value in said[:4])
-    via_service, has_mfa = text(said.invoked_by), said.has_mfa
-    is_session = kind == "AssumedRole"
-    role, session_name = role_of_session(arn) if is_session else (None, None)
-    role = (text(said.issuer_arn) or role) if is_session else None
+@remembered
+def actor_of(identity: Any, is_sign_in: bool) -> Actor:
+    """`userIdentity` to an Actor; an assumed-role session is its role, and all members may be missing."""
+    of = mapping(identity).get
+    context = mapping(of("sessionContext"))
+    issuer = mapping(context.get("sessionIssuer"))
+    kind, arn, principal, user_name = text(of("type")), text(of("arn")), text(of("principalId")), text(of("userName"))
+    via_service, behalf = text(of("invokedBy")), text(mapping(of("onBehalfOf")).get("userId"))
+    has_mfa = truth(mapping(context.get("attributes")).get("mfaAuthenticated"))
+    is_console = truth(of("sessionCredentialFromConsole")) or truth(context.get("sessionCredentialFromConsole"))
+    is_session, is_federated = kind == "AssumedRole", kind in _FEDERATED
+    role, said_name = role_of_session(arn) if is_session else (None, None)
+    role = (text(issuer.get("arn")) or role) if is_session else None
     if kind == "AWSService":
         uid = via_service or arn or principal
-    elif kind in ("WebIdentityUser", "SAMLUser"):
+    elif is_federated:
         uid = user_name or principal
     elif kind == "IdentityCenterUser":
-        uid = text(said.behalf) or user_name or principal
+        uid = behalf or user_name or principal
     else:
-        uid = arn or (principal.partition(":")[0] if principal else None) or user_name or said.account or via_service
+        by_principal = principal.partition(":")[0] if principal else None
+        uid = arn or by_principal or user_name or label(of("accountId")) or via_service
+    is_human = bool(is_sign_in or is_console or (kind == "IAMUser" and has_mfa))
+    uid = role or uid
+    session_name = said_name or (_session_of_principal(principal) if is_session else None)
+    issued_to = text(mapping(of("inScopeOf")).get("credentialsIssuedTo"))
+    is_of_instance = session_name is not None and _INSTANCE.fullmatch(session_name)
     return Actor(
-        uid=role or uid,
-        kind=_kind(
-            kind,
-            role,
-            via_service,
-            is_human=bool(said.is_sign_in or said.is_console or (kind == "IAMUser" and has_mfa)),
-        ),
-        name=user_name or text(said.issuer_name) or session_name,
+        uid=uid,
+        kind=_kind(kind, role, via_service, is_human=is_human),
+        name=user_name or text(issuer.get("userName")) or said_name,
         via_service=via_service,
-        credential_uid=credential_id(said.access_key),
+        credential_uid=credential_id(of("accessKeyId")),
         is_session=is_session,
-        session_name=session_name or (_session_of_principal(principal) if is_session else None),
-        source_identity=text(said.source_identity),
-        issued_to=text(said.issued_to),
+        session_name=session_name,
+        session=f"{uid}/{session_name}" if uid and session_name else None,
+        source_identity=text(context.get("sourceIdentity")),
+        workload_uid=issued_to or (session_name if is_of_instance else None),
         has_mfa=has_mfa,
-        federated_subject=user_name if kind in ("WebIdentityUser", "SAMLUser") else None,
+        federated_subject=user_name if is_federated else None,
+        account_uid=text(of("accountId")),
+        on_behalf_of_uid=behalf,
+        detail=present(role_arn=uid if is_session else None, session_name=session_name, mfa=has_mfa),
     )
-
-
-def on_behalf_of(identity: dict[str, Any]) -> str | None:
-    """The person that an identity says it acts for."""
-    return text(mapping(identity.get("onBehalfOf")).get("userId"))
 
 
 def credential_id(value: Any) -> str | None:

@@ -4,25 +4,24 @@ https://docs.aws.amazon.com/verifiedpermissions/latest/userguide/cloudtrail.html
 `additionalEventData.decision`, the question in `requestParameters`. With a token the principal is not logged.
 """
 
-from typing import Any
-
 from ultravires.reading.source import Event, Options
 from ultravires.reading.values import mapping, text
+from ultravires.sources.aws.cloudtrail_records import CloudTrailRecord
 from ultravires.sources.policy_engines.cedar import CedarRequest, answer_of, cedar_decision, entity_of
 
 SERVICE = "verifiedpermissions"
 _ASKED = frozenset({"IsAuthorized", "IsAuthorizedWithToken"})
 
 
-def decisions_of(record: dict[str, Any], activity: Event, options: Options) -> tuple[Event, ...]:
+def decisions_of(record: CloudTrailRecord, activity: Event, options: Options) -> tuple[Event, ...]:
     """The decision in this CloudTrail event, known by its request id; none in events of any other kind."""
-    if record.get("eventName") not in _ASKED or activity.action != f"{SERVICE}:{record['eventName']}":
+    if text(record.eventName) not in _ASKED or activity.action != f"{SERVICE}:{record.eventName}":
         return ()
-    decision = mapping(record.get("additionalEventData")).get("decision")
-    uid = text(record.get("requestID")) or text(record.get("eventID"))
+    decision = mapping(record.additionalEventData).get("decision")
+    uid = text(record.requestID) or text(record.eventID)
     if answer_of(decision) is None or uid is None:
         return ()
-    asked = mapping(record.get("requestParameters"))
+    asked = mapping(record.requestParameters)
     request = CedarRequest(
         uid=uid,
         native_id=f"{activity.native_id or uid}/decision",

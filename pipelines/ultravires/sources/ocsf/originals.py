@@ -74,7 +74,7 @@ def logs_named(product: Product) -> tuple[str, ...]:
 
 def read_natively(source: Source, value: dict[str, Any], options: Options) -> list[Event]:
     """The events of a native record as those of its log, with the fields hidden that its reader must not see."""
-    events = list(source.events(_without_named_fields(source, value, options), options))
+    events = list(source.read(_without_named_fields(source, value, options), options))
     for event in events:
         event.log = event.log or source.log
     return events

@@ -26,7 +26,6 @@ from ultravires.sources.policy_engines.opa import (
     places_for,
     resources_of,
 )
-from ultravires.sources.policy_engines.opa_columns import COLUMNAR
 
 _TYPICAL = frozenset({"path", "query", "input", "result", "labels", "timestamp", "bundles", "metrics"})
 _ENOUGH = 2
@@ -99,5 +98,4 @@ SOURCE = Source(
     recognise=recognise,
     records=json_records,
     events=events,
-    columnar=COLUMNAR,
 )

@@ -1,0 +1,162 @@
+"""Records that are written exactly as we would write them: read by their Struct, without a dictionary of all they hold.
+
+A source names the fields that it looks at in a `Record`. Of most records msgspec then makes few objects: what repeats
+from record to record stays bytes, and is decoded once for equal bytes (`Part`). Such a record is only taken where
+writing it back gives the very same bytes, which shows that it hides nothing: no repeated name, no blank, no odd number
+or escape, no field that the Struct does not know. Then its bytes are its `raw`. All other records are decoded to a
+dictionary and written back; the Struct is filled from the dictionary, so that the source's one function of meaning
+reads both.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache, wraps
+from typing import Any, ParamSpec, Self, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from ultravires.reading.source import Options
+
+Repeated = Raw | UnsetType
+"""Of a field whose value repeats from record to record; the source finds it decoded."""
+RepeatedItems = list[Raw] | UnsetType
+"""Of an array whose elements repeat."""
+Whole = Any
+"""Of a field whose value differs in nearly every record."""
+Text = str | UnsetType
+
+_MOST_PARTS = 16_384
+_LONGEST_PART = 4_096
+"""Bytes. Together with `_MOST_PARTS` it bounds what a log of ever new parts can make us remember."""
+_UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_MISSING, _ODD = object(), object()
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Record(msgspec.Struct, gc=False):
+    """The fields of one log's records that its source looks at, and the usual others in the order of the log.
+
+    A field is unset where the record does not have it, and a text also where the record has another value there.
+    """
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """The fields of a decoded record. Any that is no `Text` may hold any JSON value."""
+        return cls(
+            **{
+                field: value[name]
+                for field, name, is_text in _fields_of(cls)
+                if name in value and (not is_text or type(value[name]) is str)
+            }
+        )
+
+
+@cache
+def _fields_of(kind: type[Record]) -> list[tuple[str, str, bool]]:
+    """Of each field its name here, its name in JSON, and whether it is a text."""
+    return [(field.name, field.encode_name, field.type == Text) for field in msgspec.structs.fields(kind)]
+
+
+class Part(dict[str, Any]):
+    """An object that lies in many records with the same bytes: decoded once, and told from others by identity, so
+    that what it means can be remembered (`remembered`).
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+
+
+def remembered(meaning: Callable[P, T]) -> Callable[P, T]:
+    """What a function says of an object, found once for each different `Part`; its other arguments must be hashable.
+    Of any other object it is asked each time.
+    """
+    known = lru_cache(maxsize=_MOST_PARTS)(meaning)
+
+    @wraps(meaning)
+    def say(*arguments: P.args, **named: P.kwargs) -> T:
+        of: Callable[..., T] = known if type(arguments[0]) is Part else meaning
+        return of(*arguments, **named)
+
+    return say
+
+
+def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
+    """A function that takes the plain records of one kind, their parts decoded; None for every other.
+
+    One function and no methods: every record of a log passes here.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+    fields = msgspec.structs.fields(kind)
+    parts = [field.name for field in fields if field.type == Repeated]
+    items = [field.name for field in fields if field.type == RepeatedItems]
+    known: dict[bytes, Any] = {}
+
+    def part_of(data: bytes) -> Any:
+        """Decoded, or _ODD where it is not plain."""
+        value = _decode(data)
+        part = (Part(value) if type(value) is dict else value) if _encode(value) == data else _ODD
+        if len(data) <= _LONGEST_PART:
+            if len(known) >= _MOST_PARTS:
+                known.clear()
+            known[data] = part
+        return part
+
+    def read(data: bytes) -> Record | None:
+        try:
+            record = decode(data)
+            if _encode(record) != data:
+                return None
+            for name in parts:
+                raw = getattr(record, name)
+                if raw is not UNSET:
+                    written = bytes(raw)
+                    part = known.get(written, _MISSING)
+                    if part is _MISSING:
+                        part = part_of(written)
+                    if part is _ODD:
+                        return None
+                    setattr(record, name, part)
+            for name in items:
+                raws = getattr(record, name)
+                if raws is not UNSET:
+                    found = [known.get(written, _MISSING) for written in map(bytes, raws)]
+                    if _MISSING in found:
+                        found = [
+                            part_of(bytes(raw)) if one is _MISSING else one
+                            for one, raw in zip(found, raws, strict=True)
+                        ]
+                    if _ODD in found:
+                        return None
+                    setattr(record, name, found)
+        except _UNDECODABLE:
+            return None
+        return record
+
+    return read
+
+
+_reader = cache(plain_reader)
+"""What it remembers serves all files of a log."""
+
+
+def plainly(
+    kind: type[Record], source: str, options: Options, otherwise: Callable[[bytes], Any]
+) -> Callable[[bytes], Any]:
+    """How the bytes of a record are decoded: to a Record where it is plain, else by `otherwise` to a dictionary. Where
+    the configuration names fields that the source must not see, all are decoded to dictionaries.
+    """
+    if options.fields.keys() & {source, "*"}:
+        return otherwise
+    read = _reader(kind)
+
+    def decode(data: bytes) -> Any:
+        record = read(data)
+        return otherwise(data) if record is None else record
+
+    return decode

@@ -5,8 +5,12 @@ holds in places of its own (`Options.opa_inputs`).
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from itertools import groupby
+from typing import Any, Self
 
+from msgspec import UNSET
+
+from ultravires.reading.plain_records import Record, Repeated, Text, Whole, remembered
 from ultravires.reading.source import present
 from ultravires.reading.values import label, mapping, sequence, texts
 
@@ -23,23 +27,82 @@ _NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", 
 
 def places_for(path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
     """The map of the most exact policy path glob that fits (the longest), over the map of `*`."""
-    if inputs.keys() == {"*"}:
+    if len(inputs) == 1 and "*" in inputs:
         return inputs["*"]
     fitting = sorted((glob for glob in inputs if glob == "*" or fnmatchcase(path or "", glob)), key=len)
     return {name: place for glob in fitting for name, place in inputs[glob].items()}
 
 
-def find(record: Any, place: str) -> Any:
+class OpaDecision(Record, dict=True):
+    """A decision record, its fields in the order in which OPA writes them; others of an odd record are attributes."""
+
+    labels: Repeated = UNSET
+    decision_id: Text = UNSET
+    batch_decision_id: Text = UNSET
+    trace_id: Text = UNSET
+    span_id: Text = UNSET
+    bundles: Repeated = UNSET
+    path: Text = UNSET
+    query: Text = UNSET
+    input: Whole = UNSET
+    result: Repeated = UNSET
+    intermediate_results: Whole = UNSET
+    mapped_result: Whole = UNSET
+    nd_builtin_cache: Whole = UNSET
+    erased: Whole = UNSET
+    masked: Whole = UNSET
+    error: Whole = UNSET
+    requested_by: Text = UNSET
+    timestamp: Text = UNSET
+    metrics: Whole = UNSET
+    req_id: Whole = UNSET
+    request_context: Whole = UNSET
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """With all that the record holds: a policy's input may be configured to lie anywhere."""
+        record = super().of(value)
+        record.__dict__.update((name, value[name]) for name in value.keys() - set(cls.__struct_fields__))
+        return record
+
+    def member(self, name: str) -> Any:
+        """A field by its name; None where the record does not have it."""
+        value = getattr(self, name) if name in _FIELDS else self.__dict__.get(name)
+        return None if value is UNSET else value
+
+
+_FIELDS = frozenset(OpaDecision.__struct_fields__)
+
+
+def find(record: OpaDecision, place: str) -> Any:
     """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
-    for path in paths_of(place):
-        value = record
-        for name in path:
-            value = value.get(name) if type(value) is dict else None
-            if value is None:
-                break
-        if value is not None:
-            return value
+    for first, names, paths in _grouped(place):
+        value = record.member(first)
+        # most records lack most of the paths, which one look at the names tells
+        if value is None or (names and (not isinstance(value, dict) or names.isdisjoint(value))):
+            continue
+        for path in paths:
+            found = value
+            for name in path:
+                found = found.get(name) if isinstance(found, dict) else None
+                if found is None:
+                    break
+            if found is not None:
+                return found
     return None
+
+
+@lru_cache(maxsize=1024)
+def _grouped(place: str) -> list[tuple[str, frozenset[str], list[tuple[str, ...]]]]:
+    """The paths in their order, neighbours of one first name together: that name, the names below it (none where the
+    value itself is meant), and the paths below it.
+    """
+    grouped = []
+    for first, paths in groupby(paths_of(place), key=lambda path: path[0]):
+        below = [path[1:] for path in paths]
+        names = frozenset(path[0] for path in below if path) if all(below) else frozenset[str]()
+        grouped.append((first, names, below))
+    return grouped
 
 
 @lru_cache(maxsize=1024)
@@ -48,11 +111,11 @@ def paths_of(place: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(path.strip().split(".")) for path in place.split("|"))
 
 
-def is_masked(record: Mapping[str, Any], place: str) -> bool:
+def is_masked(record: OpaDecision, place: str) -> bool:
     """Whether OPA's mask policy took something out of the values at `place`: then they are not what was
     asked.
     """
-    pointers = [pointer + "/" for name in ("erased", "masked") for pointer in texts(record.get(name))]
+    pointers = [pointer + "/" for where in (record.erased, record.masked) for pointer in texts(where)]
     if not pointers:
         return False
     places = [f"/{'/'.join(path)}/" for path in paths_of(place)]
@@ -61,7 +124,7 @@ def is_masked(record: Mapping[str, Any], place: str) -> bool:
 
 def name_of(value: Any) -> str | None:
     """An id or name, also where it stands inside an object as `id`, `uid`, `arn` or `name`."""
-    if type(value) is dict:
+    if isinstance(value, dict):
         return next((found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None)
     return label(value)
 
@@ -73,6 +136,7 @@ def resources_of(value: Any) -> list[str]:
     return [name] if (name := name_of(value)) else []
 
 
+@remembered
 def outcome_of(result: Any) -> str:
     """success for an allowing, denied for a denying result, unknown for every other shape. A denial wins."""
     if type(result) is bool:

@@ -12,8 +12,8 @@ from otlp_reference import LOGS, LOGS_JSON, TRACES, TRACES_JSON
 from source_samples import OPTIONS, claimed_by, quarantined, rows
 from ultravires.formats.otlp import otlp_records
 from ultravires.formats.otlp_protobuf_files import is_protobuf, is_sized
-from ultravires.formats.protobuf_wire import WireError, fields, varint
-from ultravires.reading.source import Options
+from ultravires.formats.protobuf_wire import fields, varint
+from ultravires.reading.source import NotParsed, Options
 
 NAME = "otel_genai"
 
@@ -167,5 +167,5 @@ def test_the_wire_formats_own_errors() -> None:
     """Numbers without an end, groups, and fields that reach beyond their message."""
     assert varint(b"\xac\x02", 0) == (300, 2)
     for data in (b"\xff" * 11, b"\x0b", b"\x0a\x05abc", b"\x09abc", b"\x0dab", b"\x00\x01"):
-        with pytest.raises(WireError):
+        with pytest.raises(NotParsed):
             list(fields(data, 0, len(data)))

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ultravires.formats.otlp_protobuf import LOG_RECORDS, SPANS
-from ultravires.formats.otlp_protobuf_files import is_protobuf, protobuf_records
+from ultravires.formats.otlp_protobuf_files import LOG_RECORDS, SPANS, is_protobuf, protobuf_records
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import reason_of

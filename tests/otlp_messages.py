@@ -59,8 +59,8 @@ def logs(*records: LogRecord, resource: dict[str, Any] | None = None) -> ExportL
 
 
 def as_json(export: Message) -> dict[str, Any]:
-    """What the package makes of an export, with ids in hex as OTLP JSON wants, lists with their values, without what the sources do not
-    read.
+    """What the package makes of an export, but with ids in hex, with the values of an empty list, as OTLP JSON is read
+    here, and without what the sources do not read.
     """
     found: dict[str, Any] = _as_read(MessageToDict(export, use_integers_for_enums=True))
     return found
@@ -127,7 +127,7 @@ CHAT = Span(
 LOG_RECORD = LogRecord(
     time_unix_nano=START + 1_000_000_000,
     observed_time_unix_nano=START + 1_100_000_000,
-    severity_number=9,  # type: ignore[arg-type]
+    severity_number=9,
     severity_text="INFO",
     body=any_value("codex.tool_decision"),
     attributes=pairs(

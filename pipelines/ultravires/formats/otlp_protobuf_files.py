@@ -25,6 +25,7 @@ _PATH = (1, 2, 2)
 _TRACE_ID, _SPAN_ID = 16, 8
 _EARLIEST = 10**18
 """Nanoseconds in September 2001: a time below is none."""
+_BEHIND_ANY_HEAD = 1 << 65
 _ENDS_EARLY = "record ends early"
 _KEPT = 1 << 16
 _MOST_PREFIX = 11
@@ -42,26 +43,22 @@ def is_sized(head: bytes) -> bool:
 
 def _first_kind(head: bytes, at: int) -> Names | None:
     """What the first record is; the head may end anywhere behind its first fields."""
-    place: int | None = at
     try:
         for wanted in _PATH:
-            place = _skip_to(head, place, wanted) if place is not None else None
+            at = _content_of(wanted, head, at)
     except NotParsed:
         return None
-    return None if place is None else _kind_by_start(head[place : place + 32])
+    return _kind_by_start(head[at : at + 32])
 
 
-def _skip_to(head: bytes, at: int, wanted: int) -> int | None:
-    """Where the content of the first field `wanted` starts, behind at most fields of lower numbers."""
-    while at < len(head):
-        key, at = varint(head, at)
-        if key & 7 != BYTES or not 0 < key >> 3 <= wanted:
-            return None
-        size, at = varint(head, at)
-        if key >> 3 == wanted:
-            return at if size else None
-        at += size
-    return None
+def _content_of(wanted: int, head: bytes, at: int) -> int:
+    """Where the content of the first field `wanted` starts, behind at most fields of lower numbers. Raises NotParsed."""
+    for number, wire, start, stop in fields(head, at, _BEHIND_ANY_HEAD):
+        if wire != BYTES or number > wanted:
+            break
+        if number == wanted and stop > start:
+            return start
+    raise NotParsed(NOT_OTLP)
 
 
 def _kind_by_start(data: bytes) -> Names | None:
@@ -129,6 +126,7 @@ def _bare(chunks: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes, str
 
 def _records(data: bytes, offset: int) -> Iterator[Frame]:
     """The records of one export. Raises NotParsed from where it is broken."""
+    # loaded here, so that only those who meet a file of protobuf wait for its library
     from ultravires.formats.otlp_protobuf import decode_resource, decode_scope
 
     n_records = 0
@@ -159,7 +157,6 @@ def _parts(data: bytes, at: int, end: int) -> tuple[tuple[int, int], list[tuple[
 
 
 def _frame(data: bytes, offset: int, resource: dict[str, Any], scope: dict[str, Any]) -> Frame:
-    # loaded here, so that only those who meet a file of protobuf wait for its library
     from ultravires.formats.otlp_protobuf import decode_log_record, decode_span
 
     try:

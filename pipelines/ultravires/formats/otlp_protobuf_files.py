@@ -52,12 +52,12 @@ def _first_kind(head: bytes, at: int) -> Names | None:
 
 
 def _content_of(wanted: int, head: bytes, at: int) -> int:
-    """Where the content of the first field `wanted` starts, behind at most fields of lower numbers. Raises NotParsed."""
+    """Where the content of the first field `wanted` starts, behind at most lower fields. Raises NotParsed."""
     for number, wire, start, stop in fields(head, at, _BEHIND_ANY_HEAD):
-        if wire != BYTES or number > wanted:
-            break
-        if number == wanted and stop > start:
+        if number == wanted and wire == BYTES and stop > start:
             return start
+        if number >= wanted or wire != BYTES:
+            break
     raise NotParsed(NOT_OTLP)
 
 

@@ -4,14 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := .ultravires
 
-.PHONY: help install demo dev test lint types stress bench docs constraints clean
+.PHONY: help install demo dev test lint types stress spark bench docs constraints clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 install: $(VENV)/.installed ## create .venv and install, hashes verified
 
-$(VENV)/.installed: constraints.txt pyproject.toml hatch_build.py $(wildcard pipelines/native/Cargo.* pipelines/native/build.rs pipelines/native/src/*.rs)
+$(VENV)/.installed: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.12"; exit 1; }
 	@echo "installing into $(VENV) (once; a few minutes at most)"
 	@$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,10 @@ types: install
 stress: install ## the long randomised runs
 	@$(BIN)/pytest -n 2 -m stress
 
+spark: install ## the SQL tables on Spark as on DuckDB (needs Java 17; some minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[spark]'
+	@$(BIN)/pytest -m spark
+
 bench: install ## the ratios of docs/performance.md (half an hour)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python bench/ingest.py
 	@$(BIN)/python bench/sources.py
@@ -46,11 +50,13 @@ bench: install ## the ratios of docs/performance.md (half an hour)
 	@$(BIN)/python bench/new_hour.py
 	@$(BIN)/python bench/many_events.py
 
-docs: install ## write docs/sources.md from what the sources say of themselves
+docs: install ## write docs/sources.md, docs/tables.md and the snapshot of the asset graph from what the code says
 	@$(BIN)/python -c 'from pathlib import Path; from ultravires.sources.catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'
+	@$(BIN)/python -c 'from pathlib import Path; from ultravires.build.tables_page import as_markdown; Path("docs/tables.md").write_text(as_markdown(), encoding="utf-8")'
+	@UPDATE_SNAPSHOTS=1 $(BIN)/pytest tests/test_dagster.py -k snapshot
 
 constraints: install ## resolve constraints.txt anew from pyproject.toml (needs uv)
-	@uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
+	@uv pip compile pyproject.toml --universal --python-version 3.11 --extra test --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o constraints.txt
 
 clean:
 	@rm -rf $(VENV) $(HOME_DIR) .mypy_cache .ruff_cache .pytest_cache

@@ -10,9 +10,11 @@ from typing import Any
 import duckdb
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.build.sql_tables import load_macros
 from ultravires.registry import sql_root
 from ultravires.store.queries import transaction
 from ultravires.store.warehouse import open_warehouse
+from ultravires_models.hits import SEVERITIES
 
 AS_OF = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOON = AS_OF - timedelta(hours=3)
@@ -37,6 +39,7 @@ create table accounted(identity_id varchar, day date, n_activities bigint, n_acc
 create table sources(log varchar, evidence_kinds varchar[], state varchar);
 create table int_identities__resolved(
     alias_uid varchar, identity_id varchar, valid_from timestamptz, valid_until timestamptz);
+create table severities(severity varchar, severity_rank integer);
 create table crown_jewels(resource_like varchar);
 create table suppressions(
     detector_id varchar, subject_like varchar, owner varchar, reason varchar, expires_at timestamptz);
@@ -126,7 +129,7 @@ class World:
         )
 
     def group(self) -> None:
-        sql = (sql_root() / "intermediate" / "int_findings__grouped.sql").read_text(encoding="utf-8")
+        sql = (sql_root() / "findings" / "int_findings__grouped.sql").read_text(encoding="utf-8")
         self.con.execute(f"create or replace table int_findings__grouped as {sql}")
 
     def update(self, sinks: Sequence[str] = BOTH) -> dict[str, int]:
@@ -154,6 +157,8 @@ class World:
 def new_world(home: Path, *, first_as_of: datetime = AS_OF) -> Iterator[World]:
     with open_warehouse(home) as warehouse:
         warehouse.con.execute(_TABLES)
+        warehouse.con.execute(load_macros(sql_root()))
+        warehouse.con.executemany("insert into severities values (?, ?)", [(s, i) for i, s in enumerate(SEVERITIES)])
         warehouse.con.execute("create temp table events as from events")  # in the view's place, for single rows
         warehouse.con.execute("insert into run_context values (?, ?, interval 2 minute)", [AS_OF, first_as_of])
         yield World(warehouse.con, home)

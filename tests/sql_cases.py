@@ -17,7 +17,7 @@ import duckdb
 import yaml
 from ultravires import registry
 from ultravires.build.duckdb_engine import DuckDBEngine
-from ultravires.build.reference import LINK_WEIGHTS, reference_tables, store_run_context
+from ultravires.build.reference import reference_tables, store_run_context
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, in_build_order, load_tables
 from ultravires.settings import Settings
 from ultravires.store.warehouse import Warehouse, open_warehouse
@@ -32,13 +32,8 @@ CASES = Path(__file__).parent / "sql"
 TIMES = ("event_at", "node_at", "step_at", "called_at", "decided_at", "child_at")
 """The hour of a given row follows the first of these that it states."""
 
-ASSUMED: Mapping[str, Sequence[Row]] = {
-    "run_context": [
-        {"as_of": "2026-10-10 00:00", "first_as_of": "2026-10-10 00:00", "clock_tolerance": "2 minutes"},
-    ],
-    "link_weights": [{"method": method, "weight": weight} for method, weight in LINK_WEIGHTS.items()],
-}
-"""What stands in these tables when a case says nothing else."""
+PACKAGED = ("identity_names", "link_weights", "severities", "vendor_prefixes")
+"""Reference tables that a case does not give when it takes them as they are packaged."""
 
 
 class _PlainTimes(yaml.SafeLoader):
@@ -104,21 +99,30 @@ def empty_columns() -> Mapping[str, Columns]:
     return columns
 
 
+@cache
+def assumed() -> Mapping[str, Sequence[Row]]:
+    """What stands in these tables when a case says nothing else."""
+    packaged = {name: rows.to_pylist() for name, rows in reference_tables(Settings(), ()).items() if name in PACKAGED}
+    context = {"as_of": "2026-10-10 00:00", "first_as_of": "2026-10-10 00:00", "clock_tolerance": "2 minutes"}
+    return {**packaged, "run_context": [context]}
+
+
 def unequal(case: Case) -> list[str]:
     """What the case expects and the SQL does not give (-), and the other way round (+); empty when they agree."""
     table = tables()[case.table]
     with duckdb.connect(config={"threads": 1}) as con:
         con.execute("set timezone = 'UTC'")
-        _give(con, table, case.given)
+        con.execute(table.macros)
+        give(con, table, case.given)
         con.execute(f'create table "{table.name}" as {table.sql}')
-        return _compare(con, table.name, case.expect)
+        return compare(con, table.name, case.expect)
 
 
-def _give(con: duckdb.DuckDBPyConnection, table: SqlTable, given: Mapping[str, Sequence[Row]]) -> None:
+def give(con: duckdb.DuckDBPyConnection, table: SqlTable, given: Mapping[str, Sequence[Row]]) -> None:
     strange = set(given) - table.inputs - {TOUCHED_HOURS}
     assert not strange, f"{table.name} does not read {', '.join(sorted(strange))}"
     for name in sorted(table.inputs):
-        rows = [_with_hour(row, empty_columns()[name]) for row in given.get(name, ASSUMED.get(name, ()))]
+        rows = [_with_hour(row, empty_columns()[name]) for row in given.get(name, assumed().get(name, ()))]
         _fill(con, name, empty_columns()[name], rows)
     if table.mode == "by_hour":
         _touch(con, given)
@@ -148,7 +152,7 @@ def _fill(con: duckdb.DuckDBPyConnection, name: str, columns: Columns, rows: Seq
         con.execute(f'insert into "{name}" ({", ".join(map(_quoted, row))}) values ({places})', values)
 
 
-def _compare(con: duckdb.DuckDBPyConnection, table: str, expect: Sequence[Row]) -> list[str]:
+def compare(con: duckdb.DuckDBPyConnection, table: str, expect: Sequence[Row]) -> list[str]:
     named = list(expect[0]) if expect else []
     assert all(list(row) == named for row in expect), "every expected row names the same columns, in the same order"
     types = {row[0]: row[1] for row in con.execute(f'describe "{table}"').fetchall()}

@@ -16,7 +16,9 @@ import pytest
 from browser import find_browser, open_page
 from conftest import SAMPLES
 from tables_compared import differences
+from ultravires.assets.schemas import CHECKED_BY_LOADING
 from ultravires.build.pipeline import check_inputs, sql_tables
+from ultravires.build.table_schemas import table_schemas
 from ultravires.definitions import ASSETS, CHECKS, definitions
 from ultravires.runs.home import HomeResource
 from ultravires.runs.run import run_once
@@ -25,7 +27,9 @@ SNAPSHOT = Path(__file__).parent / "dagster_graph.json"
 
 
 def graph() -> dict[str, object]:
-    """Asset keys with group and upstream, checks, jobs, schedules and sensors, as plain data."""
+    """Asset keys with group and upstream, checks, jobs, schedules and sensors, as plain data. Checks of unique keys
+    follow from the schemas of the tables.
+    """
     repository = definitions.get_repository_def()
     nodes = repository.asset_graph.asset_nodes
     assets = {
@@ -37,21 +41,40 @@ def graph() -> dict[str, object]:
     }
     return {
         "assets": dict(sorted(assets.items())),
-        "checks": sorted(
-            f"{key.asset_key.to_user_string()}: {key.name}" for key in repository.asset_graph.asset_check_keys
-        ),
+        "checks": sorted(name for name in checks() if not name.endswith("_unique_key")),
         "jobs": sorted(name for name in repository.job_names if not name.startswith("__")),
         "schedules": {s.name: s.cron_schedule for s in repository.schedule_defs},
         "sensors": sorted(s.name for s in repository.sensor_defs),
     }
 
 
+def checks() -> set[str]:
+    keys = definitions.get_repository_def().asset_graph.asset_check_keys
+    return {f"{key.asset_key.to_user_string()}: {key.name}" for key in keys}
+
+
 def test_the_graph_is_the_one_in_the_snapshot() -> None:
-    """A renamed asset or a lost dependency shows here; after a wanted change, do what the message says."""
+    """A renamed asset or a lost dependency shows here; after a wanted change, `make docs` writes it anew."""
     now = graph()
     if os.environ.get("UPDATE_SNAPSHOTS"):
         SNAPSHOT.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    assert now == json.loads(SNAPSHOT.read_text(encoding="utf-8")), "UPDATE_SNAPSHOTS=1 pytest tests/test_dagster.py"
+    assert now == json.loads(SNAPSHOT.read_text(encoding="utf-8")), "if this change is wanted: make docs"
+
+
+def test_the_key_of_every_table_is_checked() -> None:
+    """A check stands on the page for every table with a key, but for those that loading itself keeps unique."""
+    keyed = {name for name, schema in table_schemas().items() if schema.key} - set(CHECKED_BY_LOADING)
+    written_by_publishing = {"frameworks", "runs", "run_context"}  # one row a run, or the packaged table as it is
+    assert {f"{name}: {name}_unique_key" for name in keyed - written_by_publishing} <= checks()
+
+
+def test_columns_are_shown_on_the_page_of_a_table() -> None:
+    """Dagster's page has names, types and meanings, as docs/tables.md has them."""
+    nodes = {node.key.to_user_string(): node for node in definitions.get_repository_def().asset_graph.asset_nodes}
+    for name in sorted(set(table_schemas()) & set(nodes)):
+        shown = nodes[name].metadata["dagster/column_schema"]
+        assert [column.name for column in shown.columns] == list(table_schemas()[name].types()), name
+        assert all(column.description for column in shown.columns), name
 
 
 def test_every_table_is_an_asset_with_a_description_and_a_group() -> None:
@@ -152,7 +175,7 @@ def test_the_lineage_is_drawn_without_an_error_in_the_console(page: str, tmp_pat
     """The page that `ultravires dev` opens shows the groups of assets and the way between them."""
     shown = open_page(f"{page}/asset-groups", width=1900, height=1100, wait_for="foreignObject", run=(SETTLED,))
     (tmp_path / "lineage.png").write_bytes(shown.screenshot)
-    for group in ("ingest", "staging", "intermediate", "marts", "rules", "models", "findings", "published"):
+    for group in ("ingest", "staging", "linking", "chains", "marts", "rules", "models", "findings", "published"):
         assert group in shown.text
     assert shown.console_errors == []
     assert len(shown.screenshot) > 50_000

@@ -74,8 +74,8 @@ def test_detector_id_never_becomes_a_path(con: duckdb.DuckDBPyConnection) -> Non
 
 def test_description_of_the_detector_is_told_where_it_is_published(con: duckdb.DuckDBPyConnection) -> None:
     """What the detector looks for, and when it is harmless."""
-    con.execute("create table detectors(detector_id varchar, description varchar, false_positives varchar[])")
-    con.execute("insert into detectors values ('rare_action', 'First use among peers.', ['a new job'])")
+    described = {"description": "First use among peers.", "false_positives": ["a new job"]}
+    put(con, "detectors", detector_id="rare_action", **described)
     text = drawn(con, KEY_FINDING)
     assert "First use among peers." in text
     assert "can be harmless: a new job" in text

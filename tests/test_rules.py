@@ -10,18 +10,18 @@ from typing import Any
 import duckdb
 import pytest
 import ultravires_models
+from relations import AWS_CLOUDTRAIL, RELATIONS
 from ultravires_models.cases import cloudtrail_row, create_relation, failed_cases, read_cases
 from ultravires_models.describe import DETECTORS, describe
 from ultravires_models.detectors.rare_action import DETECTOR
 from ultravires_models.errors import RuleError
 from ultravires_models.frameworks import frameworks_table, load_frameworks
-from ultravires_models.relations import AWS_CLOUDTRAIL
 from ultravires_models.rule import PLACEHOLDER, Rule, load_rules, read_rule
 from ultravires_models.sigma.runner import compile_rules
 
 ROOT = Path(ultravires_models.__file__).parent / "rules"
 DATA = Path(__file__).parents[2] / "shared" / "data"
-RULES = load_rules(ROOT)
+RULES = load_rules(ROOT, RELATIONS)
 CASES_PER_RULE = [pytest.param(rule, id=rule.detector_id) for rule in RULES]
 
 MINIMAL = """
@@ -57,7 +57,7 @@ def test_every_case_of_a_rule_holds(rule: Rule) -> None:
     """Each rule has a firing and a silent case, and the compiled SQL decides every one as the case says."""
     cases = read_cases(ROOT / rule.relation.product / f"{rule.detector_id}.cases.jsonl", rule.relation)
     assert {case.fires for case in cases} == {True, False}
-    assert failed_cases(rule, cases) == []
+    assert failed_cases(rule, cases, RELATIONS) == []
 
 
 @pytest.mark.parametrize("rule", CASES_PER_RULE)
@@ -160,10 +160,10 @@ def test_a_wrong_rule_is_one_clear_line(tmp_path: Path, changed: tuple[str, str]
     (tmp_path / "p" / "a_rule.yml").write_text(MINIMAL.replace(*changed), encoding="utf-8")
     if words is None:
         with pytest.raises(RuleError, match="a_rule: step_facts has no column"):
-            compile_rules(load_rules(tmp_path), load_rules(tmp_path)[0].relation)
+            compile_rules(load_rules(tmp_path, RELATIONS), load_rules(tmp_path, RELATIONS)[0].relation)
         return
     with pytest.raises(RuleError, match=words) as raised:
-        load_rules(tmp_path)
+        load_rules(tmp_path, RELATIONS)
     assert "a_rule.yml" in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -174,7 +174,7 @@ def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / product).mkdir()
         (tmp_path / product / "a_rule.yml").write_text(MINIMAL, encoding="utf-8")
     with pytest.raises(RuleError, match="another rule is called a_rule already"):
-        load_rules(tmp_path)
+        load_rules(tmp_path, RELATIONS)
 
 
 def test_a_wrong_case_names_file_and_line(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_wrong_case_names_file_and_line(tmp_path: Path) -> None:
     path.write_text('{"name": "x", "fires": true, "row": {"no_such": 1}}\n', encoding="utf-8")
     (tmp_path / "a_rule.yml").write_text(MINIMAL, encoding="utf-8")
     with pytest.raises(RuleError, match=r"a_rule\.cases\.jsonl:1: .*no_such"):
-        read_cases(path, read_rule(tmp_path / "a_rule.yml").relation)
+        read_cases(path, read_rule(tmp_path / "a_rule.yml", RELATIONS).relation)
 
 
 def test_frameworks_hold_the_whole_lists() -> None:

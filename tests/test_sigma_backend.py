@@ -6,10 +6,10 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from relations import AWS_CLOUDTRAIL, RELATIONS, STEP_FACTS
 from ultravires_models.cases import cloudtrail_row, create_relation, table_row
 from ultravires_models.errors import RuleError
 from ultravires_models.relation import Relation
-from ultravires_models.relations import AWS_CLOUDTRAIL, STEP_FACTS
 from ultravires_models.rule import read_rule
 from ultravires_models.sigma.runner import compile_rules
 
@@ -56,7 +56,7 @@ def write_rule(path: Path, detection: dict[str, Any], relation: Relation = AWS_C
 
 
 def fires(path: Path, detection: dict[str, Any], record: dict[str, Any] | None = None) -> bool:
-    statement = compile_rules([read_rule(write_rule(path, detection))], AWS_CLOUDTRAIL)
+    statement = compile_rules([read_rule(write_rule(path, detection), RELATIONS)], AWS_CLOUDTRAIL)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         create_relation(con, AWS_CLOUDTRAIL, [cloudtrail_row(RECORD if record is None else record)])
@@ -240,7 +240,7 @@ def test_hostile_records_do_not_break_the_statement(tmp_path: Path) -> None:
 def test_what_cannot_be_expressed_is_refused_in_one_line(tmp_path: Path, detection: dict[str, Any], words: str) -> None:
     """A rule that the compiler cannot do is an error that names the rule, never a rule that stays silent."""
     with pytest.raises(RuleError, match=words) as raised:
-        compile_rules([read_rule(write_rule(tmp_path, detection))], AWS_CLOUDTRAIL)
+        compile_rules([read_rule(write_rule(tmp_path, detection), RELATIONS)], AWS_CLOUDTRAIL)
     assert "\n" not in str(raised.value)
     assert "a_test" in str(raised.value)
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_expressed_is_refused_in_one_line(tmp_path: Path, detecti
 )
 def test_columns_of_every_kind(tmp_path: Path, selection: dict[str, Any], row: dict[str, Any], expected: bool) -> None:
     """Text, boolean, number, time and list columns of our tables take Sigma's values by their kind."""
-    rule = read_rule(write_rule(tmp_path, {"selection": selection, "condition": "selection"}, STEP_FACTS))
+    rule = read_rule(write_rule(tmp_path, {"selection": selection, "condition": "selection"}, STEP_FACTS), RELATIONS)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         create_relation(con, STEP_FACTS, [table_row({"event_id": "e1", **row}, STEP_FACTS)])
@@ -278,4 +278,4 @@ def test_columns_of_every_kind(tmp_path: Path, selection: dict[str, Any], row: d
 def test_a_table_has_only_its_columns(tmp_path: Path, detection: dict[str, Any]) -> None:
     """A field that the table has not, and a keyword without a raw record, are refused."""
     with pytest.raises(RuleError, match=r"no column 'no_such'; known: .*action|keywords need a raw record"):
-        compile_rules([read_rule(write_rule(tmp_path, detection, STEP_FACTS))], STEP_FACTS)
+        compile_rules([read_rule(write_rule(tmp_path, detection, STEP_FACTS), RELATIONS)], STEP_FACTS)

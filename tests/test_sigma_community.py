@@ -7,9 +7,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from relations import AWS_CLOUDTRAIL, RELATIONS
 from ultravires_models.cases import cloudtrail_row, create_relation
 from ultravires_models.errors import RuleError
-from ultravires_models.relations import AWS_CLOUDTRAIL
 from ultravires_models.rule import Rule, read_rule
 from ultravires_models.sigma.runner import compile_rules
 
@@ -33,7 +33,7 @@ EXPECTED = {
 
 @pytest.fixture(scope="module")
 def rules() -> list[Rule]:
-    return [read_rule(path) for path in sorted(RULES.glob("*.yml"))]
+    return [read_rule(path, RELATIONS) for path in sorted(RULES.glob("*.yml"))]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_a_correlation_is_refused_in_one_line(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     with pytest.raises(RuleError, match=r"many\.yml: correlations are not supported yet") as raised:
-        read_rule(path)
+        read_rule(path, RELATIONS)
     assert "\n" not in str(raised.value)
 
 
@@ -86,4 +86,4 @@ def test_a_log_without_a_table_is_refused_with_the_known_ones() -> None:
     """A rule for a log that no relation holds says so and lists what there is."""
     path = next(iter(sorted((DATA / "sigmahq_rules" / "application" / "github" / "audit").glob("*.yml"))))
     with pytest.raises(RuleError, match=r"no table for logsource github/audit; known: .*aws/cloudtrail"):
-        read_rule(path)
+        read_rule(path, RELATIONS)

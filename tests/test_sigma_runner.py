@@ -6,18 +6,11 @@ from typing import Any
 import duckdb
 import pytest
 import yaml
+from relations import APPROVAL_FACTS, AWS_CLOUDTRAIL, CHAIN_STEPS, DRIFT, RELATIONS, STEP_FACTS
 from ultravires_models.cases import cloudtrail_row, create_relation, table_row
 from ultravires_models.errors import RuleError
 from ultravires_models.hits import HITS
 from ultravires_models.relation import Relation
-from ultravires_models.relations import (
-    APPROVAL_FACTS,
-    AWS_CLOUDTRAIL,
-    CHAIN_STEPS,
-    DRIFT,
-    RELATIONS,
-    STEP_FACTS,
-)
 from ultravires_models.rule import Rule, read_rule
 from ultravires_models.sigma.runner import compile_rules
 
@@ -41,7 +34,7 @@ def make_rule(
         document["ultravires"] = section
     file = path / f"{name}.yml"
     file.write_text(yaml.safe_dump(document), encoding="utf-8")
-    return read_rule(file)
+    return read_rule(file, RELATIONS)
 
 
 def run(rules: list[Rule], relation: Relation, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -55,14 +48,15 @@ def step(**row: Any) -> dict[str, Any]:
     return table_row({"event_id": "e1", "step_id": "activity:e1", **row}, STEP_FACTS)
 
 
-@pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.service)
+@pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)
 def test_every_relation_gives_the_columns_of_hits(tmp_path: Path, relation: Relation) -> None:
     """Names, order and types of the answer are those of HITS, so the engine can materialise it as it is."""
     field = "eventName" if relation.raw_column else next(iter(relation.columns))
     rule = make_rule(tmp_path, "a", relation, {"s": {f"{field}|exists": True}, "condition": "s"})
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
-        create_relation(con, relation, [])
+        for table in RELATIONS:
+            create_relation(con, table, [])
         answer = con.sql(compile_rules([rule], relation)).to_arrow_table()
     assert answer.schema.names == HITS.names
     assert answer.cast(HITS).num_rows == 0
@@ -87,7 +81,7 @@ def test_one_row_per_rule_and_matching_row(tmp_path: Path) -> None:
         ("a", "e2"),
         ("b", "e2"),
     ]
-    assert compile_rules(rules, STEP_FACTS).count('"step_facts"') == 1
+    assert compile_rules(rules, STEP_FACTS).count('FROM "step_facts"') == 1
 
 
 def test_a_hit_carries_what_the_section_names(tmp_path: Path) -> None:

@@ -114,7 +114,8 @@ def test_the_sample_is_read_whole_and_recognised_by_its_source_alone(name: str, 
 @each_source
 def test_a_record_of_the_sample_is_claimed_by_its_own_source_at_most(name: str) -> None:
     """In a file that mixes logs nobody else reads it, also when it comes back from `raw`; claiming is done once."""
-    records = [frame.value for frame in source(name).records(iter([SAMPLES[name]]), OPTIONS)]
+    frames = source(name).records(iter([SAMPLES[name]]), OPTIONS)
+    records = [json.loads(frame.written) if frame.written else frame.value for frame in frames]
     for record in (*records, *(json.loads(json.dumps(record)) for record in records)):
         claims = {other: found for other in NAMES if (found := claimed(other, record)) is not None}
         assert set(claims) == ({name} if source(name).claim else set())

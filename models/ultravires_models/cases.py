@@ -18,13 +18,6 @@ from ultravires_models.rule import Rule
 from ultravires_models.sigma.runner import compile_rules
 from ultravires_models.sigma.sqltext import identifier
 
-_SQL_TYPES = {
-    "text": "VARCHAR",
-    "list": "VARCHAR[]",
-    "bool": "BOOLEAN",
-    "number": "DOUBLE",
-    "time": "TIMESTAMPTZ",
-}
 _ANY_TIME = "2026-11-02T10:30:00Z"
 
 
@@ -55,7 +48,7 @@ def table_row(row: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
     unknown = sorted(set(row) - set(relation.columns))
     if unknown:
         raise KeyError(f"{relation.table} has no column {', '.join(unknown)}")
-    times = {name: _ANY_TIME for name in ("step_at", "event_at", "first_at", "event_hour") if name in relation.columns}
+    times = {name: _ANY_TIME for name, kind in relation.columns.items() if kind == "timestamptz"}
     return {**times, **row}
 
 
@@ -76,11 +69,8 @@ def cloudtrail_row(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def create_relation(con: duckdb.DuckDBPyConnection, relation: Relation, rows: Sequence[Mapping[str, Any]]) -> None:
     """Create the relation's table with these rows, and `touched_hours` with all their hours."""
-    types = {name: _SQL_TYPES[kind] for name, kind in relation.columns.items()}
-    if relation.raw_column:
-        types |= {relation.raw_column: "VARCHAR", "log": "VARCHAR"}
-    columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in types.items())
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(relation.table)} ({columns})")
+    types = relation.columns
+    _create_table(con, relation)
     marks = ", ".join("?" for _ in types)
     for row in rows:
         full = {"log": f"{relation.product}_{relation.service}", **row}
@@ -92,12 +82,20 @@ def create_relation(con: duckdb.DuckDBPyConnection, relation: Relation, rows: Se
         )
 
 
-def failed_cases(rule: Rule, cases: Sequence[Case]) -> list[str]:
-    """Names of the cases in which the rule did not do what the case says."""
+def failed_cases(rule: Rule, cases: Sequence[Case], relations: Sequence[Relation]) -> list[str]:
+    """Names of the cases in which the rule did not do what the case says. All `relations` but the rule's are empty."""
     statement = compile_rules([rule], rule.relation)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
+        for relation in relations:
+            _create_table(con, relation)
         return [case.name for case in cases if _fires(con, rule, statement, case) != case.fires]
+
+
+def _create_table(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
+    con.execute(f"CREATE TEMP TABLE IF NOT EXISTS run_context AS SELECT TIMESTAMPTZ '{_ANY_TIME}' AS as_of")
+    columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in relation.columns.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(relation.table)} ({columns})")
 
 
 def _fires(con: duckdb.DuckDBPyConnection, rule: Rule, statement: str, case: Case) -> bool:

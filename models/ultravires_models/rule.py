@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from sigma.rule import SigmaRule
 from ultravires_models.errors import RuleError, one_line
 from ultravires_models.frameworks import load_frameworks
 from ultravires_models.hits import SEVERITIES
-from ultravires_models.relation import Relation
-from ultravires_models.relations import find_relation
+from ultravires_models.relation import Relation, find_relation
 
 DETECTION_FINDING = 2004
 IAM_ANALYSIS_FINDING = 2008
@@ -26,7 +25,9 @@ _SECTION = {"subject", "slot", "evidence", "remediation", "message", "class_uid"
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, read and checked. `subject_columns` are joined by a space; `message` has {field} in it."""
+    """One rule, read and checked. `subject_columns` are joined by a space; `message` has {field} in it. `evidence` is a
+    column, or None for what the relation has.
+    """
 
     detector_id: str
     title: str
@@ -40,21 +41,21 @@ class Rule:
     subject_kind: str
     subject_columns: tuple[str, ...]
     slot: str
-    evidence: str
+    evidence: str | None
     message: str
     remediation: str
     class_uid: int
 
 
-def load_rules(root: Path) -> list[Rule]:
-    """All rules under `root`/<product>/<name>.yml, in the order of their names.
+def load_rules(root: Path, relations: Sequence[Relation]) -> list[Rule]:
+    """All rules under `root`/<product>/<name>.yml over some of `relations`, in the order of their names.
 
     RuleError, one line that names the file, for a rule that cannot be read, whose `name` is not its file's,
     that carries a framework reference outside the table, or that takes another rule's name.
     """
     rules: dict[str, Rule] = {}
     for path in sorted(root.glob("*/*.yml")):
-        rule = read_rule(path)
+        rule = read_rule(path, relations)
         _check_pack_rule(rule, path)
         if rule.detector_id in rules:
             raise RuleError(
@@ -64,14 +65,15 @@ def load_rules(root: Path) -> list[Rule]:
     return [rules[name] for name in sorted(rules)]
 
 
-def read_rule(path: Path) -> Rule:
-    """One Sigma file; without the section `ultravires:` a hit is about the row (community rules, unmodified).
+def read_rule(path: Path, relations: Sequence[Relation]) -> Rule:
+    """One Sigma file over one of `relations`; without the section `ultravires:` a hit is about the row, so that rules
+    of the community work unmodified.
 
     RuleError, one line that names the file.
     """
     text = path.read_bytes()
     try:
-        return _build_rule(_read_document(text), path.stem, hashlib.sha256(text).hexdigest()[:12])
+        return _build_rule(_read_document(text), path.stem, hashlib.sha256(text).hexdigest()[:12], relations)
     except (RuleError, SigmaError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise RuleError(f"{path}: {one_line(error)}") from error
 
@@ -85,10 +87,10 @@ def _read_document(text: bytes) -> dict[str, Any]:
     return documents[0]
 
 
-def _build_rule(document: dict[str, Any], stem: str, version: str) -> Rule:
+def _build_rule(document: dict[str, Any], stem: str, version: str, relations: Sequence[Relation]) -> Rule:
     section = document.pop("ultravires", None)
-    sigma = SigmaRule.from_dict(document)
-    relation = find_relation(sigma.logsource.product, sigma.logsource.service)
+    sigma = _read_sigma(document)
+    relation = find_relation(relations, sigma.logsource.product, sigma.logsource.service)
     return Rule(
         detector_id=sigma.name or stem,
         title=sigma.title or stem,
@@ -103,8 +105,17 @@ def _build_rule(document: dict[str, Any], stem: str, version: str) -> Rule:
     )
 
 
-def _read_section(section: Mapping[str, Any], relation: Relation, title: str) -> dict[str, Any]:
-    unknown = sorted(set(section) - _SECTION)
+def _read_sigma(document: dict[str, Any]) -> SigmaRule:
+    try:
+        return SigmaRule.from_dict(document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # how pySigma meets a value of another kind
+        raise RuleError(f"no Sigma rule: {error!r}") from error
+
+
+def _read_section(section: object, relation: Relation, title: str) -> dict[str, Any]:
+    if not isinstance(section, Mapping):
+        raise RuleError(f"ultravires: a mapping of {', '.join(sorted(_SECTION))}")
+    unknown = sorted(map(str, set(section) - _SECTION))
     if unknown:
         raise RuleError(f"ultravires: unknown {', '.join(unknown)}; known: {', '.join(sorted(_SECTION))}")
     subject = section.get("subject") or {"kind": relation.row_kind, "column": []}
@@ -112,10 +123,10 @@ def _read_section(section: Mapping[str, Any], relation: Relation, title: str) ->
         raise RuleError("ultravires: subject holds exactly kind and column")
     columns = subject["column"]
     fields = {
-        "subject_kind": str(subject["kind"]),
-        "subject_columns": tuple([columns] if isinstance(columns, str) else columns),
+        "subject_kind": subject["kind"],
+        "subject_columns": tuple(columns) if isinstance(columns, list) else (columns,),
         "slot": section.get("slot", ""),
-        "evidence": section.get("evidence", relation.evidence),
+        "evidence": section.get("evidence"),
         "message": section.get("message", title),
         "remediation": section.get("remediation", "Check with the owner whether this was meant, and undo it if not."),
         "class_uid": section.get("class_uid", DETECTION_FINDING),
@@ -125,12 +136,16 @@ def _read_section(section: Mapping[str, Any], relation: Relation, title: str) ->
 
 
 def _check_section(fields: Mapping[str, Any], relation: Relation) -> None:
+    for name in ("subject_kind", "message", "remediation"):
+        if not isinstance(fields[name], str):
+            raise RuleError(f"ultravires: {name.replace('subject_', 'subject ')} is {fields[name]!r}; write a text")
     if fields["slot"] not in SLOTS:
         raise RuleError("ultravires: slot is '' or day")
     if fields["class_uid"] not in (DETECTION_FINDING, IAM_ANALYSIS_FINDING):
         raise RuleError("ultravires: class_uid is 2004 or 2008")
-    for column in (*fields["subject_columns"], fields["evidence"]):
-        if column not in relation.columns:
+    named = (*fields["subject_columns"], *([] if fields["evidence"] is None else [fields["evidence"]]))
+    for column in named:
+        if not isinstance(column, str) or column not in relation.columns:
             known = ", ".join(sorted(relation.columns))
             raise RuleError(f"ultravires: {relation.table} has no column {column!r}; known: {known}")
 

@@ -1,7 +1,7 @@
 """The contract between sources, SQL, rules and sinks: the columns of `events`.
 
 Every source writes these columns; nothing downstream looks at a vendor's file again. The meaning of each
-column stands in docs/tables.md.
+column stands in sql/loaded/events.yml.
 """
 
 import pyarrow as pa
@@ -56,7 +56,30 @@ EVENTS = pa.schema(
     ]
 )
 
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "varchar": pa.string(),
+    "varchar[]": pa.list_(pa.string()),
+    "boolean": pa.bool_(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "timestamptz": UTC_MICROS,
+    "interval": pa.duration("us"),
+}
+"""DuckDB's name of a type, in lower case -> Arrow's type."""
+
 KINDS = ("approval", "decision", "credential", "tool_call", "activity")
 OUTCOMES = ("success", "failure", "denied", "unknown")
 KEY_ROLES = ("names", "uses", "carries")
 """names: this event defines the thing. uses: it refers to it. carries: an attribute that travelled with it."""
+
+
+def duckdb_type(kind: pa.DataType) -> str:
+    """DuckDB's name, in lower case, of the Arrow type of a column of `events`."""
+    if pa.types.is_list(kind):
+        return f"{duckdb_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"struct({', '.join(f'{field.name} {duckdb_type(field.type)}' for field in kind)})"
+    if pa.types.is_large_string(kind):
+        return "varchar"
+    return next(name for name, arrow in ARROW_TYPES.items() if arrow == kind)

@@ -4,11 +4,11 @@
 
 select
     chain_steps.identity_id,
-    cast(chain_steps.step_at at time zone 'UTC' as date) as day,
+    cast(chain_steps.step_at as date) as day,
     count(*) as n_activities,
     count(*) filter (where chain_steps.is_accounted) as n_accounted,
     count(*) filter (where chain_steps.is_accounted) / count(*) as share
 from chain_steps
 join identities on identities.identity_id = chain_steps.identity_id
 where chain_steps.node_kind = 'activity' and chain_steps.is_counted and identities.is_nonhuman
-group by chain_steps.identity_id, cast(chain_steps.step_at at time zone 'UTC' as date)
+group by chain_steps.identity_id, cast(chain_steps.step_at as date)

@@ -6,7 +6,7 @@ with judged as (
     select
         stg_approvals.*,
         coalesce(resolved.identity_id, stg_approvals.subject_uid) as identity_id,
-        epoch(stg_approvals.approved_at) - epoch(stg_approvals.requested_at) as answer_seconds,
+        seconds_between(stg_approvals.requested_at, stg_approvals.approved_at) as answer_seconds,
         coalesce(risk_tiers.human_approval, false) as is_high_risk,
         coalesce(risk_tiers.least_answer_seconds, 0) as least_answer_seconds,
         lower(coalesce(requester.identity_id, stg_approvals.requested_by)) as requester,
@@ -15,13 +15,13 @@ with judged as (
     left join risk_tiers on risk_tiers.tier = lower(stg_approvals.risk)
     left join int_identities__resolved as requester
         on requester.alias_uid = stg_approvals.requested_by
-        and requester.valid_from <= stg_approvals.event_at and requester.valid_until > stg_approvals.event_at
+        and holds_at(stg_approvals.event_at, requester.valid_from, requester.valid_until)
     left join int_identities__resolved as approver
         on approver.alias_uid = stg_approvals.approved_by
-        and approver.valid_from <= stg_approvals.event_at and approver.valid_until > stg_approvals.event_at
+        and holds_at(stg_approvals.event_at, approver.valid_from, approver.valid_until)
     left join int_identities__resolved as resolved
         on resolved.alias_uid = stg_approvals.subject_uid
-        and resolved.valid_from <= stg_approvals.event_at and resolved.valid_until > stg_approvals.event_at
+        and holds_at(stg_approvals.event_at, resolved.valid_from, resolved.valid_until)
 )
 
 select

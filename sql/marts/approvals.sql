@@ -2,6 +2,6 @@
 -- build: full
 -- why: the approvals as published, with the identity they speak of
 
-select approval_facts.identity_id, stg_approvals.*
+select chain_steps.identity_id, stg_approvals.*
 from stg_approvals
-join approval_facts on approval_facts.approval_id = stg_approvals.approval_id
+join chain_steps on chain_steps.step_id = stg_approvals.approval_id

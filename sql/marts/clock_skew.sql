@@ -9,8 +9,8 @@ with pairs as (
         links.kind,
         -- An effect cannot precede its cause; copies of one event should bear one time.
         case
-            when links.kind = 'same_event' then round(abs(epoch(links.child_at) - epoch(links.parent_at)), 6)
-            else round(greatest(epoch(links.parent_at) - epoch(links.child_at), 0), 6)
+            when links.kind = 'same_event' then abs(seconds_between(links.parent_at, links.child_at))
+            else greatest(seconds_between(links.child_at, links.parent_at), 0)
         end as apart_seconds
     from links
     join int_nodes as child on child.node_id = links.child_id

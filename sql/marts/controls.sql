@@ -21,7 +21,7 @@ with approved as (
     left join identities on identities.identity_id = chains.identity_id
     left join risk_tiers as tier on tier.tier = identities.risk_tier
     left join int_identities__resolved as alias on alias.alias_uid = approval.approved_by
-        and alias.valid_from <= approval.event_at and alias.valid_until > approval.event_at
+        and holds_at(approval.event_at, alias.valid_from, alias.valid_until)
     left join identities as approver on approver.identity_id = coalesce(alias.identity_id, approval.approved_by)
 ),
 
@@ -41,7 +41,7 @@ unapproved as (
         chain_id,
         bool_or(has_no_approval) as is_missing,
         bool_or(has_no_approval is null) as is_doubtful,
-        list_sort(list(distinct event_id) filter (where has_no_approval))[1:100] as event_ids
+        first_hundred(list_sort(list(distinct event_id) filter (where has_no_approval))) as event_ids
     from step_facts
     where node_kind = 'activity'
     group by chain_id
@@ -126,14 +126,14 @@ select
     ) as n_failed,
     to_json(
         {
-            'approved_for_task': approval_evidence[1:100],
-            'decided_at_run_time': decision_evidence[1:100],
-            'credential_short_lived': issue_evidence[1:100],
-            'credential_bound': network_evidence[1:100],
-            'credential_ended': list_concat(issue_evidence, revoke_evidence)[1:100],
-            'logs_joined': list_concat(approval_evidence, decision_evidence)[1:100],
-            'approver_distinct': approval_evidence[1:100],
-            'human_approval': approval_evidence[1:100]
+            'approved_for_task': first_hundred(approval_evidence),
+            'decided_at_run_time': first_hundred(decision_evidence),
+            'credential_short_lived': first_hundred(issue_evidence),
+            'credential_bound': first_hundred(network_evidence),
+            'credential_ended': first_hundred(list_concat(issue_evidence, revoke_evidence)),
+            'logs_joined': first_hundred(list_concat(approval_evidence, decision_evidence)),
+            'approver_distinct': first_hundred(approval_evidence),
+            'human_approval': first_hundred(approval_evidence)
         }
     )::varchar as evidence
 from judged

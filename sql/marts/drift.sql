@@ -15,9 +15,14 @@ beyond as (
     where is_outside_actions or is_outside_resources
 ),
 
+resources_beyond as (
+    select approved_identity_id, actor_uid, action, unnest(resource_uids) as resource_uid
+    from beyond
+),
+
 beyond_resources as (
     select approved_identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
-    from (select approved_identity_id, actor_uid, action, unnest(resource_uids) as resource_uid from beyond)
+    from resources_beyond
     group by approved_identity_id, actor_uid, action
 ),
 
@@ -33,7 +38,7 @@ overreach as (
         count(*) filter (where beyond.outcome = 'denied') as n_denied,
         list_sort(list(distinct substr(beyond.approval_id, 10))) as approval_uids,
         true as is_certain,
-        list_sort(list(distinct beyond.event_id))[1:100] as evidence_event_ids
+        first_hundred(list_sort(list(distinct beyond.event_id))) as evidence_event_ids
     from beyond
     group by beyond.approved_identity_id, beyond.actor_uid, beyond.action
 ),
@@ -51,7 +56,7 @@ approved_patterns as (
         entitlements.event_id,
         entitlements.valid_from,
         entitlements.valid_until,
-        replace(replace(replace(replace(replace(entitlements.action_pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_') as pattern_like
+        as_like(entitlements.action_pattern) as pattern_like
     from entitlements
     cross join run_context
     where entitlements.valid_until <= run_context.as_of
@@ -85,7 +90,7 @@ unused as (
             sources.state <> 'absent' and sources.complete_until >= approved_patterns.valid_until
             and coalesce(pruned_until.newest_event_at < approved_patterns.valid_from, true)
         ) as is_certain,
-        list_sort(list(distinct approved_patterns.event_id))[1:100] as evidence_event_ids
+        first_hundred(list_sort(list(distinct approved_patterns.event_id))) as evidence_event_ids
     from approved_patterns
     left join touched_patterns
         on touched_patterns.identity_id = approved_patterns.identity_id and touched_patterns.action_pattern = approved_patterns.action_pattern
@@ -97,7 +102,7 @@ unused as (
 
 both_kinds as (
     select * from overreach
-    union all by name
+    union all
     select * from unused
 )
 

@@ -13,7 +13,7 @@ with seen as (
     from events
     left join int_identities__resolved as resolved
         on resolved.alias_uid = events.actor_uid
-        and resolved.valid_from <= events.event_at and resolved.valid_until > events.event_at
+        and holds_at(events.event_at, resolved.valid_from, resolved.valid_until)
     where events.actor_uid is not null
 ),
 
@@ -29,7 +29,6 @@ observed as (
             when bool_or(actor_kind = 'service') then 'service'
             else 'unknown'
         end as observed_kind,
-        bool_or(starts_with(credential_uid, 'AKIA')) as has_static_key,
         min(actor_name) as name,
         list_sort(list(distinct log)) as logs,
         min(event_at) as first_seen_at,
@@ -45,6 +44,16 @@ names as (
     group by identity_id
 ),
 
+shown as (select distinct identity_id, credential_uid from seen),
+
+key_holders as (
+    select distinct shown.identity_id
+    from shown
+    join vendor_prefixes
+        on vendor_prefixes.names = 'credential' and vendor_prefixes.says = 'static'
+        and starts_with(shown.credential_uid, vendor_prefixes.prefix)
+),
+
 provider_owned as (
     select distinct observed.identity_id
     from observed
@@ -58,6 +67,16 @@ everyone as (
     select identity_id from declared_identities
     union
     select identity_id from names
+),
+
+told_by_name as (
+    select
+        everyone.identity_id,
+        bool_or(identity_names.says = 'person') as is_person,
+        bool_or(identity_names.says = 'no_service') as is_no_service
+    from everyone
+    join identity_names on regexp_matches(everyone.identity_id, identity_names.name_pattern)
+    group by everyone.identity_id
 )
 
 select
@@ -69,13 +88,12 @@ select
     -- The provider's own services act for somebody else and are not judged; a person behind single sign-on is a person.
     case
         when declared.kind is not null then declared.kind <> 'human'
-        when regexp_matches(everyone.identity_id, '^arn:aws[^:]*:iam::[0-9]*:role/(.*/)?AWSReservedSSO_') then false
+        when told_by_name.is_person then false
         when observed.observed_kind = 'human' then false
         when observed.observed_kind in ('agent', 'workload', 'role') then true
-        -- An ARN or an account is no service's name: a service of AWS acted for it, and did what somebody else began.
         when observed.observed_kind = 'service' and provider_owned.identity_id is null
-            and not regexp_matches(everyone.identity_id, '^(arn:aws|[0-9]{12}$)') then true
-        when observed.observed_kind = 'unknown' and observed.has_static_key then true
+            and not coalesce(told_by_name.is_no_service, false) then true
+        when observed.observed_kind = 'unknown' and key_holders.identity_id is not null then true
     end as is_nonhuman,
     coalesce(names.aliases, []) as aliases,
     coalesce(observed.logs, []) as logs,
@@ -86,4 +104,6 @@ from everyone
 left join declared_identities as declared on declared.identity_id = everyone.identity_id
 left join observed on observed.identity_id = everyone.identity_id
 left join provider_owned on provider_owned.identity_id = everyone.identity_id
+left join key_holders on key_holders.identity_id = everyone.identity_id
+left join told_by_name on told_by_name.identity_id = everyone.identity_id
 left join names on names.identity_id = everyone.identity_id

@@ -34,11 +34,6 @@ decisions_of_calls as (
 
 decided as (select * from decisions_of_calls where nth = 1),
 
-evidence as (
-    select event_hour, evidence_kind, doubt, complete_until
-    from int_evidence__by_hour
-),
-
 joined as (
     select
         acts.* exclude (approval_id, approval_ends_at),
@@ -85,11 +80,11 @@ joined as (
     left join stg_credentials as credential on credential.credential_uid = activity.credential_uid
     left join int_approvals__tasks as tasks on tasks.approval_id = acts.root_id and acts.is_accounted
     left join int_steps__in_scope as scope on scope.step_id = acts.step_id
-    left join evidence as approval_evidence
+    left join int_evidence__by_hour as approval_evidence
         on approval_evidence.event_hour = acts.event_hour and approval_evidence.evidence_kind = 'approval'
-    left join evidence as decision_evidence
+    left join int_evidence__by_hour as decision_evidence
         on decision_evidence.event_hour = acts.event_hour and decision_evidence.evidence_kind = 'decision'
-    left join evidence as tool_call_evidence
+    left join int_evidence__by_hour as tool_call_evidence
         on tool_call_evidence.event_hour = acts.event_hour and tool_call_evidence.evidence_kind = 'tool_call'
     left join identities on identities.identity_id = acts.identity_id
 )

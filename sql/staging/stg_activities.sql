@@ -36,7 +36,7 @@ recent as (
             coalesce(e.class_uid = 3002, false)
             or json_extract_string(e.detail, '$.issued_role_arn') is not null
             or json_extract_string(e.detail, '$.issued_kind') is not distinct from 'session'
-            or coalesce(epoch(e.issued_expires_at) - epoch(e.event_at) <= 7 * 86400, false)
+            or coalesce(seconds_between(e.event_at, e.issued_expires_at) <= 7 * 86400, false)
         ) as issues_session,
         -- A session in one's own name gives no power that its subject had not; one as another subject does. A web identity
         -- exchanged for a federated principal keeps its name at the end.

@@ -19,10 +19,10 @@ with states as (
         try_cast(json_extract_string(detail, '$.valid_from') as timestamptz) as valid_from,
         try_cast(json_extract_string(detail, '$.valid_until') as timestamptz) as valid_until,
         try_cast(json_extract_string(detail, '$.revoked_at') as timestamptz) as revoked_at,
-        json_extract_string(detail, '$.actions[*]') as actions,
-        json_extract_string(detail, '$.resources[*]') as resources,
-        json_extract_string(detail, '$.roles[*]') as roles,
-        json_extract_string(detail, '$.tools[*]') as tools,
+        try_cast(json_extract(detail, '$.actions') as varchar[]) as actions,
+        try_cast(json_extract(detail, '$.resources') as varchar[]) as resources,
+        try_cast(json_extract(detail, '$.roles') as varchar[]) as roles,
+        try_cast(json_extract(detail, '$.tools') as varchar[]) as tools,
         json_extract_string(detail, '$.ticket') as ticket,
         json_extract_string(detail, '$.risk') as risk
     from events

@@ -70,8 +70,8 @@ select
     known.credential_uid,
     case
         when issued.issues_session or issued.expires_at is not null or issued.role_arn is not null then 'session'
-        -- Its log calls it a session, or the id does: AWS gives temporary keys a prefix of their own.
-        when used.is_session or starts_with(known.credential_uid, 'ASIA') then 'session'
+        -- Its log calls it a session, or its id does.
+        when used.is_session or session_id.prefix is not null then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,
@@ -96,3 +96,5 @@ from known
 left join issued on issued.credential_uid = known.credential_uid
 left join used on used.credential_uid = known.credential_uid
 left join revoked on revoked.credential_uid = known.credential_uid
+left join vendor_prefixes as session_id
+    on session_id.names = 'credential' and session_id.says = 'session' and starts_with(known.credential_uid, session_id.prefix)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ultravires_models.errors import RuleError
-from ultravires_models.relation import ColumnKind, Relation
+from ultravires_models.relation import ColumnKind, Relation, kind_of
 from ultravires_models.sigma.sqltext import identifier, json_path, literal, split_path
 
 
@@ -32,7 +32,7 @@ class FieldReader:
     def resolve_column(self, name: str) -> Field:
         """A column of the relation, for subjects, evidence and messages. RuleError where there is none."""
         if name in self.relation.columns:
-            return Field(identifier(name), self.relation.columns[name])
+            return Field(identifier(name), kind_of(self.relation.columns[name]))
         known = ", ".join(sorted(self.relation.columns))
         raise RuleError(f"{self.relation.table} has no column {name!r}; known: {known}")
 

@@ -25,20 +25,21 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
     and for rules of another relation.
     """
     if not rules:
-        raise RuleError(f"no rules for {relation.product}/{relation.service}")
+        raise RuleError(f"no rules for {relation.name}")
     reader = FieldReader(relation)
     conditions = [compile_condition(rule, reader) for rule in rules]
     columns = _hit_columns(rules, reader)
     ctes = [*_row_ctes(relation), *_field_ctes(reader), *_rule_ctes(conditions)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
     select = ",\n  ".join(f"{columns[name]} AS {identifier(name)}" for name in HITS.names)
-    return f"WITH {with_clause}\nSELECT\n  {select}\nFROM fired"
+    # By its own name, so that the relation's SQL can tell its columns from those of a table that it looks up.
+    return f"WITH {with_clause}\nSELECT\n  {select}\nFROM fired AS {identifier(relation.table)}"
 
 
 def compile_condition(rule: Rule, reader: FieldReader) -> str:
     """The rule's detection as one boolean SQL expression. RuleError, naming the rule, where it has none."""
     if rule.relation is not reader.relation:
-        raise RuleError(f"{rule.detector_id}: is not a rule of {reader.relation.product}/{reader.relation.service}")
+        raise RuleError(f"{rule.detector_id}: is not a rule of {reader.relation.name}")
     try:
         queries = DuckDbBackend(reader).convert_rule(rule.sigma)
     except (RuleError, SigmaError, NotImplementedError, TypeError, ValueError) as error:
@@ -84,7 +85,7 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
     relation = reader.relation
 
     def per_rule(expression: Callable[[Rule], str]) -> str:
-        cases = " ".join(f"WHEN {number} THEN {expression(rule)}" for number, rule in enumerate(rules))
+        cases = " ".join(f"WHEN {number} THEN {_of_rule(rule, expression)}" for number, rule in enumerate(rules))
         return f"CASE rule_no {cases} END"
 
     return {
@@ -97,7 +98,7 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
         "chain_id": relation.chain_sql,
         "hit_at": relation.hit_at_sql,
         "event_hour": relation.event_hour_sql,
-        "evidence_event_ids": per_rule(lambda rule: _evidence(reader.resolve_column(rule.evidence))),
+        "evidence_event_ids": per_rule(lambda rule: _evidence(rule, reader)),
         "message": per_rule(lambda rule: _message(rule, reader)),
         "gaps": relation.gaps_sql,
         "score": "1.0::DOUBLE",
@@ -122,8 +123,18 @@ def _subject_uid(rule: Rule, reader: FieldReader) -> str:
     return f"coalesce({_subject(rule, reader)}, {row_uid})" if rule.subject_columns else row_uid
 
 
-def _evidence(field: Field) -> str:
-    values = field.sql if field.kind == "list" else f"[{field.sql}]"
+def _of_rule(rule: Rule, expression: Callable[[Rule], str]) -> str:
+    try:
+        return expression(rule)
+    except RuleError as error:
+        raise RuleError(f"{rule.detector_id}: {error}") from error
+
+
+def _evidence(rule: Rule, reader: FieldReader) -> str:
+    values = reader.relation.evidence_sql
+    if rule.evidence is not None:
+        field = reader.resolve_column(rule.evidence)
+        values = field.sql if field.kind == "list" else f"[{field.sql}]"
     return f"coalesce(list_filter({values}, lambda e: e IS NOT NULL), []::VARCHAR[])"
 
 

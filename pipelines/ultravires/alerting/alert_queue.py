@@ -22,18 +22,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 from ultravires_models.frameworks import load_frameworks
+from ultravires_models.hits import SEVERITIES
 
 from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.build.table_schemas import table_schemas
 from ultravires.store.queries import fetch_row
-
-_ALERTS_DDL = """
-create table if not exists alerts(
-    alert_id varchar not null, finding_id varchar, revision integer not null, sink varchar not null,
-    activity_id integer not null, state varchar not null, n_attempts integer not null, last_error varchar,
-    created_at timestamptz not null, sent_at timestamptz, next_attempt_at timestamptz, chain_id varchar,
-    severity varchar, evidence_classes varchar[], run_id varchar, body varchar not null)
-"""
 
 _DUE = """
 with told as (
@@ -93,13 +87,12 @@ order by named.finding_id, events.event_at, events.event_id
 
 # Bodies are made a page at a time, so that a first run over a year of logs does not hold them all.
 _PAGE = 500
-_SEVERITIES = ["informational", "low", "medium", "high", "critical"]
 
 Due = tuple[str, int, str, str, int]
 
 
 def create_alerts_table(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute(_ALERTS_DDL)
+    con.execute(table_schemas()["alerts"].create_sql())
 
 
 def alert_id_of(finding_id: str, revision: int, facts_hash: str) -> str:
@@ -112,9 +105,9 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
 
     Returns how many rows were added (an alert for two sinks is two rows).
     """
-    parameters = {"local": ALERTS_FILE, "severities": _SEVERITIES, "sinks": sorted(sinks)}
+    parameters = {"local": ALERTS_FILE, "severities": list(SEVERITIES), "sinks": sorted(sinks)}
     due: list[Due] = con.execute(_DUE, parameters).fetchall()
-    row = fetch_row(con, "select as_of from run_context")
+    row = fetch_row(con, "select coalesce(as_of, now()) from run_context")
     if row is None:
         return 0
     titles = {name: entry.title for name, entry in load_frameworks().items()}

@@ -19,19 +19,8 @@ import pyarrow as pa
 from ultravires.alerting.alert_queue import create_alerts_table, queue_alerts
 from ultravires.alerting.risk import RiskFacts, risk_parts, risk_score
 from ultravires.alerting.sink import ALERTS_FILE
+from ultravires.build.table_schemas import table_schemas
 from ultravires.store.queries import fetch_row
-
-_FINDINGS_DDL = """
-create table if not exists findings(
-    finding_id varchar not null, detector_id varchar not null, detector_kind varchar, title varchar,
-    message varchar, subject_kind varchar, subject_uid varchar, slot varchar, identity_id varchar,
-    actor_uid varchar, chain_id varchar, state varchar, severity varchar, risk_score integer,
-    risk_parts varchar, confidence double, evidence_event_ids varchar[], n_evidence bigint,
-    evidence_classes varchar[],
-    first_at timestamptz, last_at timestamptz, is_historic boolean, is_suppressed boolean, gaps varchar[],
-    frameworks varchar[], remediation varchar, rule_version varchar, class_uid integer, facts_hash varchar,
-    revision integer)
-"""
 
 _RISK_FACTS = """
 select
@@ -123,7 +112,7 @@ left join findings on findings.finding_id = next.finding_id
 
 def create_findings_tables(con: duckdb.DuckDBPyConnection) -> None:
     """The tables `findings` and `alerts`, where they do not stand yet."""
-    con.execute(_FINDINGS_DDL)
+    con.execute(table_schemas()["findings"].create_sql())
     create_alerts_table(con)
 
 

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+from ultravires_models.hits import SEVERITIES
 
 from ultravires.alerting.ocsf import held_notice_as_ocsf
 from ultravires.store.queries import fetch_row, transaction
@@ -14,7 +15,7 @@ _HOLD = """
 with waiting as (
     select
         alert_id, finding_id, revision, coalesce(chain_id, finding_id) as kin,
-        max(list_position(['informational', 'low', 'medium', 'high', 'critical'], severity))
+        max(list_position($severities, severity))
             over (partition by coalesce(chain_id, finding_id)) as worst,
         min(created_at) over (partition by coalesce(chain_id, finding_id)) as since
     from alerts
@@ -47,7 +48,7 @@ def hold_excess(con: duckdb.DuckDBPyConnection, sink: str, max_per_hour: int, *,
     """
     with transaction(con):
         n_sent, n_before = _counts(con, sink, now)
-        con.execute(_HOLD, {"sink": sink, "now": now, "room": max_per_hour - n_sent})
+        con.execute(_HOLD, {"sink": sink, "now": now, "room": max_per_hour - n_sent, "severities": list(SEVERITIES)})
         n_held = _counts(con, sink, now)[1]
         if n_held > n_before:
             _queue_notice(con, sink, n_held, max_per_hour, now)

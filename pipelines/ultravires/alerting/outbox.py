@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 import duckdb
+from ultravires_models.hits import SEVERITIES
 
 from ultravires.alerting.alert_queue import create_alerts_table
 from ultravires.alerting.hourly_bound import hold_excess
@@ -31,7 +32,7 @@ with waiting as (
     select
         *,
         row_number() over (partition by coalesce(finding_id, alert_id) order by revision) as nth,
-        max(list_position(['informational', 'low', 'medium', 'high', 'critical'], severity))
+        max(list_position($severities, severity))
             over (partition by coalesce(chain_id, finding_id, alert_id)) as worst,
         min(created_at) over (partition by coalesce(chain_id, finding_id, alert_id)) as since
     from alerts
@@ -107,7 +108,8 @@ def deliver(con: duckdb.DuckDBPyConnection, sinks: Mapping[str, Sink], *, now: d
 
 
 def _next_batch(con: duckdb.DuckDBPyConnection, name: str, size: int, now: datetime) -> list[Alert]:
-    rows = con.execute(_NEXT_BATCH, {"sink": name, "now": now, "batch_size": size}).fetchall()
+    parameters = {"sink": name, "now": now, "batch_size": size, "severities": list(SEVERITIES)}
+    rows = con.execute(_NEXT_BATCH, parameters).fetchall()
     return [Alert(*row) for row in rows]
 
 

@@ -1,10 +1,7 @@
-"""Asset checks: is what was built fit to be believed."""
-
-from collections.abc import Mapping
+"""Asset checks: is what was built fit to be believed. Whether keys are unique is checked where a table is made."""
 
 import dagster as dg
 
-from ultravires.build.pipeline import sql_tables
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher
 from ultravires.store.conservation import broken_law, count_conserved
@@ -15,45 +12,9 @@ MOST_QUARANTINED = 0.01
 MOST_UNRESOLVED = 0.2
 """References that name nothing known: late logs cause a few, a missing log causes most."""
 
-UNIQUE_KEYS: Mapping[str, tuple[str, ...]] = {
-    "stg_approvals": ("approval_id",),
-    "stg_decisions": ("decision_id",),
-    "stg_tool_calls": ("tool_call_id",),
-    "stg_activities": ("activity_id",),
-    "stg_credentials": ("credential_id",),
-    "stg_keys": ("event_id", "node_id", "key_kind", "key_value", "role"),
-    "int_nodes": ("node_id",),
-    "links": ("child_id", "parent_id", "kind", "method"),
-    "chain_steps": ("step_id",),
-    "step_facts": ("step_id",),
-    "approval_facts": ("approval_id",),
-    "chains": ("chain_id",),
-    "controls": ("chain_id",),
-    "identities": ("identity_id",),
-    "usage": ("identity_id", "actor_uid", "action", "resource_uid", "event_hour"),
-    "drift": ("drift_id",),
-    "entitlements": ("entitlement_id",),
-    "sources": ("log",),
-    "lateness": ("log",),
-    "clock_skew": ("child_log", "parent_log", "kind"),
-}
-
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
-    known = sql_tables()
-    unique = [_unique_check(table, keys) for table, keys in UNIQUE_KEYS.items() if table in known]
-    return [*unique, watermark_lag, quarantine_share, conservation, unresolved_links, clock_ahead, clocks_apart]
-
-
-def _unique_check(table: str, keys: tuple[str, ...]) -> dg.AssetChecksDefinition:
-    columns = ", ".join(keys)
-
-    @dg.asset_check(asset=table, name=f"{table}_unique_key", description=f"Each {columns} stands once.")
-    def check(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
-        repeated = _number(home, f"select count(*) from (select 1 from {table} group by {columns} having count(*) > 1)")
-        return dg.AssetCheckResult(passed=repeated == 0, metadata={"repeated keys": repeated})
-
-    return check
+    return [watermark_lag, quarantine_share, conservation, unresolved_links, clock_ahead, clocks_apart]
 
 
 @dg.asset_check(asset="sources", description="No log lags behind its expected delay or has fallen silent.")

@@ -8,6 +8,7 @@ from ultravires_models.describe import describe
 from ultravires import registry
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.outbox import deliver
+from ultravires.assets.schemas import Materialized, column_schema, description, key_checks, materialized, table_spec
 from ultravires.build import pipeline
 from ultravires.build.chain_aliases import follow_chains
 from ultravires.runs.home import OpenHome
@@ -20,28 +21,21 @@ def finding_assets() -> list[dg.AssetsDefinition]:
     return [detectors, findings, delivered_alerts, chain_aliases]
 
 
-@dg.asset(group_name="findings", description="One row per rule and model: title, severity, references, remediation.")
-def detectors(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
+@dg.asset(
+    group_name="findings",
+    description=description("detectors"),
+    metadata=column_schema("detectors"),
+    check_specs=key_checks("detectors"),
+)
+def detectors(home: dg.ResourceParam[OpenHome]) -> Materialized:
     rows = describe(pipeline.rules(), list(registry.detectors().values()))
     home.warehouse.store_reference("detectors", rows)
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows})
+    return materialized(home, "detectors", {"dagster/row_count": rows.num_rows})
 
 
 @dg.multi_asset(
-    specs=[
-        dg.AssetSpec(
-            "findings",
-            group_name="findings",
-            deps=[pipeline.FINDING_INPUTS],
-            description="One row per finding with its state, risk and evidence; ids stay the same from run to run.",
-        ),
-        dg.AssetSpec(
-            "alerts",
-            group_name="findings",
-            deps=[pipeline.FINDING_INPUTS],
-            description="The outbox: one row per finding revision and sink.",
-        ),
-    ]
+    specs=[table_spec(name, "findings", [pipeline.FINDING_INPUTS]) for name in ("findings", "alerts")],
+    check_specs=key_checks("findings", "alerts"),
 )
 def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Compare what the detectors say now with what stands, and queue what has to be told."""
@@ -49,7 +43,7 @@ def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
         counts = update_findings(con, home.run_id, sinks=sorted(sinks), is_settling=is_unsettled(con))
     for name in ("findings", "alerts"):
         metadata = {"dagster/row_count": count_rows(home.warehouse.con, name), **counts}
-        yield dg.MaterializeResult(asset_key=name, metadata=metadata)
+        yield materialized(home, name, metadata)
 
 
 @dg.asset(group_name="findings", deps=["alerts"], description="Alerts handed to the sinks and acknowledged by them.")
@@ -65,8 +59,10 @@ def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[N
 @dg.asset(
     group_name="findings",
     deps=["chain_steps", "chains"],
-    description="Old chain id -> the chain that its steps are in now.",
+    description=description("chain_aliases"),
+    metadata=column_schema("chain_aliases"),
+    check_specs=key_checks("chain_aliases"),
 )
-def chain_aliases(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
+def chain_aliases(home: dg.ResourceParam[OpenHome]) -> Materialized:
     rows = follow_chains(home.warehouse, home.run_id)
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+    return materialized(home, "chain_aliases", {"dagster/row_count": rows})

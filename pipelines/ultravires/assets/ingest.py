@@ -2,8 +2,10 @@
 
 import dagster as dg
 
+from ultravires.assets.schemas import column_schema, description, key_checks, materialized, table_spec
 from ultravires.build.pipeline import hourly_tables
-from ultravires.build.reference import REFERENCE_NAMES, store_run_context
+from ultravires.build.reference import store_run_context
+from ultravires.build.table_schemas import LOADED, REFERENCE, names_in
 from ultravires.reading.pool import file_reader
 from ultravires.runs.home import OpenHome, store_configuration
 from ultravires.runs.progress import watcher
@@ -22,38 +24,19 @@ def ingest_assets() -> list[dg.AssetsDefinition]:
 
 @dg.multi_asset(
     name="configuration",
-    specs=[
-        dg.AssetSpec(
-            name,
-            group_name="configuration",
-            description=f"Reference table {name}: configuration or packaged data.",
-        )
-        for name in REFERENCE_NAMES
-    ],
+    specs=[table_spec(name, "configuration") for name in names_in(REFERENCE)],
+    check_specs=key_checks(*names_in(REFERENCE)),
 )
 def configuration(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """ultravires.yaml and the packaged data as small tables."""
     for name, rows in store_configuration(home).items():
-        yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows})
-
-
-_LOADED = {
-    "events": "One row per distinct vendor record, normalised; never changed after it is stored.",
-    "files": "The manifest: one row per file read, with what became of its records.",
-    "quarantine": "Records that could not be read: file, offset, reason and the raw bytes.",
-    "address_networks": "The configured zone, or the /24 or /48, of every address seen.",
-    "tombstones": "One row per prune: before when everything is gone on purpose, and how much went.",
-    "pruned_hours": "The hours in which each log spoke and that were pruned: a pruned log is not a silent one.",
-    "pruned_reach": "Until when what was pruned would still explain what came after it.",
-}
+        yield materialized(home, name, {"dagster/row_count": rows})
 
 
 @dg.multi_asset(
     name="loaded_logs",
-    specs=[
-        dg.AssetSpec(name, group_name="ingest", description=text, deps=["source_expectations", "networks"])
-        for name, text in _LOADED.items()
-    ],
+    specs=[table_spec(name, "ingest", ["source_expectations", "networks"]) for name in names_in(LOADED)],
+    check_specs=key_checks(*names_in(LOADED)),
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """Read again what an older reader read, then the new files of the input; nothing while a prune waits
@@ -80,9 +63,9 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
         for name in ("files", "records", "events", "duplicates", "pruned", "quarantined", "ignored")
     }
     home.counts["unrecognised"] = len(counts.unrecognised)
-    for name in _LOADED:
+    for name in names_in(LOADED):
         rows = count_rows(home.warehouse.con, name)
-        yield dg.MaterializeResult(asset_key=name, metadata={"dagster/row_count": rows, "new events": counts.events})
+        yield materialized(home, name, {"dagster/row_count": rows, "new events": counts.events})
 
 
 def _load(home: OpenHome) -> LoadCounts:
@@ -94,7 +77,8 @@ def _load(home: OpenHome) -> LoadCounts:
 @dg.asset(
     group_name="ingest",
     deps=["events"],
-    description="The time that this run judges as of, and the clock tolerance.",
+    description=description("run_context"),
+    metadata=column_schema("run_context"),
 )
 def run_context(home: dg.ResourceParam[OpenHome]) -> None:
     con = home.warehouse.con

@@ -1,11 +1,13 @@
-"""Groups staging, intermediate, marts and rules: one asset for every table that one SELECT makes."""
+"""Groups staging, linking, chains, marts, rules and findings: one asset for every table that one SELECT makes."""
 
 import time
 
 import dagster as dg
 
+from ultravires.assets.schemas import Materialized, column_schema, key_checks, materialized
 from ultravires.build.pipeline import sql_tables
 from ultravires.build.sql_tables import SqlTable
+from ultravires.build.table_schemas import table_schemas
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher
 
@@ -16,6 +18,7 @@ def sql_assets() -> list[dg.AssetsDefinition]:
 
 def _asset(table: SqlTable) -> dg.AssetsDefinition:
     deps = sorted(table.inputs)
+    is_described = table.name in table_schemas()  # hits have the columns that all rules and models share
     if table.mode == "by_hour":
         deps.append("requeued_days")
 
@@ -24,23 +27,24 @@ def _asset(table: SqlTable) -> dg.AssetsDefinition:
         group_name=table.layer,
         deps=[_dependency(name) for name in deps],
         description=f"{table.why[0].upper()}{table.why[1:]}.\n\nGrain: {table.grain}. Built {table.mode}.",
+        metadata=column_schema(table.name) if is_described else {},
+        check_specs=key_checks(table.name) if is_described else [],
         code_version=table.code_hash[:16],
         kinds={"duckdb", "sql"},
     )
-    def build(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
+    def build(home: dg.ResourceParam[OpenHome]) -> Materialized:
         started = time.monotonic()
         watcher().step(table.name, home.n_built, len(sql_tables()))
         built = home.engine.build(table)
         home.n_built += 1
         seconds = round(time.monotonic() - started, 3)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": built.n_rows,
-                "state": built.state,
-                "hours rewritten": built.n_hours,
-                "seconds": seconds,
-            }
-        )
+        metadata = {
+            "dagster/row_count": built.n_rows,
+            "state": built.state,
+            "hours rewritten": built.n_hours,
+            "seconds": seconds,
+        }
+        return materialized(home, table.name, metadata) if is_described else dg.MaterializeResult(metadata=metadata)
 
     return build
 

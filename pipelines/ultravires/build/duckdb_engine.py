@@ -7,8 +7,9 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
-from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable
+from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
 from ultravires.errors import RunError
+from ultravires.registry import sql_root
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
 
@@ -28,6 +29,7 @@ class DuckDBEngine:
         self.warehouse = warehouse
         self.con = warehouse.con
         self.hourly = hourly
+        self.con.execute(load_macros(sql_root()))
 
     def build(self, table: SqlTable) -> Built:
         """Bring `table` up to date; RunError names the table when its SQL fails."""

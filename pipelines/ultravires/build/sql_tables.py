@@ -7,7 +7,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,11 +16,13 @@ from typing import Literal
 
 import duckdb
 
+from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "linking", "chains", "marts", "findings")
+"""Folders of SQL files, in the order of reading: a table reads tables of its own layer and of those before it."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,33 @@ class SqlTable:
     why: str
     sql: str
     inputs: frozenset[str]
+    macros: str = ""
+    """The macros that the SELECT may use, as the statements that create them."""
 
     @property
     def code_hash(self) -> str:
-        return hashlib.sha256(f"{self.mode}\n{self.sql}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.mode}\n{self.macros}\n{self.sql}".encode()).hexdigest()
 
 
 def load_tables(root: Path) -> dict[str, SqlTable]:
     """Every .sql file under `root` by name; ConfigError names the file and what is wrong with it."""
     tables: dict[str, SqlTable] = {}
+    macros = load_macros(root)
     for layer in LAYERS:
         for path in sorted((root / layer).glob("*.sql")):
             if path.stem in tables:
                 raise ConfigError(f"{path.name} stands in two layers; a table has one file")
-            tables[path.stem] = parse_table(path.stem, layer, path.read_text(encoding="utf-8"))
+            tables[path.stem] = parse_table(path.stem, layer, path.read_text(encoding="utf-8"), macros)
     return tables
 
 
-def parse_table(name: str, layer: str, text: str) -> SqlTable:
-    header = dict(re.findall(r"^-- (grain|build|why): (.+)$", text, re.MULTILINE))
+def load_macros(root: Path) -> str:
+    """The statements that create what several files use; to be executed once in every session that builds tables."""
+    return (root / "macros.sql").read_text(encoding="utf-8")
+
+
+def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
+    header = read_header(text)
     missing = [key for key in ("grain", "build", "why") if key not in header]
     if missing:
         raise ConfigError(f"{name}.sql: the header lacks {', '.join('-- ' + key + ':' for key in missing)}")
@@ -69,6 +78,7 @@ def parse_table(name: str, layer: str, text: str) -> SqlTable:
         why=header["why"],
         sql=text.rstrip().rstrip(";"),
         inputs=frozenset(inputs - {TOUCHED_HOURS}),
+        macros=macros,
     )
 
 

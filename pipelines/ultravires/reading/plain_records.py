@@ -29,7 +29,7 @@ _MOST_PARTS = 16_384
 _LONGEST_PART = 4_096
 """Bytes. Together with `_MOST_PARTS` it bounds what a log of ever new parts can make us remember."""
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-_MISSING, _ODD = object(), object()
+_MISSING = object()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -37,7 +37,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Record(msgspec.Struct, gc=False):
+class Record(msgspec.Struct):
     """The fields of one log's records that its source looks at, and the usual others in the order of the log.
 
     A field is unset where the record does not have it, and a text also where the record has another value there.
@@ -72,6 +72,18 @@ class Part(dict[str, Any]):
     __ne__ = object.__ne__
 
 
+def part_of(data: bytes) -> Any:
+    """What a value's JSON text says, an object as a Part; None where it is not written plainly."""
+    try:
+        value = _decode(data)
+        is_plain = value is not None and _encode(value) == data
+    except _UNDECODABLE:
+        return None
+    if not is_plain:
+        return None
+    return Part(value) if type(value) is dict else value
+
+
 def remembered(meaning: Callable[P, T]) -> Callable[P, T]:
     """What a function says of an object, found once for each different `Part`; its other arguments must be hashable.
     Of any other object it is asked each time.
@@ -86,10 +98,11 @@ def remembered(meaning: Callable[P, T]) -> Callable[P, T]:
     return say
 
 
+@cache
 def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
     """A function that takes the plain records of one kind, their parts decoded; None for every other.
 
-    One function and no methods: every record of a log passes here.
+    What it remembers serves all files of a log. One function and no methods: every record passes here.
     """
     decode = msgspec.json.Decoder(kind).decode
     fields = msgspec.structs.fields(kind)
@@ -97,10 +110,9 @@ def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
     items = [field.name for field in fields if field.type == RepeatedItems]
     known: dict[bytes, Any] = {}
 
-    def part_of(data: bytes) -> Any:
-        """Decoded, or _ODD where it is not plain."""
-        value = _decode(data)
-        part = (Part(value) if type(value) is dict else value) if _encode(value) == data else _ODD
+    def new_part(data: bytes) -> Any:
+        """Decoded, or None where it is not plain."""
+        part = part_of(data)
         if len(data) <= _LONGEST_PART:
             if len(known) >= _MOST_PARTS:
                 known.clear()
@@ -118,21 +130,21 @@ def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
                     written = bytes(raw)
                     part = known.get(written, _MISSING)
                     if part is _MISSING:
-                        part = part_of(written)
-                    if part is _ODD:
+                        part = new_part(written)
+                    if part is None:
                         return None
                     setattr(record, name, part)
             for name in items:
                 raws = getattr(record, name)
                 if raws is not UNSET:
-                    found = [known.get(written, _MISSING) for written in map(bytes, raws)]
-                    if _MISSING in found:
-                        found = [
-                            part_of(bytes(raw)) if one is _MISSING else one
-                            for one, raw in zip(found, raws, strict=True)
-                        ]
-                    if _ODD in found:
-                        return None
+                    found = []
+                    for written in map(bytes, raws):
+                        part = known.get(written, _MISSING)
+                        if part is _MISSING:
+                            part = new_part(written)
+                        if part is None:
+                            return None
+                        found.append(part)
                     setattr(record, name, found)
         except _UNDECODABLE:
             return None
@@ -141,19 +153,18 @@ def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
     return read
 
 
-_reader = cache(plain_reader)
-"""What it remembers serves all files of a log."""
+def sees_all_fields(source: str, options: Options) -> bool:
+    """Whether the configuration hides no field from a source; else its records must be decoded to dictionaries."""
+    return not options.fields.keys() & {source, "*"}
 
 
 def plainly(
     kind: type[Record], source: str, options: Options, otherwise: Callable[[bytes], Any]
 ) -> Callable[[bytes], Any]:
-    """How the bytes of a record are decoded: to a Record where it is plain, else by `otherwise` to a dictionary. Where
-    the configuration names fields that the source must not see, all are decoded to dictionaries.
-    """
-    if options.fields.keys() & {source, "*"}:
+    """How the bytes of a record are decoded: to a Record where it is plain, else by `otherwise` to a dictionary."""
+    if not sees_all_fields(source, options):
         return otherwise
-    read = _reader(kind)
+    read = plain_reader(kind)
 
     def decode(data: bytes) -> Any:
         record = read(data)

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.named_fields import NamedFields
-from ultravires.reading.plain_records import Record
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
 from ultravires.reading.splitting import KEPT_BYTES
@@ -124,7 +123,7 @@ class RowBuilder:
                 rows.n_ignored += 1
                 return
             details = [_encode(event.detail) for event in events]
-            raw = frame.data if isinstance(frame.value, Record) else _encode(frame.value)
+            raw = frame.written or _encode(frame.value)
             if _BACKSLASH in raw and _QUOTE_IN_STRING in raw:
                 self._redact_columns(events)
         except NotParsed as error:
@@ -149,7 +148,7 @@ class RowBuilder:
 
     def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
         hidden = named_fields.hide(frame.value)
-        return frame if hidden is frame.value else frame._replace(value=hidden)
+        return frame if hidden is frame.value else frame._replace(value=hidden, written=None)
 
     def _keep_hashes(self, read: Frame, events: list[Event]) -> None:
         """Arguments are hashed before redaction, so that logs which redact otherwise still agree on them."""
@@ -179,7 +178,7 @@ class RowBuilder:
     def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
         """Into quarantine with its secrets taken out, as a record that decoded."""
         try:
-            value = _decode(frame.data) if isinstance(frame.value, Record) else frame.value
+            value = _decode(frame.written) if frame.written else frame.value
             raw = _encode(self.redactor.redact(value))
         except (NotParsed, RecursionError):
             reason, raw = "nested too deeply", frame.data

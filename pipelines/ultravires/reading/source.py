@@ -125,13 +125,14 @@ class NotParsed(Exception):
 
 class Frame(NamedTuple):
     """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
-    not.
+    not. `written` is the record as it is kept, where that is known already.
     """
 
     offset: int
     data: bytes
     value: Any
     reason: str | None = None
+    written: bytes | None = None
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.plain_records import Record
 from ultravires.reading.source import Frame
 
 KEPT_BYTES = 64 * 1024
@@ -93,7 +94,8 @@ class Splitter:
         if len(data) > self.limit:
             return broken(offset, data, self.too_long)
         try:
-            return Frame(offset, data, self.decode(data))
+            value = self.decode(data)
+            return Frame(offset, data, value, None, data if isinstance(value, Record) else None)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return Frame(offset, data, None, reason_of(error, data))
 

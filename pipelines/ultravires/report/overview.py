@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
+from ultravires_models.hits import SEVERITIES
 
 from ultravires.tracing.rows import Row, fetch_rows
 
-SEVERITIES = ("critical", "high", "medium", "low", "informational")
+WORST_FIRST = SEVERITIES[::-1]
 MAX_FINDINGS, MAX_IDENTITIES, MAX_DAYS, MAX_DRIFT = 25, 15, 31, 20
 
 
@@ -136,7 +137,7 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         as_of=as_of,
         totals=totals,
         accounted_share=totals["n_accounted"] / totals["n_activities"] if totals["n_activities"] else None,
-        severities={severity: severities.get(severity, 0) for severity in SEVERITIES},
+        severities={severity: severities.get(severity, 0) for severity in WORST_FIRST},
         findings=findings,
         n_more_lines=findings[0]["n_lines"] - len(findings) if findings else 0,
         controls=fetch_rows(con, _CONTROLS),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ultravires.report.chains import read_top_chains
 from ultravires.report.drawing import LEFT, RIGHT, TOP, WIDTH
-from ultravires.report.overview import SEVERITIES, read_overview
+from ultravires.report.overview import WORST_FIRST, read_overview
 from ultravires.tracing.visible import visible
 
 
@@ -34,7 +34,7 @@ def render_report(con: duckdb.DuckDBPyConnection, *, top_chains: int = 20) -> st
         overview=overview,
         chains=chains,
         drawn_ids={view.chain["chain_id"] for view in chains},
-        severities=SEVERITIES,
+        severities=WORST_FIRST,
         box={"width": WIDTH, "left": LEFT, "right": RIGHT, "top": TOP},
         nonce=secrets.token_urlsafe(16),
     )

@@ -7,12 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ultravires.report.overview import UNSEEN_KINDS
+from ultravires.report.overview import UNSEEN_KINDS, WORST_FIRST
 from ultravires.runs.run import RunResult
 from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
-
-_SEVERITIES = ("critical", "high", "medium", "low", "informational")
 
 
 def print_summary(result: RunResult, home: Path) -> None:
@@ -46,7 +44,7 @@ def print_summary(result: RunResult, home: Path) -> None:
             "select severity, title, coalesce(identity_id, subject_uid), finding_id from findings "
             "where state = 'open' and not is_suppressed order by risk_score desc, finding_id limit 5"
         ).fetchall()
-    found = ", ".join(f"{by_severity[s]} {s}" for s in _SEVERITIES if s in by_severity) or "none"
+    found = ", ".join(f"{by_severity[s]} {s}" for s in WORST_FIRST if s in by_severity) or "none"
     table.add_row("open findings", found)
     table.add_row("alerts sent now", f"{result.alerts_sent:,}")
     console.print(table)

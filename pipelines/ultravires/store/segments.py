@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from ultravires.errors import RunError
-from ultravires.schema import EVENTS, UTC_MICROS
+from ultravires.schema import EVENTS, duckdb_type
 from ultravires.store.queries import quoted, registered, transaction
 from ultravires.store.segment_files import SUFFIX, Kept, Written, read_live_rows, sync_to_disk, write_segment
 
@@ -249,23 +249,8 @@ def _alike(segments: Iterable[Segment]) -> list[list[Segment]]:
     return [tier for tier in tiers.values() if len(tier) >= SMALL_FACTOR]
 
 
-def _sql_type(kind: pa.DataType) -> str:
-    if pa.types.is_list(kind):
-        return f"{_sql_type(kind.value_type)}[]"
-    if pa.types.is_struct(kind):
-        return f"struct({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
-    return _SQL_TYPES[kind]
-
-
-_SQL_TYPES = {
-    pa.string(): "varchar",
-    pa.large_string(): "varchar",
-    pa.int32(): "integer",
-    pa.int64(): "bigint",
-    UTC_MICROS: "timestamptz",
-}
 _NULLS = [
-    *(f"null::{_sql_type(field.type)} as {field.name}" for field in EVENTS),
+    *(f"null::{duckdb_type(field.type)} as {field.name}" for field in EVENTS),
     "null::varchar as segment",
     "null::bigint as row_no",
 ]

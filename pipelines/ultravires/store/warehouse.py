@@ -17,6 +17,7 @@ from typing import IO
 import duckdb
 import pyarrow as pa
 
+from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 from ultravires.store.queries import fetch_row, quoted, transaction
@@ -38,26 +39,21 @@ create table if not exists table_state(
     n_rows bigint, built_at timestamptz);
 create table if not exists built_from(table_name varchar, input_name varchar, input_version bigint);
 create table if not exists touched(table_name varchar, event_hour timestamptz);
-create table if not exists files(
-    file_id varchar, path varchar, size bigint, modified_ns bigint, sha256 varchar, source varchar, state varchar,
-    n_records bigint, n_events bigint, n_duplicates bigint, n_quarantined bigint, n_ignored bigint,
-    loaded_at timestamptz, message varchar, n_pruned bigint default 0);
 create table if not exists unrecognised_by(path varchar, readers varchar);
-create table if not exists quarantine(
-    file_id varchar, log varchar, record_no bigint, byte_offset bigint, reason varchar, raw blob);
-create table if not exists address_networks(src_ip varchar, network varchar);
-create table if not exists chain_aliases(old_id varchar, new_id varchar, run_id varchar);
-create table if not exists tombstones(
-    before_at timestamptz, pruned_at timestamptz, software varchar, n_events bigint, n_kept bigint,
-    n_quarantined bigint, n_files bigint, n_approvals_in_force bigint, n_findings bigint, settled_at timestamptz);
-create table if not exists pruned_hours(
-    log varchar, event_hour timestamptz, n_events bigint, oldest_event_at timestamptz, newest_event_at timestamptz);
-create table if not exists pruned_reach(evidence_kind varchar, until_at timestamptz);
 create table if not exists findings_of_prunes(finding_id varchar, last_at timestamptz);
-create table if not exists runs(
-    run_id varchar, started_at timestamptz, finished_at timestamptz, software varchar, schema_version integer,
-    rules_hash varchar, config_hash varchar, n_files bigint, counts varchar, as_of timestamptz);
 """
+
+_KEPT = (
+    "files",
+    "quarantine",
+    "address_networks",
+    "tombstones",
+    "pruned_hours",
+    "pruned_reach",
+    "runs",
+    "chain_aliases",
+)
+"""Tables of the bookkeeping that the SQL or readers see, too: their columns stand in sql/loaded and sql/runs."""
 
 
 class Warehouse:
@@ -233,6 +229,8 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 def _migrate(warehouse: Warehouse) -> None:
     con = warehouse.con
     con.execute(_BOOKKEEPING)
+    for name in _KEPT:
+        con.execute(table_schemas()[name].create_sql())
     con.execute(SEGMENT_BOOKKEEPING)
     row = fetch_row(con, "select max(version) from warehouse_schema")
     found = row[0] if row else None

@@ -8,7 +8,7 @@ with `codex.` before them, and conversation_starts, which says under which appro
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ultravires.formats.otlp import Record, decoded, first_of
+from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
 from ultravires.sources.agents.genai_spans import APPROVAL, TICKET
@@ -45,7 +45,7 @@ class Happening(NamedTuple):
         return f"{self.conversation}/{self.call}" if self.call else self.native_id
 
 
-def coding_agent_event(record: Record, event_at: int, options: Options) -> Event | None:
+def coding_agent_event(record: OtlpRecord, event_at: int, options: Options) -> Event | None:
     """An event, or None where the log record is no coding agent's, or of no use here."""
     happening = _happening(record, event_at)
     if happening is None:
@@ -59,7 +59,7 @@ def coding_agent_event(record: Record, event_at: int, options: Options) -> Event
     return _tool_call(happening, options)
 
 
-def _happening(record: Record, event_at: int) -> Happening | None:
+def _happening(record: OtlpRecord, event_at: int) -> Happening | None:
     attributes = record.attributes
     agent, name = _agent_and_name(record)
     conversation = first_of(attributes, "session.id", "conversation.id") or hex_id(record.body.get("traceId"))
@@ -79,7 +79,7 @@ def _happening(record: Record, event_at: int) -> Happening | None:
     )
 
 
-def _agent_and_name(record: Record) -> tuple[str | None, str]:
+def _agent_and_name(record: OtlpRecord) -> tuple[str | None, str]:
     """The agent's id and the event's bare name, from `event.name`, the body, or the protocol's eventName
     field.
     """

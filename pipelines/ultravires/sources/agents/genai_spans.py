@@ -7,7 +7,7 @@ Attribute names, newest first: OpenTelemetry GenAI and MCP conventions, their ea
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ultravires.formats.otlp import Record, decoded, first_of
+from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.source import Event, Options, hash_arguments, present
 from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
@@ -70,7 +70,7 @@ class Span(NamedTuple):
     ended_at: int | None
 
 
-def span_event(record: Record, started_at: int, options: Options) -> Event | None:
+def span_event(record: OtlpRecord, started_at: int, options: Options) -> Event | None:
     """An event, or None where the span is not an agent's or has no ids."""
     operation = "invoke_agent" if handed_to(record) else operation_of(record.attributes)
     trace, span_id = hex_id(record.body.get("traceId")), hex_id(record.body.get("spanId"))
@@ -142,7 +142,7 @@ def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
     )
 
 
-def _tool_call(record: Record, span: Span, operation: str, options: Options) -> Event:
+def _tool_call(record: OtlpRecord, span: Span, operation: str, options: Options) -> Event:
     attributes = record.attributes
     tool = _tool_of(record) if operation == "execute_tool" else None
     arguments = _arguments(attributes) if operation == "execute_tool" else None
@@ -185,7 +185,7 @@ def has_failed(status_code: Any, attributes: dict[str, Any]) -> bool:
     return status_code in _ERROR or text(attributes.get("error.type")) is not None
 
 
-def _tool_of(record: Record) -> str | None:
+def _tool_of(record: OtlpRecord) -> str | None:
     """The tool's name; where no attribute has it, OpenInference names the span after it, the conventions end in it."""
     if named := first_of(record.attributes, *TOOL):
         return named
@@ -195,7 +195,7 @@ def _tool_of(record: Record) -> str | None:
     return name.removeprefix(_EXECUTE) if name.startswith(_EXECUTE) else None
 
 
-def handed_to(record: Record) -> str | None:
+def handed_to(record: OtlpRecord) -> str | None:
     """The agent that a handoff passes the work to: a delegation, however the instrumentation says so."""
     attributes = record.attributes
     if agent := first_of(attributes, "gen_ai.handoff.to_agent"):

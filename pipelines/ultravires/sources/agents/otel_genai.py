@@ -5,16 +5,18 @@ older names, OpenLLMetry's and OpenInference's; AWS SDK client spans; log events
 read and left out.
 """
 
-from typing import Any
+from collections.abc import Iterator
 
-from ultravires.formats.otlp import Record, otlp_records, record_of
+from ultravires.formats.otlp import OtlpRecord, otlp_records
 from ultravires.formats.otlp_protobuf_files import is_protobuf
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.plain_records import sees_all_fields
+from ultravires.reading.source import Event, Frame, NotParsed, Options, Source
 from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.sources.agents.coding_agents import coding_agent_event
 from ultravires.sources.agents.genai_spans import span_event
 
+_NAME = "otel_genai"
 _EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
 
 
@@ -23,12 +25,16 @@ def recognise(head: Head) -> bool:
     return any(keys & _EXPORTS for keys in head.first_keys()) or is_protobuf(head.data)
 
 
-def events(value: dict[str, Any], options: Options) -> list[Event]:
+def genai_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
+    """The spans and log records of a file; plain ones are OtlpRecords already."""
+    return otlp_records(chunks, options, takes_plain=sees_all_fields(_NAME, options))
+
+
+def events(record: OtlpRecord, options: Options) -> list[Event]:
     """One span or log record to at most one event: none where it is no agent's. Raises NotParsed without a
     time.
     """
-    record = record_of(value)
-    if record is None:
+    if record.body is None:
         return []
     event_at = _time_of(record)
     read = coding_agent_event if record.is_log else span_event
@@ -38,7 +44,7 @@ def events(value: dict[str, Any], options: Options) -> list[Event]:
     return [event] if event is not None else []
 
 
-def _time_of(record: Record) -> int | None:
+def _time_of(record: OtlpRecord) -> int | None:
     """A span's start; a log record's time, else its event's own, else when it was observed (as the protocol
     says).
     """
@@ -52,8 +58,8 @@ def _time_of(record: Record) -> int | None:
 
 
 SOURCE = Source(
-    name="otel_genai",
-    log="otel_genai",
+    name=_NAME,
+    log=_NAME,
     version=2,
     title="OpenTelemetry traces and logs of AI agents",
     reads="OTLP, JSON lines or protobuf: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
@@ -74,6 +80,7 @@ SOURCE = Source(
         "request",
     ),
     recognise=recognise,
-    records=otlp_records,
+    records=genai_records,
+    record=OtlpRecord,
     events=events,
 )

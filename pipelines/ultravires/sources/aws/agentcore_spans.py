@@ -5,7 +5,7 @@ Gateway and runtime logs: https://docs.aws.amazon.com/bedrock-agentcore/latest/d
 
 from typing import Any
 
-from ultravires.formats.otlp import Record, first_of
+from ultravires.formats.otlp import OtlpRecord, first_of
 from ultravires.reading.source import Event, present
 from ultravires.reading.values import checked_micros, hex_id, integer, iso, label, mapping, micros, text
 from ultravires.sources.agents.genai_spans import OTHER
@@ -19,7 +19,7 @@ _ENDS_OF_NAME = str.maketrans(",}", "  ")
 _INVOKE_RUNTIME = "InvokeAgentRuntime"
 
 
-def gateway_span(record: Record, started_at: int, ended_at: int | None) -> list[Event] | None:
+def gateway_span(record: OtlpRecord, started_at: int, ended_at: int | None) -> list[Event] | None:
     """A gateway's span of one tool call to the call, and to the policy's decision where it had one.
 
     None where the span is none of a gateway's calls. The policy engine's own spans repeat the decision, without the
@@ -96,7 +96,7 @@ def _harness(attributes: dict[str, Any]) -> str | None:
     return first_of(attributes, "aws.agentcore.harness_id", "gen_ai.agent.id")
 
 
-def _parent(record: Record, trace: str) -> list[tuple[str, str, str]]:
+def _parent(record: OtlpRecord, trace: str) -> list[tuple[str, str, str]]:
     parent = hex_id(record.body.get("parentSpanId"))
     return [("span", f"{trace}/{parent}", "uses")] if parent else []
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from ultravires.formats.otlp import Record
+from ultravires.formats.otlp import OtlpRecord
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.source import Event, NotParsed, Options, Source
@@ -49,7 +49,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
 
 def _of_span(body: dict[str, Any], options: Options) -> Iterable[Event]:
     resource = mapping(mapping(body.get("resource")).get("attributes"))
-    record = Record(body, {**resource, **mapping(body.get("attributes"))}, is_log=False)
+    record = OtlpRecord(body, {**resource, **mapping(body.get("attributes"))}, False)
     started_at = micros_of_nanos(body.get("startTimeUnixNano"))
     found = gateway_span(record, started_at or 1, micros_of_nanos(body.get("endTimeUnixNano")))
     if found is None:

@@ -26,7 +26,7 @@ _DENIED = re.compile(
 )
 
 
-class CloudTrailRecord(Record):
+class CloudTrailRecord(Record, gc=False):
     """A record, its fields in the order in which CloudTrail writes them."""
 
     eventVersion: Text = UNSET

@@ -5,8 +5,11 @@ holds in places of its own (`Options.opa_inputs`).
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
+from msgspec import UNSET
+
+from ultravires.reading.plain_records import Record, Repeated, Text, Whole, remembered
 from ultravires.reading.source import present
 from ultravires.reading.values import label, mapping, sequence, texts
 
@@ -29,12 +32,50 @@ def places_for(path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Map
     return {name: place for glob in fitting for name, place in inputs[glob].items()}
 
 
-def find(record: Any, place: str) -> Any:
+class OpaDecision(Record, dict=True):
+    """A decision record, its fields in the order in which OPA writes them; others of an odd record are attributes."""
+
+    labels: Repeated = UNSET
+    decision_id: Text = UNSET
+    batch_decision_id: Text = UNSET
+    trace_id: Text = UNSET
+    span_id: Text = UNSET
+    bundles: Repeated = UNSET
+    path: Text = UNSET
+    query: Text = UNSET
+    input: Whole = UNSET
+    result: Repeated = UNSET
+    intermediate_results: Whole = UNSET
+    mapped_result: Whole = UNSET
+    nd_builtin_cache: Whole = UNSET
+    erased: Whole = UNSET
+    masked: Whole = UNSET
+    error: Whole = UNSET
+    requested_by: Text = UNSET
+    timestamp: Text = UNSET
+    metrics: Whole = UNSET
+    req_id: Whole = UNSET
+    request_context: Whole = UNSET
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Self:
+        """With all that the record holds: a policy's input may be configured to lie anywhere."""
+        record = super().of(value)
+        record.__dict__.update((name, value[name]) for name in value.keys() - set(cls.__struct_fields__))
+        return record
+
+    def member(self, name: str) -> Any:
+        """A field by its name; None where the record does not have it."""
+        value = getattr(self, name) if name in self.__struct_fields__ else self.__dict__.get(name)
+        return None if value is UNSET else value
+
+
+def find(record: OpaDecision, place: str) -> Any:
     """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
-    for path in paths_of(place):
-        value = record
-        for name in path:
-            value = value.get(name) if type(value) is dict else None
+    for first, *rest in paths_of(place):
+        value = record.member(first)
+        for name in rest:
+            value = value.get(name) if isinstance(value, dict) else None
             if value is None:
                 break
         if value is not None:
@@ -48,11 +89,11 @@ def paths_of(place: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(path.strip().split(".")) for path in place.split("|"))
 
 
-def is_masked(record: Mapping[str, Any], place: str) -> bool:
+def is_masked(record: OpaDecision, place: str) -> bool:
     """Whether OPA's mask policy took something out of the values at `place`: then they are not what was
     asked.
     """
-    pointers = [pointer + "/" for name in ("erased", "masked") for pointer in texts(record.get(name))]
+    pointers = [pointer + "/" for where in (record.erased, record.masked) for pointer in texts(where)]
     if not pointers:
         return False
     places = [f"/{'/'.join(path)}/" for path in paths_of(place)]
@@ -61,7 +102,7 @@ def is_masked(record: Mapping[str, Any], place: str) -> bool:
 
 def name_of(value: Any) -> str | None:
     """An id or name, also where it stands inside an object as `id`, `uid`, `arn` or `name`."""
-    if type(value) is dict:
+    if isinstance(value, dict):
         return next((found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None)
     return label(value)
 
@@ -73,6 +114,7 @@ def resources_of(value: Any) -> list[str]:
     return [name] if (name := name_of(value)) else []
 
 
+@remembered
 def outcome_of(result: Any) -> str:
     """success for an allowing, denied for a denying result, unknown for every other shape. A denial wins."""
     if type(result) is bool:

@@ -5,19 +5,22 @@ Where a policy's input holds subject, action, resource and ids is configured per
 (`Options.opa_inputs`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ultravires.reading.addresses import host_of
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments
-from ultravires.reading.values import hex_id, label, micros, text
+from ultravires.reading.plain_records import plainly
+from ultravires.reading.source import Event, Frame, NotParsed, Options, Source, hash_arguments
+from ultravires.reading.splitting import decode_object
+from ultravires.reading.values import hex_id, label, micros
 from ultravires.sources.ocsf.classes import AUTHORIZE_SESSION
 from ultravires.sources.policy_engines.opa import (
     KIND,
     OTHER,
     TOOL,
+    OpaDecision,
     detail_of,
     find,
     is_masked,
@@ -29,6 +32,7 @@ from ultravires.sources.policy_engines.opa import (
 
 _TYPICAL = frozenset({"path", "query", "input", "result", "labels", "timestamp", "bundles", "metrics"})
 _ENOUGH = 2
+_NAME = "opa_decisions"
 
 
 def recognise(head: Head) -> bool:
@@ -36,18 +40,23 @@ def recognise(head: Head) -> bool:
     return any("decision_id" in keys and len(keys & _TYPICAL) >= _ENOUGH for keys in head.first_keys())
 
 
-def events(record: dict[str, Any], options: Options) -> tuple[Event]:
+def decision_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
+    """The records of a file; plain ones are OpaDecisions already."""
+    return json_records(chunks, options, decode=plainly(OpaDecision, _NAME, options, decode_object))
+
+
+def events(record: OpaDecision, options: Options) -> tuple[Event]:
     """One decision record to one decision. Raises NotParsed without a decision id or a time."""
-    uid = text(record.get("decision_id"))
-    if uid is None:
+    uid = record.decision_id
+    if not uid:
         raise NotParsed("no decision_id: not an OPA decision")
-    event_at = micros(record.get("timestamp"))
+    event_at = micros(record.timestamp)
     if event_at is None:
         raise NotParsed("no time")
-    places = places_for(text(record.get("path")), options.opa_inputs)
+    places = places_for(record.path or None, options.opa_inputs)
     asked = {name: find(record, place) for name, place in places.items()}
-    outcome = outcome_of(record.get("result"))
-    trace = hex_id(record.get("trace_id")) or label(asked.get("trace"))
+    outcome = outcome_of(record.result)
+    trace = hex_id(record.trace_id) or label(asked.get("trace"))
     arguments = asked.get("arguments")
     tool = name_of(asked.get("tool"))
     event = Event(
@@ -60,7 +69,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         action=name_of(asked.get("action")) or (TOOL + tool if tool else None),
         resource_uids=resources_of(asked.get("resource")),
         outcome=outcome,
-        src_ip=host_of(asker) if (asker := text(record.get("requested_by"))) else None,
+        src_ip=host_of(record.requested_by) if record.requested_by else None,
         approval_uid=name_of(asked.get("approval")),
         decision_uid=uid,
         args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
@@ -70,13 +79,11 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     return (event,)
 
 
-def _keys(
-    record: Mapping[str, Any], asked: Mapping[str, Any], uid: str, trace: str | None
-) -> list[tuple[str, str, str]]:
+def _keys(record: OpaDecision, asked: Mapping[str, Any], uid: str, trace: str | None) -> list[tuple[str, str, str]]:
     keys = [("decision", uid, "names")]
     keys += [(name, value, "uses") for name in ("approval", "ticket") if (value := name_of(asked.get(name)))]
     if trace:
-        call, span = label(asked.get("tool_call")), hex_id(record.get("span_id"))
+        call, span = label(asked.get("tool_call")), hex_id(record.span_id)
         keys += [("tool_call", f"{trace}/{call}", "uses")] if call else []
         keys += [("span", f"{trace}/{span}", "uses")] if span else []
         keys.append(("trace", trace, "carries"))
@@ -84,8 +91,8 @@ def _keys(
 
 
 SOURCE = Source(
-    name="opa_decisions",
-    log="opa_decisions",
+    name=_NAME,
+    log=_NAME,
     version=1,
     title="Open Policy Agent decision logs",
     reads="decision logs, as lines or as the arrays that OPA posts",
@@ -96,6 +103,7 @@ SOURCE = Source(
     evidence_kinds=("decision",),
     join_keys=("decision", "approval", "ticket", "tool_call", "span", "trace"),
     recognise=recognise,
-    records=json_records,
+    records=decision_records,
+    record=OpaDecision,
     events=events,
 )

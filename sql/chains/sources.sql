@@ -1,0 +1,68 @@
+-- grain: one row per log that Ultravires can read
+-- build: full
+-- why: absence is evidence only when the log was complete; this says how far each one was
+
+with expected as (
+    select
+        log,
+        case when count(evidence_kind) > 0 then list_sort(list(distinct evidence_kind) filter (where evidence_kind is not null)) end as evidence_kinds,
+        max(expected_delay) as expected_delay,
+        max(max_silence) as max_silence
+    from source_expectations
+    group by log
+),
+
+-- What was pruned was heard all the same: a log whose records are all gone is not one that was never seen.
+spoken as (
+    select log, max(event_at) as newest_event_at, min(event_at) as oldest_event_at, count(*) as n_events
+    from events
+    group by log
+    union all
+    select log, max(newest_event_at), min(oldest_event_at), 0
+    from pruned_hours
+    group by log
+),
+
+heard as (
+    select log, max(newest_event_at) as newest_event_at, min(oldest_event_at) as oldest_event_at, sum(n_events)::bigint as n_events
+    from spoken
+    group by log
+),
+
+broken as (
+    select log, count(*) as n_quarantined
+    from quarantine
+    group by log
+),
+
+silent_now as (
+    select distinct int_silences.log
+    from int_silences
+    cross join run_context
+    where int_silences.silent_until >= run_context.as_of
+)
+
+select
+    expected.log,
+    expected.evidence_kinds,
+    case
+        when heard.log is null then 'absent'
+        when silent_now.log is not null then 'silent'
+        when heard.newest_event_at < run_context.as_of - expected.expected_delay then 'late'
+        else 'complete'
+    end as state,
+    heard.oldest_event_at,
+    heard.newest_event_at,
+    case
+        when silent_now.log is not null then heard.newest_event_at
+        else greatest(heard.newest_event_at, case when heard.log is not null then run_context.as_of - expected.expected_delay end)
+    end as complete_until,
+    coalesce(heard.n_events, 0) as n_events,
+    coalesce(broken.n_quarantined, 0) as n_quarantined,
+    expected.expected_delay,
+    expected.max_silence
+from expected
+cross join run_context
+left join heard on heard.log = expected.log
+left join broken on broken.log = expected.log
+left join silent_now on silent_now.log = expected.log

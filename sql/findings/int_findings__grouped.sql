@@ -1,0 +1,227 @@
+-- grain: one row per finding that the hits of today give
+-- build: full
+-- why: a finding is what a detector says about one subject; its name must outlive evidence, severity, chain and rule version
+
+with named_hits as (
+    select
+        'fi_' || substr(
+            sha256(hits.detector_id || chr(31) || hits.subject_kind || chr(31) || hits.subject_uid || chr(31) || hits.slot), 1, 24
+        ) as finding_id,
+        hits.detector_id,
+        hits.subject_kind,
+        hits.subject_uid,
+        hits.slot,
+        -- A rule over a raw log knows only the name that the log uses.
+        coalesce(resolved.identity_id, hits.identity_id) as identity_id,
+        hits.actor_uid,
+        hits.chain_id,
+        hits.hit_at,
+        hits.evidence_event_ids,
+        hits.message,
+        hits.gaps,
+        hits.score,
+        coalesce(hits.severity, detectors.severity) as severity
+    from hits
+    join detectors on detectors.detector_id = hits.detector_id
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = hits.identity_id
+        and holds_at(hits.hit_at, resolved.valid_from, resolved.valid_until)
+),
+
+ranked_hits as (
+    select
+        *,
+        row_number() over (partition by finding_id order by hit_at, message, identity_id, actor_uid, chain_id) as nth
+    from named_hits
+),
+
+worst_severities as (
+    select ranked_hits.finding_id, max_by(severities.severity, severities.severity_rank) as severity
+    from ranked_hits
+    join severities on severities.severity = ranked_hits.severity
+    group by ranked_hits.finding_id
+),
+
+first_hits as (
+    select finding_id, detector_id, subject_kind, subject_uid, slot, message
+    from ranked_hits
+    where nth = 1
+),
+
+first_identities as (
+    select finding_id, min({'t': hit_at, 'identity': identity_id, 'actor': actor_uid}) as first
+    from ranked_hits
+    where identity_id is not null
+    group by finding_id
+),
+
+hit_chains as (
+    select finding_id, min({'t': hit_at, 'chain': chain_id}) as first
+    from ranked_hits
+    where chain_id is not null
+    group by finding_id
+),
+
+hit_facts as (
+    select
+        finding_id,
+        min(hit_at) as first_at,
+        max(hit_at) as last_at,
+        max(score) as score
+    from ranked_hits
+    group by finding_id
+),
+
+gaps_of_hits as (
+    select finding_id, unnest(gaps) as gap
+    from ranked_hits
+),
+
+hit_gaps as (
+    select finding_id, list_sort(list(distinct gap)) as gaps
+    from gaps_of_hits
+    group by finding_id
+),
+
+evidence as (
+    select distinct finding_id, unnest(evidence_event_ids) as event_id
+    from ranked_hits
+),
+
+located as (
+    select
+        evidence.finding_id,
+        evidence.event_id,
+        events.event_at,
+        events.log || '/' || events.kind as evidence_class,
+        case when events.kind in ('activity', 'tool_call') then events.outcome end as outcome,
+        events.resource_uids
+    from evidence
+    left join events on events.event_id = evidence.event_id
+),
+
+evidence_facts as (
+    select
+        finding_id,
+        list_sort(list({'t': coalesce(event_at, '9999-12-31 00:00:00+00'::timestamptz), 'id': event_id})) as in_order,
+        sha256(array_to_string(list_sort(list(event_id)), chr(31))) as evidence_hash,
+        count(*) as n_evidence,
+        coalesce(list_sort(list(distinct evidence_class) filter (where evidence_class is not null)), []) as evidence_classes,
+        max(event_at) as last_at,
+        count(*) filter (where outcome = 'denied') as n_denied,
+        count(*) filter (where outcome = 'success') as n_succeeded
+    from located
+    group by finding_id
+),
+
+steps as (
+    select
+        located.finding_id,
+        chain_steps.chain_id,
+        chain_steps.is_privileged,
+        row_number() over (
+            partition by located.finding_id
+            -- An issuing event stands in the chains twice, as what was done and as what it made.
+            order by located.event_at, chain_steps.node_kind = 'credential', located.event_id, chain_steps.chain_id
+        ) as nth
+    from located
+    join chain_steps on chain_steps.event_id = located.event_id
+),
+
+step_chains as (
+    select
+        finding_id,
+        max(case when nth = 1 then chain_id end) as chain_id,
+        bool_or(is_privileged) as is_privileged
+    from steps
+    group by finding_id
+),
+
+touched_resources as (
+    select distinct finding_id, unnest(resource_uids) as resource_uid
+    from located
+),
+
+jewels as (
+    select distinct touched_resources.finding_id
+    from touched_resources
+    join crown_jewels on touched_resources.resource_uid ilike crown_jewels.resource_like escape '\'
+),
+
+suppressed as (
+    select distinct first_hits.finding_id
+    from first_hits
+    cross join run_context
+    join suppressions
+        on suppressions.detector_id = first_hits.detector_id
+        and first_hits.subject_uid ilike suppressions.subject_like escape '\'
+        and (suppressions.expires_at is null or suppressions.expires_at > run_context.as_of)
+),
+
+-- Where no log of approvals was ever seen, nobody can be called unaccounted for.
+shares as (
+    select accounted.identity_id, sum(accounted.n_accounted) / sum(accounted.n_activities) as accounted_share
+    from accounted
+    where exists (select 1 from sources where list_contains(sources.evidence_kinds, 'approval') and sources.state <> 'absent')
+    group by accounted.identity_id
+),
+
+gathered as (
+    select
+        first_hits.finding_id,
+        first_hits.detector_id,
+        detectors.detector_kind,
+        detectors.title,
+        first_hits.message,
+        first_hits.subject_kind,
+        first_hits.subject_uid,
+        first_hits.slot,
+        first_identities.first.identity as identity_id,
+        first_identities.first.actor as actor_uid,
+        coalesce(hit_chains.first.chain, step_chains.chain_id) as chain_id,
+        worst_severities.severity,
+        coalesce(list_transform(first_hundred(evidence_facts.in_order), lambda item: item.id), []) as evidence_event_ids,
+        coalesce(evidence_facts.n_evidence, 0) as n_evidence,
+        coalesce(evidence_facts.evidence_classes, []) as evidence_classes,
+        coalesce(evidence_facts.evidence_hash, '') as evidence_hash,
+        hit_facts.first_at,
+        greatest(hit_facts.last_at, evidence_facts.last_at) as last_at,
+        coalesce(hit_gaps.gaps, []) as gaps,
+        coalesce(detectors.frameworks, []) as frameworks,
+        detectors.remediation,
+        detectors.version as rule_version,
+        detectors.class_uid,
+        hit_facts.score,
+        coalesce(step_chains.is_privileged, false) as is_privileged,
+        jewels.finding_id is not null as is_crown_jewel,
+        coalesce(evidence_facts.n_denied, 0) as n_denied,
+        coalesce(evidence_facts.n_succeeded, 0) as n_succeeded,
+        suppressed.finding_id is not null as is_suppressed
+    from first_hits
+    join detectors on detectors.detector_id = first_hits.detector_id
+    join hit_facts on hit_facts.finding_id = first_hits.finding_id
+    left join worst_severities on worst_severities.finding_id = first_hits.finding_id
+    left join first_identities on first_identities.finding_id = first_hits.finding_id
+    left join hit_chains on hit_chains.finding_id = first_hits.finding_id
+    left join hit_gaps on hit_gaps.finding_id = first_hits.finding_id
+    left join evidence_facts on evidence_facts.finding_id = first_hits.finding_id
+    left join step_chains on step_chains.finding_id = first_hits.finding_id
+    left join jewels on jewels.finding_id = first_hits.finding_id
+    left join suppressed on suppressed.finding_id = first_hits.finding_id
+)
+
+select
+    gathered.* exclude (evidence_hash),
+    coalesce(gathered.last_at < run_context.first_as_of - interval 24 hour, false) as is_historic,
+    chains.confidence as chain_confidence,
+    shares.accounted_share,
+    identities.risk_tier,
+    sha256(
+        gathered.evidence_hash || chr(31) || gathered.severity || chr(31) || 'open' || chr(31) || coalesce(gathered.chain_id, '')
+        || chr(31) || array_to_string(gathered.gaps, chr(30)) || chr(31) || gathered.rule_version
+    ) as facts_hash
+from gathered
+cross join run_context
+left join chains on chains.chain_id = gathered.chain_id
+left join identities on identities.identity_id = gathered.identity_id
+left join shares on shares.identity_id = gathered.identity_id

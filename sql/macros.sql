@@ -1,0 +1,21 @@
+-- What several tables ask in the same words. Macros of this session: nothing of them is stored in a home.
+
+-- A pattern with * and ? as one for ILIKE ... ESCAPE '\'.
+create or replace temp macro as_like(pattern) as
+    replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_');
+
+-- Whether a name means its identity at a moment: from the first moment of the alias to before its last.
+create or replace temp macro holds_at(moment, valid_from, valid_until) as
+    valid_from <= moment and valid_until > moment;
+
+-- Whether a moment lies in a window that may have no end; clocks may be apart by the tolerance on both sides.
+create or replace temp macro is_within(moment, valid_from, ends_at, tolerance) as
+    moment >= valid_from - tolerance and (ends_at is null or moment <= ends_at + tolerance);
+
+-- To the microsecond; null where a time is infinite. Doubles hold microseconds exactly for 285 years and never overflow.
+create or replace temp macro seconds_between(earlier, later) as
+    (epoch_us(later)::double - epoch_us(earlier)::double) / 1000000;
+
+-- Evidence that is shown; how many there are stands beside it where it matters.
+create or replace temp macro first_hundred(ids) as
+    array_slice(ids, 1, 100);

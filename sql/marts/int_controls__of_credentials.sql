@@ -1,0 +1,65 @@
+-- grain: one row per chain with at least one credential
+-- build: full
+-- why: short-lived, bound to the workload that asked, and gone when the task was over: three controls with their evidence
+
+with ends as (
+    select
+        chains.chain_id,
+        coalesce(int_approvals__tasks.task_ended_at, stg_approvals.ends_at) as task_ended_at,
+        stg_approvals.ends_at as approval_ends_at
+    from chains
+    left join stg_approvals on stg_approvals.approval_id = chains.root_id
+    left join int_approvals__tasks on int_approvals__tasks.approval_id = chains.root_id
+),
+
+held as (
+    select
+        chain_steps.chain_id,
+        stg_credentials.*,
+        least(stg_credentials.expires_at, stg_credentials.revoked_at) as over_at,
+        ends.task_ended_at,
+        ends.approval_ends_at
+    from chain_steps
+    join stg_credentials on stg_credentials.credential_id = chain_steps.step_id
+    join ends on ends.chain_id = chain_steps.chain_id
+),
+
+judged as (
+    select
+        held.*,
+        case
+            when credential_kind = 'static' then false
+            -- Twelve hours is the longest that AWS lets an assumed role live.
+            when expires_at is not null and issued_at is not null then seconds_between(issued_at, expires_at) <= 12 * 3600
+        end as is_short,
+        case
+            when over_at is null and credential_kind = 'static' then false
+            when over_at is null or coalesce(approval_ends_at, task_ended_at) is null then null
+            else over_at <= greatest(coalesce(approval_ends_at, task_ended_at), coalesce(task_ended_at, approval_ends_at)) + run_context.clock_tolerance
+        end as is_ended
+    from held
+    cross join run_context
+),
+
+bound as (
+    select
+        chain_id,
+        bool_or(is_other_network) as is_moved,
+        list_sort(list(distinct event_id) filter (where is_other_network)) as moved_event_ids,
+        list_sort(list(distinct event_id) filter (where not is_other_network)) as stayed_event_ids
+    from step_facts
+    where is_other_network is not null
+    group by chain_id
+)
+
+select
+    judged.chain_id,
+    case when bool_or(not is_short) then 'fail' when bool_and(coalesce(is_short, false)) then 'pass' else 'unknown' end as short_lived,
+    case when bool_or(not is_ended) then 'fail' when bool_and(coalesce(is_ended, false)) then 'pass' else 'unknown' end as ended,
+    case when any_value(bound.is_moved) then 'fail' when any_value(bound.is_moved) is not null then 'pass' else 'unknown' end as bound,
+    coalesce(list_sort(list(distinct issued_event_id) filter (where issued_event_id is not null)), []) as issue_event_ids,
+    coalesce(list_sort(list(distinct revoked_event_id) filter (where revoked_event_id is not null)), []) as revoke_event_ids,
+    case when any_value(bound.is_moved) then any_value(bound.moved_event_ids) else coalesce(any_value(bound.stayed_event_ids), []) end as network_event_ids
+from judged
+left join bound on bound.chain_id = judged.chain_id
+group by judged.chain_id

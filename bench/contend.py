@@ -1,6 +1,7 @@
 """One contender over one folder, in a process of its own: contend.py NAME WORKLOAD FOLDER SCRATCH.
 
-Prints one JSON object: seconds, events (null where it stores none), rss_mb (the most memory it held, its
+Prints one JSON object: CPU seconds of all its processes, events (null where it stores none), rss_mb (the most memory it
+held, its
 workers included) and, of ours, again_seconds (the same folder once more, with nothing new).
 """
 
@@ -34,6 +35,9 @@ def _run(name: str, workload: str, files: list[Path], folder: Path, scratch: Pat
         return {"seconds": floor.run(files), "events": None}
     import duckdb_alone
 
+    if name == "split":
+        seconds, events = duckdb_alone.run_split(workload, files, scratch)
+        return {"seconds": seconds, "events": events}
     statements = {"same": duckdb_alone.SAME, "fastest": duckdb_alone.FASTEST}[name]
     seconds, events = duckdb_alone.run(statements[workload], files, scratch / "alone.duckdb")
     return {"seconds": seconds, "events": events}

@@ -5,6 +5,7 @@ holds in places of its own (`Options.opa_inputs`).
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import groupby
 from typing import Any, Self
 
 from msgspec import UNSET
@@ -26,7 +27,7 @@ _NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", 
 
 def places_for(path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
     """The map of the most exact policy path glob that fits (the longest), over the map of `*`."""
-    if inputs.keys() == {"*"}:
+    if len(inputs) == 1 and "*" in inputs:
         return inputs["*"]
     fitting = sorted((glob for glob in inputs if glob == "*" or fnmatchcase(path or "", glob)), key=len)
     return {name: place for glob in fitting for name, place in inputs[glob].items()}
@@ -66,21 +67,42 @@ class OpaDecision(Record, dict=True):
 
     def member(self, name: str) -> Any:
         """A field by its name; None where the record does not have it."""
-        value = getattr(self, name) if name in self.__struct_fields__ else self.__dict__.get(name)
+        value = getattr(self, name) if name in _FIELDS else self.__dict__.get(name)
         return None if value is UNSET else value
+
+
+_FIELDS = frozenset(OpaDecision.__struct_fields__)
 
 
 def find(record: OpaDecision, place: str) -> Any:
     """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
-    for first, *rest in paths_of(place):
+    for first, names, paths in _grouped(place):
         value = record.member(first)
-        for name in rest:
-            value = value.get(name) if isinstance(value, dict) else None
-            if value is None:
-                break
-        if value is not None:
-            return value
+        # most records lack most of the paths, which one look at the names tells
+        if value is None or (names and (not isinstance(value, dict) or names.isdisjoint(value))):
+            continue
+        for path in paths:
+            found = value
+            for name in path:
+                found = found.get(name) if isinstance(found, dict) else None
+                if found is None:
+                    break
+            if found is not None:
+                return found
     return None
+
+
+@lru_cache(maxsize=1024)
+def _grouped(place: str) -> list[tuple[str, frozenset[str], list[tuple[str, ...]]]]:
+    """The paths in their order, neighbours of one first name together: that name, the names below it (none where the
+    value itself is meant), and the paths below it.
+    """
+    grouped = []
+    for first, paths in groupby(paths_of(place), key=lambda path: path[0]):
+        below = [path[1:] for path in paths]
+        names = frozenset(path[0] for path in below if path) if all(below) else frozenset[str]()
+        grouped.append((first, names, below))
+    return grouped
 
 
 @lru_cache(maxsize=1024)

@@ -74,7 +74,9 @@ class Part(dict[str, Any]):
 
 
 def part_of(data: bytes) -> Any:
-    """What a value's JSON text says, an object as a Part; None where it is not written plainly."""
+    """What a value's JSON text says, None where it is not written plainly. An object is a Part, unless it is too long
+    for us to remember it or what it means.
+    """
     try:
         value = _decode(data)
         is_plain = value is not None and _encode(value) == data
@@ -82,7 +84,7 @@ def part_of(data: bytes) -> Any:
         return None
     if not is_plain:
         return None
-    return Part(value) if type(value) is dict else value
+    return Part(value) if type(value) is dict and len(data) <= _LONGEST_PART else value
 
 
 def remembered(meaning: Callable[P, T]) -> Callable[P, T]:

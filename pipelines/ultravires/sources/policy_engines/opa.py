@@ -65,19 +65,22 @@ class OpaDecision(Record, dict=True):
         record.__dict__.update((name, value[name]) for name in value.keys() - set(cls.__struct_fields__))
         return record
 
-    def member(self, name: str) -> Any:
-        """A field by its name; None where the record does not have it."""
-        value = getattr(self, name) if name in _FIELDS else self.__dict__.get(name)
-        return None if value is UNSET else value
-
 
 _FIELDS = frozenset(OpaDecision.__struct_fields__)
+
+
+def _member(record: OpaDecision, name: str) -> Any:
+    """A field by its name; None where the record does not have it. No method: an odd record may hide those by names of
+    its own.
+    """
+    value = getattr(record, name) if name in _FIELDS else record.__dict__.get(name)
+    return None if value is UNSET else value
 
 
 def find(record: OpaDecision, place: str) -> Any:
     """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
     for first, names, paths in _grouped(place):
-        value = record.member(first)
+        value = _member(record, first)
         # most records lack most of the paths, which one look at the names tells
         if value is None or (names and (not isinstance(value, dict) or names.isdisjoint(value))):
             continue

@@ -27,7 +27,7 @@ dev: install ## open Dagster's page on the samples
 	@$(BIN)/ultravires dev --input data/samples --home $(HOME_DIR) --config data/samples/ultravires.yaml
 
 test: install lint types ## lint, types and tests
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	@$(BIN)/ruff check .

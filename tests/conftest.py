@@ -1,9 +1,13 @@
 """What several tests share: where the samples are, and a home with the samples loaded once a session."""
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import skips
 
 REPO = Path(__file__).parent.parent
 SAMPLES = REPO / "data" / "samples"
@@ -19,14 +23,52 @@ def samples() -> Path:
     return SAMPLES
 
 
+LONGEST_FIRST = ("test_killed_runs.py", "test_pruning.py", "test_cli.py", "test_hostile_files.py", "test_dagster.py")
+"""Each takes a minute or more, and one worker: begun last, it would keep the other waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(skips)
+
+
+Shared = Callable[[str, Callable[[Path], object]], Path]
+"""shared(name, build): the folder that the first worker who asks makes and fills by build(folder)."""
+
+
 @pytest.fixture(scope="session")
-def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """What takes long to build is built once a session; the tests of all workers only read it."""
+    own = tmp_path_factory.getbasetemp()
+    session = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder(name: str, build: Callable[[Path], object]) -> Path:
+        built, is_whole = session / f"shared-{name}", session / f"shared-{name}.whole"
+        with (session / f"shared-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_whole.exists():
+                shutil.rmtree(built, ignore_errors=True)  # of a worker whose build failed
+                built.mkdir(mode=0o700)
+                build(built)
+                is_whole.touch()
+        return built
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_home(shared: Shared) -> Path:
     """A home after one run over data/samples; tests only read it."""
     from ultravires.runs.run import run_once
 
-    home = tmp_path_factory.mktemp("sample") / "home"
-    run_once(SAMPLES, home, config=SAMPLES / "ultravires.yaml", as_of="")
-    return home
+    def build(folder: Path) -> None:
+        run_once(SAMPLES, folder / "home", config=SAMPLES / "ultravires.yaml", as_of="")
+
+    return shared("samples", build) / "home"
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ POLL_SECONDS = 0.001
 # Nine files a transaction: so that a kill can come between the transactions of one load.
 PROGRAM = (
     "import ultravires.store.load as loading, ultravires.reading.parts as parts; "
-    "loading.GROUP_FILES = parts.TASK_FILES = 9; from ultravires.cli import main; main()"
+    "loading.GROUP_FILES = parts.TASK_FILES = 9; from ultravires.__main__ import main; main()"
 )
 # Every source has its next version, and so every event is read again, 500 records a transaction.
 UPGRADED = """
@@ -33,7 +33,7 @@ import ultravires.registry as registry
 import ultravires.store.upgrade as upgrading
 known = {name: replace(source, version=source.version + 1) for name, source in registry.sources().items()}
 registry.sources, upgrading.PAGE_RECORDS = (lambda: known), 500
-from ultravires.cli import main
+from ultravires.__main__ import main
 main()
 """
 

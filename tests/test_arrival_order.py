@@ -10,6 +10,7 @@ from tables_compared import differences
 from ultravires.runs.run import run_once
 
 CONFIG = SAMPLES / "ultravires.yaml"
+AS_OF = "2026-10-16T00:00:00+00:00"
 
 
 def log_files() -> list[Path]:
@@ -24,10 +25,16 @@ def deliver(files: list[Path], inbox: Path) -> None:
         shutil.copy(path, target)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after one load of the samples."""
+    home = tmp_path_factory.mktemp("whole") / "home"
+    run_once(SAMPLES, home, config=CONFIG, as_of=AS_OF)
+    return home
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.stress)])
-def test_shuffled_and_split_arrival_ends_in_the_tables_of_one_load(
-    seed: int, sample_home: Path, tmp_path: Path
-) -> None:
+def test_shuffled_and_split_arrival_ends_in_the_tables_of_one_load(seed: int, whole: Path, tmp_path: Path) -> None:
     """The sample world in three random batches gives what one load gives."""
     rng = random.Random(seed)
     files = log_files()
@@ -36,18 +43,15 @@ def test_shuffled_and_split_arrival_ends_in_the_tables_of_one_load(
     inbox, home = tmp_path / "inbox", tmp_path / "home"
     for batch in (files[: cuts[0]], files[cuts[0] : cuts[1]], files[cuts[1] :]):
         deliver(batch, inbox)
-        run_once(inbox, home, config=CONFIG, as_of="2026-10-16T00:00:00+00:00")
-    whole = tmp_path / "whole"
-    run_once(SAMPLES, whole, config=CONFIG, as_of="2026-10-16T00:00:00+00:00")
+        run_once(inbox, home, config=CONFIG, as_of=AS_OF)
     assert differences(whole, home) == []
 
 
-def test_issuing_events_and_approvals_that_come_last_change_nothing(tmp_path: Path) -> None:
+def test_issuing_events_and_approvals_that_come_last_change_nothing(whole: Path, tmp_path: Path) -> None:
     """Effects first, then decisions and calls, then approvals: every chain is rebuilt when its root arrives."""
-    inbox, home, whole = tmp_path / "inbox", tmp_path / "home", tmp_path / "whole"
+    inbox, home = tmp_path / "inbox", tmp_path / "home"
     files = log_files()
     for batch in ([f for f in files if "cloudtrail" in str(f)], [f for f in files if "approvals" not in str(f)], files):
         deliver(batch, inbox)
-        run_once(inbox, home, config=CONFIG, as_of="2026-10-16T00:00:00+00:00")
-    run_once(SAMPLES, whole, config=CONFIG, as_of="2026-10-16T00:00:00+00:00")
+        run_once(inbox, home, config=CONFIG, as_of=AS_OF)
     assert differences(whole, home) == []

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLES
 from small_logs import approval, write_lines
+from ultravires import __version__
 
 COMMAND = [sys.executable, "-m", "ultravires"]
 TRAIL = next((SAMPLES / "aws_cloudtrail").rglob("*.json.gz"))
@@ -69,15 +70,36 @@ def test_a_first_run_loads_everything_and_a_second_run_nothing(third_party: Path
         (["prune", "--before", "2026-10-06", "--home", "{tmp}/h"], "nothing is published"),
         (["prune", "--before", "next week", "--home", "{tmp}/h"], "not a date"),
         (["quarantine", "--retry", "--home", "{tmp}/h"], "nothing is published"),
+        (["run", "--input", ""], "--input is empty"),
         (["simulate", "--out", "{tmp}"], "not an empty folder"),
+        (["simulate", "--out", "{tmp}/a_file/world"], "cannot be written to (Not a directory)"),
+        (["backtest", "--input", "{tmp}/none", "--labels", "{tmp}/none"], "cannot read the labels"),
         (["dev", "--input", "{tmp}/none"], "there is no such file or folder"),
+        (["dev", "--input", "{tmp}", "--home", "{tmp}/a_file"], "the home must be a folder"),
+        (["dev", "--input", "{tmp}", "--home", "{tmp}"], "holds 'a_file' and no warehouse"),
+        (["run", "--input", "{tmp}", "--home", "/"], "a home needs a folder of its own"),
+        (["run", "--input", "{tmp}/a_pipe"], "neither a file nor a folder"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
     """What is wrong and what to do, for every command."""
     (tmp_path / "a_file").write_text("x")
+    os.mkfifo(tmp_path / "a_pipe")
     result = ultravires(*(argument.format(tmp=tmp_path) for argument in arguments), cwd=tmp_path)
     assert_one_line(result, words, code=2)
+
+
+def test_the_version_is_told() -> None:
+    """As other commands tell theirs."""
+    assert ultravires("--version").stdout == f"ultravires {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [("trace", "APR-1"), ("query", "select 1"), ("quarantine", "--retry")])
+def test_a_damaged_publication_is_one_line_and_exit_code_1(command: tuple[str, ...], tmp_path: Path) -> None:
+    """Each command that reads it says what to do."""
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "CURRENT").write_text("{")
+    assert_one_line(ultravires(*command, "--home", tmp_path), "delete it and publish anew", code=1)
 
 
 def test_a_query_prints_a_table(sample_home: Path) -> None:
@@ -100,7 +122,7 @@ def test_an_unknown_id_says_which_ids_there_are(sample_home: Path) -> None:
 
 
 def test_bad_files_are_named_and_the_good_ones_loaded(tmp_path: Path) -> None:
-    """Junk, a cut gzip, a copy, a loop of links, a pipe and a clock a year off, in one folder."""
+    """Junk, a cut gzip, a copy, a hidden file, a loop of links, a link to nothing and a pipe, in one folder."""
     logs = tmp_path / "logs"
     logs.mkdir()
     whole = TRAIL.read_bytes()
@@ -110,6 +132,8 @@ def test_bad_files_are_named_and_the_good_ones_loaded(tmp_path: Path) -> None:
     (logs / "junk.bin").write_bytes(os.urandom(50_000))
     (logs / "empty.json").write_bytes(b"")
     (logs / "loop").symlink_to(logs)
+    (logs / "nowhere.json").symlink_to(logs / "gone.json")
+    (logs / ".hidden.json").write_bytes(whole)
     os.mkfifo(logs / "pipe")
     records = len(json.loads(gzip.decompress(whole))["Records"])
     result = ultravires("run", "--json", "--input", logs, "--home", tmp_path / "home")
@@ -119,7 +143,17 @@ def test_bad_files_are_named_and_the_good_ones_loaded(tmp_path: Path) -> None:
     reasons = ultravires("query", "select reason from quarantine", "--home", tmp_path / "home", "--json").stdout
     assert counts["quarantined"] == len(json.loads(reasons))
     assert "gzip ends early" in reasons
-    assert "junk.bin" in result.stderr
+    assert "no source recognises 2 files in " in result.stderr
+    reasons = {Path(skipped["path"]).name: skipped["reason"] for skipped in counts["not_read"]}
+    assert reasons == {
+        "junk.bin": "no source recognises it",
+        "empty.json": "no source recognises it",
+        ".hidden.json": "hidden",
+        "loop": "leads to a folder that is read already",
+        "nowhere.json": "a link that leads nowhere",
+        "pipe": "a pipe",
+    }
+    assert counts["n_not_read"] == len(reasons)
     assert "Traceback" not in result.stderr
 
 
@@ -192,7 +226,7 @@ old = known["approvals"]
 def events(record, options):
     return old.events({**record, "status": "approved"} if record.get("status") == "escalated" else record, options)
 registry.sources = lambda: {**known, "approvals": replace(old, events=events)}
-from ultravires.cli import main
+from ultravires.__main__ import main
 main()
 """
 """The command of a later version, whose reader of approvals knows the status `escalated`."""
@@ -227,13 +261,14 @@ def test_ctrl_c_stops_with_one_line_and_the_next_run_goes_on(tmp_path: Path) -> 
 
 
 @contextlib.contextmanager
-def that_hears_ctrl_c(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+def that_hears_ctrl_c(arguments: list[str], cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     """A process that is gone after the block; also where a shell made everything it runs in the background deaf."""
     process = subprocess.Popen(
         arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=cwd,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread runs here
     )
     with process:
@@ -267,6 +302,7 @@ def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
     script = f"""if True:
         import sys, time
         from ultravires import cli
+        from ultravires.__main__ import main
         def command():
             while True:
                 try:
@@ -274,10 +310,40 @@ def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
                     time.sleep(60)
                 {loses}
         cli.app = command
-        cli.main()
+        main()
     """
     with that_hears_ctrl_c([sys.executable, "-c", script]) as process:
         assert process.stdout is not None and process.stdout.readline() == "at work\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, "ultravires: stopped; run the same command again to go on\n")
+
+
+IMPORTS_SLOWLY = """if True:
+    import sys, time
+    class Slow:
+        def find_spec(self, name, path=None, target=None):
+            if name == {module!r}:
+                sys.meta_path.remove(self)
+                print("importing", flush=True)
+                time.sleep(60)
+    sys.meta_path.insert(0, Slow())
+    from ultravires.__main__ import main
+    main()
+"""
+"""The command on a machine that takes a minute to import one module."""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [("typer", ["sources"]), ("duckdb", ["trace", "APR-1"]), ("dagster", ["run", "--input", str(TRAIL.parent)])],
+)
+def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: list[str], tmp_path: Path) -> None:
+    """In the first second a command only imports."""
+    program = IMPORTS_SLOWLY.format(module=module)
+    with that_hears_ctrl_c([sys.executable, "-c", program, *command], cwd=tmp_path) as process:
+        assert process.stdout is not None and process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert errors == "ultravires: stopped; run the same command again to go on\n"

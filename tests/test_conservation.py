@@ -6,19 +6,23 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from restoring import restored
 from small_logs import approval, write_lines
 from ultravires.errors import RunError
 from ultravires.runs.run import run_once
 from ultravires.store.conservation import broken_law, count_conserved
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home with two events and one record in quarantine."""
+def load_three_records(place: Path) -> None:
+    """Two events and one record in quarantine."""
     records = [approval("APR-1", 0), approval("APR-2", 1), approval("APR-3", 2, status="escalated")]
-    write_lines(tmp_path / "logs" / "approvals.jsonl", records)
-    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
-    return tmp_path / "home"
+    write_lines(place / "logs" / "approvals.jsonl", records)
+    run_once(place / "logs", place / "home", config=None, as_of="")
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return restored(tmp_path_factory.getbasetemp() / "conserved", load_three_records) / "home"
 
 
 def give_a_segment_twice(home: Path) -> str:

@@ -9,12 +9,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from browser import find_browser, open_page
-from conftest import SAMPLES
+from conftest import REPO, SAMPLES
 from tables_compared import differences
 from ultravires.assets.schemas import CHECKED_BY_LOADING
 from ultravires.build.pipeline import check_inputs, sql_tables
@@ -91,6 +93,39 @@ def test_everything_that_sql_reads_is_made_by_something() -> None:
     assert check_inputs() == []
 
 
+def dg_of_the_repository(*words: str) -> subprocess.CompletedProcess[str]:
+    """Dagster's own command for projects, run in the repository."""
+    command = [str(Path(sys.executable).with_name("dg")), *words]
+    return subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_dg_finds_the_definitions_of_the_repository() -> None:
+    """Who knows Dagster looks at a project this way."""
+    checked = dg_of_the_repository("check", "defs")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "All definitions loaded successfully." in checked.stdout
+    listed = dg_of_the_repository("list", "defs", "--json")
+    assert listed.returncode == 0, listed.stderr
+    found = json.loads(listed.stdout)
+    assert sorted(asset["asset_key"] for asset in found["assets"]) == sorted(graph()["assets"])
+    assert {job["name"] for job in found["jobs"]} == {"run", "backfill"}
+
+
+@pytest.mark.stress
+def test_dg_dev_serves_the_definitions_of_the_repository(tmp_path: Path) -> None:
+    """It ends with Ctrl-C."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("dg")), "dev", "--port", str(port)]
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path)}
+    with serving(command, port, cwd=REPO, env=environment) as address:
+        query = json.dumps({"query": "{repositoriesOrError{... on RepositoryConnection{nodes{location{name}}}}}"})
+        asked = urllib.request.Request(
+            f"{address}/graphql", query.encode(), headers={"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            assert '"location":{"name":"ultravires"}' in answer.read().decode().replace(" ", "")
+
+
 def test_the_asset_checks_pass_on_the_samples(tmp_path: Path) -> None:
     """Unique keys, conservation, quarantine share and unresolved links hold; a lag may be warned of."""
     resource = HomeResource(input=str(SAMPLES), home=str(tmp_path / "home"), config=str(SAMPLES / "ultravires.yaml"))
@@ -128,23 +163,25 @@ def test_backfilled_days_end_in_the_same_tables(tmp_path: Path) -> None:
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running `ultravires dev`."""
     find_browser()
+    port = free_port()
+    home = tmp_path_factory.mktemp("dev") / "home"
+    command = [sys.executable, "-m", "ultravires", "dev", "--input", str(SAMPLES), "--home", str(home)]
+    with serving([*command, "--port", str(port)], port) as address:
+        yield address
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("dev") / "home"
-    command = [
-        sys.executable,
-        "-m",
-        "ultravires",
-        "dev",
-        "--input",
-        str(SAMPLES),
-        "--home",
-        str(home),
-        "--port",
-        str(port),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def serving(command: list[str], port: int, **options: Any) -> Iterator[str]:
+    """The address at which `command` answers; it and what it started have ended after the block."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}/server_info", process)
         yield f"http://127.0.0.1:{port}"
@@ -162,7 +199,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
-        assert process.poll() is None, "ultravires dev ended by itself"
+        assert process.poll() is None, "it ended by itself"
         try:
             with urllib.request.urlopen(address, timeout=2):
                 return

@@ -11,6 +11,7 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -51,7 +52,7 @@ def logs(tmp_path: Path) -> Path:
     return folder
 
 
-def load(logs: Path, seconds: float = LONGEST_SECONDS) -> tuple[dict[str, int], list[str]]:
+def load(logs: Path, seconds: float = LONGEST_SECONDS) -> tuple[dict[str, Any], list[str]]:
     """Runs over the folder; returns the counts and the lines on stderr."""
     result = ultravires("run", "--json", "--input", logs, "--home", logs.parent / "home", seconds=seconds)
     assert result.returncode == 0, result.stderr
@@ -162,8 +163,12 @@ def test_what_is_no_log_is_named_or_skipped(logs: Path) -> None:
     counts, lines = load(logs)
     assert counts["events"] == 3
     assert counts["unrecognised"] == 4
-    for name in ("empty.json", "nul.json", "picture.png", "archive.zip"):
-        assert len([line for line in lines if name in line]) == 1, name
+    assert f"no source recognises 4 files in {logs}/ (archive.zip, empty.json, nul.json, ...)" in lines
+    reasons = {Path(skipped["path"]).name: skipped["reason"] for skipped in counts["not_read"]}
+    assert counts["n_not_read"] == len(counts["not_read"]) == len(reasons) == 8
+    assert reasons["picture.png"] == "no source recognises it"
+    assert reasons["dangling.json"] == reasons["itself.json"] == "a link that leads nowhere"
+    assert reasons["loop"] == reasons["up"] == "leads to a folder that is read already"
 
 
 def test_other_line_ends_and_encodings_are_read_or_named(logs: Path) -> None:
@@ -190,7 +195,7 @@ NAMES = {
 
 
 def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(logs: Path) -> None:
-    """Each is loaded as any other, and named in one line where it is junk; a second run reads none of them again."""
+    """Each is loaded as any other, and junk is one line for the folder; a second run reads none of them again."""
     (logs / "junk").mkdir()
     for number, name in enumerate(NAMES.values()):
         line = json.dumps(decision(decision_id=f"d-{number}")).encode()
@@ -198,8 +203,9 @@ def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(l
         Path(os.fsdecode(os.fsencode(logs / "junk") + b"/" + name)).write_bytes(b"junk")
     counts, lines = load(logs)
     assert (counts["files"], counts["events"]) == (2 * len(NAMES) + 1, len(NAMES) + 3)
-    named = told(lines)
-    assert len(named) == len(NAMES), lines
+    assert len(told(lines)) == 1, lines
+    junk = [skipped["path"] for skipped in counts["not_read"]]
+    assert len(junk) == len(NAMES) and str(logs / "junk" / "a\nultravires: all is well.json") in junk
     again, _ = load(logs)
     assert (again["files"], again["events"]) == (0, 0)
 

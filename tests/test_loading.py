@@ -91,7 +91,7 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     monkeypatch.setattr(input_file, "read_bytes", vanishing)
     counts = loader.load(LocalPlace(logs))
     assert counts.files == 2
-    assert counts.unreadable == [f"{lost}: No such file or directory"]
+    assert counts.unreadable == [Skipped(str(lost), "No such file or directory")]
     assert conserved(loader)
 
 
@@ -178,8 +178,8 @@ def test_an_empty_file_is_read_when_it_was_filled(loader: Loader, logs: Path) ->
     assert (counts.files, counts.events, counts.changed) == (1, 3, [])
 
 
-def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
-    """Each folder is entered once, however links point to it."""
+def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    """Each folder is entered once, however links point to it; a hidden file is no log."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "log.json").touch()
     (tmp_path / "a" / ".hidden").touch()
@@ -189,9 +189,19 @@ def test_a_loop_of_links_ends_with_a_line_and_hidden_files_are_left_alone(tmp_pa
     assert [Path(str(file)).name for file in found if not isinstance(file, Skipped)] == ["log.json"]
     skipped = [str(folder) for folder in found if isinstance(folder, Skipped)]
     assert skipped == [
+        f"{tmp_path / 'a' / '.hidden'}: hidden",
         f"{tmp_path / 'a' / 'back'}: leads to a folder that is read already",
         f"{tmp_path / 'again'}: leads to a folder that is read already",
     ]
+
+
+def test_a_home_inside_the_input_is_no_log(loader: Loader, logs: Path) -> None:
+    """The Parquet files that a run wrote are not read by the next."""
+    home = loader.engine.warehouse.home
+    (logs.parent / "inbox").mkdir()
+    (logs.parent / "inbox" / "home").symlink_to(home)
+    counts = loader.load(LocalPlace(logs.parent / "inbox"))
+    assert (counts.files, counts.skipped) == (0, [Skipped(str(logs.parent / "inbox" / "home"), "a home of Ultravires")])
 
 
 def test_a_batch_of_rows_larger_than_the_memory_for_it_is_stored_in_parts(

@@ -12,6 +12,7 @@ import pytest
 import ultravires
 from conftest import SAMPLES
 from findings_world import BOTH, NOON, World, new_world
+from restoring import restored
 from small_logs import RUNNER, WORKER, approval, assume, call, session, write_lines
 from tables_compared import differences
 from ultravires.alerting.findings import update_findings
@@ -57,10 +58,9 @@ def prune_plainly(home: Path, before: datetime = TUESDAY, *, keep_in_force: bool
     return prune_and_run(home, before, config=None, keep_in_force=keep_in_force)[0]
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
+def load_two_days(place: Path) -> None:
     """Monday and Tuesday: an approval a day, a runner that acts under none, records that nobody can read."""
-    folder, runner = tmp_path / "logs", session(RUNNER, "ASIARUNNER")
+    folder, runner = place / "logs", session(RUNNER, "ASIARUNNER")
     write_lines(folder / "approvals_1.jsonl", [approval("MON", 0), approval("ODD", 1, status="escalated")])
     write_lines(
         folder / "approvals_2.jsonl", [approval("TUE", DAY + 60), approval("ODDER", DAY + 60, status="escalated")]
@@ -72,13 +72,17 @@ def logs(tmp_path: Path) -> Path:
     ]
     write_lines(folder / "trail_1.json", acts[:1])
     write_lines(folder / "trail_2.json", acts)
-    return folder
+    run_once(folder, place / "home", config=None, as_of="")
 
 
 @pytest.fixture
-def home(logs: Path, tmp_path: Path) -> Path:
-    run_once(logs, tmp_path / "home", config=None, as_of="")
-    return tmp_path / "home"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return restored(tmp_path_factory.getbasetemp() / "pruning", load_two_days) / "home"
+
+
+@pytest.fixture
+def logs(home: Path) -> Path:
+    return home.parent / "logs"
 
 
 def test_what_is_older_is_gone_from_every_table(home: Path) -> None:
@@ -199,23 +203,17 @@ def test_what_is_in_force_can_be_kept(tmp_path: Path) -> None:
     assert_conserved(home)
 
 
-@pytest.fixture(scope="module")
-def sampled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home with the samples; tests copy it."""
-    home = tmp_path_factory.mktemp("sampled") / "home"
-    run_once(SAMPLES, home, config=SAMPLES / "ultravires.yaml", as_of="")
-    yield home
-
-
 MIDDLE = datetime(2026, 10, 11, 13, 30, tzinfo=UTC)
 """In the middle of an hour, of the samples and of much that was under way."""
 
 
 @pytest.mark.parametrize("keep_in_force", [False, True])
-def test_marts_follow_a_prune_as_if_they_were_built_anew(keep_in_force: bool, sampled: Path, tmp_path: Path) -> None:
+def test_marts_follow_a_prune_as_if_they_were_built_anew(
+    keep_in_force: bool, sample_home: Path, tmp_path: Path
+) -> None:
     """Hours that the prune touched are rewritten: every table is what building it from the remaining events gives."""
     home, config = tmp_path / "home", SAMPLES / "ultravires.yaml"
-    shutil.copytree(sampled, home)
+    shutil.copytree(sample_home, home)
     told = alerts(home)
     prune_and_run(home, MIDDLE, config=config, keep_in_force=keep_in_force)
     assert alerts(home) == told
@@ -230,10 +228,10 @@ def test_marts_follow_a_prune_as_if_they_were_built_anew(keep_in_force: bool, sa
     assert alerts(anew) == told
 
 
-def test_keeping_what_is_in_force_changes_no_judgement_of_the_samples(sampled: Path, tmp_path: Path) -> None:
+def test_keeping_what_is_in_force_changes_no_judgement_of_the_samples(sample_home: Path, tmp_path: Path) -> None:
     """Every act after the date has the approval, the parents, the gaps and the facts that it had."""
     home = tmp_path / "home"
-    shutil.copytree(sampled, home)
+    shutil.copytree(sample_home, home)
     facts = f"select * exclude (task_ended_at) from step_facts where step_at >= '{MIDDLE.isoformat()}' order by step_id"
     before = rows(home, facts)
     prune_and_run(home, MIDDLE, config=SAMPLES / "ultravires.yaml", keep_in_force=True)
@@ -241,10 +239,10 @@ def test_keeping_what_is_in_force_changes_no_judgement_of_the_samples(sampled: P
     assert changed == []
 
 
-def test_no_act_of_the_samples_is_accused_because_of_a_prune(sampled: Path, tmp_path: Path) -> None:
+def test_no_act_of_the_samples_is_accused_because_of_a_prune(sample_home: Path, tmp_path: Path) -> None:
     """Whatever is deleted: no fact turns from false or unknown to true for want of what was pruned."""
     home = tmp_path / "home"
-    shutil.copytree(sampled, home)
+    shutil.copytree(sample_home, home)
     names = ["has_no_approval", "has_no_decision", "is_denied_by_decision", "is_after_task_end", "is_confused_deputy"]
     facts = f"select step_id, {', '.join(names)} from step_facts where step_at >= '{MIDDLE.isoformat()}'"
     before = {step: values for step, *values in rows(home, facts)}

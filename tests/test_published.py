@@ -1,5 +1,7 @@
 """What readers get: a consistent snapshot, read-only, and nothing else of the machine."""
 
+import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -7,7 +9,7 @@ import pytest
 import ultravires
 from ultravires.build.pipeline import published_names, sql_tables
 from ultravires.build.sql_tables import LAYERS
-from ultravires.errors import UsageError
+from ultravires.errors import RunError, UsageError
 from ultravires.store import publish as publishing
 from ultravires.store.warehouse import open_warehouse
 
@@ -84,3 +86,33 @@ def test_a_large_table_is_published_by_the_day_and_only_days_that_changed_are_wr
         con.execute("delete from acts where event_hour is null or event_hour > '2026-10-05 05:00:00+00'")
         publishing.publish(warehouse, ["acts"], run_id="r")
         assert "days" not in publishing.read_manifest(tmp_path / "published")["tables"]["acts"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"tables": 1}', '{"run_id": "r", "tables": {"links": {}}}', "\xff"])
+def test_a_damaged_manifest_is_one_line_with_the_cure(text: str, tmp_path: Path) -> None:
+    """However it is damaged; every reader meets it in this place."""
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "CURRENT").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=r"published is damaged; delete it and publish anew: ultravires run --input DIR"):
+        ultravires.open(tmp_path)
+
+
+def test_what_is_damaged_is_published_anew(tmp_path: Path) -> None:
+    """A damaged manifest, and a folder that was deleted as the message says, because a table was cut off."""
+    with open_warehouse(tmp_path) as warehouse:
+        warehouse.con.execute("create table acts as select 7 as i")
+
+        def published() -> list[tuple[int]]:
+            publishing.publish(warehouse, ["acts"], run_id="r")
+            with ultravires.open(tmp_path) as reader:
+                return reader.execute("from acts").fetchall()
+
+        assert published() == [(7,)]
+        (tmp_path / "published" / "CURRENT").write_text("{")
+        assert published() == [(7,)]
+        (table,) = (tmp_path / "published" / "acts").glob("*.parquet")
+        os.truncate(table, 10)
+        with pytest.raises(RunError, match="published is damaged"):
+            ultravires.open(tmp_path)
+        shutil.rmtree(tmp_path / "published")
+        assert published() == [(7,)]

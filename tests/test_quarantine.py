@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from restoring import restored
 from rich.console import Console
 from small_logs import approval
 from ultravires import registry
@@ -24,10 +25,9 @@ from files
 """
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
+def load_refused_records(place: Path) -> None:
     """Two good approvals, one of them twice, one of an unknown status, broken JSON, one too long to be kept."""
-    folder = tmp_path / "logs"
+    folder = place / "logs"
     folder.mkdir()
     lines = [
         json.dumps(approval("APR-1", 0)),
@@ -38,13 +38,12 @@ def logs(tmp_path: Path) -> Path:
         json.dumps(approval("APR-4", 4, status="escalated")),
     ]
     (folder / "approvals.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+    run_once(folder, place / "home", config=None, as_of="")
 
 
 @pytest.fixture
-def home(logs: Path, tmp_path: Path) -> Path:
-    run_once(logs, tmp_path / "home", config=None, as_of="")
-    return tmp_path / "home"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return restored(tmp_path_factory.getbasetemp() / "quarantined", load_refused_records) / "home"
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch, *, refused: str = "") -> None:

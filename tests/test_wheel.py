@@ -18,7 +18,7 @@ def test_a_wheel_runs_without_the_checkout(tmp_path: Path) -> None:
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    code = "import ultravires, sys; print(ultravires.__file__); from ultravires.cli import main; main()"
+    code = "import ultravires, sys; print(ultravires.__file__); from ultravires.__main__ import main; main()"
     arguments = ["run", "--json", "--input", str(SAMPLES / "approvals"), "--home", str(tmp_path / "home")]
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],

@@ -1,6 +1,39 @@
-"""`python -m ultravires` is the command `ultravires`."""
+"""The command `ultravires`, also as `python -m ultravires`.
 
-from ultravires.cli import main
+It imports next to nothing before it listens for Ctrl-C: the libraries of the command line alone take half a second.
+"""
+
+import sys
+
+from ultravires.errors import UltraviresError
+from ultravires.runs.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
+from ultravires.tracing.visible import LONGEST_LINE, visible
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line on stderr and its exit code, never a traceback."""
+    with ctrl_c_stops() as is_asked_to_stop:
+        try:
+            from ultravires.cli import app
+
+            app()
+        except BaseException as error:
+            if not _is_success(error) and is_asked_to_stop():
+                _say(STOPPED_LINE)
+                sys.exit(STOPPED)
+            if isinstance(error, UltraviresError):
+                _say(str(error))
+                sys.exit(error.exit_code)
+            raise
+
+
+def _is_success(error: BaseException) -> bool:
+    return isinstance(error, SystemExit) and not error.code
+
+
+def _say(line: str) -> None:
+    print(f"ultravires: {visible(line, LONGEST_LINE)}", file=sys.stderr)  # noqa: T201 - this is the place that prints errors
+
 
 if __name__ == "__main__":
     main()

@@ -3,17 +3,15 @@
 import contextlib
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ultravires.errors import UltraviresError, UsageError
-from ultravires.runs.progress import LONGEST_LINE
-from ultravires.runs.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
+from ultravires import __version__
+from ultravires.errors import UsageError
 from ultravires.settings import DEFAULT_HOME, find_config
-from ultravires.tracing.visible import visible
+from ultravires.tracing.visible import LONGEST_LINE, visible
 
 REMOTE = "s3://, gs:// or az:// prefix"
 
@@ -32,6 +30,21 @@ Config = Annotated[
     Path | None, typer.Option("--config", help="ultravires.yaml; default ./ultravires.yaml, then HOME's.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"ultravires {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 @app.command()
@@ -67,7 +80,7 @@ def dev(
     ] = "data/samples",
     home: Home = DEFAULT_HOME,
     config: Config = None,
-    port: Annotated[int, typer.Option(help="Port of the page on this machine.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page on this machine.")] = 3000,
 ) -> None:
     """Open Dagster's page with the same assets, the hourly schedule and the sensor."""
     from ultravires.runs.run import serve
@@ -234,7 +247,12 @@ def simulate(
     """Write a labelled world of logs in the vendors' formats."""
     from ultravires.simulator import write_world
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(out.iterdir())
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written to ({error.strerror}); choose another --out") from error
+    if not is_empty:
         raise UsageError(f"{out}: not an empty folder; choose another --out")
     counts = write_world(out, events=events, seed=seed)
     typer.echo(json.dumps(counts))
@@ -252,11 +270,13 @@ def backtest(
 
     from rich.console import Console
 
+    from ultravires.backtest.labels import read_labels
     from ultravires.backtest.scores import as_dict, render, score
     from ultravires.runs.progress import watched
     from ultravires.runs.run import run_once
     from ultravires.store.snapshot import open_published
 
+    read_labels(labels)  # what is wrong with them is said before the run
     with tempfile.TemporaryDirectory(prefix="ultravires-backtest-") as folder:
         home = Path(folder) / "home"
         with watched():
@@ -276,26 +296,3 @@ def _show(found: Any, draw: Any, as_json: bool) -> None:
         typer.echo(json.dumps(found.as_dict()))
     else:
         draw(found, Console())
-
-
-def main() -> None:
-    """Run the command; an error of ours is one line on stderr and its exit code, never a traceback."""
-    with ctrl_c_stops() as is_asked_to_stop:
-        try:
-            app()
-        except BaseException as error:
-            if not _is_success(error) and is_asked_to_stop():
-                _say(STOPPED_LINE)
-                sys.exit(STOPPED)
-            if isinstance(error, UltraviresError):
-                _say(str(error))
-                sys.exit(error.exit_code)
-            raise
-
-
-def _is_success(error: BaseException) -> bool:
-    return isinstance(error, SystemExit) and not error.code
-
-
-def _say(line: str) -> None:
-    print(f"ultravires: {visible(line, LONGEST_LINE)}", file=sys.stderr)  # noqa: T201 - this is the place that prints errors

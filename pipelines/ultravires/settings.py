@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
 from ultravires.errors import ConfigError, UsageError
 
@@ -32,20 +32,12 @@ def parse_duration(text: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
-_SIZES = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+def with_binary_unit(text: object) -> object:
+    """`64KB` is 64 KiB, as is usual for memory; pydantic takes it for 64,000 bytes."""
+    return re.sub(r"(?i)(?<=[kmg])b\s*$", "iB", text) if isinstance(text, str) else text
 
 
-def parse_size(text: object) -> object:
-    """`64KB`, `128MB`, `4GB` (1 KB is 1,024 bytes) to bytes; what is no text is left to pydantic."""
-    if not isinstance(text, str):
-        return text
-    match = re.fullmatch(r"(\d{1,18})\s*([kmg]?b)?", text.strip().lower())
-    if match is None:
-        raise ValueError(f"'{text[:40]}' is no size; write bytes, or a number with KB, MB or GB")
-    return int(match[1]) * _SIZES[match[2] or ""]
-
-
-Size = Annotated[int, BeforeValidator(parse_size)]
+Size = Annotated[ByteSize, BeforeValidator(with_binary_unit)]
 
 
 class Strict(BaseModel):
@@ -136,8 +128,8 @@ class Limits(Strict):
     in quarantine and the file goes on. One record is held in memory several times over while it is read.
     """
 
-    max_file_bytes: Annotated[Size, Field(ge=1 << 20, le=1 << 50)] = 4 << 30
-    max_record_bytes: Annotated[Size, Field(ge=1 << 10, le=1 << 30)] = 128 << 20
+    max_file_bytes: Annotated[Size, Field(ge=1 << 20, le=1 << 50)] = ByteSize(4 << 30)
+    max_record_bytes: Annotated[Size, Field(ge=1 << 10, le=1 << 30)] = ByteSize(128 << 20)
     max_depth: Annotated[int, Field(ge=10, le=500)] = 200
     max_ratio: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
 
@@ -194,7 +186,8 @@ def find_config(explicit: Path | None, home: Path) -> Path | None:
     """
     if explicit is not None:
         return explicit
-    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if p.is_file()), None)
+    # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
+    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if os.path.isfile(p)), None)  # noqa: PTH113
 
 
 def hash_key(home: Path) -> bytes:

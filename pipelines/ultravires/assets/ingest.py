@@ -8,6 +8,7 @@ from ultravires.build.reference import store_run_context
 from ultravires.build.table_schemas import LOADED, REFERENCE, names_in
 from ultravires.reading.pool import file_reader
 from ultravires.runs.home import OpenHome, store_configuration
+from ultravires.runs.not_read import lines, not_read
 from ultravires.runs.progress import watcher
 from ultravires.store.load import LoadCounts, Loader
 from ultravires.store.queries import count_rows, fetch_row
@@ -43,19 +44,9 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
     to be settled.
     """
     counts = LoadCounts() if is_unsettled(home.warehouse.con) else _load(home)
-    for what, paths in (
-        ("no source recognises", counts.unrecognised),
-        ("changed since it was loaded, not read again:", counts.changed),
-        ("still being written, left for the next run:", counts.waiting),
-        ("cannot be read:", counts.unreadable),
-        ("read up to its damage:", counts.damaged),
-        ("put aside, of", counts.too_long),
-        ("not entered:", counts.skipped),
-    ):
-        for path in paths[:20]:
-            watcher().say(f"{what} {path}")
-        if len(paths) > 20:
-            watcher().say(f"{what} {len(paths) - 20} more files")
+    home.not_read = not_read(counts)
+    for line in lines(counts):
+        watcher().say(line)
     if counts.pruned:
         watcher().say(f"{counts.pruned:,} events from before the tombstone of a prune were not stored")
     home.counts |= {

@@ -10,8 +10,7 @@ from typing import Any, Self
 import msgspec
 from msgspec import UNSET
 
-from ultravires.formats.otlp_protobuf import LOG_RECORDS, SPANS
-from ultravires.formats.otlp_protobuf_files import is_protobuf, protobuf_records
+from ultravires.formats.otlp_protobuf_files import LOG_RECORDS, SPANS, is_protobuf, protobuf_records
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.plain_records import (
     Record,

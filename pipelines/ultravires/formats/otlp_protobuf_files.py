@@ -1,4 +1,4 @@
-"""Files of OTLP protobuf: how they are known, and how they fall into exports.
+"""Files of OTLP protobuf: how they are known, and how they fall into exports, and exports into records.
 
 A file holds ExportTraceServiceRequest or ExportLogsServiceRequest messages: bare (one, or several one after the other,
 which is the same message), or each behind its size in 4 bytes, as the Collector's file exporter writes `format: proto`.
@@ -6,16 +6,26 @@ which is the same message), or each behind its size in 4 bytes, as the Collector
 
 from collections.abc import Iterator
 from struct import Struct
+from typing import Any
 
-from ultravires.formats.otlp_protobuf import NOT_OTLP, kind_of_record, records_of_export
-from ultravires.formats.protobuf_wire import BYTES, WireError, varint
-from ultravires.reading.source import Frame, Options
+from ultravires.formats.protobuf_wire import BYTES, FIXED64, NOT_OTLP, fields, varint
+from ultravires.reading.source import Frame, NotParsed, Options
 from ultravires.reading.splitting import broken
 
-_SIZE = Struct(">I")
+Names = tuple[str, str, str]
+SPANS: Names = ("resourceSpans", "scopeSpans", "spans")
+LOG_RECORDS: Names = ("resourceLogs", "scopeLogs", "logRecords")
+"""The members of OTLP JSON on the way to a record."""
+_NOTHING: dict[str, Any] = {"resourceMetrics": []}
+"""What an export without spans and logs is read as: metrics, which are left out."""
+_SIZE, _TIME = Struct(">I"), Struct("<Q")
 _FIELD_1 = 0x0A
 _PATH = (1, 2, 2)
 """The fields that lead to the first record: resource spans, scope spans, span; and likewise for logs."""
+_TRACE_ID, _SPAN_ID = 16, 8
+_EARLIEST = 10**18
+"""Nanoseconds in September 2001: a time below is none."""
+_BEHIND_ANY_HEAD = 1 << 65
 _ENDS_EARLY = "record ends early"
 _KEPT = 1 << 16
 _MOST_PREFIX = 11
@@ -31,28 +41,42 @@ def is_sized(head: bytes) -> bool:
     return len(head) > _SIZE.size and head[0] != _FIELD_1 and _first_kind(head, _SIZE.size) is not None
 
 
-def _first_kind(head: bytes, at: int) -> tuple[str, str, str] | None:
+def _first_kind(head: bytes, at: int) -> Names | None:
     """What the first record is; the head may end anywhere behind its first fields."""
-    place: int | None = at
     try:
         for wanted in _PATH:
-            place = _skip_to(head, place, wanted) if place is not None else None
-    except WireError:
+            at = _content_of(wanted, head, at)
+    except NotParsed:
         return None
-    return None if place is None else kind_of_record(head[place : place + 32])
+    return _kind_by_start(head[at : at + 32])
 
 
-def _skip_to(head: bytes, at: int, wanted: int) -> int | None:
-    """Where the content of the first field `wanted` starts, behind at most fields of lower numbers."""
-    while at < len(head):
-        key, at = varint(head, at)
-        if key & 7 != BYTES or not 0 < key >> 3 <= wanted:
-            return None
-        size, at = varint(head, at)
-        if key >> 3 == wanted:
-            return at if size else None
-        at += size
+def _content_of(wanted: int, head: bytes, at: int) -> int:
+    """Where the content of the first field `wanted` starts, behind at most lower fields. Raises NotParsed."""
+    for number, wire, start, stop in fields(head, at, _BEHIND_ANY_HEAD):
+        if number == wanted and wire == BYTES and stop > start:
+            return start
+        if number >= wanted or wire != BYTES:
+            break
+    raise NotParsed(NOT_OTLP)
+
+
+def _kind_by_start(data: bytes) -> Names | None:
+    """Spans or logs, by the first field of a record: a span's 16-byte trace id or a log record's plausible time."""
+    if len(data) < 10:
+        return None
+    if data[0] == 0x0A and data[1] == _TRACE_ID:
+        behind = 2 + _TRACE_ID
+        return SPANS if data[behind : behind + 2] == bytes((0x12, _SPAN_ID)) else None
+    if data[0] in (0x09, 0x59) and _TIME.unpack_from(data, 1)[0] > _EARLIEST:
+        return LOG_RECORDS
     return None
+
+
+def _kind_by_times(data: bytes) -> Names | None:
+    """For a record whose first field is another: log records have times in 1 and 11, spans in 7 and 8."""
+    times = {number for number, wire, _, _ in fields(data, 0, len(data)) if wire == FIXED64}
+    return LOG_RECORDS if times & {1, 11} else SPANS if times & {7, 8} else None
 
 
 def protobuf_records(chunks: Iterator[bytes], options: Options, head: bytes) -> Iterator[Frame]:
@@ -62,7 +86,10 @@ def protobuf_records(chunks: Iterator[bytes], options: Options, head: bytes) -> 
         if reason:
             yield broken(offset, message, reason)
             continue
-        yield from records_of_export(message, offset)
+        try:
+            yield from _records(message, offset)
+        except NotParsed as error:
+            yield broken(offset, message, str(error))
 
 
 def _sized(chunks: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes, str | None]]:
@@ -85,7 +112,7 @@ def _bare(chunks: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes, str
         at = reader.offset
         try:
             size, behind = varint(start, 1) if start[0] == _FIELD_1 else (0, 0)
-        except WireError:
+        except NotParsed:
             size = behind = 0
         if not behind:
             yield at, reader.take(_KEPT), NOT_OTLP
@@ -95,6 +122,51 @@ def _bare(chunks: Iterator[bytes], limit: int) -> Iterator[tuple[int, bytes, str
             return
         message = reader.take(behind + size)
         yield at, message, _ENDS_EARLY if len(message) < behind + size else None
+
+
+def _records(data: bytes, offset: int) -> Iterator[Frame]:
+    """The records of one export. Raises NotParsed from where it is broken."""
+    # loaded here, so that only those who meet a file of protobuf wait for its library
+    from ultravires.formats.otlp_protobuf import decode_resource, decode_scope
+
+    n_records = 0
+    for number, wire, at, end in fields(data, 0, len(data)):
+        if number != 1 or wire != BYTES:
+            continue
+        resource, scopes = _parts(data, at, end)
+        of_resource = decode_resource(data[slice(*resource)])
+        for scope_at, scope_end in scopes:
+            scope, records = _parts(data, scope_at, scope_end)
+            of_scope = decode_scope(data[slice(*scope)])
+            for record_at, record_end in records:
+                n_records += 1
+                yield _frame(data[record_at:record_end], offset + record_at, of_resource, of_scope)
+    if not n_records:
+        yield Frame(offset, data, dict(_NOTHING))
+
+
+def _parts(data: bytes, at: int, end: int) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Where field 1 stands, which says what the rest belongs to, and the fields 2."""
+    of, inner = (0, 0), []
+    for number, wire, start, stop in fields(data, at, end):
+        if wire == BYTES and number == 1:
+            of = (start, stop)
+        elif wire == BYTES and number == 2:
+            inner.append((start, stop))
+    return of, inner
+
+
+def _frame(data: bytes, offset: int, resource: dict[str, Any], scope: dict[str, Any]) -> Frame:
+    from ultravires.formats.otlp_protobuf import decode_log_record, decode_span
+
+    try:
+        names = _kind_by_start(data) or _kind_by_times(data)
+        if names is None:
+            return Frame(offset, data, dict(_NOTHING))
+        body = (decode_span if names is SPANS else decode_log_record)(data)
+    except NotParsed as error:
+        return Frame(offset, data, None, str(error))
+    return Frame(offset, data, {names[0]: [{"resource": resource, names[1]: [{"scope": scope, names[2]: [body]}]}]})
 
 
 class _Reader:

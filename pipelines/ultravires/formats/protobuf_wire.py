@@ -1,26 +1,21 @@
-"""Protocol Buffers on the wire: fields of a message by number and type, nothing more.
+"""Where the fields of a Protocol Buffers message lie in its bytes, which the protobuf library does not tell.
 
 Encoding: https://protobuf.dev/programming-guides/encoding/. Groups, which no message here uses, are refused.
 """
 
 from collections.abc import Iterator
-from struct import Struct
 
+from ultravires.reading.source import NotParsed
+
+NOT_OTLP = "not OTLP protobuf"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+_SIZES = {FIXED64: 8, FIXED32: 4}
 _MOST_VARINT_BYTES = 10
 _LAST_FIELD = (1 << 29) - 1
-_U64, _U32 = Struct("<Q"), Struct("<I")
-
-Field = tuple[int, int, int, int]
-"""Number, wire type, and the value: a number and 0, or where its bytes start and end."""
-
-
-class WireError(ValueError):
-    """Bytes that are no Protocol Buffers message."""
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that starts at `at`, and where it ends. Raises WireError where it does not end."""
+    """The number that starts at `at`, and where it ends. Raises NotParsed where it does not end."""
     value = shift = 0
     for position in range(at, min(at + _MOST_VARINT_BYTES, len(data))):
         byte = data[position]
@@ -28,42 +23,19 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, position + 1
         shift += 7
-    raise WireError("a number without an end")
+    raise NotParsed(NOT_OTLP)
 
 
-def fields(data: bytes, at: int, end: int) -> Iterator[Field]:
-    """The fields of the message between `at` and `end` in order. Raises WireError where it is none."""
+def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Number, wire type, start and end of each field between `at` and `end`. Raises NotParsed where one is broken."""
     while at < end:
-        key = data[at]
-        if key < 0x80:
-            at += 1
-        else:
-            key, at = varint(data, at)
+        key, at = varint(data, at)
         number, wire = key >> 3, key & 7
-        if not 0 < number <= _LAST_FIELD:
-            raise WireError("a field without a number")
         if wire == BYTES:
             size, at = varint(data, at)
-            if size > end - at:
-                raise WireError("a field that is longer than its message")
-            yield number, wire, at, at + size
-            at += size
-        elif wire == VARINT:
-            value, at = varint(data, at)
-            yield number, wire, value, 0
-        elif wire == FIXED64:
-            yield number, wire, _fixed(_U64, data, at, end), 0
-            at += 8
-        elif wire == FIXED32:
-            yield number, wire, _fixed(_U32, data, at, end), 0
-            at += 4
         else:
-            raise WireError("a wire type that nothing here uses")
-    if at > end:
-        raise WireError("a field that is longer than its message")
-
-
-def _fixed(kind: Struct, data: bytes, at: int, end: int) -> int:
-    if at + kind.size > end:
-        raise WireError("a field that is longer than its message")
-    return int(kind.unpack_from(data, at)[0])
+            size = varint(data, at)[1] - at if wire == VARINT else _SIZES.get(wire, end)
+        if not 0 < number <= _LAST_FIELD or size > end - at:
+            raise NotParsed(NOT_OTLP)
+        yield number, wire, at, at + size
+        at += size

@@ -5,6 +5,7 @@ All that reads files sees Locations only, so local and remote logs are read alik
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Location(Protocol):
 
 
 class Skipped(NamedTuple):
-    """A folder that was not entered, or a name that was passed over, and why."""
+    """A file or folder that was passed over, and why."""
 
     path: str
     reason: str
@@ -76,6 +77,8 @@ def input_place(text: str | Path) -> InputPlace:
         from ultravires.reading.object_stores import object_prefix
 
         return object_prefix(text)
+    if not str(text):
+        raise UsageError("--input is empty; give a path, or . for this folder")
     return LocalPlace(Path(text))
 
 
@@ -160,11 +163,19 @@ class LocalPlace:
     path: Path
 
     def refuse_missing(self) -> None:
-        if not self.path.exists():
-            raise UsageError(f"{self.path}: there is no such file or folder; check --input")
+        try:
+            mode = self.path.stat().st_mode
+        except FileNotFoundError as error:
+            raise UsageError(f"{self.path}: there is no such file or folder; check --input") from error
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be read ({error.strerror}); check --input") from error
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            raise UsageError(f"{self.path}: neither a file nor a folder; check --input")
+        if not os.access(self.path, os.R_OK):
+            raise UsageError(f"{self.path}: may not be read by this user; check --input and its rights")
 
     def files(self) -> Iterator[Location | Skipped]:
-        """Regular files in a fixed order, hidden ones left out; a folder that links lead back to is entered once."""
+        """Regular files in a fixed order; hidden ones are passed over, and a folder that is reached twice, too."""
         self.refuse_missing()
         if self.path.is_file():
             yield local_file(self.path)
@@ -176,6 +187,10 @@ class LocalPlace:
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+_WAREHOUSE = "warehouse.duckdb"
+"""By which a home is known. What a run wrote would be read by the next as logs."""
 
 
 def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skipped]:
@@ -190,19 +205,28 @@ def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skip
                 continue
             entered.add(identity)
             with os.scandir(folder) as entries:
-                visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=_name)
+                found = sorted(entries, key=_name)
         except OSError as error:
             yield Skipped(folder, error.strerror or str(error))
             continue
+        if any(entry.name == _WAREHOUSE for entry in found):
+            yield Skipped(folder, "a home of Ultravires")
+            continue
         folders = []
-        for entry in visible:
+        for entry in found:
             try:
-                if entry.is_dir():
+                if entry.name.startswith("."):
+                    yield Skipped(entry.path, "hidden")
+                elif entry.is_dir():
                     folders.append(entry.path)
                 elif entry.is_file():
                     yield LocalFile(entry.path, _stat_of(entry.stat()))
-            except OSError as error:  # it vanished between the two looks, or is a link in a circle
-                yield Skipped(entry.path, error.strerror or str(error))
+                else:
+                    is_pipe = stat.S_ISFIFO(entry.stat().st_mode)
+                    yield Skipped(entry.path, "a pipe" if is_pipe else "neither a file nor a folder")
+            except OSError as error:  # it vanished between the two looks, or is a link
+                is_link = entry.is_symlink()
+                yield Skipped(entry.path, "a link that leads nowhere" if is_link else error.strerror or str(error))
         waiting += reversed(folders)
 
 

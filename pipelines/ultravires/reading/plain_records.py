@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Options
 
 Repeated = Raw | UnsetType
@@ -153,6 +154,51 @@ def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
         return record
 
     return read
+
+
+class PlainRedactor:
+    """Takes secrets out of plain records of one kind; only parts and values that may hold some are looked through."""
+
+    def __init__(self, kind: type[Record], redactor: Redactor) -> None:
+        fields = msgspec.structs.fields(kind)
+        self._decode = msgspec.json.Decoder(kind).decode
+        self._redactor = redactor
+        self._parts = [field.name for field in fields if field.type == Repeated]
+        self._values = [field.name for field in fields if field.type is Any or field.type == Text]
+        self._clean: dict[bytes, Raw] = {}
+
+    def redact(self, data: bytes) -> bytes:
+        """The record without secrets, `data` itself where there are none. Raises NotParsed beyond `max_depth`."""
+        record, is_changed = self._decode(data), False
+        for name in self._values:
+            value = getattr(record, name)
+            clean = self._redactor.redact(value, within=1)
+            if clean is not value:
+                is_changed = True
+                setattr(record, name, clean)
+        for name in self._parts:
+            raw = getattr(record, name)
+            if raw is not UNSET and (clean := self._clean_part(bytes(raw))) != raw:
+                is_changed = True
+                setattr(record, name, clean)
+        return _encode(record) if is_changed else data
+
+    def _clean_part(self, data: bytes) -> Raw:
+        clean = self._clean.get(data)
+        if clean is None:
+            clean = Raw(_encode(self._redactor.redact(_decode(data), within=1)))
+            if len(self._clean) < _MOST_PARTS and len(data) <= _LONGEST_PART:
+                self._clean[data] = clean
+        return clean
+
+
+def plain_redactor(kind: type[Record] | None, options: Options, redactor: Redactor) -> PlainRedactor | None:
+    """None where there is no kind, or where one of its fields has itself a secret's name."""
+    if kind is None or {name.lower() for name in kind.__struct_encode_fields__} & {
+        name.lower() for name in options.redact
+    }:
+        return None
+    return PlainRedactor(kind, redactor)
 
 
 def sees_all_fields(source: str, options: Options) -> bool:

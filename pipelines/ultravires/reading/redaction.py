@@ -70,9 +70,11 @@ class Redactor:
         self._secret = _secret_names(options.redact)
         self._pattern = _pattern_of(options.redact)
 
-    def redact(self, value: Any) -> Any:
-        """The same value, or a copy with its secrets replaced. Raises NotParsed beyond `max_depth`."""
-        return self._value(value, self._options.max_depth)
+    def redact(self, value: Any, *, within: int = 0) -> Any:
+        """The same value, which lies `within` so many objects, or a copy with its secrets replaced. Raises NotParsed
+        beyond `max_depth`.
+        """
+        return self._value(value, self._options.max_depth - within)
 
     def suspects(self, texts: pa.Array) -> list[int]:
         """The places of those JSON texts that `redact` might change, in ascending order: all that it would, and few

@@ -9,7 +9,6 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.plain_records import plain_redactor
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
 from ultravires.reading.splitting import KEPT_BYTES
@@ -31,9 +31,10 @@ _HOUR = 3_600_000_000
 _QUOTE_IN_STRING = b'\\"'
 _NO_KEYS: list[tuple[str, str, str]] = []
 _NO_DETAIL: dict[str, Any] = {}
-_BACKSLASH = b"\\"
+_RESOURCES = Event.__struct_fields__.index("resource_uids")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
+_astuple = msgspec.structs.astuple
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Rows:
     record_nos: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     raws: list[bytes] = field(default_factory=list)
+    is_plain: list[bool] = field(default_factory=list)
+    """Whether the record at this place is kept as it was written."""
     raw_hashes: list[str] = field(default_factory=list)
     bracketed: list[int] = field(default_factory=list)
     """Places of the kept records with so many brackets that they may be nested too deeply."""
@@ -103,6 +106,7 @@ class RowBuilder:
         self.file_starts: list[int] = []
         self.rows = Rows()
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
+        self._plain = plain_redactor(source.record, options, self.redactor)
 
     def add(self, record_no: int, frame: Frame) -> None:
         """Adds one record's events, or counts it as ignored, or puts it into quarantine. Raises nothing."""
@@ -124,8 +128,6 @@ class RowBuilder:
                 return
             details = [_encode(event.detail) for event in events]
             raw = frame.written or _encode(frame.value)
-            if _BACKSLASH in raw and _QUOTE_IN_STRING in raw:
-                self._redact_columns(events)
         except NotParsed as error:
             self._refuse(record_no, frame, str(error))
         except RecursionError:
@@ -134,17 +136,6 @@ class RowBuilder:
             self._quarantine(record_no, frame.offset, f"reader failed: {type(error).__name__}", frame.data)
         else:
             self._keep(record_no, frame, events, details, raw)
-
-    def _redact_columns(self, events: list[Event]) -> None:
-        """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
-        redact = self.redactor.redact
-        for event in events:
-            for name in Event.__struct_fields__:
-                value = getattr(event, name)
-                if type(value) is str and '"' in value:
-                    setattr(event, name, redact(value))
-            event.resource_uids = [redact(uid) for uid in event.resource_uids]
-            event.keys = [(kind, redact(value), role) for kind, value, role in event.keys]
 
     def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
         hidden = named_fields.hide(frame.value)
@@ -159,16 +150,18 @@ class RowBuilder:
 
     def _keep(self, record_no: int, frame: Frame, events: list[Event], details: list[bytes], raw: bytes) -> None:
         rows = self.rows
+        place = len(rows.record_nos)
         if raw.count(b"{") + raw.count(b"[") > self.options.max_depth:
-            rows.bracketed.append(len(rows.record_nos))
+            rows.bracketed.append(place)
         rows.raws.append(raw)
+        rows.is_plain.append(raw is frame.data)
         rows.details += details
         for event in events:
             rows.keys += event.keys
             rows.key_offsets.append(len(rows.keys))
             event.keys, event.detail = _NO_KEYS, _NO_DETAIL  # stored flat, above and as text
-            rows.events.append(msgspec.structs.astuple(event))
-            rows.records.append(len(rows.record_nos))
+            rows.events.append(_astuple(event))
+            rows.records.append(place)
         keyed = self._keyed.copy()
         keyed.update(frame.data)
         rows.raw_hashes.append(keyed.hexdigest())
@@ -190,12 +183,8 @@ class RowBuilder:
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
         rows = self.rows
-        raws, too_deep = self._redacted(rows.raws, rows.bracketed)
-        for place in too_deep:
-            self._quarantine(
-                rows.record_nos[place], rows.offsets[place], "nested too deeply", raws[place].as_py().encode()
-            )
-        details, _ = self._redacted(rows.details, ())
+        raws, too_deep = self._redact_records(rows)
+        details = self._redacted_details(rows.details)
         table = self._table(rows, raws, details)
         if too_deep:
             is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
@@ -204,23 +193,54 @@ class RowBuilder:
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
         return Batch(table, quarantined, rows.n_records, rows.n_ignored)
 
-    def _redacted(self, written: list[bytes], also: Sequence[int]) -> tuple[pa.LargeStringArray, list[int]]:
-        """JSON texts without secrets, and the places of those (looked at for secrets, or `also`) that are nested too
-        deeply.
+    def _redact_records(self, rows: Rows) -> tuple[pa.LargeStringArray, list[int]]:
+        """The records without secrets, and the places of those that are nested too deeply, which go to quarantine.
+        Where a record may hold a secret, its columns are looked through, too.
         """
-        texts = _texts(written)
+        texts = _texts(rows.raws)
+        suspects = self.redactor.suspects(texts)
         too_deep: list[int] = []
+        quoting: list[int] = []
         is_changed = False
-        for place in sorted({*self.redactor.suspects(texts), *also}):
+        for place in sorted({*suspects, *rows.bracketed}):
+            raw = rows.raws[place]
             try:
-                value = _decode(written[place])
-                redacted = self.redactor.redact(value)
+                clean = self._without_secrets(raw, rows.is_plain[place])
             except (NotParsed, RecursionError, msgspec.DecodeError):
                 too_deep.append(place)
+                self._quarantine(rows.record_nos[place], rows.offsets[place], "nested too deeply", raw)
                 continue
-            if redacted is not value:
-                is_changed, written[place] = True, _encode(redacted)
-        return _texts(written) if is_changed else texts, too_deep
+            if clean is not raw:
+                is_changed, rows.raws[place] = True, clean
+            if _QUOTE_IN_STRING in raw:
+                quoting.append(place)
+        self._redact_columns(rows, quoting)
+        return _texts(rows.raws) if is_changed else texts, too_deep
+
+    def _without_secrets(self, raw: bytes, is_plain: bool) -> bytes:
+        if is_plain and self._plain is not None:
+            return self._plain.redact(raw)
+        value = _decode(raw)
+        redacted = self.redactor.redact(value)
+        return raw if redacted is value else _encode(redacted)
+
+    def _redacted_details(self, details: list[bytes]) -> pa.LargeStringArray:
+        texts = _texts(details)
+        suspects = self.redactor.suspects(texts)
+        for place in suspects:
+            details[place] = self._without_secrets(details[place], is_plain=False)
+        return _texts(details) if suspects else texts
+
+    def _redact_columns(self, rows: Rows, places: list[int]) -> None:
+        """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
+        redact = self.redactor.redact
+        for row in np.flatnonzero(np.isin(np.frombuffer(rows.records, np.int64), places)).tolist() if places else ():
+            values = [redact(value) if type(value) is str and '"' in value else value for value in rows.events[row]]
+            values[_RESOURCES] = [redact(uid) for uid in values[_RESOURCES]]
+            rows.events[row] = tuple(values)
+            for at in range(rows.key_offsets[row], rows.key_offsets[row + 1]):
+                kind, value, role = rows.keys[at]
+                rows.keys[at] = (kind, redact(value), role)
 
     def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
         count = len(rows.events)

@@ -19,7 +19,7 @@ from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables
 from ultravires.errors import ConfigError
-from ultravires.reading.locations import InputPlace, input_place
+from ultravires.reading.locations import InputPlace, Skipped, input_place
 from ultravires.reading.named_fields import EVERY_SOURCE
 from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
 from ultravires.runs.progress import watcher
@@ -40,6 +40,7 @@ class OpenHome:
     run_id: str
     as_of: datetime | None
     counts: dict[str, int] = field(default_factory=dict)
+    not_read: list[Skipped] = field(default_factory=list)
     n_built: int = 0
 
     @property

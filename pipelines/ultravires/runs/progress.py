@@ -9,11 +9,9 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ultravires.tracing.visible import visible
+from ultravires.tracing.visible import LONGEST_LINE, visible
 
 SLOW_SECONDS = 5.0
-LONGEST_LINE = 5_000
-"""Lines name files, and a file's name is input: nothing in it may steer the terminal or forge a line."""
 
 
 class Watcher(Protocol):

@@ -3,17 +3,18 @@
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
-from ultravires.reading.locations import LocalPlace, input_place
+from ultravires.reading.locations import LocalPlace, Skipped, input_place
 from ultravires.runs.progress import watcher
 from ultravires.runs.stopping import in_its_own_time
 from ultravires.settings import CONFIG_NAME, environment, load_settings
+from ultravires.store.home_folder import prepare_home
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -22,10 +23,16 @@ concurrency:
   runs: {max_concurrent_runs: 1}
 """
 
+MOST_NAMED = 1_000
+COUNTED = ("files", "events", "duplicates", "quarantined", "unrecognised", "links", "chains", "findings", "alerts_sent")
+
 
 @dataclass(frozen=True)
 class RunResult:
-    """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run."""
+    """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run.
+
+    not_read names up to MOST_NAMED of the n_not_read files and folders that were passed over, with the reason.
+    """
 
     files: int
     events: int
@@ -37,9 +44,11 @@ class RunResult:
     findings: int
     alerts_sent: int
     seconds: float
+    n_not_read: int
+    not_read: list[Skipped]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "not_read": [skipped._asdict() for skipped in self.not_read]}
 
 
 def run_once(
@@ -81,9 +90,12 @@ def run_once(
             )
             if not result.success:
                 raise _ours(result)
-        counts = opened.counts
-    fields = {name: counts.get(name, 0) for name in RunResult.__dataclass_fields__ if name != "seconds"}
-    return RunResult(**fields, seconds=round(time.monotonic() - started, 2))
+    return RunResult(
+        **{name: opened.counts.get(name, 0) for name in COUNTED},
+        seconds=round(time.monotonic() - started, 2),
+        n_not_read=len(opened.not_read),
+        not_read=opened.not_read[:MOST_NAMED],
+    )
 
 
 def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> int:
@@ -91,6 +103,7 @@ def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> 
     where = input_place(folder)
     where.refuse_missing()
     load_settings(config)
+    prepare_home(home)
     instance = home.absolute() / "dagster"
     instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")

@@ -9,8 +9,6 @@ DAY = 24 * HOUR
 DAYS = 10
 FIRST_DAY = int(datetime(2026, 10, 5, tzinfo=UTC).timestamp()) * SECOND
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
 
 def _utc(at: int) -> datetime:
     return datetime.fromtimestamp(at / SECOND, tz=UTC)
@@ -34,7 +32,7 @@ def to_fraction(at: int, rest: int = 0) -> str:
 def to_words(at: int) -> str:
     """`Oct 5, 2026, 9:31:21 PM`, as CloudTrail writes the expiration of a session."""
     utc = _utc(at)
-    return f"{_MONTHS[utc.month - 1]} {utc.day}, {utc.year}, {utc.hour % 12 or 12}:{utc:%M:%S} {utc:%p}"
+    return f"{utc:%b} {utc.day}, {utc.year}, {utc.hour % 12 or 12}:{utc:%M:%S %p}"
 
 
 def to_day(at: int) -> str:

@@ -8,7 +8,6 @@ taken it. Source of the protocol: Splunk's documentation of the HTTP Event Colle
 acknowledgement.
 """
 
-import random
 import ssl
 import time
 import uuid
@@ -19,6 +18,14 @@ from typing import Any
 
 import httpx
 import msgspec
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_result,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random_exponential,
+)
 
 from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.errors import ConfigError, DeliveryError
@@ -29,7 +36,7 @@ from ultravires.sinks.splunk_hec_settings import ACK_PATH, EVENT_PATH, SplunkSet
 MAX_REQUEST_BYTES = 1_000_000
 MAX_REPLY_BYTES = 1 << 16
 LONGEST_PAUSE = 60.0
-
+_BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_PAUSE / 2) + wait_random_exponential(0.5, max=LONGEST_PAUSE / 2)
 
 Event = tuple[str, bytes]
 """An alert's id and its event as JSON."""
@@ -141,13 +148,14 @@ class SplunkHec:
 
     def _ask_patiently(self, content: bytes) -> Reply:
         """Post events, again after a pause while the collector is busy or out of reach."""
-        for attempt in range(1, self.settings.max_attempts):
-            reply = self._ask(EVENT_PATH, content)
-            pause = _backoff(attempt) if reply.retry_after is None else reply.retry_after
-            if reply.verdict is not Verdict.RETRY or pause > LONGEST_PAUSE:
-                return reply
-            self.sleep(pause)
-        return self._ask(EVENT_PATH, content)
+        patient = Retrying(
+            retry=retry_if_result(_is_worth_waiting),
+            stop=stop_after_attempt(self.settings.max_attempts),
+            wait=_pause,
+            sleep=self.sleep,
+            retry_error_callback=_last_reply,
+        )
+        return patient(self._ask, EVENT_PATH, content)
 
     def _ask(self, path: str, content: bytes) -> Reply:
         try:
@@ -186,10 +194,20 @@ def _without_bad_event(chunk: list[Event], reply: Reply, tally: _Tally) -> list[
     return [rest] if rest else []
 
 
-def _backoff(attempt: int) -> float:
-    """Exponential with jitter, so that many senders do not come back at one moment."""
-    longest: float = min(LONGEST_PAUSE, 0.5 * 2**attempt)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 no secret depends on it
+def _is_worth_waiting(reply: Reply) -> bool:
+    return reply.verdict is Verdict.RETRY and (reply.retry_after or 0) <= LONGEST_PAUSE
+
+
+def _last_reply(state: RetryCallState) -> Reply:
+    assert state.outcome is not None
+    reply: Reply = state.outcome.result()
+    return reply
+
+
+def _pause(state: RetryCallState) -> float:
+    """What the collector asks for, else exponential with jitter, so that many senders do not come back at one time."""
+    asked = _last_reply(state).retry_after
+    return _BACKOFF(state) if asked is None else asked
 
 
 def _read_bounded(response: httpx.Response) -> bytes:

@@ -58,9 +58,9 @@ class LoadCounts:
     changed: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     too_long: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    unreadable: list[Skipped] = field(default_factory=list)
 
 
 class Loader:
@@ -110,7 +110,7 @@ class Loader:
         new: list[Location] = []
         for location in where.files():
             if isinstance(location, Skipped):
-                self.counts.skipped.append(str(location))
+                self.counts.skipped.append(location)
                 continue
             path = location.stored_path
             before = known.get(path)
@@ -153,7 +153,10 @@ class Loader:
             for file in group.files:
                 self._count(file)
         for lost in group.lost:
-            (self.counts.waiting if lost.is_growing else self.counts.unreadable).append(str(lost))
+            if lost.is_growing:
+                self.counts.waiting.append(str(lost))
+            else:
+                self.counts.unreadable.append(Skipped(str(lost.location), lost.reason))
         return part
 
     def _flush(self, group: "_Group") -> None:

@@ -9,11 +9,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
+import msgspec
+
+from ultravires.errors import RunError, UsageError
 from ultravires.schema import EVENTS
 from ultravires.store.queries import quoted
 from ultravires.store.warehouse import Warehouse
@@ -30,29 +33,64 @@ EVENT_COLUMNS_APART = {
 _LAST_HOUR = timedelta(hours=23)
 
 
+class Entry(TypedDict, total=False):
+    """What is published of a table: the version of its content, its files, and the versions of its days."""
+
+    version: str
+    files: Required[list[str]]
+    rows: int
+    days: dict[str, Any]
+
+
+class Manifest(TypedDict):
+    run_id: str
+    tables: dict[str, Entry]
+
+
+class Damaged(RunError):
+    """What is published is not whole."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} is damaged; delete it and publish anew: ultravires run --input DIR")
+
+
 def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict[str, int]:
     """Write the tables that changed and the manifest that names the files of all; returns rows by table."""
     folder = warehouse.home / "published"
     folder.mkdir(mode=0o700, exist_ok=True)
-    before = read_manifest(folder)
+    before = _entries_before(folder)
     manifest: dict[str, Any] = {"run_id": run_id, "tables": {}}
     for table in sorted(tables):
-        known = before.get("tables", {}).get(table, {})
+        known = before.get(table, {})
         manifest["tables"][table] = _publish_table(warehouse, folder, table, known)
     for table, columns in EVENT_COLUMNS_APART.items():
-        known = before.get("tables", {}).get(table, {})
+        known = before.get(table, {})
         manifest["tables"][table] = _publish_events(warehouse, folder, table, columns, known)
     _replace(folder / CURRENT, json.dumps(manifest, sort_keys=True, indent=1))
     _remove_superseded(folder, manifest)
     return {name: entry["rows"] for name, entry in manifest["tables"].items()}
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, or an empty one before the first publication."""
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest, or None before the first publication; raises RunError where it cannot be read."""
+    path = folder / CURRENT
     try:
-        return dict(json.loads((folder / CURRENT).read_text(encoding="utf-8")))
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); choose another --home") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Damaged(folder) from error
+
+
+def _entries_before(folder: Path) -> Mapping[str, Any]:
+    """What is published, by table; nothing where that is damaged, so that every table is written anew."""
+    try:
+        manifest = read_manifest(folder)
+    except Damaged:
         return {}
+    return manifest["tables"] if manifest else {}
 
 
 def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any]) -> dict[str, Any]:

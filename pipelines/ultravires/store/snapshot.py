@@ -6,14 +6,14 @@ import duckdb
 
 from ultravires.errors import UsageError
 from ultravires.settings import DEFAULT_HOME
-from ultravires.store.publish import read_manifest
+from ultravires.store.publish import Damaged, read_manifest
 from ultravires.store.queries import quoted
 
 
 def open_published(home: Path | str = DEFAULT_HOME) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with the published tables of `home` as views: one snapshot, read-only, no other files.
 
-    Raises UsageError when nothing has been published there yet.
+    Raises UsageError when nothing has been published there yet, RunError when that is damaged.
     """
     folder = (Path(home) / "published").absolute()
     manifest = read_manifest(folder)
@@ -24,7 +24,11 @@ def open_published(home: Path | str = DEFAULT_HOME) -> duckdb.DuckDBPyConnection
     con.execute("set temp_directory = ''")  # a reader leaves no files behind where it happens to stand
     for table, entry in manifest["tables"].items():
         files = ", ".join(f"'{quoted(folder / file)}'" for file in entry["files"])
-        con.execute(f'create view "{table}" as select * from read_parquet([{files}])')
+        try:
+            con.execute(f'create view "{table}" as select * from read_parquet([{files}])')
+        except duckdb.Error as error:
+            con.close()
+            raise Damaged(folder) from error
     con.execute(f"set allowed_directories = ['{quoted(folder)}']")
     con.execute("set enable_external_access = false")
     con.execute("set lock_configuration = true")

@@ -20,6 +20,7 @@ import pyarrow as pa
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
+from ultravires.store.home_folder import prepare_home
 from ultravires.store.queries import fetch_row, quoted, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.store.segments import Segments
@@ -148,7 +149,7 @@ def open_warehouse(
     Raises HomeBusy when another run holds the home for longer than `wait_seconds`, UsageError when `home` is no
     folder of ours, RunError when the file was written by a newer Ultravires or cannot be read.
     """
-    _prepare(home)
+    prepare_home(home)
     with _lock(home, wait_seconds, say):
         for name in (FRESH_FILE, f"{FRESH_FILE}.wal"):  # of a compacting that was killed
             (home / name).unlink(missing_ok=True)
@@ -161,22 +162,9 @@ def open_warehouse(
             warehouse.con.close()
 
 
-def _prepare(home: Path) -> None:
-    if "?" in str(home.absolute()):
-        raise UsageError(f"{home}: DuckDB opens no file behind a question mark; choose another --home")
-    if home.exists() and not home.is_dir():
-        raise UsageError(f"{home}: the home must be a folder, this is a file; choose another --home")
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{home}: cannot create the home ({error.strerror}); choose another --home") from error
-    if not os.access(home, os.W_OK):
-        raise UsageError(f"{home}: the home is not writable; choose another --home")
-
-
 @contextmanager
 def _lock(home: Path, wait_seconds: float, say: Callable[[str], None] | None) -> Iterator[None]:
-    with (home / "lock").open("a+") as handle:
+    with _open_lock(home) as handle:
         deadline = time.monotonic() + wait_seconds
         told = False
         while not _try_lock(handle):
@@ -192,6 +180,13 @@ def _lock(home: Path, wait_seconds: float, say: Callable[[str], None] | None) ->
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def _open_lock(home: Path) -> IO[str]:
+    try:
+        return (home / "lock").open("a+")
+    except OSError as error:
+        raise UsageError(f"{home}: cannot lock this home ({error.strerror}); choose another --home") from error
 
 
 def _try_lock(handle: IO[str]) -> bool:

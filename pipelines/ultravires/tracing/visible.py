@@ -2,6 +2,9 @@
 
 import unicodedata
 
+LONGEST_LINE = 5_000
+"""Of what the command says: lines name files, and a name is input that must neither steer the terminal nor flood it."""
+
 # Cc: control, Cf: format (bidi overrides, zero width), Cs: lone surrogates, Co/Cn: private and unassigned,
 # Zl/Zp: line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

@@ -18,6 +18,7 @@ from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.sources.aws.arns import resource_arns
 from ultravires.sources.aws.cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.sources.aws.cloudtrail_records import (
+    CONCLUSIONS,
     SERVICE_SUFFIX,
     SIGN_IN,
     SOURCE_NAME,
@@ -25,12 +26,11 @@ from ultravires.sources.aws.cloudtrail_records import (
     call_of,
     calling_service,
     detail_of,
-    is_conclusion,
     outcome_of,
 )
 from ultravires.sources.aws.credentials import Issued, issued_by, revoked_by, session_keys
 from ultravires.sources.aws.identities import Actor, actor_of
-from ultravires.sources.aws.verified_permissions import decisions_of
+from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY
 
 _TYPICAL = frozenset({"eventVersion", "eventTime", "eventSource", "eventName", "eventID", "userIdentity", "awsRegion"})
@@ -59,7 +59,7 @@ def events(record: CloudTrailRecord, options: Options) -> Iterable[Event]:
     accuses nobody. Configuration items of CloudTrail Lake and what CloudWatch Logs sends to try a destination are no
     events.
     """
-    if is_conclusion(record.eventType, record.eventCategory):
+    if record.eventType in CONCLUSIONS or record.eventCategory == "Insight":
         return (_conclusion(record),)
     if record.eventName is UNSET:
         if type(record.eventData) is dict:
@@ -67,8 +67,7 @@ def events(record: CloudTrailRecord, options: Options) -> Iterable[Event]:
         if is_control_message(record.message):
             return ()
     event = _call(record, options)
-    is_decided = event.action is not None and event.action.startswith("verifiedpermissions:")
-    return (event, *decisions_of(record, event, options)) if is_decided else (event,)
+    return (event, *decisions_of(record, event, options)) if record.eventSource == POLICY_STORE else (event,)
 
 
 def _conclusion(record: CloudTrailRecord) -> Event:

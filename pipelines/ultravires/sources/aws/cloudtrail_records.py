@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from ultravires.reading.plain_records import Record, Repeated, Text, Whole
 from ultravires.reading.source import present
-from ultravires.reading.values import mapping, text
+from ultravires.reading.values import mapping
 from ultravires.sources.aws.credentials import NOTHING_ISSUED, Issued
 from ultravires.sources.aws.identities import Actor
 from ultravires.sources.aws.ocsf_classes import ocsf_class
@@ -20,7 +20,8 @@ from ultravires.sources.aws.ocsf_classes import ocsf_class
 SOURCE_NAME = "aws_cloudtrail"
 SIGN_IN = "ConsoleLogin"
 SERVICE_SUFFIX = ".amazonaws.com"
-_CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
+CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
+"""Types of events that CloudTrail itself concluded from many calls."""
 _DENIED = re.compile(
     r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
 )
@@ -81,11 +82,6 @@ def call_of(event_source: str, name: str, is_read_only: bool | None) -> Call:
     """`s3.amazonaws.com` and `GetObject` to the action `s3:GetObject`."""
     service = event_source.removesuffix(SERVICE_SUFFIX)
     return Call(service, name, f"{service}:{name}", *ocsf_class(service, name, is_read_only))
-
-
-def is_conclusion(event_type: Any, category: Any) -> bool:
-    """Whether CloudTrail itself concluded this from many calls."""
-    return text(event_type) in _CONCLUSIONS or category == "Insight"
 
 
 def calling_service(address: Any) -> str | None:

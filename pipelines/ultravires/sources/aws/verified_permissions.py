@@ -9,13 +9,15 @@ from ultravires.reading.values import mapping, text
 from ultravires.sources.aws.cloudtrail_records import CloudTrailRecord
 from ultravires.sources.policy_engines.cedar import CedarRequest, answer_of, cedar_decision, entity_of
 
-SERVICE = "verifiedpermissions"
+POLICY_STORE = "verifiedpermissions.amazonaws.com"
+"""Its `eventSource`."""
+_SERVICE = "verifiedpermissions"
 _ASKED = frozenset({"IsAuthorized", "IsAuthorizedWithToken"})
 
 
 def decisions_of(record: CloudTrailRecord, activity: Event, options: Options) -> tuple[Event, ...]:
     """The decision in this CloudTrail event, known by its request id; none in events of any other kind."""
-    if text(record.eventName) not in _ASKED or activity.action != f"{SERVICE}:{record.eventName}":
+    if text(record.eventName) not in _ASKED or activity.action != f"{_SERVICE}:{record.eventName}":
         return ()
     decision = mapping(record.additionalEventData).get("decision")
     uid = text(record.requestID) or text(record.eventID)

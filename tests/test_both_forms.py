@@ -127,10 +127,10 @@ def other_punctuation(data: bytes, token: "re.Match[bytes]") -> Iterator[bytes]:
 
 
 def deep_members(data: bytes, token: "re.Match[bytes]") -> Iterator[bytes]:
-    """A member as deep as a record may be, just less or just more."""
+    """A secret, and beside it a member as deep as a record may be, just less or just more."""
     if token[0] == b"{":
         for depth in DEPTHS:
-            yield in_place(data, token, b'{"deep":' + b"[" * depth + b"1" + b"]" * depth + b",")
+            yield in_place(data, token, b"{" + SECRET + b',"deep":' + b"[" * depth + b"1" + b"]" * depth + b",")
 
 
 def moved_members(data: bytes, token: "re.Match[bytes]") -> Iterator[bytes]:

@@ -184,7 +184,7 @@ class RowBuilder:
         """The rows so far as a batch; starts anew."""
         rows = self.rows
         raws, too_deep = self._redact_records(rows)
-        details = self._redacted_details(rows.details)
+        details = self._redact_details(rows, frozenset(too_deep))
         table = self._table(rows, raws, details)
         if too_deep:
             is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
@@ -224,12 +224,13 @@ class RowBuilder:
         redacted = self.redactor.redact(value)
         return raw if redacted is value else _encode(redacted)
 
-    def _redacted_details(self, details: list[bytes]) -> pa.LargeStringArray:
-        texts = _texts(details)
-        suspects = self.redactor.suspects(texts)
+    def _redact_details(self, rows: Rows, too_deep: frozenset[int]) -> pa.LargeStringArray:
+        """The details without secrets; those of records that go to quarantine are let be."""
+        texts = _texts(rows.details)
+        suspects = [place for place in self.redactor.suspects(texts) if rows.records[place] not in too_deep]
         for place in suspects:
-            details[place] = self._without_secrets(details[place], is_plain=False)
-        return _texts(details) if suspects else texts
+            rows.details[place] = self._without_secrets(rows.details[place], is_plain=False)
+        return _texts(rows.details) if suspects else texts
 
     def _redact_columns(self, rows: Rows, places: list[int]) -> None:
         """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 from ultravires import registry
 from ultravires.reading.files import read
-from ultravires.reading.source import Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 
 SAMPLES = Path(__file__).parent.parent / "data" / "sources"
 LEAST = 20_000

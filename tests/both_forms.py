@@ -10,8 +10,9 @@ import msgspec
 from source_samples import OPTIONS
 from ultravires.reading import plain_records
 from ultravires.reading.files import read
+from ultravires.reading.options import Options
 from ultravires.reading.rows import Quarantined
-from ultravires.reading.source import Options, Source
+from ultravires.reading.source import Source
 
 
 class Reading(NamedTuple):

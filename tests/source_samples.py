@@ -10,7 +10,8 @@ from typing import Any
 from ultravires import registry
 from ultravires.reading.files import Batch, Quarantined, read
 from ultravires.reading.head import Head
-from ultravires.reading.source import Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 
 OPTIONS = Options(hash_key=b"a key for the tests")
 SOURCE_SAMPLES = Path(__file__).parent.parent / "data" / "sources"

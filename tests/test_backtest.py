@@ -7,7 +7,8 @@ from typing import Any
 import duckdb
 import pytest
 from rich.console import Console
-from ultravires.backtest.scores import Scores, as_dict, render, score
+from ultravires.backtest.drawing import render_scores
+from ultravires.backtest.scores import Scores, as_dict, score
 from ultravires.errors import UsageError
 
 Json = dict[str, Any]
@@ -181,7 +182,7 @@ def test_scores_are_drawn_and_written(scores: Scores) -> None:
     """The drawing names what is missing; the object survives JSON."""
     console = Console(width=160, force_terminal=False)
     with console.capture() as capture:
-        console.print(render(scores))
+        console.print(render_scores(scores))
     drawn = capture.get()
     assert "1 of 3 situations found; 4 findings, 1 of them unexplained" in drawn
     assert "caller_chosen, ambiguous" in drawn and "nothing says so" in drawn
@@ -193,7 +194,7 @@ def test_text_of_logs_is_drawn_as_it_is(con: duckdb.DuckDBPyConnection, labels: 
     con.execute("update findings set message = '[bold]not bold[/nothing]' where finding_id = 'f3'")
     console = Console(width=160, force_terminal=False)
     with console.capture() as capture:
-        console.print(render(score(con, labels)))
+        console.print(render_scores(score(con, labels)))
     assert "[bold]not bold[/nothing]" in capture.get()
 
 

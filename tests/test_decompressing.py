@@ -14,7 +14,7 @@ from source_samples import SAMPLES
 from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.input_file import read_file
 from ultravires.reading.locations import local_file
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 from ultravires.registry import sources
 
 OPTIONS = Options(hash_key=b"key")

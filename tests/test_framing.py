@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ultravires.reading.events import Frame
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Frame, Options
+from ultravires.reading.options import Options
 
 OPTIONS = Options(hash_key=b"k")
 RECORDS = [{"id": n, "text": 'a } ] { [ " \\ b', "nested": [{"in": 1}, {"in": 2}]} for n in range(5)]

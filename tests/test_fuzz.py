@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, source
 from ultravires import registry
+from ultravires.reading.events import SOURCE_COLUMNS
 from ultravires.reading.files import read
-from ultravires.reading.source import SOURCE_COLUMNS
 from ultravires.runs.run import run_once
 from ultravires.store.snapshot import open_published
 

@@ -14,8 +14,8 @@ from ultravires.build.pipeline import hourly_tables
 from ultravires.formats.decompressing import FileBytes
 from ultravires.reading import input_file, parts
 from ultravires.reading.locations import LocalFile, LocalPlace, Skipped
+from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Options
 from ultravires.settings import Settings
 from ultravires.store import load as loading
 from ultravires.store.load import LoadCounts, Loader

@@ -16,13 +16,15 @@ from source_samples import OPTIONS, SAMPLES, claimed_by, source
 from ultravires import registry
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import hourly_tables
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.files import Batch
 from ultravires.reading.files import batches as batches_of
 from ultravires.reading.framing import frames_of
-from ultravires.reading.locations import input_place
+from ultravires.reading.input_place import input_place
+from ultravires.reading.options import Options
 from ultravires.reading.parts import SMALL_FILE
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.source import Source
 from ultravires.reading.values import micros
 from ultravires.runs.home import OpenHome
 from ultravires.settings import Settings

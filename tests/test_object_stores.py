@@ -21,10 +21,11 @@ from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import hourly_tables
 from ultravires.errors import RunError, UltraviresError, UsageError
 from ultravires.reading import object_stores
-from ultravires.reading.locations import InputPlace, LocalPlace, Skipped, input_place
+from ultravires.reading.input_place import input_place
+from ultravires.reading.locations import InputPlace, LocalPlace, Skipped
 from ultravires.reading.object_stores import StoredObject, object_prefix
+from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Options
 from ultravires.settings import Settings
 from ultravires.store.load import LoadCounts, Loader
 from ultravires.store.warehouse import open_warehouse

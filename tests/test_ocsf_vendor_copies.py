@@ -17,7 +17,7 @@ from source_samples import OPTIONS, SAMPLES, batches, claimed_by, expected_event
 from ultravires import registry
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import hourly_tables
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
 from ultravires.sources.ocsf.fields import own_time

@@ -15,7 +15,7 @@ from conftest import REPO
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, TRACE, decision, source
-from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
+from ultravires.reading.options import DEFAULT_OPA_INPUTS, Options
 from ultravires.sources.policy_engines.opa import OpaDecision, paths_of
 
 sys.path.append(str(REPO / "bench"))

@@ -19,7 +19,8 @@ from source_samples import OPTIONS, claimed_by, quarantined, rows
 from ultravires.formats.otlp import otlp_records
 from ultravires.formats.otlp_protobuf_files import is_protobuf, is_sized, protobuf_records
 from ultravires.formats.protobuf_wire import fields, varint
-from ultravires.reading.source import Frame, NotParsed, Options, keyed_hash
+from ultravires.reading.events import Frame, NotParsed
+from ultravires.reading.options import Options, keyed_hash
 
 NAME = "otel_genai"
 TRACES, LOGS = TRACES_MESSAGE.SerializeToString(), LOGS_MESSAGE.SerializeToString()

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from ocsf_copies import LAKE, as_parquet, cloudtrail_as_ocsf
 from source_samples import OPTIONS, batches, claimed_by, cloudtrail, quarantined, rows
 from ultravires.formats.parquet_rows import parquet_frames
-from ultravires.reading.source import Frame, Options
+from ultravires.reading.events import Frame
+from ultravires.reading.options import Options
 
 COPIES = [cloudtrail_as_ocsf(cloudtrail(eventID=f"e-{number}", requestID=f"R-{number}")) for number in range(7)]
 hostile = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,8 @@ from rich.console import Console
 from small_logs import approval
 from ultravires import registry
 from ultravires.errors import UsageError
-from ultravires.reading.source import Event, NotParsed, Options
+from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.options import Options
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.runs.run import run_once
 from ultravires.store.quarantine import draw, look, safe_beginning

@@ -22,11 +22,13 @@ from source_samples import SAMPLES as SAMPLES_OF
 from source_samples import decision
 from ultravires.errors import RunError
 from ultravires.reading import parts, pool, small_files
-from ultravires.reading.handing_over import hand_over, take
+from ultravires.reading.events import SOURCE_COLUMNS
 from ultravires.reading.input_file import InputFile, read_file
 from ultravires.reading.locations import LocalFile, Location, local_file
+from ultravires.reading.options import Options
+from ultravires.reading.part_files import read_part, write_part
 from ultravires.reading.pool import Part, file_reader
-from ultravires.reading.source import SOURCE_COLUMNS, Options, Source
+from ultravires.reading.source import Source
 from ultravires.schema import EVENTS
 
 NOW = datetime.now(UTC)
@@ -110,10 +112,10 @@ def test_what_a_process_hands_over_is_what_it_read(tmp_path: Path) -> None:
     folder = tmp_path / "over"
     folder.mkdir()
     expected = rows([read])
-    name = hand_over(read, folder, NOW)
+    name = write_part(read, folder, NOW)
     assert len(name) < select.PIPE_BUF / 4
     assert [path.stat().st_mode & 0o077 for path in folder.iterdir()] == [0, 0]
-    taken = take(name, folder)
+    taken = read_part(name, folder)
     assert list(folder.iterdir()) == [written.path for written in taken.written]
     assert rows(taken_up([taken])) == expected
     assert (taken.files, taken.n_locations) == (read.files, len(FILES))
@@ -244,7 +246,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from ultravires.reading import parts, pool
 from ultravires.reading.locations import local_file
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 import multiprocessing
 if __name__ == "__main__":
     pool.WORTH_PROCESSES, pool._first_small, parts.TASK_FILES = 0, lambda _: [], 1
@@ -281,7 +283,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from ultravires.reading import pool
 from ultravires.reading.locations import local_file
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 if __name__ == "__main__":
     pool.WORTH_PROCESSES = 0
     try:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ultravires.reading.options import DEFAULT_SECRETS, Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import DEFAULT_SECRETS, Options
 
 OPTIONS = Options(hash_key=b"a key for the tests", redact=DEFAULT_SECRETS | {"kundennummer", "größe", 'odd"name'})
 NAMES = st.one_of(

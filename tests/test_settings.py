@@ -8,8 +8,8 @@ import pytest
 from source_samples import decision
 from ultravires.errors import ConfigError, UsageError
 from ultravires.reading.locations import LocalPlace
+from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Options
 from ultravires.registry import sources
 from ultravires.runs.home import open_home, store_configuration
 from ultravires.settings import Expectation, Limits, Settings, find_config, load_settings

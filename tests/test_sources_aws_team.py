@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from source_samples import SAMPLES, claimed_by, only, quarantined, rows
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 from ultravires.sources.aws.team import role_patterns
 
 ACCOUNT = "111122223333"

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from source_samples import OPTIONS, SAMPLES, batches, claimed_by, expected_events, quarantined, rows, source, written
 from ultravires import registry
+from ultravires.reading.events import SOURCE_COLUMNS
 from ultravires.reading.files import read, recognise
-from ultravires.reading.source import SOURCE_COLUMNS, Options
+from ultravires.reading.options import Options
 from ultravires.schema import EVENTS, KEY_ROLES, KINDS, OUTCOMES
 
 NAMES = sorted(registry.sources())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from source_samples import OPTIONS, SAMPLES, batches, claimed_by, keys, quarantined, rows
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 from ultravires.sources.entra.pim_requests import duration_micros
 
 RECORDS = json.loads(SAMPLES["entra_pim"])["value"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from source_samples import SAMPLES, claimed_by, quarantined, rows
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 
 REQUESTED, APPROVED, REJECTED = (json.loads(line) for line in SAMPLES["github_environment_approvals"].splitlines())
 

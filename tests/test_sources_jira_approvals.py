@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from source_samples import claimed_by, keys, only, quarantined, rows
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 
 NAME = "jira_approvals"
 SITE = "https://northwind.atlassian.example"

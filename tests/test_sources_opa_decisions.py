@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from source_samples import OPTIONS, TRACE, decision, export, keys, only, quarantined, rows
 from source_samples import span as make_span
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 
 
 def read(folder: Path, **members: Any) -> dict[str, Any]:

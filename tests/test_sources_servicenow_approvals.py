@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from source_samples import OPTIONS, batches, claimed_by, keys, only, quarantined, rows
 from ultravires.formats.csv_rows import csv_records
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 
 NAME = "servicenow_approvals"
 ITEM, MIRA, JON = (

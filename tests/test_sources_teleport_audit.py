@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from source_samples import claimed_by, keys, only, quarantined, rows
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 
 CLUSTER = "teleport.northwind.example"
 REQUEST = "018f6d1a-77aa-7c3e-9b1d-2f6f0c1d4e01"

@@ -18,8 +18,8 @@ from ultravires.formats.decompressing import FileBytes
 from ultravires.formats.tar_members import Archive, is_tar
 from ultravires.reading.input_file import InputFile, read_file
 from ultravires.reading.locations import LocalPlace, local_file
+from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Options
 from ultravires.registry import sources
 from ultravires.settings import Settings
 from ultravires.store.load import LoadCounts, Loader

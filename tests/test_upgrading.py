@@ -18,9 +18,11 @@ from tables_compared import differences
 from ultravires import registry
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.pipeline import hourly_tables
-from ultravires.reading.locations import input_place
+from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.input_place import input_place
+from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.source import Source
 from ultravires.runs.home import OpenHome
 from ultravires.runs.run import run_once
 from ultravires.settings import Settings

@@ -270,8 +270,9 @@ def backtest(
 
     from rich.console import Console
 
+    from ultravires.backtest.drawing import render_scores
     from ultravires.backtest.labels import read_labels
-    from ultravires.backtest.scores import as_dict, render, score
+    from ultravires.backtest.scores import as_dict, score
     from ultravires.runs.progress import watched
     from ultravires.runs.run import run_once
     from ultravires.store.snapshot import open_published
@@ -286,7 +287,7 @@ def backtest(
     if as_json:
         typer.echo(json.dumps(as_dict(scores)))
     else:
-        Console().print(render(scores))
+        Console().print(render_scores(scores))
 
 
 def _show(found: Any, draw: Any, as_json: bool) -> None:

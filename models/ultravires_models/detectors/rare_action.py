@@ -21,8 +21,8 @@ from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from sklearn.base import BaseEstimator
 
 from ultravires_models.detector import Detector, Tables, file_version
@@ -178,20 +178,17 @@ def detect(tables: Tables) -> pa.Table:
 def _days(usage: pa.Table, identities: Mapping[str, Any]) -> Iterator[tuple[date, dict[Use, dict[str, Any]]]]:
     """The days in order, each with the earliest row of every use, whatever the order of the rows."""
     days: dict[date, dict[Use, dict[str, Any]]] = defaultdict(dict)
-    for row in _first_rows(usage).to_pylist():
+    for row in _first_rows(usage):
         if row["identity_id"] in identities and row["action"]:
-            days[row["first_at"].date()][Use(row["identity_id"], row["action"])] = row
+            days[row["day"]][Use(row["identity_id"], row["action"])] = row
     yield from sorted(days.items())
 
 
-def _first_rows(usage: pa.Table) -> pa.Table:
+def _first_rows(usage: pa.Table) -> list[dict[str, Any]]:
     """Of every use of a day the earliest row: few, where an identity uses an action on many resources all day."""
-    day = pc.floor_temporal(usage["first_at"], unit="day")
-    rows = usage.select(["identity_id", "action", *_EARLIEST, "event_hour"]).append_column("day", day)
-    ordered = rows.sort_by([(name, "ascending") for name in _EARLIEST])
-    places = ordered.append_column("place", pa.array(np.arange(len(ordered))))
-    firsts = places.group_by(["identity_id", "action", "day"]).aggregate([("place", "min")])
-    return ordered.take(firsts["place_min"])
+    rows = pl.DataFrame(usage.select(["identity_id", "action", *_EARLIEST, "event_hour"]))
+    of_days = rows.with_columns(day=pl.col("first_at").dt.date()).sort(_EARLIEST, nulls_last=True)
+    return of_days.unique(["identity_id", "action", "day"], keep="first").to_dicts()
 
 
 def _hit(row: Mapping[str, Any], identity: Mapping[str, Any], score: float, model: RareActionModel) -> dict[str, Any]:

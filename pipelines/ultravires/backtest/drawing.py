@@ -1,15 +1,10 @@
 """A backtest in the terminal: four short tables."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from ultravires.backtest.scores import Scores
+from ultravires.backtest.scores import Scores
 
 
 def render_scores(scores: Scores) -> Group:

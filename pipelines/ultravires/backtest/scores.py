@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 
-from ultravires.backtest.drawing import render_scores
 from ultravires.backtest.findings import (
     DetectorScore,
     OpenFinding,
@@ -90,6 +89,3 @@ def as_dict(scores: Scores) -> dict[str, Any]:
         "n_days": scores.n_days,
         "findings_a_day": scores.findings_a_day,
     }
-
-
-render = render_scores

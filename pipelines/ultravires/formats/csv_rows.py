@@ -8,7 +8,8 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 
-from ultravires.reading.source import Frame, Options
+from ultravires.reading.events import Frame
+from ultravires.reading.options import Options
 
 _BOM = b"\xef\xbb\xbf"
 _KEPT_BYTES = 64 * 1024

@@ -19,7 +19,7 @@ from typing import Protocol, Self, cast
 import pyarrow as pa
 from isal import igzip_lib, isal_zlib
 
-from ultravires.reading.source import Options
+from ultravires.reading.options import Options
 
 GZIP = b"\x1f\x8b"
 _IsalError = cast(type[Exception], igzip_lib.IsalError)  # its type stub calls the class an instance

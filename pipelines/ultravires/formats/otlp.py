@@ -11,7 +11,9 @@ import msgspec
 from msgspec import UNSET
 
 from ultravires.formats.otlp_protobuf_files import LOG_RECORDS, SPANS, is_protobuf, protobuf_records
+from ultravires.reading.events import Frame
 from ultravires.reading.framing import json_records, peek
+from ultravires.reading.options import Options
 from ultravires.reading.plain_records import (
     Record,
     RepeatedItems,
@@ -20,7 +22,6 @@ from ultravires.reading.plain_records import (
     plain_reader,
     remembered,
 )
-from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import reason_of
 from ultravires.reading.values import integer, label, mapping, sequence, text
 

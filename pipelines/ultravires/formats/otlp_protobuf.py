@@ -20,7 +20,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from ultravires.formats.protobuf_wire import NOT_OTLP
-from ultravires.reading.source import NotParsed
+from ultravires.reading.events import NotParsed
 
 _MOST_NESTED = 50
 _FILES = (common_pb2, resource_pb2, trace_pb2, logs_pb2)

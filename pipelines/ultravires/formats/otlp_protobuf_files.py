@@ -9,7 +9,8 @@ from struct import Struct
 from typing import Any
 
 from ultravires.formats.protobuf_wire import BYTES, FIXED64, NOT_OTLP, fields, varint
-from ultravires.reading.source import Frame, NotParsed, Options
+from ultravires.reading.events import Frame, NotParsed
+from ultravires.reading.options import Options
 from ultravires.reading.splitting import broken
 
 Names = tuple[str, str, str]

@@ -14,7 +14,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ultravires.reading.source import Frame, Options
+from ultravires.reading.events import Frame
+from ultravires.reading.options import Options
 from ultravires.reading.splitting import broken
 from ultravires.reading.values import LAST_MICROS, iso
 

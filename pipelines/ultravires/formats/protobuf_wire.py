@@ -5,7 +5,7 @@ Encoding: https://protobuf.dev/programming-guides/encoding/. Groups, which no me
 
 from collections.abc import Iterator
 
-from ultravires.reading.source import NotParsed
+from ultravires.reading.events import NotParsed
 
 NOT_OTLP = "not OTLP protobuf"
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5

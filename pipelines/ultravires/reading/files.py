@@ -7,11 +7,13 @@ from itertools import chain
 from pathlib import Path
 
 from ultravires.formats.decompressing import FileBytes
+from ultravires.reading.events import Frame
 from ultravires.reading.framing import peek
 from ultravires.reading.head import Head
 from ultravires.reading.mixing import row_builder
+from ultravires.reading.options import Options
 from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined
-from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.source import Source
 
 __all__ = ["Batch", "Quarantined", "batches", "read", "recognise"]
 

@@ -8,8 +8,10 @@ records.
 from collections.abc import Iterator
 from itertools import chain
 
+from ultravires.reading.events import Frame
 from ultravires.reading.head import HEAD_BYTES
-from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
 
 

@@ -18,7 +18,8 @@ from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
 from ultravires.reading.files import Batch, Quarantined, read_bytes
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.locations import FileStat, Location, SomeMembers
-from ultravires.reading.source import Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 
 HELD_BYTES = 8 << 20
 """A file up to this size is held in memory."""

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires import registry
+from ultravires.reading.events import Frame
+from ultravires.reading.options import Options
 from ultravires.reading.rows import Batch, RowBuilder
-from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.source import Source
 
 
 def row_builder(source: Source, options: Options) -> RowBuilder:

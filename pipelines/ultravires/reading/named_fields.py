@@ -17,8 +17,9 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.events import NotParsed
+from ultravires.reading.options import Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import NotParsed, Options
 
 EVERY_SOURCE = "*"
 _KNOWN_PATHS = 20_000

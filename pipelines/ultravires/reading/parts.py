@@ -12,8 +12,9 @@ from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.files import Quarantined
 from ultravires.reading.input_file import HeldFile, InputFile, LostFile, hold_file, read_file, recognise_log
 from ultravires.reading.locations import Location
+from ultravires.reading.options import Options
 from ultravires.reading.small_files import SmallFiles
-from ultravires.reading.source import Options, Source
+from ultravires.reading.source import Source
 from ultravires.store.segment_files import Written
 
 LARGE_FILE = 64 << 20

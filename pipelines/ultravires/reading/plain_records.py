@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, Self, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from ultravires.reading.options import Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import Options
 
 Repeated = Raw | UnsetType
 """Of a field whose value repeats from record to record; the source finds it decoded."""

@@ -26,10 +26,11 @@ from typing import Protocol
 
 from ultravires import registry
 from ultravires.errors import RunError
-from ultravires.reading.handing_over import hand_over, take
 from ultravires.reading.locations import Location
+from ultravires.reading.options import Options
+from ultravires.reading.part_files import read_part, write_part
 from ultravires.reading.parts import TASK_FILES, Part, is_large, likely_bytes, read_alone, read_together, tasks
-from ultravires.reading.source import Options, Source
+from ultravires.reading.source import Source
 
 WORTH_PROCESSES = 24 << 20
 """Bytes to read, as they are likely to unpack, below which one process is done before others have started."""
@@ -167,7 +168,7 @@ class _Pool:
     def _result(self, future: "Future[str]") -> Part:
         with _reporting_dead_workers():
             name = future.result()
-        return take(name, self._folder)
+        return read_part(name, self._folder)
 
 
 def _executor(workers: int) -> ProcessPoolExecutor:
@@ -256,4 +257,4 @@ def _read_task(task: list[Location], options: Options, most: int, folder: Path, 
     """What the first locations of `task` hold, handed over in `folder`."""
     part = read_together(task, _sources(), options, most)
     gc.collect(0)  # what little went in circles on the way
-    return hand_over(part, folder, ingested_at)
+    return write_part(part, folder, ingested_at)

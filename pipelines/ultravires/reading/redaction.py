@@ -15,7 +15,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.source import NotParsed, Options, keyed_hash
+from ultravires.reading.events import NotParsed
+from ultravires.reading.options import Options, keyed_hash
 from ultravires.reading.values import canonical
 
 _ALREADY = re.compile(r"redacted:[0-9a-f]{16}")

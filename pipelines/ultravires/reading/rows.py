@@ -17,10 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, NotParsed, event_id
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.options import Options
 from ultravires.reading.plain_records import plain_redactor
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import SOURCE_COLUMNS, Event, Frame, NotParsed, Options, Source, event_id
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.reading.values import canonical
 from ultravires.schema import KEY

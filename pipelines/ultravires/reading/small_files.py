@@ -13,8 +13,9 @@ import pyarrow as pa
 from ultravires.reading.framing import frames_of
 from ultravires.reading.input_file import InputFile
 from ultravires.reading.mixing import row_builder
+from ultravires.reading.options import Options
 from ultravires.reading.rows import Quarantined
-from ultravires.reading.source import Options, Source
+from ultravires.reading.source import Source
 
 MOST_BYTES = 16 << 20
 """Of one batch, after which it should be finished."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.events import Frame
 from ultravires.reading.plain_records import Record
-from ultravires.reading.source import Frame
 
 KEPT_BYTES = 64 * 1024
 TOO_LONG = "record is longer than"

@@ -19,9 +19,10 @@ from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables
 from ultravires.errors import ConfigError
-from ultravires.reading.locations import InputPlace, Skipped, input_place
+from ultravires.reading.input_place import input_place
+from ultravires.reading.locations import InputPlace, Skipped
 from ultravires.reading.named_fields import EVERY_SOURCE
-from ultravires.reading.source import DEFAULT_OPA_INPUTS, Options
+from ultravires.reading.options import DEFAULT_OPA_INPUTS, Options
 from ultravires.runs.progress import watcher
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.settings import Settings, environment, hash_key, load_settings

@@ -5,7 +5,8 @@ import hashlib
 import dagster as dg
 
 from ultravires.errors import UltraviresError
-from ultravires.reading.locations import InputPlace, Skipped, input_place
+from ultravires.reading.input_place import input_place
+from ultravires.reading.locations import InputPlace, Skipped
 from ultravires.settings import configured_run
 
 

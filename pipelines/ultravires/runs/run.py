@@ -10,7 +10,8 @@ from typing import Any
 
 from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
-from ultravires.reading.locations import LocalPlace, Skipped, input_place
+from ultravires.reading.input_place import input_place
+from ultravires.reading.locations import LocalPlace, Skipped
 from ultravires.runs.progress import watcher
 from ultravires.runs.stopping import in_its_own_time
 from ultravires.settings import CONFIG_NAME, environment, load_settings

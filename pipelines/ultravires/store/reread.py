@@ -10,8 +10,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultravires.reading.events import Frame
 from ultravires.reading.files import Quarantined, batches
-from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 
 REDACTED = "redacted:"
 

@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from ultravires import registry
 from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.reading.events import Frame
 from ultravires.reading.locations import LocalPlace
-from ultravires.reading.source import Frame, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 
 from ultravires import registry
-from ultravires.reading.source import Frame, Source, event_id
+from ultravires.reading.events import Frame, event_id
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher

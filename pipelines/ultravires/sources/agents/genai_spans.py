@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ultravires.formats.otlp import OtlpRecord, decoded, first_of
-from ultravires.reading.source import Event, Options, hash_arguments, present
+from ultravires.reading.events import Event, present
+from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 

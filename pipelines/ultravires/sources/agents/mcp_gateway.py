@@ -9,9 +9,11 @@ trace context, else `<session>/<JSON-RPC id>`, else `<connection>/<id>`, else `<
 from collections.abc import Iterator
 from typing import Any
 
+from ultravires.reading.events import Event, Frame, NotParsed, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, Frame, NotParsed, Options, Source, hash_arguments, present
+from ultravires.reading.options import Options, hash_arguments
+from ultravires.reading.source import Source
 from ultravires.reading.values import iso, label, mapping, micros, sequence, text, truth
 from ultravires.sources.agents.mcp_messages import (
     ANSWERED,

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from ultravires.reading.source import Frame
+from ultravires.reading.events import Frame
 from ultravires.reading.values import iso, label, mapping
 from ultravires.sources.agents.mcp_messages import ANSWERED, CALL, ELICITATION, ELICITED, Exchange, exchange_of
 

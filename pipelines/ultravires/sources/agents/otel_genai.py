@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 from ultravires.formats.otlp import OtlpRecord, otlp_records
 from ultravires.formats.otlp_protobuf_files import is_protobuf
+from ultravires.reading.events import Event, Frame, NotParsed
 from ultravires.reading.head import Head
+from ultravires.reading.options import Options
 from ultravires.reading.plain_records import sees_all_fields
-from ultravires.reading.source import Event, Frame, NotParsed, Options, Source
+from ultravires.reading.source import Source
 from ultravires.reading.values import micros, micros_of_nanos
 from ultravires.sources.agents.coding_agents import coding_agent_event
 from ultravires.sources.agents.genai_spans import span_event

@@ -6,9 +6,11 @@ https://platform.claude.com/docs/en/manage-claude/compliance-activity-feed. No r
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.sources.ai_platforms.audit_records import Meaning, meaning_of
 

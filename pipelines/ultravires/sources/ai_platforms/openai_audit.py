@@ -7,9 +7,11 @@ with dots in the API and underscores in its client libraries. No entry holds a k
 from functools import partial
 from typing import Any, NamedTuple
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import integer, mapping, micros, micros_of_expiry, sequence, text
 from ultravires.sources.ai_platforms.audit_records import Meaning, meaning_of

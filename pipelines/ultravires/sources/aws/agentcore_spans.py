@@ -6,7 +6,7 @@ Gateway and runtime logs: https://docs.aws.amazon.com/bedrock-agentcore/latest/d
 from typing import Any
 
 from ultravires.formats.otlp import OtlpRecord, first_of
-from ultravires.reading.source import Event, present
+from ultravires.reading.events import Event, present
 from ultravires.reading.values import checked_micros, hex_id, integer, iso, label, mapping, micros, text
 from ultravires.sources.agents.genai_spans import OTHER
 from ultravires.sources.aws.arns import account_of

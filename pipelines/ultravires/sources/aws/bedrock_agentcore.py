@@ -10,9 +10,11 @@ from functools import partial
 from typing import Any
 
 from ultravires.formats.otlp import OtlpRecord
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, micros_of_nanos
 from ultravires.sources.agents.genai_spans import span_event
 from ultravires.sources.aws.agentcore_spans import application_event, application_time, gateway_span

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source, hash_arguments, present
+from ultravires.reading.options import Options, hash_arguments
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.sources.agents.model_output import ToolUse, tools_asked_for
 from ultravires.sources.aws.arns import role_of_session

@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from msgspec import UNSET
 
 from ultravires.reading.addresses import address_of
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, micros, text, truth
 from ultravires.sources.aws.arns import resource_arns
 from ultravires.sources.aws.cloudtrail_deliveries import delivered_records, is_control_message, is_delivery

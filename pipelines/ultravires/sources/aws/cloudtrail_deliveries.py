@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.events import Frame
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head, values_at
+from ultravires.reading.options import Options
 from ultravires.reading.plain_records import plainly
-from ultravires.reading.source import Frame, Options
 from ultravires.reading.splitting import BLANK, broken, decode_object, reason_of
 from ultravires.reading.values import mapping, text
 from ultravires.sources.aws.cloudtrail_records import SOURCE_NAME, CloudTrailRecord

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, UnsetType
 
+from ultravires.reading.events import present
 from ultravires.reading.plain_records import Record, Repeated, Text, Whole
-from ultravires.reading.source import present
 from ultravires.reading.values import mapping
 from ultravires.sources.aws.credentials import NOTHING_ISSUED, Issued
 from ultravires.sources.aws.identities import Actor

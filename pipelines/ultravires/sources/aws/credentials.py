@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.options import Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import Options
 from ultravires.reading.values import integer, mapping, micros_of_expiry, sequence, text, texts
 from ultravires.sources.aws.arns import account_of, role_of_session
 from ultravires.sources.aws.identities import Actor, credential_id

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.events import present
 from ultravires.reading.plain_records import remembered
-from ultravires.reading.source import present
 from ultravires.reading.values import label, mapping, text, truth
 from ultravires.sources.aws.arns import role_of_session
 

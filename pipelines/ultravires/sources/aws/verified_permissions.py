@@ -4,7 +4,8 @@ https://docs.aws.amazon.com/verifiedpermissions/latest/userguide/cloudtrail.html
 `additionalEventData.decision`, the question in `requestParameters`. With a token the principal is not logged.
 """
 
-from ultravires.reading.source import Event, Options
+from ultravires.reading.events import Event
+from ultravires.reading.options import Options
 from ultravires.reading.values import mapping, text
 from ultravires.sources.aws.cloudtrail_records import CloudTrailRecord
 from ultravires.sources.policy_engines.cedar import CedarRequest, answer_of, cedar_decision, entity_of

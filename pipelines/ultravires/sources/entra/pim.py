@@ -9,9 +9,11 @@ https://learn.microsoft.com/en-us/graph/api/resources/unifiedroleassignmentsched
 from functools import partial
 from typing import Any
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, text
 from ultravires.sources.azure.exports import ARRAYS
 from ultravires.sources.entra.pim_requests import SCOPES, request_of_azure, states_of_approval, states_of_request

@@ -9,9 +9,11 @@ https://learn.microsoft.com/en-us/graph/api/resources/signin?view=graph-rest-bet
 from functools import partial
 from typing import Any
 
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import (
     ARRAYS,

@@ -11,9 +11,11 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ultravires.reading.addresses import address_of
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, micros, sequence, text
 from ultravires.sources.gcp.credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.sources.gcp.credentials import project_of as project_of_account

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from ultravires.reading.source import Event, Options
+from ultravires.reading.events import Event
+from ultravires.reading.options import Options
 from ultravires.reading.values import label, text, texts
 from ultravires.sources.github.runs import approval_uid, run_keys, run_of, subject_of
 from ultravires.sources.tickets.approval_states import ApprovalState, approval_event

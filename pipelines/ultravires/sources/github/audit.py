@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.addresses import address_of
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import checked_micros, label, mapping, micros, text, texts
 from ultravires.sources.github.approvals import approval_of, carried_approvals
 from ultravires.sources.github.credentials import Credentials, credentials_of

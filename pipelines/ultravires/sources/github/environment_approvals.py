@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, sequence, text
 from ultravires.sources.github.approvals import ENVIRONMENTS
 from ultravires.sources.github.runs import approval_uid, run_keys, subject_of

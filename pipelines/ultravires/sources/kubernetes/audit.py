@@ -11,8 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.addresses import address_of
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import family_of
 from ultravires.sources.gcp.log_entries import begins_with_gke, holds_audit

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.kubernetes.paths import object_of_path
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ultravires.reading.events import Frame, NotParsed
 from ultravires.reading.framing import json_records
-from ultravires.reading.source import Frame, NotParsed, Options
+from ultravires.reading.options import Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.azure.exports import family_of_record

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.source import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.values import integer, label, mapping, text, truth
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION
 from ultravires.sources.ocsf.fields import at, moment_of

@@ -14,9 +14,11 @@ from typing import Any
 
 from ultravires import registry
 from ultravires.formats.parquet_rows import MAGIC, parquet_frames
+from ultravires.reading.events import Event, Frame, NotParsed
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, Frame, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import broken
 from ultravires.sources.ocsf import copies
 from ultravires.sources.ocsf.activity import activity_event, class_of, is_activity

@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 
 from ultravires import registry
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.head import Head
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.options import Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.source import Source
 from ultravires.reading.values import canonical
 from ultravires.sources.ocsf.fields import at, moment_of
 from ultravires.sources.ocsf.products import Product

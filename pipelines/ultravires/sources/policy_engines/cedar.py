@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ultravires.reading.source import Event, Options, hash_arguments, present
+from ultravires.reading.events import Event, present
+from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, label, mapping, text
 from ultravires.sources.ocsf.classes import AUTHORIZE_SESSION
 

@@ -7,9 +7,11 @@ diagnostics, flat or as `{request, response}`, with a time. What CloudTrail has 
 
 from typing import Any
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, sequence, text
 from ultravires.sources.policy_engines.cedar import CedarRequest, Entity, answer_of, cedar_decision, entity_of
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from msgspec import UNSET
 
+from ultravires.reading.events import present
 from ultravires.reading.plain_records import Record, Repeated, Text, Whole, remembered
-from ultravires.reading.source import present
 from ultravires.reading.values import label, mapping, sequence, texts
 
 KIND = "decision"

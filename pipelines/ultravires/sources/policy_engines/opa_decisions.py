@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ultravires.reading.addresses import host_of
+from ultravires.reading.events import Event, Frame, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
+from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.plain_records import plainly
-from ultravires.reading.source import Event, Frame, NotParsed, Options, Source, hash_arguments
+from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import hex_id, label, micros
 from ultravires.sources.ocsf.classes import AUTHORIZE_SESSION

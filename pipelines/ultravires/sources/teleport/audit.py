@@ -13,9 +13,11 @@ certificates.
 from functools import partial
 from typing import Any
 
+from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source, present
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION
 from ultravires.sources.teleport import records as teleport

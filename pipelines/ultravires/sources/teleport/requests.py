@@ -10,7 +10,8 @@ activity of the reviewer, no state of the approval.
 
 from typing import Any
 
-from ultravires.reading.source import Event, NotParsed, Options
+from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.options import Options
 from ultravires.reading.values import mapping, micros, sequence, text, texts
 from ultravires.sources.teleport.records import Actor, roles_of, source_of
 from ultravires.sources.tickets.approval_states import ApprovalState, approval_event

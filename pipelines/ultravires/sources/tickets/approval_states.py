@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.source import Event, Options, present
+from ultravires.reading.events import Event, present
+from ultravires.reading.options import Options
 from ultravires.reading.values import iso
 from ultravires.sources.ocsf.classes import USER_ACCESS
 

@@ -7,9 +7,11 @@ roles[], tools[], ticket, risk. Only approval_id, status and one time are needed
 
 from typing import Any
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import label, micros, text, texts
 from ultravires.sources.tickets.approval_states import STATUSES, ApprovalState, approval_event
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import checked_micros, integer, label, mapping, micros, sequence, text
 from ultravires.sources.tickets.approval_states import ApprovalState, approval_event
 

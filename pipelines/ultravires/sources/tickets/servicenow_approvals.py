@@ -18,9 +18,11 @@ from itertools import chain
 from typing import Any
 
 from ultravires.formats.csv_rows import csv_records, header_of
+from ultravires.reading.events import Event, Frame, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.source import Event, Frame, NotParsed, Options, Source
+from ultravires.reading.options import Options
+from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, micros, text
 from ultravires.sources.tickets.approval_states import ApprovalState, approval_event
 

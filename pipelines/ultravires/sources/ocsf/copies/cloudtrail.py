@@ -6,7 +6,7 @@ https://github.com/ocsf/examples/tree/main/mappings/markdown/AWS
 
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.ocsf.fields import arn_in, at, decoded, restore, time_text
 from ultravires.sources.ocsf.products import Copy, Product

@@ -7,7 +7,7 @@ correlation id, which many audits share, instead of the audit's own: its events 
 
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import mapping, text
 from ultravires.sources.ocsf.fields import at, has_succeeded, original_id, own_time, restore
 from ultravires.sources.ocsf.products import Copy, Product

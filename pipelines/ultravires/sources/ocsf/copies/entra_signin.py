@@ -8,7 +8,7 @@ the sign-in's own only where that was a full second, as Graph writes it; the oth
 
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import integer, mapping, text
 from ultravires.sources.ocsf.copies.entra_audit import is_entra
 from ultravires.sources.ocsf.fields import at, has_succeeded, original_id, own_time, restore

@@ -8,7 +8,7 @@ in labels, which the mapping drops.
 
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import integer, mapping, sequence, text
 from ultravires.sources.ocsf.fields import at, first_resource, has_succeeded, original_id, own_time, restore
 from ultravires.sources.ocsf.products import Copy, Product

@@ -6,7 +6,7 @@ of https://github.com/grp-db/e2e-ocsf-cyber-lakehouse-blueprint too (which keeps
 
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import integer, mapping, text
 from ultravires.sources.ocsf.fields import at, first_resource, original_id, restore, time_text
 from ultravires.sources.ocsf.products import Copy, Product

@@ -6,7 +6,7 @@ https://github.com/ocsf/examples/tree/main/mappings/markdown/AWS
 
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import integer, mapping, sequence, text, texts
 from ultravires.sources.kubernetes.paths import object_of_path
 from ultravires.sources.ocsf.fields import arn_in, at, decoded, restore, time_text

@@ -9,7 +9,7 @@ its type, so its events stay OCSF's.
 import re
 from typing import Any
 
-from ultravires.reading.source import present
+from ultravires.reading.events import present
 from ultravires.reading.values import integer, mapping, sequence, text
 from ultravires.sources.ocsf.fields import at, has_succeeded, restore, time_text
 from ultravires.sources.ocsf.products import Copy, Product

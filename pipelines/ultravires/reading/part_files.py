@@ -14,8 +14,8 @@ from ultravires.reading.parts import Part
 from ultravires.store.segment_files import SUFFIX, reporting_write_errors, with_provenance, write_segment
 
 
-def hand_over(part: Part, folder: Path, ingested_at: datetime) -> str:
-    """Write `part` to new files in `folder`, readable by their owner only; returns what `take` needs."""
+def write_part(part: Part, folder: Path, ingested_at: datetime) -> str:
+    """Write `part` to new files in `folder`, readable by their owner only; returns what `read_part` needs."""
     with reporting_write_errors(folder), tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         path = Path(file.name)
         if part.events:
@@ -25,7 +25,7 @@ def hand_over(part: Part, folder: Path, ingested_at: datetime) -> str:
     return path.name
 
 
-def take(name: str, folder: Path) -> Part:
+def read_part(name: str, folder: Path) -> Part:
     """The part; its segment stays in the folder."""
     path = folder / name
     part: Part = pickle.loads(path.read_bytes())  # noqa: S301 - our own process wrote it into our own folder

@@ -1,0 +1,78 @@
+"""A record as it lay in its file, the events that it means, and their ids."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from ultravires.reading.values import iso
+from ultravires.schema import EVENTS
+
+SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
+"""EVENTS without what only the loader knows."""
+
+
+class NotParsed(Exception):
+    """Raised by a source for a record it cannot read; the message is the reason given in quarantine."""
+
+
+class Frame(NamedTuple):
+    """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
+    not. `written` is the record as it is kept, where that is known already.
+    """
+
+    offset: int
+    data: bytes
+    value: Any
+    reason: str | None = None
+    written: bytes | None = None
+
+
+class Event(msgspec.Struct, kw_only=True, gc=False):
+    """One row of EVENTS without provenance. Times are microseconds since 1970 UTC; keys are (kind, value,
+    role).
+    """
+
+    native_id: str | None
+    event_at: int
+    kind: str
+    class_uid: int
+    activity_id: int
+    actor_uid: str | None = None
+    actor_kind: str | None = None
+    actor_name: str | None = None
+    on_behalf_of_uid: str | None = None
+    via_service: str | None = None
+    account_uid: str | None = None
+    workload_uid: str | None = None
+    action: str | None = None
+    resource_uids: list[str] = []
+    outcome: str | None = None
+    error_code: str | None = None
+    src_ip: str | None = None
+    user_agent: str | None = None
+    credential_uid: str | None = None
+    issued_credential_uid: str | None = None
+    issued_expires_at: int | None = None
+    revoked_credential_uid: str | None = None
+    approval_uid: str | None = None
+    decision_uid: str | None = None
+    tool_call_uid: str | None = None
+    task: str | None = None
+    args_hash: str | None = None
+    keys: list[tuple[str, str, str]] = []
+    detail: dict[str, Any] = {}
+    log: str | None = None
+    """The log that made the record, where the reader reads copies of several; None for the source's own log."""
+
+
+def event_id(log: str, native_id: str, event_at: int, action: str | None, outcome: str | None) -> str:
+    """The id of an event (docs/tables.md): first 32 hex of sha256; `event_at` in microseconds since 1970."""
+    parts = "\x1f".join((log, native_id, iso(event_at), action or "", outcome or ""))
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
+
+def present(**members: Any) -> dict[str, Any]:
+    """The given members without those that are None: in `detail`, missing means unknown."""
+    return {name: value for name, value in members.items() if value is not None}

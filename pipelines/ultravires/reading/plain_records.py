@@ -26,8 +26,8 @@ Whole = Any
 """Of a field whose value differs in nearly every record."""
 Text = str | UnsetType
 
-_MOST_PARTS = 16_384
-_LONGEST_PART = 4_096
+_MOST_PARTS = 4_096
+_LONGEST_PART = 2_048
 """Bytes. Together with `_MOST_PARTS` it bounds what a log of ever new parts can make us remember."""
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _MISSING = object()

@@ -1,8 +1,7 @@
 """One contender over one folder, in a process of its own: contend.py NAME WORKLOAD FOLDER SCRATCH.
 
 Prints one JSON object: CPU seconds of all its processes, events (null where it stores none), rss_mb (the most memory it
-held, its
-workers included) and, of ours, again_seconds (the same folder once more, with nothing new).
+held, its workers included) and, of ours, again_seconds (the same folder once more, with nothing new).
 """
 
 import json

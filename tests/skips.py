@@ -12,8 +12,6 @@ import pytest
 
 ALLOWED = {
     r"third-party (data|logs)": "logs and rules of others, which are not copied into this repository",
-    r"native scanner": "it is optional, and needs Rust",
-    r"opentelemetry-proto": "a second decoder to compare ours with",
     r"make spark": "a second engine to compare DuckDB with; it needs Java",
     r"this log writes its records inside strings": "what the test does to a record cannot be done there",
 }

@@ -126,10 +126,10 @@ def test_a_record_that_the_new_reader_refuses_goes_to_quarantine_and_one_it_pass
     load(home)
     old = registry.sources()["aws_cloudtrail"].events
 
-    def stricter(record: dict[str, Any], options: Options) -> Iterable[Event]:
-        if record["eventID"] == "e1":
+    def stricter(record: Any, options: Options) -> Iterable[Event]:
+        if record.eventID == "e1":
             raise NotParsed("no such call")
-        return old(record, options) if record["eventID"] == "e2" else ()
+        return old(record, options) if record.eventID == "e2" else ()
 
     upgrade(monkeypatch, "aws_cloudtrail", stricter)
     read_outdated_again(home)

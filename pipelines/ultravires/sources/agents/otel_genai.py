@@ -36,8 +36,6 @@ def events(record: OtlpRecord, options: Options) -> list[Event]:
     """One span or log record to at most one event: none where it is no agent's. Raises NotParsed without a
     time.
     """
-    if record.body is None:
-        return []
     event_at = _time_of(record)
     read = coding_agent_event if record.is_log else span_event
     event = read(record, event_at or 1, options)

@@ -296,9 +296,17 @@ def stop_a_run(home: Path, after: float) -> None:
     assert "Traceback" not in errors and "failed" not in errors
 
 
-@pytest.mark.parametrize("loses", ["except BaseException: pass", "except BaseException: raise ValueError"])
-def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
-    """Dagster and DuckDB can lose it, or make another error of it."""
+@pytest.mark.parametrize(
+    ("waits", "loses"),
+    [
+        ("time.sleep(60)", "pass"),
+        ("time.sleep(60)", "raise ValueError"),
+        ("time.sleep(60)", "raise"),
+        ("exec('time.sleep(60)')", "raise"),
+    ],
+)
+def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(waits: str, loses: str, tmp_path: Path) -> None:
+    """Dagster and DuckDB can lose it, or make another error of it; libraries make classes by `exec`."""
     script = f"""if True:
         import sys, time
         from ultravires import cli
@@ -307,12 +315,14 @@ def test_a_ctrl_c_that_somebody_loses_stops_all_the_same(loses: str) -> None:
             while True:
                 try:
                     print("at work", flush=True)
-                    time.sleep(60)
-                {loses}
+                    {waits}
+                except BaseException:
+                    {loses}
         cli.app = command
         main()
     """
-    with that_hears_ctrl_c([sys.executable, "-c", script]) as process:
+    (tmp_path / "command.py").write_text(script)
+    with that_hears_ctrl_c([sys.executable, "-m", "command"], cwd=tmp_path) as process:
         assert process.stdout is not None and process.stdout.readline() == "at work\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)

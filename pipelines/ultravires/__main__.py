@@ -20,6 +20,7 @@ def main() -> None:
         except BaseException as error:
             if not _is_success(error) and is_asked_to_stop():
                 _say(STOPPED_LINE)
+                _forget_the_interrupt()
                 sys.exit(STOPPED)
             if isinstance(error, UltraviresError):
                 _say(str(error))
@@ -29,6 +30,13 @@ def main() -> None:
 
 def _is_success(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and not error.code
+
+
+def _forget_the_interrupt() -> None:
+    """CPython remembers a Ctrl-C that went through an `exec` of text (dataclasses use it on import) until the next one:
+    at the end `python -m` kills itself by the signal, whatever its exit code.
+    """
+    exec("")  # noqa: S102
 
 
 def _say(line: str) -> None:

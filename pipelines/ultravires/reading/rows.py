@@ -9,7 +9,9 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -203,7 +205,7 @@ class RowBuilder:
         suspects = self.redactor.suspects(texts)
         too_deep: list[int] = []
         quoting: list[int] = []
-        is_changed = False
+        changed: dict[int, bytes] = {}
         for place in sorted({*suspects, *rows.bracketed}):
             raw = rows.raws[place]
             try:
@@ -213,11 +215,11 @@ class RowBuilder:
                 self._quarantine(rows.record_nos[place], rows.offsets[place], "nested too deeply", raw)
                 continue
             if clean is not raw:
-                is_changed, rows.raws[place] = True, clean
+                rows.raws[place] = changed[place] = clean
             if _QUOTE_IN_STRING in raw:
                 quoting.append(place)
         self._redact_columns(rows, quoting)
-        return _texts(rows.raws) if is_changed else texts, too_deep
+        return _replaced(texts, changed), too_deep
 
     def _without_secrets(self, raw: bytes, is_plain: bool) -> bytes:
         if is_plain and self._plain is not None:
@@ -230,9 +232,8 @@ class RowBuilder:
         """The details without secrets; those of records that go to quarantine are let be."""
         texts = _texts(rows.details)
         suspects = [place for place in self.redactor.suspects(texts) if rows.records[place] not in too_deep]
-        for place in suspects:
-            rows.details[place] = self._without_secrets(rows.details[place], is_plain=False)
-        return _texts(rows.details) if suspects else texts
+        changed = {place: self._without_secrets(rows.details[place], is_plain=False) for place in suspects}
+        return _replaced(texts, changed)
 
     def _redact_columns(self, rows: Rows, places: list[int]) -> None:
         """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
@@ -263,6 +264,7 @@ class RowBuilder:
             "event_hour": [moment // _HOUR * _HOUR for moment in moments],
             "record_no": _taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
             "keys": _keys(rows),
+            "resource_uids": _lists(columns.get("resource_uids", ())),
             "detail": details.cast(pa.string()),
             "raw": _taken(raws, records, is_one_each),
             "raw_hash": _taken(pa.array(rows.raw_hashes, pa.string()), records, is_one_each),
@@ -291,12 +293,28 @@ def _texts(written: list[bytes]) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(len(written), pa.py_buffer(ends), pa.py_buffer(b"".join(written)))
 
 
+def _replaced(texts: pa.LargeStringArray, changed: dict[int, bytes]) -> pa.LargeStringArray:
+    """The texts with others at the places of `changed`, which are in ascending order."""
+    if not changed:
+        return texts
+    is_changed = np.zeros(len(texts), bool)
+    is_changed[list(changed)] = True
+    return pc.replace_with_mask(texts, pa.array(is_changed), _texts(list(changed.values())))
+
+
 def _taken(values: pa.Array, records: pa.Array, is_one_each: bool) -> pa.Array:
     return values if is_one_each else values.take(records)
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, kind)
+
+
+def _lists(lists: Collection[list[str]]) -> pa.ListArray:
+    """list<string> from all strings in a row: half the time of pyarrow's own way."""
+    ends = np.zeros(len(lists) + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, lists), np.int32, len(lists)), out=ends[1:])
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(list(chain.from_iterable(lists)), pa.string()))
 
 
 def _keys(rows: Rows) -> pa.Array:

@@ -5,11 +5,14 @@ import pkgutil
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 import ultravires_models.detectors
+from ultravires.build.table_schemas import table_schemas
 from ultravires_models.detector import Detector, run_detector
 from ultravires_models.detectors.rare_action import Profile, RareActionModel, Use
 from ultravires_models.errors import DetectorError
@@ -85,8 +88,18 @@ def identity(name: str, **row: Any) -> dict[str, Any]:
     }
 
 
+@cache
+def empty_tables() -> dict[str, pa.Table]:
+    published = [schema for schema in table_schemas().values() if schema.is_published]
+    with duckdb.connect() as con:
+        for schema in published:
+            con.execute(schema.create_sql())
+        return {schema.name: con.table(schema.name).to_arrow_table() for schema in published}
+
+
 def tables(usage: list[dict[str, Any]], identities: list[dict[str, Any]]) -> dict[str, pa.Table]:
-    return {
+    """Every published table, all but these two empty."""
+    return empty_tables() | {
         "usage": pa.Table.from_pylist(usage, schema=USAGE),
         "identities": pa.Table.from_pylist(identities, schema=IDENTITIES),
     }

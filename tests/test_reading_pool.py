@@ -1,5 +1,6 @@
 """Reading in several processes: the same as in one, in the same order, and nobody is left behind."""
 
+import contextlib
 import gzip
 import json
 import multiprocessing
@@ -284,15 +285,17 @@ from pathlib import Path
 from ultravires.reading import pool
 from ultravires.reading.locations import local_file
 from ultravires.reading.options import Options
+from ultravires.runs.stopping import ctrl_c_stops
 if __name__ == "__main__":
     pool.WORTH_PROCESSES = 0
+    folder = Path(__file__).parent / "reading"
     try:
-        with pool.file_reader(Options(hash_key=b"key"), Path(__file__).parent / "reading", workers=2) as read:
+        with ctrl_c_stops(), pool.file_reader(Options(hash_key=b"key"), folder, workers=2) as read:
             print("reading", flush=True)
             while True:
                 list(read([local_file(Path(name)) for name in sys.argv[1:]], datetime.now(UTC)))
     except KeyboardInterrupt:
-        print("stopped")
+        print("ultravires: stopped; run the same command again to go on", file=sys.stderr)
 """
 
 
@@ -310,7 +313,12 @@ def test_ctrl_c_is_heard_by_nobody_but_the_parent(seconds: float, tmp_path: Path
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread runs here
     )
     with run:
-        assert run.stdout is not None and run.stdout.readline() == "reading\n"
-        time.sleep(seconds)
-        os.killpg(run.pid, signal.SIGINT)
-        assert run.communicate(timeout=20) == ("stopped\n", "")
+        try:
+            assert run.stdout is not None and run.stdout.readline() == "reading\n"
+            time.sleep(seconds)
+            os.killpg(run.pid, signal.SIGINT)
+            said = run.communicate(timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+    assert said == ("", "ultravires: stopped; run the same command again to go on\n")

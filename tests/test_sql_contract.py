@@ -128,11 +128,14 @@ def test_no_file_reads_a_later_layer() -> None:
 
 
 def test_the_longest_way_from_events_to_findings_does_not_grow() -> None:
-    """A change of one event passes at most this many tables, one after the other; each is a wait in every run."""
+    """A change of one event passes at most this many tables, one after the other; each is a wait in every run. A mart
+    that only readers, rules and models ask stands beside the way.
+    """
     ways: dict[str, tuple[str, ...]] = {}
     for name, table in sql_tables().items():
         ways[name] = (*max((ways[read] for read in table.inputs if read in ways), key=len, default=()), name)
-    longest = max(ways.values(), key=len)
+    read_by_sql = {read for table in sql_tables().values() for read in table.inputs}
+    longest = max((way for name, way in ways.items() if name in read_by_sql), key=len)
     print(f"{len(longest)} tables: {' -> '.join(longest)}")
     assert len(longest) <= LONGEST_WAY, " -> ".join(longest)
 

@@ -32,7 +32,7 @@ OUT_OF_REACH = {
     "int_findings__grouped": "no rule speaks in this world",
     "int_silences": "three days are no silence to any log",
 }
-"""Tables that the random world leaves empty, each with the reason."""
+"""Tables that some random world leaves empty, each with the reason."""
 
 VENDOR_WORDS = re.compile(
     r"aws|amazon|arn:|sts:|iam:|akia|asia|google|gcp|gserviceaccount|azure|microsoft|entra|okta|k8s|kubernetes|github|vault|teleport",
@@ -164,7 +164,7 @@ def test_key_stands_once(name: str, world: DuckDBEngine) -> None:
 def test_the_random_world_reaches_every_table(world: DuckDBEngine) -> None:
     """Were a table empty, the checks over the random world would say nothing about it."""
     empty = [name for name in tables() if count(world.con, name) == 0]
-    assert set(empty) == set(OUT_OF_REACH)
+    assert set(empty) <= set(OUT_OF_REACH)
 
 
 def test_building_again_finds_everything_fresh(world: DuckDBEngine) -> None:

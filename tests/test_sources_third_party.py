@@ -54,6 +54,17 @@ def test_errors_and_actions_are_those_of_the_events(tmp_path: Path) -> None:
         assert (row["outcome"] == "success") == (not event.get("errorCode"))
 
 
+def test_of_recorded_calls_target_and_kind_of_actor_are_known(tmp_path: Path) -> None:
+    """Of the calls with parameters a target, and of all whom they are of, but for what the record does not say: one
+    operation that IAM does not know, and one event without an identity.
+    """
+    found = [line["event"] for line in lines_of("traildiscover_cloudtrail.jsonl.gz")]
+    read_ = rows("aws_cloudtrail", "\n".join(map(json.dumps, found)).encode(), tmp_path)
+    asked = [row for event, row in zip(found, read_, strict=True) if event.get("requestParameters")]
+    assert (len(asked), sum(bool(row["resource_uids"]) for row in asked)) == (148, 147)
+    assert (len(read_), sum(row["actor_kind"] != "unknown" for row in read_)) == (314, 313)
+
+
 CLAIMS: dict[str, dict[str, int]] = {
     "AWS.BedrockModelInvocation": {"bedrock_invocations": 4},
     "AWS.CloudTrail": {"aws_cloudtrail": 239},

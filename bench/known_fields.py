@@ -80,14 +80,13 @@ def unwrapped_events(file: Path, folder: Path) -> list[Path]:
     """A file for each type of log whose records stand in the member `event` of the lines; none for any other file."""
     if not file.name.endswith((".jsonl", ".jsonl.gz")):
         return []
-    opened = gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8")
+    data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     by_type: dict[str, list[str]] = {}
-    with opened as lines:
-        for line in lines:
-            record = json.loads(line)
-            if not isinstance(record, dict) or not isinstance(record.get("event"), dict):
-                return []
-            by_type.setdefault(str(record.get("log_type")), []).append(json.dumps(record["event"]))
+    for line in data.splitlines():
+        record = json.loads(line)
+        if not isinstance(record, dict) or not isinstance(record.get("event"), dict):
+            return []
+        by_type.setdefault(str(record.get("log_type")), []).append(json.dumps(record["event"]))
     files = []
     for number, records in enumerate(by_type.values()):
         files.append(folder / f"{number}.jsonl")

@@ -118,7 +118,7 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     revoked = revoked_by(call) if outcome == "success" else None
     if workspace := workspace_events(payload, caller.uid):
         class_uid, activity_id = workspace.ocsf
-        resources, keys = workspace.resources or resources, keys + workspace.keys
+        resources, keys = list(dict.fromkeys(resources + workspace.resources)), keys + workspace.keys
         if outcome == "success":
             issued = Issued(credential_uid=workspace.granted) if workspace.granted else issued
             revoked = workspace.revoked or revoked

@@ -32,7 +32,7 @@ class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
 
 def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEvents | None:
     """None for entries of other services, and where the metadata tells of no event."""
-    if payload.get("serviceName") not in _SERVICES:
+    if text(payload.get("serviceName")) not in _SERVICES:
         return None
     metadata = mapping(payload.get("metadata"))
     found = [one for one in map(happened, map(mapping, sequence(metadata.get("event")))) if one is not None]

@@ -31,7 +31,7 @@ from ultravires.sources.google_workspace.meanings import (
 )
 
 _TYPICAL = ("id", "actor")
-_MARK = b'"applicationName"'
+_APPLICATION, _MARKS = b'"applicationName"', (b'"uniqueQualifier"', b'"admin#reports#activit')
 _GOOGLE = "system@google.com"
 _SERVICE_ACCOUNT = "gserviceaccount.com"
 
@@ -47,7 +47,7 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
 def recognise(head: Head) -> bool:
     """Activities have an id with an application's name, an actor, and events (or one, taken out of its list)."""
-    if _MARK not in head.data or b'"uniqueQualifier"' not in head.data:
+    if _APPLICATION not in head.data or not any(mark in head.data for mark in _MARKS):
         return False
     keys = head.first_keys("items")
     return any(names.issuperset(_TYPICAL) and ("events" in names or "name" in names) for names in keys)
@@ -138,7 +138,7 @@ SOURCE = Source(
     title="Google Workspace audit",
     reads="activities of the Reports API (admin, token and all other applications): answers with `items`, or one "
     "activity a line, also with one record for each of its events",
-    recognised_by="id with applicationName and uniqueQualifier, actor and events",
+    recognised_by="id with applicationName, actor and events; and uniqueQualifier or the kind admin#reports#activity",
     grade="verified",
     documentation="https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list",
     documented_at="2026-11-29",

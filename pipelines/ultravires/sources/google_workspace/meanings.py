@@ -65,13 +65,18 @@ _TARGETS = (
     "client_id",
     "doc_id",
     "affected_email_address",
+    "calendar_id",
     "DEVICE_ID",
+    "MOBILE_APP_PACKAGE_ID",
     "APPLICATION_NAME",
+    "application_name",
+    "SETTING_NAME",
+    "doc_title",
     "DOMAIN_NAME",
 )
 """Parameters that name what is acted on, in the order in which they count."""
-_OF_SETTINGS = frozenset({"APPLICATION_NAME", "DOMAIN_NAME"})
-"""Of them those that only say where, and count where nothing else is named."""
+_ELSE = frozenset({"APPLICATION_NAME", "application_name", "SETTING_NAME", "doc_title", "DOMAIN_NAME"})
+"""Of them those that only say where or are chosen freely, and count where nothing else is named."""
 _FAILED = frozenset({"login_failure", "request_denied", "access_denied"})
 
 
@@ -122,9 +127,9 @@ def outcome_of(name: str) -> str:
 
 
 def targets_of(event: Happened) -> list[str]:
-    """What the event acts on: users, groups, roles, clients, documents; a setting's application where nothing else."""
+    """What the event acts on: users, groups, roles, clients, documents; what a setting is of where nothing else."""
     named = [(name, found) for name in _TARGETS if (found := label(event.parameters.get(name)))]
-    things = [found for name, found in named if name not in _OF_SETTINGS]
+    things = [found for name, found in named if name not in _ELSE]
     return list(dict.fromkeys(things or [found for _, found in named]))
 
 

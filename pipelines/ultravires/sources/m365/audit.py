@@ -14,7 +14,7 @@ import msgspec
 from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, sequence, text
+from ultravires.reading.values import integer, label, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import address, filled, request_keys
 from ultravires.sources.entra.operations import further_keys, key_changes
 from ultravires.sources.entra.operations import ocsf_class as ocsf_class_of_directory
@@ -134,7 +134,7 @@ def actor_of(record: dict[str, Any]) -> Actor:
     """The user, or the application where none stands behind it. A directory record names its actor by object id, as
     the Entra logs do.
     """
-    user, user_type = filled(record.get("UserId")), record.get("UserType")
+    user, user_type = filled(record.get("UserId")), integer(record.get("UserType"))
     client = _client(record)
     identifier = _object_id(user) or _object_of_actor(record) or _user_key(record)
     is_principal = _is_principal(user) or (identifier is not None and user_type in _SERVICES)
@@ -232,7 +232,8 @@ def _keys_changed(record: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 def _result(record: dict[str, Any], operation: str) -> tuple[str, str | None]:
     """(outcome, error code). Workloads that tell only of what was done write no result."""
-    said = filled(label(record.get("ResultStatus")))
+    result = record.get("ResultStatus")
+    said = str(result) if type(result) is bool else filled(label(result))
     outcome = _OUTCOMES.get(said.lower(), "unknown") if said else "success"
     outcome = "failure" if operation == "UserLoginFailed" else outcome
     if outcome != "failure":

@@ -36,7 +36,15 @@ from ultravires.store.retry_quarantine import retry
 from ultravires.store.upgrade import read_outdated_again
 from ultravires.store.warehouse import open_warehouse
 
-AZURE = ("entra_audit", "entra_signin", "msgraph_activity", "azure_activity", "azure_storage", "kubernetes_audit")
+AZURE = (
+    "entra_audit",
+    "entra_signin",
+    "msgraph_activity",
+    "azure_activity",
+    "azure_storage",
+    "azure_key_vault",
+    "kubernetes_audit",
+)
 GOOGLE = ("gcp_audit", "kubernetes_audit")
 OF_WRAPPER = {"azure": "category", "google": "protoPayload"}
 """Export -> a member that every record in it has."""

@@ -27,7 +27,19 @@ MANAGES = {
     },
     "gcp_audit": {"GenerateAccessToken", "google.iam.admin.v1.CreateServiceAccountKey"},
     "github_audit": {"org.add_member", "personal_access_token.access_granted", "public_key.create"},
+    "google_workspace_audit": {
+        "admin.ASSIGN_ROLE",
+        "admin.AUTHORIZE_API_CLIENT_ACCESS",
+        "admin.REMOVE_API_CLIENT_ACCESS",
+        "token.authorize",
+    },
     "kubernetes_audit": {"clusterrolebindings:create", "serviceaccounts/token:create"},
+    "m365_audit": {
+        "Add member to role.",
+        "Add-MailboxPermission",
+        "Consent to application.",
+        "Update application \N{EN DASH} Certificates and secrets management",
+    },
     "msgraph_activity": {"POST /applications(appId='{id}')/addPassword"},
     "ocsf": {"system.api_token.create"},
     "okta_system": {"system.api_token.create"},
@@ -68,7 +80,7 @@ def test_every_pattern_is_in_the_words_of_a_log_we_read() -> None:
     with path.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     words = {event["action"].partition(":")[0] for name in SAMPLES for event in activities(name)} | {"k8s.io", "sts"}
-    services = re.compile(r"(\*|[a-z]+)\.googleapis\.com")
+    services = re.compile(r"(\*|[a-z0-9]+)\.googleapis\.com")
     strange = [r for r in found if (w := r["action"].partition(":")[0]) not in words and not services.fullmatch(w)]
     assert strange == []
     assert len({row["action"].lower() for row in found}) == len(found) > 100

@@ -153,7 +153,16 @@ def test_a_web_identity_carries_its_subject_and_principal_tags(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("identity", "uid", "kind"),
     [
-        (USER, USER["arn"], "unknown"),
+        (USER, USER["arn"], "service"),
+        ({**USER, "accessKeyId": "AKIA************"}, USER["arn"], "service"),
+        ({**USER, "accessKeyId": "ASIAEXAMPLE"}, USER["arn"], "unknown"),
+        ({**USER, "principalId": "AROAX:s", "accessKeyId": "ASIAEXAMPLE"}, USER["arn"], "unknown"),
+        ({"type": "AWSAccount", "principalId": "AROAX:s", "accountId": "444455556666"}, "AROAX", "role"),
+        (
+            {"type": "Unknown", "arn": "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0/mira"},
+            "arn:aws:iam::111122223333:role/AWSReservedSSO_Admin_0",
+            "human",
+        ),
         ({**USER, "sessionContext": {"attributes": {"mfaAuthenticated": "true"}}}, USER["arn"], "human"),
         ({**USER, "sessionCredentialFromConsole": "true"}, USER["arn"], "human"),
         ({**USER, "invokedBy": "cloudformation.amazonaws.com"}, USER["arn"], "service"),
@@ -192,7 +201,7 @@ def test_a_web_identity_carries_its_subject_and_principal_tags(tmp_path: Path) -
     ],
 )
 def test_every_type_of_identity_has_an_actor(identity: Any, uid: str | None, kind: str, tmp_path: Path) -> None:
-    """The subject as the log names it; a key of an IAM user may be in anybody's hands."""
+    """The subject as the log names it; a key that never expires is a program's, unless the console or MFA says more."""
     row = read(tmp_path, userIdentity=identity)
     assert (row["actor_uid"], row["actor_kind"]) == (uid, kind)
 
@@ -362,3 +371,95 @@ def test_secrets_are_replaced_wherever_they_stand(tmp_path: Path) -> None:
     assert "hunter2" not in row["raw"]
     assert "kept" in row["raw"]
     assert row["raw"].count("redacted:") == 5
+
+
+@pytest.mark.parametrize(("identity", "kind"), [(USER, "human"), ({"type": "AssumedRole", "arn": ROLE}, "role")])
+def test_a_user_of_the_console_is_a_person_and_a_role_stays_the_role(
+    identity: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    """CloudTrail says on the event itself that a session came from the console."""
+    assert read(tmp_path, userIdentity=identity, sessionCredentialFromConsole="true")["actor_kind"] == kind
+
+
+EC2 = "arn:aws:ec2:eu-central-1:111122223333"
+ACCOUNT = "arn:aws:account::111122223333:account"
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "request_", "response", "expected"),
+    [
+        ("ec2", "DescribeVpcs", {"vpcSet": {"items": [{"vpcId": "vpc-1"}, {"vpcId": "vpc-2"}]}}, None,
+         [f"{EC2}:vpc/vpc-1", f"{EC2}:vpc/vpc-2"]),
+        ("ec2", "DeleteFlowLogs", {"DeleteFlowLogsRequest": {"FlowLogId": {"content": "fl-1", "tag": 1}}}, None,
+         [f"{EC2}:vpc-flow-log/fl-1"]),
+        ("ec2", "DescribeSecurityGroups", {"filterSet": {"items": [{"name": "vpc-id", "valueSet": {"items": [
+            {"value": "vpc-1"}]}}]}}, None, [f"{EC2}:vpc/vpc-1"]),
+        ("ec2", "CreateVpc", {"cidrBlock": "10.0.0.0/26"}, {"vpc": {"vpcId": "vpc-9"}}, [f"{EC2}:vpc/vpc-9"]),
+        ("ec2", "CreateSecurityGroup", {"groupName": "web"}, None, [ACCOUNT]),
+        ("ec2", "DescribeSecurityGroups", {"securityGroupSet": {"items": [{"groupName": "web"}]}}, None, [ACCOUNT]),
+        ("ec2", "DescribeTags", {"tagSet": {"items": [{"vpcId": "vpc-1"}]}}, None, [ACCOUNT]),
+        ("ec2", "DescribeSubnets", {"subnetSet": {}, "filterSet": {}}, None, [ACCOUNT]),
+        ("ec2", "DescribeSubnets", None, None, []),
+        ("ec2", "NoSuchOperation", {"maxResults": 5}, None, []),
+        ("nosuchservice", "Get", {"thingId": "t-1"}, None, []),
+        ("../../ec2", "DescribeVpcs", {"vpcId": "vpc-1"}, None, []),
+        ("ssm", "GetParameters", {"names": ["/a/b", "/a/c"]}, None,
+         [f"arn:aws:ssm:eu-central-1:111122223333:parameter/a/{name}" for name in "bc"]),
+        ("rds", "DeleteDBClusterSnapshot", {"dBClusterSnapshotIdentifier": "nightly"}, None,
+         ["arn:aws:rds:eu-central-1:111122223333:cluster-snapshot:nightly"]),
+        ("appsync", "CreateApiKey", {"apiId": "a1"}, None, ["arn:aws:appsync:eu-central-1:111122223333:apis/a1"]),
+        ("apigateway", "CreateStage", {"stageName": "dev", "apiId": "a1"}, None,
+         ["arn:aws:apigateway:eu-central-1::/apis/a1/stages/dev"]),
+        ("rolesanywhere", "CreateProfile", {"name": "p", "roleArns": [ROLE]},
+         {"profile": {"profileArn": "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/1"}},
+         [ROLE, "arn:aws:rolesanywhere:eu-central-1:111122223333:profile/1"]),
+        ("apigateway", "CreateIntegration", {"apiId": "a1", "integrationUri": f"arn:aws:apigateway:x:y/{ROLE}"}, None,
+         ["arn:aws:apigateway:eu-central-1::/apis/a1"]),
+        ("s3", "PutBucketPolicy", {"bucketPolicy": {"Condition": {"ArnEquals": {"aws:PrincipalArn": ROLE}}}}, None,
+         [ACCOUNT]),
+    ],
+)  # fmt: skip
+def test_what_a_call_acts_on_is_found_by_the_formats_of_its_service(
+    source: str, name: str, request_: Any, response: Any, expected: list[str], *, tmp_path: Path
+) -> None:
+    """Wherever the request names it; what it made stands in the response; a call that names nothing acts on the
+    account. A name is not taken for an id, and text about others is no target.
+    """
+    row = read(
+        tmp_path,
+        eventSource=f"{source}.amazonaws.com",
+        eventName=name,
+        requestParameters=request_,
+        responseElements=response,
+        resources=None,
+    )
+    assert row["resource_uids"] == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("on resource: arn:aws:iam::1:user/x because no policy allows it", ["arn:aws:iam::1:user/x"]),
+        ('on resource: "arn:aws:s3:::a/b" because of a policy', ["arn:aws:s3:::a/b"]),
+        ("on resource: arn:aws:iam::1:user/x", ["arn:aws:iam::1:user/x"]),
+        ("on resource: arn:aws:ec2:eu:1:volume/* because no policy allows it", []),
+        ("on resource: arn:aws:s3:::a/b c because no policy allows it", []),
+    ],
+)
+def test_a_denial_says_what_it_denied(message: str, expected: list[str], tmp_path: Path) -> None:
+    """Denied calls often have no parameters; IAM's message names the resource that it judged, whole or not at all."""
+    said = f"User: {ROLE} is not authorized to perform: iam:GetUser {message}"
+    row = read(tmp_path, errorCode="AccessDenied", errorMessage=said, requestParameters=None, resources=None)
+    assert row["resource_uids"] == expected
+
+
+def test_of_a_huge_request_only_the_beginning_is_looked_at(tmp_path: Path) -> None:
+    """Whoever calls chooses how much a request holds and how deep."""
+    ids = {"vpcSet": {"items": [{"vpcId": f"vpc-{n}"} for n in range(5_000)]}}
+    row = read(tmp_path, eventSource="ec2.amazonaws.com", eventName="DescribeVpcs", requestParameters=ids)
+    assert len(row["resource_uids"]) <= 101
+    deep: dict[str, Any] = {"vpcId": "vpc-1"}
+    for _ in range(50):
+        deep = {"held": deep}
+    deep_row = read(tmp_path, eventSource="ec2.amazonaws.com", eventName="DescribeVpcs", requestParameters=deep)
+    assert f"{EC2}:vpc/vpc-1" not in deep_row["resource_uids"]

@@ -243,5 +243,7 @@ def test_real_audits_are_read_by_type(third_party: Path, tmp_path: Path) -> None
         assert row["outcome"] == ("success" if is_success else "failure")
         assert {target["id"] for target in properties.get("targetResources", [])} <= set(row["resource_uids"])
     for line in lines:
-        if line["log_type"] in ("Microsoft365.Audit.AzureActiveDirectory", "MicrosoftIntune.AuditLogs"):
+        if line["log_type"] == "Microsoft365.Audit.AzureActiveDirectory":
+            assert claimed_by(json.dumps(line["event"]).encode()) == ["m365_audit"]
+        if line["log_type"] == "MicrosoftIntune.AuditLogs":
             assert claimed_by(json.dumps(line["event"]).encode()) == []

@@ -170,6 +170,39 @@ def test_display_values_alone_are_put_aside(tmp_path: Path) -> None:
     assert found.reason == "display values without their time zone: export with sysparm_display_value=false"
 
 
+def with_both(shown: str, value: str) -> dict[str, str]:
+    return {"display_value": shown, "value": value}
+
+
+def test_change_and_approver_meet_where_values_stand_beside_display_values(tmp_path: Path) -> None:
+    """`sysparm_display_value=all`: the id is the value, the number what is shown, and times are the values, in UTC."""
+    asked = {name: with_both("shown", value) for name, value in change(number="CHG0040213").items()}
+    asked |= {"number": with_both("CHG0040213", "CHG0040213"), "approval": with_both("Approved", "approved")}
+    answered = answer() | {
+        "state": with_both("Approved", "approved"),
+        "approver": with_both("Jon Okafor", JON),
+        "sysapproval": {**with_both("CHG0040213", "chg-1"), "link": f"{LINK}/task/chg-1"},
+        "sys_updated_on": with_both("2026-10-05 10:21:40", "2026-10-05 08:21:40"),
+    }
+    del answered["sysapproval.number"]
+    of_change, of_approver = only(NAME, asked, tmp_path), only(NAME, answered, tmp_path)
+    assert of_change["approval_uid"] == of_approver["approval_uid"] == "chg-1"
+    assert of_change["detail"]["ticket"] == of_approver["detail"]["ticket"] == "CHG0040213"
+    assert of_approver["detail"]["approved_by"] == JON
+    assert of_approver["event_at"].isoformat() == "2026-10-05T08:21:40+00:00"
+
+
+def test_an_approver_of_a_number_says_why_it_meets_no_change(tmp_path: Path) -> None:
+    """Display values alone: the change goes by its sys_id. With the id beside it, or with no ids at all, they meet."""
+    shown = answer(state="Approved", approver="Jon Okafor", sysapproval="CHG0040213")
+    (found,) = quarantined(NAME, json.dumps(shown).encode(), tmp_path)
+    assert "CHG0040213" in found.reason and "sys_id" in found.reason
+    assert only(NAME, {**shown, "sysapproval.sys_id": "chg-1"}, tmp_path)["approval_uid"] == "chg-1"
+    numbers = [{k: v for k, v in row.items() if k != "sys_id"} for row in (shown, change(number="CHG0040213"))]
+    found_rows = rows(NAME, json.dumps(numbers).encode(), tmp_path)
+    assert {row["approval_uid"] for row in found_rows} == {"CHG0040213"}
+
+
 def test_people_go_by_address_where_it_was_exported(tmp_path: Path) -> None:
     """A dot-walked column says more than a sys_id."""
     row = only(NAME, answer(**{"approver.user_name": "jon.okafor"}), tmp_path)

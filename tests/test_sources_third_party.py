@@ -54,6 +54,17 @@ def test_errors_and_actions_are_those_of_the_events(tmp_path: Path) -> None:
         assert (row["outcome"] == "success") == (not event.get("errorCode"))
 
 
+def test_of_recorded_calls_target_and_kind_of_actor_are_known(tmp_path: Path) -> None:
+    """Of the calls with parameters a target, and of all whom they are of, but for what the record does not say: one
+    operation that IAM does not know, and one event without an identity.
+    """
+    found = [line["event"] for line in lines_of("traildiscover_cloudtrail.jsonl.gz")]
+    read_ = rows("aws_cloudtrail", "\n".join(map(json.dumps, found)).encode(), tmp_path)
+    asked = [row for event, row in zip(found, read_, strict=True) if event.get("requestParameters")]
+    assert (len(asked), sum(bool(row["resource_uids"]) for row in asked)) == (148, 147)
+    assert (len(read_), sum(row["actor_kind"] != "unknown" for row in read_)) == (314, 313)
+
+
 CLAIMS: dict[str, dict[str, int]] = {
     "AWS.BedrockModelInvocation": {"bedrock_invocations": 4},
     "AWS.CloudTrail": {"aws_cloudtrail": 239},
@@ -62,8 +73,11 @@ CLAIMS: dict[str, dict[str, int]] = {
     "Azure.Audit": {"entra_audit": 18, "entra_signin": 20},
     "Azure.MonitorActivity": {"azure_activity": 90, "azure_storage": 5, "kubernetes_audit": 16},
     "GCP.AuditLog": {"gcp_audit": 61, "kubernetes_audit": 9},
+    "GSuite.ActivityEvent": {"google_workspace_audit": 36},
     "GitHub.Audit": {"github_audit": 21},
     "Gravitational.TeleportAudit": {"teleport_audit": 15},
+    "Microsoft365.Audit.AzureActiveDirectory": {"m365_audit": 2},
+    "Microsoft365.Audit.SharePoint": {"m365_audit": 5},
     "OCSF.DnsActivity": {"ocsf": 2},
     "Okta.SystemLog": {"okta_system": 36},
     "OpenAI.Audit": {"openai_audit": 16},
@@ -79,8 +93,11 @@ READ: dict[str, dict[str, tuple[int, int]]] = {
     "Azure.Audit": {"entra_audit": (18, 0), "entra_signin": (20, 0)},
     "Azure.MonitorActivity": {"azure_activity": (90, 1), "azure_storage": (5, 0), "kubernetes_audit": (0, 16)},
     "GCP.AuditLog": {"gcp_audit": (67, 13), "kubernetes_audit": (9, 14)},
+    "GSuite.ActivityEvent": {"google_workspace_audit": (29, 30)},
     "GitHub.Audit": {"github_audit": (24, 26)},
     "Gravitational.TeleportAudit": {"teleport_audit": (14, 1)},
+    "Microsoft365.Audit.AzureActiveDirectory": {"m365_audit": (2, 0)},
+    "Microsoft365.Audit.SharePoint": {"m365_audit": (5, 0)},
     "OCSF.DnsActivity": {},
     "Okta.SystemLog": {"okta_system": (39, 8)},
     "OpenAI.Audit": {"openai_audit": (16, 0)},

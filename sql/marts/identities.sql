@@ -93,7 +93,7 @@ select
         when observed.observed_kind in ('agent', 'workload', 'role') then true
         when observed.observed_kind = 'service' and provider_owned.identity_id is null
             and not coalesce(told_by_name.is_no_service, false) then true
-        when observed.observed_kind = 'unknown' and key_holders.identity_id is not null then true
+        when observed.observed_kind in ('unknown', 'service') and key_holders.identity_id is not null then true
     end as is_nonhuman,
     coalesce(names.aliases, []) as aliases,
     coalesce(observed.logs, []) as logs,

@@ -67,11 +67,22 @@ approved_values as (
         and distinct_values.value ilike patterns.pattern_like escape '\'
 ),
 
-resource_acts as (
+named_resources as (
     select step_id, approval_id, unnest(resource_uids) as value
     from acts
     where node_kind = 'activity'
 ),
+
+-- An act on an account as a whole names nothing that an approval could list: nothing can be said about it.
+resource_acts as (
+    select named_resources.step_id, named_resources.approval_id, named_resources.value
+    from named_resources
+    left join vendor_prefixes as whole_account
+        on whole_account.says = 'whole_account' and starts_with(named_resources.value, whole_account.prefix)
+    where whole_account.prefix is null
+),
+
+resource_steps as (select distinct step_id from resource_acts),
 
 judged_resources as (
     select
@@ -131,7 +142,7 @@ select
     end as is_outside_actions,
     case
         when acts.node_kind <> 'activity' or acts.is_role_taking then false
-        when array_length(acts.resources) > 0 and array_length(acts.resource_uids) > 0 then outside_resources.step_id is not null
+        when array_length(acts.resources) > 0 and resource_steps.step_id is not null then outside_resources.step_id is not null
     end as is_outside_resources,
     case
         when acts.role_arn is not null and array_length(acts.roles) > 0 then approved_roles.role_arn is null
@@ -141,6 +152,7 @@ left join approved_values
     on approved_values.approval_id = acts.approval_id
     and approved_values.pattern_kind = case acts.node_kind when 'activity' then 'action' else 'tool' end
     and approved_values.value = case acts.node_kind when 'activity' then acts.action else substr(acts.action, 6) end
+left join resource_steps on resource_steps.step_id = acts.step_id
 left join outside_resources on outside_resources.step_id = acts.step_id
 left join int_approvals__roles as approved_roles
     on approved_roles.approval_id = acts.approval_id and approved_roles.role_arn = acts.role_arn

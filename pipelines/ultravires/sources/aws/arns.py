@@ -163,6 +163,26 @@ def _add_requested(
         _add_listed(found, request, region, account)
 
 
+@lru_cache(maxsize=64)
+def _curated_names(service: str) -> dict[str, str]:
+    """Request parameters in small letters, of one thing and of a list of them, to their own names."""
+    return {name.lower(): name for name in _NAMED.get(service, _NO_NAMES)}
+
+
+def curated_name(service: str, letters: str) -> str | None:
+    """The request parameter that is written so in small letters, where it names a resource of the service."""
+    return _curated_names(service).get(letters)
+
+
+def curated_arn(service: str, name: str, value: str, region: str | None, account: str | None) -> str | None:
+    """The ARN of what a value of the request parameter `name` names; None where its account or region is unknown."""
+    mark = _MARKS.get(service)
+    opening = _opening_of(service, name, mark if mark and value.startswith(mark) else "", region, account)
+    if opening is None or not value:
+        return None
+    return opening + (value.lstrip("/") if opening[-1:] == "/" else value)
+
+
 def _may_be_arn(name: str) -> bool:
     """Whether a request parameter of this name is a resource where its value is an ARN, in any service."""
     return name[-3:].lower() == "arn" or name in ("bucketName", "modelId")

@@ -32,6 +32,7 @@ from ultravires.sources.aws.cloudtrail_records import (
 )
 from ultravires.sources.aws.credentials import Issued, issued_by, revoked_by, session_keys
 from ultravires.sources.aws.identities import Actor, actor_of
+from ultravires.sources.aws.targets import targets_of
 from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY
 
@@ -116,8 +117,8 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     request, response = record.requestParameters, record.responseElements
     is_read_only, is_sign_in = truth(record.readOnly), name == SIGN_IN
     call = call_of(source, name, is_read_only)
-    actor = actor_of(record.userIdentity, is_sign_in)
-    account = record.recipientAccountId or actor.account_uid
+    actor = actor_of(record.userIdentity, is_sign_in, truth(record.sessionCredentialFromConsole) is True)
+    account, region = record.recipientAccountId or actor.account_uid, record.awsRegion or None
     error = record.errorCode or None
     outcome = outcome_of(name, error, response)
     issued = issued_by(name, request, response, event_at)
@@ -135,9 +136,8 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         account_uid=account,
         workload_uid=actor.workload_uid,
         action=call.action,
-        resource_uids=resource_arns(
-            record.resources, request, service=call.service, region=record.awsRegion or None, account=account
-        ),
+        resource_uids=resource_arns(record.resources, request, service=call.service, region=region, account=account)
+        or targets_of(call, request, response, message=record.errorMessage, region=region, account=account),
         outcome=outcome,
         error_code=error,
         src_ip=address_of(record.sourceIPAddress),
@@ -173,7 +173,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=2,
+    version=3,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

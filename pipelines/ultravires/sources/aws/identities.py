@@ -13,6 +13,12 @@ from ultravires.sources.aws.arns import role_of_session
 _SSO_ROLE = "AWSReservedSSO_"
 _HUMAN_TYPES = frozenset({"Root", "SAMLUser", "IdentityCenterUser"})
 _FEDERATED = frozenset({"WebIdentityUser", "SAMLUser"})
+_NO_TYPE = (None, "Unknown")
+_KEY_HOLDERS = (None, "IAMUser", "Unknown")
+_ROLE_ID, _LONG_TERM_KEY = "AROA", "AKIA"
+"""How the unique id of a role begins, and the id of an access key that never expires:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+"""
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
 MASKED = "*"
 """In an access key id: letters of it were taken out."""
@@ -43,8 +49,10 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
 
 # One credential makes many calls, so most identities were seen before.
 @remembered
-def actor_of(identity: Any, is_sign_in: bool) -> Actor:
-    """`userIdentity` to an Actor; an assumed-role session is its role, and all members may be missing."""
+def actor_of(identity: Any, is_sign_in: bool, is_of_console: bool) -> Actor:
+    """`userIdentity` to an Actor; an assumed-role session is its role, and all members may be missing. `is_of_console`:
+    the event says that the session came from the console, where an IAM user is a person; a role is still the role.
+    """
     of = mapping(identity).get
     context = mapping(of("sessionContext"))
     issuer = mapping(context.get("sessionIssuer"))
@@ -52,7 +60,9 @@ def actor_of(identity: Any, is_sign_in: bool) -> Actor:
     via_service, behalf = text(of("invokedBy")), text(mapping(of("onBehalfOf")).get("userId"))
     has_mfa = truth(mapping(context.get("attributes")).get("mfaAuthenticated"))
     is_console = truth(of("sessionCredentialFromConsole")) or truth(context.get("sessionCredentialFromConsole"))
-    is_session, is_federated = kind == "AssumedRole", kind in _FEDERATED
+    # What delivers records in its own form may lose the type, but not the ARN of a session.
+    is_session = kind == "AssumedRole" or (kind in _NO_TYPE and role_of_session(arn)[0] is not None)
+    is_federated = kind in _FEDERATED
     role, said_name = role_of_session(arn) if is_session else (None, None)
     role = (text(issuer.get("arn")) or role) if is_session else None
     if kind == "AWSService":
@@ -64,14 +74,14 @@ def actor_of(identity: Any, is_sign_in: bool) -> Actor:
     else:
         by_principal = principal.partition(":")[0] if principal else None
         uid = arn or by_principal or user_name or label(of("accountId")) or via_service
-    is_human = bool(is_sign_in or is_console or (kind == "IAMUser" and has_mfa))
+    is_human = bool(is_sign_in or is_console or (kind == "IAMUser" and (has_mfa or is_of_console)))
     uid = role or uid
     session_name = said_name or (_session_of_principal(principal) if is_session else None)
     issued_to = text(mapping(of("inScopeOf")).get("credentialsIssuedTo"))
     is_of_instance = session_name is not None and _INSTANCE.fullmatch(session_name)
     return Actor(
         uid=uid,
-        kind=_kind(kind, role, via_service, is_human=is_human),
+        kind=_kind(kind, role, via_service, principal=principal, key=text(of("accessKeyId")), is_human=is_human),
         name=user_name or text(issuer.get("userName")) or said_name,
         via_service=via_service,
         credential_uid=credential_id(of("accessKeyId")),
@@ -94,16 +104,30 @@ def credential_id(value: Any) -> str | None:
     return key if key and MASKED not in key else None
 
 
-def _kind(kind: str | None, role: str | None, via_service: str | None, *, is_human: bool) -> str:
-    """A key of an IAM user may be in anybody's hands: only sign-in, console or MFA shows a human."""
+def _kind(
+    kind: str | None,
+    role: str | None,
+    via_service: str | None,
+    principal: str | None,
+    key: str | None,
+    *,
+    is_human: bool,
+) -> str:
+    """A key of an IAM user may be in anybody's hands: only sign-in, console or MFA shows a human. Without them, who
+    signs with a key that never expires is a service: such keys are made for programs.
+    """
     if kind == "AWSService" or via_service:
         return "service"
     if kind in _HUMAN_TYPES or is_human:
         return "human"
-    if kind == "AssumedRole":
+    if role or kind == "AssumedRole":
         # IAM Identity Center alone can assume its reserved roles, and only for a person
         return "human" if role and f"/{_SSO_ROLE}" in role else "role"
-    return "workload" if kind == "WebIdentityUser" else "unknown"
+    if kind == "WebIdentityUser":
+        return "workload"
+    if kind in _KEY_HOLDERS and key and key.startswith(_LONG_TERM_KEY):
+        return "service"
+    return "role" if kind != "IAMUser" and principal and principal.startswith(_ROLE_ID) else "unknown"
 
 
 def _session_of_principal(principal: str | None) -> str | None:

@@ -36,12 +36,17 @@ STORAGE = ("StorageRead", "StorageWrite", "StorageDelete")
 KUBERNETES = ("kube-audit", "kube-audit-admin")
 """Categories of a managed cluster (AKS) that hold its API server's audit events; the latter leaves out the reads."""
 
+KEY_VAULT = "AuditEvent"
+"""Category of Key Vault's audit events; other services call theirs so too, so the resource has to be a vault."""
+_VAULTS = "microsoft.keyvault"
+
 _FAMILIES = {
     **dict.fromkeys(SIGN_INS, "sign-in"),
     GRAPH_CALLS: "graph",
     **dict.fromkeys(ACTS | _STATES, "activity"),
     **dict.fromkeys(STORAGE, "storage"),
     **dict.fromkeys(KUBERNETES, "kubernetes"),
+    KEY_VAULT: "key-vault",
 }
 _ENVELOPE = frozenset({"time", "category", "operationname"})
 _CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z-]{1,40})"')
@@ -53,7 +58,7 @@ _GUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
 def family_of(head: Head) -> str | None:
-    """Whose the file is: `sign-in`, `graph`, `audit`, `activity`, `storage`, `kubernetes`, or None.
+    """Whose the file is: `sign-in`, `graph`, `audit`, `activity`, `storage`, `kubernetes`, `key-vault`, or None.
 
     An export mixes them, and exactly one source has to recognise it: the one whose category comes first. Directory
     audits are known by `loggedByService`, for their own categories (Policy) are names of the activity log too.
@@ -62,7 +67,7 @@ def family_of(head: Head) -> str | None:
         family = _FAMILIES.get(match[1].decode())
         if family in (None, "activity") and _AUDIT_MARK.search(head.data):
             return "audit"
-        if family:
+        if family and (family != "key-vault" or _VAULTS.encode() in head.data.lower()):
             return family
     return None
 
@@ -81,6 +86,9 @@ def family_of_record(record: dict[str, Any]) -> str | None:
     category = outer(record, "category")
     if category is None:
         return "sign-in" if "createdDateTime" in record and "appId" in record else None
+    if category == KEY_VAULT:
+        resource = outer(record, "resourceId")
+        return "key-vault" if type(resource) is str and _VAULTS in resource.lower() else None
     return _FAMILIES.get(category) if type(category) is str else None
 
 

@@ -6,10 +6,7 @@ https://learn.microsoft.com/en-us/graph/api/resources/directoryaudit
 """
 
 from functools import partial
-from itertools import zip_longest
 from typing import Any
-
-from msgspec.structs import replace
 
 from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
@@ -29,7 +26,7 @@ from ultravires.sources.azure.exports import (
     tenant_of,
 )
 from ultravires.sources.entra.identities import NOBODY, Subject, initiator_of
-from ultravires.sources.entra.operations import key_changes, ocsf_class
+from ultravires.sources.entra.operations import further_keys, key_changes, ocsf_class
 from ultravires.sources.entra.pim_requests import SCOPES, details_of, request_of, state_of_audit
 from ultravires.sources.tickets.approval_states import approval_event
 
@@ -117,21 +114,9 @@ def _activity(
 
 
 def _further_keys(activity: Event, audit: dict[str, Any]) -> list[Event]:
-    """An event for each key beyond the first that one record adds or removes, so that none comes or goes unseen."""
     if activity.issued_credential_uid is None and activity.revoked_credential_uid is None:
         return []
-    added, removed = key_changes(sequence(audit.get("targetResources")))
-    pairs = zip_longest(added[1:], removed[1:])
-    return [
-        replace(
-            activity,
-            kind="credential",
-            native_id=f"{activity.native_id}/{new or old}" if activity.native_id else None,
-            issued_credential_uid=new,
-            revoked_credential_uid=old,
-        )
-        for new, old in pairs
-    ]
+    return further_keys(activity, *key_changes(sequence(audit.get("targetResources"))))
 
 
 def _result(record: dict[str, Any], audit: dict[str, Any]) -> tuple[str, str | None]:

@@ -6,10 +6,13 @@ OCSF: https://schema.ocsf.io/1.8.0
 
 import re
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from ultravires.reading.events import Event
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, GROUP_MANAGEMENT, USER_ACCESS
 
@@ -77,6 +80,20 @@ def key_changes(targets: list[Any]) -> tuple[list[str], list[str]]:
                 added += [key for key in new if key not in old]
                 removed += [key for key in old if key not in new]
     return list(dict.fromkeys(added)), list(dict.fromkeys(removed))
+
+
+def further_keys(activity: Event, added: list[str], removed: list[str]) -> list[Event]:
+    """An event for each key beyond the first that one record adds or removes, so that none comes or goes unseen."""
+    return [
+        replace(
+            activity,
+            kind="credential",
+            native_id=f"{activity.native_id}/{new or old}" if activity.native_id else None,
+            issued_credential_uid=new,
+            revoked_credential_uid=old,
+        )
+        for new, old in zip_longest(added[1:], removed[1:])
+    ]
 
 
 def _keys_in(value: Any) -> list[str]:

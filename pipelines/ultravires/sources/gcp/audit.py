@@ -31,6 +31,7 @@ from ultravires.sources.gcp.log_entries import (
 )
 from ultravires.sources.gcp.log_entries import operation_of as operation_of_entry
 from ultravires.sources.gcp.principals import Caller, caller_of, federated_subject, presented_session, presented_subject
+from ultravires.sources.gcp.workspace import workspace_events
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _PERMISSION_DENIED, _UNAUTHENTICATED = 7, 16
@@ -113,6 +114,14 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     request = mapping(payload.get("requestMetadata"))
     is_read_only = _is_read_only(payload.get("authorizationInfo"))
     class_uid, activity_id = ocsf_class(operation_of(method), is_read_only)
+    resources, keys = _resources(payload, resource, labels), _keys(record, payload, caller, issued)
+    revoked = revoked_by(call) if outcome == "success" else None
+    if workspace := workspace_events(payload, caller.uid):
+        class_uid, activity_id = workspace.ocsf
+        resources, keys = list(dict.fromkeys(resources + workspace.resources)), keys + workspace.keys
+        if outcome == "success":
+            issued = Issued(credential_uid=workspace.granted) if workspace.granted else issued
+            revoked = workspace.revoked or revoked
     key = key_of(caller.key_name)
     return Event(
         native_id=f"{log}/{insert_id}" if log and insert_id else insert_id,
@@ -125,7 +134,7 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
         on_behalf_of_uid=caller.origin,
         account_uid=project,
         action=f"{service}:{method}",
-        resource_uids=_resources(payload, resource, labels),
+        resource_uids=resources,
         outcome=outcome,
         error_code=None if outcome == "success" else _code(status),
         src_ip=address_of(request.get("callerIp")) or address_of(request.get("callerIP")),
@@ -133,8 +142,8 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
         credential_uid=f"gcp:key:{key}" if key else None,
         issued_credential_uid=issued.credential_uid,
         issued_expires_at=issued.expires_at,
-        revoked_credential_uid=revoked_by(call) if outcome == "success" else None,
-        keys=_keys(record, payload, caller, issued),
+        revoked_credential_uid=revoked,
+        keys=keys,
         detail=present(
             role_arn=caller.uid if caller.via else None,
             issued_role_arn=issued.acts_as,
@@ -210,7 +219,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=2,
+    version=3,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",

@@ -103,6 +103,8 @@ def kind_of(uid: str | None) -> str:
         return "workload"
     if federated := _FEDERATED.fullmatch(uid):
         return "human" if federated[1] == "workforce" else "workload"
+    if role_of_session(uid)[0]:
+        return "role"
     return "human" if "@" in uid and not uid.startswith("system:") else "unknown"
 
 

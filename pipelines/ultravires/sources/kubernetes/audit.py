@@ -234,7 +234,7 @@ def ocsf_class(verb: str | None, resource: str | None) -> tuple[int, int]:
 SOURCE = Source(
     name="kubernetes_audit",
     log="kubernetes_audit",
-    version=1,
+    version=2,
     title="Kubernetes audit",
     reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS; "
     "Cloud Logging entries of GKE",

@@ -51,7 +51,7 @@ def caller_of(event: dict[str, Any]) -> Caller:
     is_bearer = credential is None and authenticated is not None and authenticated.startswith(SERVICE_ACCOUNT)
     return Caller(
         uid=uid,
-        kind="role" if role and uid == role else kind_of(uid),
+        kind=_kind(uid, authenticated, role),
         behind=authenticated if impersonated and impersonated != authenticated else None,
         credential_uid=credential,
         bearer=authenticated if is_bearer else None,
@@ -59,6 +59,14 @@ def caller_of(event: dict[str, Any]) -> Caller:
         session_name=session,
         workload=_workload(extra, authenticated) if extra else None,
     )
+
+
+def _kind(uid: str | None, authenticated: str | None, role: str | None) -> str:
+    """A name that EKS gives a session of a role is that role, whatever it is called."""
+    if role and uid == role:
+        return "role"
+    kind = kind_of(uid)
+    return "role" if kind == "unknown" and role and uid == authenticated else kind
 
 
 def google_caller(info: dict[str, Any]) -> Caller:

@@ -8,6 +8,9 @@ What is approved is the request, item or change: its sys_id is the approval's id
 its approvers are states of one approval. The last word counts: an approver's answer is an answer, until the row of the
 request itself, which knows whether more are to come, says otherwise.
 
+An approver's row of display values shows the number where the row of what was approved has its sys_id. Without sys_ids
+in the export both go by the number; where the row has one of its own, the two would never meet, and it is put aside.
+
 Times are UTC in what the database holds, and in the reader's own time zone where display values are asked for. Records
 of display values alone are put aside; a CSV export does not tell, and has to be made by a user whose zone is UTC.
 """
@@ -36,6 +39,11 @@ _APPROVER_ROW, _APPROVED_ROW = frozenset({"approver", "state"}), frozenset({"num
 _TIMES = frozenset({"sys_created_on", "sys_updated_on"})
 _DOCUMENTS = frozenset({"sysapproval", "document_id"})
 _TASK = re.compile(rb"\b(?:sc_req_item|sc_request|change_request|(?:RITM|REQ|CHG)\d{4,})\b")
+_NUMBER = re.compile(r"(?:RITM|REQ|CHG)\d{4,}")
+_NUMBER_ONLY = (
+    "display values: {} is a number, and what was approved goes by its sys_id where rows have one: "
+    "export with sysparm_display_value=all"
+)
 _CANCELLED = frozenset({"request_cancelled", "request cancelled", "closed_cancelled", "closed cancelled"})
 _CHANGE_CLOSED, _CHANGE_CANCELED = ("3", "closed"), ("4", "canceled")
 _SCOPE = ("cat_item", "cmdb_ci", "configuration_item", "business_service")
@@ -77,9 +85,11 @@ def _answer(record: dict[str, Any]) -> ApprovalState | None:
     status = _STATES.get((_value(record, "state") or "").lower())
     if status is None:
         return None
-    document = _value(record, "sysapproval") or _value(record, "document_id")
+    document = text(record.get("sysapproval.sys_id")) or _value(record, "sysapproval") or _value(record, "document_id")
     if document is None:
         raise NotParsed("no sysapproval or document_id: nothing that was approved")
+    if _NUMBER.fullmatch(document) and _value(record, "sys_id"):
+        raise NotParsed(_NUMBER_ONLY.format(document))
     asked, changed = micros(_value(record, "sys_created_on")), micros(_value(record, "sys_updated_on"))
     at = (asked if status == "requested" else changed) or changed or asked
     if at is None:
@@ -192,7 +202,7 @@ def _is_display_only(record: dict[str, Any]) -> bool:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=1,
+    version=2,
     title="ServiceNow approvals",
     reads="sysapproval_approver, sc_request, sc_req_item and change_request: Table API answers, JSON and CSV exports",
     recognised_by="approver, state and sysapproval; or number and approval of such a table, with ServiceNow's times",

@@ -39,7 +39,9 @@ def test_a_request_and_its_response_are_states_of_one_call(tmp_path: Path) -> No
     assert response["detail"]["ended_at"] == "2026-10-05T10:00:04.000000Z" and "ended_at" not in request["detail"]
     assert request["args_hash"] == response["args_hash"] is not None
     assert response["action"] == "tool:pay" and response["detail"]["arguments"] == {"invoice": 7}
-    assert keys(request) == keys(response) == {("tool_call", "sess/1", "names"), ("conversation", "sess", "carries")}
+    of_call = {("tool_call", "sess/1", "names"), ("conversation", "sess", "carries")}
+    between = {("mcp_request", "sess/1", "names"), ("mcp_request", "sess/1", "uses")}
+    assert keys(request) == keys(response) == of_call | between
 
 
 def test_a_trace_context_names_the_call_by_the_callers_span(tmp_path: Path) -> None:

@@ -130,6 +130,20 @@ def hex_id(value: Any) -> str | None:
     return identifier.lower() if identifier and is_valid else None
 
 
+def trace_context(value: Any) -> tuple[str, str] | None:
+    """(trace id, span id) of a `traceparent`, which is whoever made the request:
+    https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    parts = value.split("-", _PARTS_OF_TRACEPARENT) if type(value) is str else []
+    if len(parts) < _PARTS_OF_TRACEPARENT:
+        return None
+    trace, span = hex_id(parts[1]), hex_id(parts[2])
+    return (trace, span) if trace and span else None
+
+
+_PARTS_OF_TRACEPARENT = 4
+
+
 def iso(moment: int) -> str:
     """Microseconds since 1970 to `2026-11-24T02:54:13.000000Z`."""
     second, rest = divmod(moment, 1_000_000)

@@ -24,6 +24,7 @@ _OPERATIONS = {
     "completion": "chat",
 }
 _SPAN_KINDS = {"tool": "execute_tool", "agent": "invoke_agent", "workflow": "invoke_agent", "llm": "chat"}
+_SERVER, _CLIENT = (2, "2", "SPAN_KIND_SERVER"), (3, "3", "SPAN_KIND_CLIENT")
 _ERROR = (2, "2", "STATUS_CODE_ERROR", "ERROR", "Error")
 AGENT_NAMES = ("gen_ai.agent.name", "agent.name", "gen_ai.handoff.from_agent")
 HUMAN = ("user.email", "enduser.id", "user.id")
@@ -41,6 +42,8 @@ ARGUMENTS = (
     "input.value",
 )
 CALL = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
+REQUEST = ("jsonrpc.request.id", "rpc.jsonrpc.request_id", "mcp.request.id")
+MCP_SESSION = "mcp.session.id"
 DECISION = ("opa.decision_id", "decision.id")
 AWS_REQUEST = ("aws.request_id", "aws.requestId", "aws.request.id")
 WORKLOADS = ("k8s.pod.uid", "container.id", "host.id", "service.instance.id")
@@ -53,7 +56,7 @@ TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.na
 HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
 CONVERSATION = (
     "gen_ai.conversation.id",
-    "mcp.session.id",
+    MCP_SESSION,
     "session.id",
     "traceloop.association.properties.session_id",
     "gcp.vertex.agent.session_id",
@@ -166,7 +169,7 @@ def _tool_call(record: OtlpRecord, span: Span, operation: str, options: Options)
         tool_call_uid=span.uid,
         task=task_of(attributes) if operation == "invoke_agent" else None,
         args_hash=hash_arguments(arguments, options),
-        keys=list(_keys(attributes, span, operation)),
+        keys=list(_keys(record, span, operation)),
         detail=present(
             operation=operation,
             tool=tool,
@@ -241,7 +244,8 @@ def _arguments(attributes: dict[str, Any]) -> Any:
     return found
 
 
-def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tuple[str, str, str]]:
+def _keys(record: OtlpRecord, span: Span, operation: str) -> Iterator[tuple[str, str, str]]:
+    attributes = record.attributes
     yield "span", span.uid, "names"
     if span.parent:
         yield "span", f"{span.trace}/{span.parent}", "uses"
@@ -250,8 +254,8 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         # A coding agent logs the call under its conversation; the tool's own span of it stands below.
         if span.conversation:
             yield "tool_call", f"{span.conversation}/{call}", "uses"
-    elif attributes.get("mcp.method.name") and (request := label(attributes.get("jsonrpc.request.id"))):
-        yield "tool_call", f"{span.trace}/{request}", "names"
+    if attributes.get("mcp.method.name") and (request := first_of(attributes, *REQUEST)):
+        yield from _of_request(record, span, request, has_call=call is not None)
     if approval := first_of(attributes, *APPROVAL):
         yield "approval", approval, "uses"
     if ticket := first_of(attributes, *TICKET):
@@ -264,6 +268,18 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         account = label(attributes.get("cloud.account.id"))
         yield "request", f"{account}/{request}" if account else request, "uses"
     yield from _carried(span)
+
+
+def _of_request(record: OtlpRecord, span: Span, request: str, *, has_call: bool) -> Iterator[tuple[str, str, str]]:
+    """A JSON-RPC request of MCP. Where the trace is not passed on, its client and its server know it by one id within
+    one session: the client made the call, and the server's hangs on it.
+    """
+    if not has_call:
+        yield "tool_call", f"{span.trace}/{request}", "names"
+    kind, session = record.body.get("kind"), label(record.attributes.get(MCP_SESSION))
+    role = "names" if kind in _CLIENT else "uses" if kind in _SERVER else None
+    if session and role:
+        yield "mcp_request", f"{session}/{request}", role
 
 
 def _carried(span: Span) -> Iterator[tuple[str, str, str]]:

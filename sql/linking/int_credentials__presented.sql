@@ -20,7 +20,7 @@ with bearers as (
         issued_at,
         least(expires_at, revoked_at)
     from stg_credentials
-    where issued_at is not null and role_arn is not null and session_name is not null
+    where issued_at is not null and role_arn is not null and session_name is not null and sign_in is null
 ),
 
 -- The subject of a web identity was shown in a token of its own, whose id the cloud that took it does not log.
@@ -30,10 +30,11 @@ shown as (
         stg_keys.key_kind, stg_keys.key_value
     from stg_keys
     join stg_activities on stg_activities.event_id = stg_keys.event_id
-    where stg_activities.credential_uid is null
-        and (
-            (stg_keys.key_kind = 'bearer' and stg_keys.role = 'uses')
-            or (stg_keys.key_kind = 'federated_subject' and stg_keys.role = 'carries')
+    where (stg_activities.credential_uid is null and stg_keys.key_kind = 'bearer' and stg_keys.role = 'uses')
+        -- Who fetches a credential for somebody else, as a node does for a pod, shows both its own and the other's.
+        or (
+            (stg_activities.credential_uid is null or stg_activities.issued_credential_uid is not null)
+            and stg_keys.key_kind = 'federated_subject' and stg_keys.role = 'carries'
         )
 ),
 

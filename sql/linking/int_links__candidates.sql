@@ -144,9 +144,15 @@ used as (
 ),
 
 -- Which token was shown is not logged, so one that fits is a candidate like an approval that fits.
+fitting_credentials as (
+    select node_id, credential_id, key_kind, key_value from int_credentials__presented
+    union all
+    select node_id, credential_id, key_kind, key_value from int_credentials__of_sessions
+),
+
 presented_counts as (
     select node_id, count(distinct credential_id) as n_candidates
-    from int_credentials__presented
+    from fitting_credentials
     group by node_id
 ),
 
@@ -161,7 +167,7 @@ presented as (
         fitting.key_value,
         presented_counts.n_candidates,
         null::double as seconds_apart
-    from int_credentials__presented as fitting
+    from fitting_credentials as fitting
     join presented_counts on presented_counts.node_id = fitting.node_id
 ),
 

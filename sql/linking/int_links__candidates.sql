@@ -223,34 +223,41 @@ issuance as (
 ),
 
 shared as (
-    select distinct keyed.node_id, keyed.key_value, stg_activities.credential_uid
+    select distinct keyed.node_id, keyed.key_value, stg_activities.credential_uid, stg_activities.actor_uid, stg_activities.event_at,
+        stg_activities.stage_number
     from stg_keys as keyed
     join stg_activities on stg_activities.activity_id = keyed.node_id
     where keyed.key_kind = 'shared_event'
 ),
 
--- The copy that knows the caller's credential stands for all copies.
+-- The copy that knows the caller stands for all copies; of the records of one operation the last, which says how it ended.
 numbered as (
     select
         node_id,
         key_value,
-        first_value(node_id) over (partition by key_value order by credential_uid is null, node_id) as first_id
+        stage_number,
+        row_number() over (
+            partition by key_value order by credential_uid is null, actor_uid is null, event_at desc, node_id
+        ) as nth
     from shared
 ),
 
 copies as (
     select
-        node_id as child_id,
-        first_id as parent_id,
+        numbered.node_id as child_id,
+        chosen.node_id as parent_id,
         'same_event' as kind,
         null::varchar as spine,
         'exact_key' as method,
         'shared_event' as key_kind,
-        key_value,
+        numbered.key_value,
         1 as n_candidates,
         null::double as seconds_apart
     from numbered
-    where node_id <> first_id
+    join numbered as chosen on chosen.key_value = numbered.key_value and chosen.nth = 1
+    where numbered.nth > 1
+        -- Two ends of what a caller calls one operation are two acts: nobody hides one behind the other.
+        and not coalesce(numbered.stage_number = chosen.stage_number, false)
 )
 
 select * from exact_intent

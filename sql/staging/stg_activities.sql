@@ -34,6 +34,7 @@ recent as (
         json_extract_string(e.detail, '$.issued_kind') as issued_kind,
         json_extract_string(e.detail, '$.issued_holder') as issued_holder,
         json_extract_string(e.detail, '$.issued_role_pattern') as issued_role_pattern,
+        try_cast(json_extract_string(e.detail, '$.stage_number') as integer) as stage_number,
         try_cast(json_extract_string(e.detail, '$.session_created_at') as timestamptz) as session_created_at,
         e.issued_credential_uid is not null
         and (

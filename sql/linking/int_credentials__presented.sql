@@ -38,6 +38,12 @@ shown as (
         )
 ),
 
+bearers_compared as (
+    select bearers.* exclude (key_value), coalesce(spelled.compared_as, bearers.key_value) as compared_as
+    from bearers
+    left join int_names__compared as spelled on spelled.name = bearers.key_value
+),
+
 nodes as (
     select activity_id as node_id, event_at, key_kind, key_value from shown
     union
@@ -47,12 +53,13 @@ nodes as (
 ),
 
 fitting as (
-    select distinct nodes.node_id, bearers.credential_id, nodes.key_kind, nodes.key_value
+    select distinct nodes.node_id, bearers_compared.credential_id, nodes.key_kind, nodes.key_value
     from nodes
-    join bearers on bearers.key_value = nodes.key_value
+    left join int_names__compared as spelled on spelled.name = nodes.key_value
+    join bearers_compared on bearers_compared.compared_as = coalesce(spelled.compared_as, nodes.key_value)
     cross join run_context
-    where nodes.node_id <> bearers.credential_id
-        and is_within(nodes.event_at, bearers.issued_at, bearers.ends_at, run_context.clock_tolerance)
+    where nodes.node_id <> bearers_compared.credential_id
+        and is_within(nodes.event_at, bearers_compared.issued_at, bearers_compared.ends_at, run_context.clock_tolerance)
 ),
 
 by_bearer as (select distinct node_id from fitting where key_kind = 'bearer')

@@ -109,6 +109,7 @@ def _wrapping_of(event: Event, around: Issue, request_id: str) -> Event:
     """The token around another one: whoever shows it unwraps what is inside, so its use says who did."""
     return msgspec.structs.replace(
         event,
+        kind="credential",
         native_id=f"{event.native_id}/wrapping",
         class_uid=AUTHENTICATION,
         activity_id=_SERVICE_TICKET,

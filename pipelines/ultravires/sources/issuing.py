@@ -36,3 +36,20 @@ def issuing() -> tuple[Issuing, ...]:
 def issuing_of(log: str) -> dict[str, Issuing]:
     """Action -> its row, of one log."""
     return {row.action: row for row in issuing() if row.log == log}
+
+
+def as_markdown() -> str:
+    """The page docs/issuing.md."""
+    head = (
+        "# What issues credentials",
+        "",
+        "The table `pipelines/ultravires/sources/issuing.csv`; `make docs` writes this page. `*` stands for any words.",
+        "A `session` soon ends by itself, a `key` lasts. `console` and `portal` are sign-ins: the credential is named",
+        "after their event, and the keys of what is done there, whose issue no log shows, hang on it by role, session",
+        "name and time of creation, at 0.3.",
+        "",
+        "| log | action | issues | its id is | page |",
+        "|---|---|---|---|---|",
+    )
+    rows = (f"| {r.log} | `{r.action}` | {r.issues} | {r.credential} | [page]({r.page}) |" for r in issuing())
+    return "\n".join((*head, *rows)) + "\n"

@@ -64,7 +64,7 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
     response: dict[str, Any] = {}
     for name in MESSAGES:
         message = record.get(name)
-        if type(message) is dict and "jsonrpc" in message:
+        if _is_message(message):
             if "method" in message:
                 request = request or message
             elif "result" in message or "error" in message:
@@ -98,9 +98,8 @@ def singles_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     singles: list[dict[str, Any]] = []
     asked: dict[str, tuple[str, dict[str, Any]]] = {}
     for name in members:
-        for message in record[name]:
-            identifier = label(message.get("id")) if type(message) is dict else None
-            is_answer = type(message) is dict and "method" not in message
+        for message in filter(_is_message, record[name]):
+            identifier, is_answer = label(message.get("id")), "method" not in message
             where, single = asked.get(identifier or "", (name, None))
             if is_answer and single is not None and where != name:
                 single[name] = message
@@ -116,7 +115,11 @@ def singles_of(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _is_batch(value: Any) -> bool:
-    return type(value) is list and any(type(message) is dict and "jsonrpc" in message for message in value)
+    return type(value) is list and any(map(_is_message, value))
+
+
+def _is_message(value: Any) -> bool:
+    return type(value) is dict and "jsonrpc" in value
 
 
 def _time_of(record: dict[str, Any]) -> int | None:

@@ -150,7 +150,7 @@ def test_a_workload_outside_aws_is_known_by_its_certificate(tmp_path: Path) -> N
 
 
 def test_a_portal_names_the_permission_set_wherever_it_writes_it(tmp_path: Path) -> None:
-    """Account and set make the role's pattern; what could not be AWS's makes none. The token shown is the credential."""
+    """Account and set make the role's pattern; what could not be AWS's makes none; a token is shown."""
     person = {"type": "IdentityCenterUser", "onBehalfOf": {"userId": "u-1"}, "credentialId": "AAAA"}
     portal = "sso:GetRoleCredentials"
     events = [

@@ -1,7 +1,6 @@
 """Ids and names that logs hold join what belongs together, from the files of a run to the links."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -230,8 +229,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
 def parents(con: duckdb.DuckDBPyConnection, child: str) -> list[tuple[Any, ...]]:
     """Parent, key kind and confidence of every link of a node."""
     rows = con.execute(
-        "select parent_id, key_kind, confidence from links where child_id = ? and kind not in ('issued_by', 'same_event') "
-        "order by all",
+        "select parent_id, key_kind, confidence from links "
+        "where child_id = ? and kind not in ('issued_by', 'same_event') order by all",
         [child],
     ).fetchall()
     return [(parent, key, round(confidence, 2)) for parent, key, confidence in rows]
@@ -276,7 +275,8 @@ def test_a_portals_session_leads_to_the_token_that_was_shown(published: duckdb.D
 def test_the_records_of_one_operation_are_one_act(published: duckdb.DuckDBPyConnection) -> None:
     """Its outcome is that of the last, also where the operation goes on into another hour."""
     counted = published.execute(
-        "select outcome from chain_steps where log = 'azure_activity' and is_counted and node_kind = 'activity' order by all"
+        "select outcome from chain_steps "
+        "where log = 'azure_activity' and is_counted and node_kind = 'activity' order by all"
     ).fetchall()
     assert counted == [("failure",), ("success",)]
 

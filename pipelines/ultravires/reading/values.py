@@ -18,6 +18,7 @@ _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _ENGLISH = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}),? (\d{1,2}):(\d\d):(\d\d) ([AP])M")
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_PARTS_OF_TRACEPARENT = 4
 _MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 
 
@@ -139,9 +140,6 @@ def trace_context(value: Any) -> tuple[str, str] | None:
         return None
     trace, span = hex_id(parts[1]), hex_id(parts[2])
     return (trace, span) if trace and span else None
-
-
-_PARTS_OF_TRACEPARENT = 4
 
 
 def iso(moment: int) -> str:

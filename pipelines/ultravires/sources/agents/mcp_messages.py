@@ -4,7 +4,7 @@ The envelope's names differ (gh-aw-mcpg writes `payload` and `server_id`, others
 the usual ones are all known. Protocol: https://modelcontextprotocol.io/specification.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from ultravires.reading.values import checked_micros, integer, label, mapping, micros, sequence, text, trace_context
 
@@ -118,7 +118,7 @@ def _is_batch(value: Any) -> bool:
     return type(value) is list and any(map(_is_message, value))
 
 
-def _is_message(value: Any) -> bool:
+def _is_message(value: Any) -> TypeGuard[dict[str, Any]]:
     return type(value) is dict and "jsonrpc" in value
 
 

@@ -56,7 +56,7 @@ def nested(place: str, value: str) -> Any:
 
 @pytest.mark.parametrize("row", [row for row in issuing() if row.log == "aws_cloudtrail"], ids=lambda row: row.action)
 def test_every_row_of_aws_issues(row: Issuing, tmp_path: Path) -> None:
-    """The key of the response, or for a sign-in the event; a refusal issues nothing, nor does another service's call."""
+    """The key of the response, or for a sign-in the event; neither refusals nor other services issue any."""
     service, name = row.action.split(":")
     is_sign_in = row.issues in ("console", "portal")
     response = None if is_sign_in else nested(row.credential, "ASIANEW")

@@ -187,3 +187,13 @@ def test_the_sample_shows_a_token_from_issue_to_revocation() -> None:
     token = found[1]["issued_credential_uid"]
     assert [row.get("credential_uid") for row in found].count(token) == 6
     assert found[-1]["revoked_credential_uid"] == token
+
+
+def test_a_trace_context_that_is_written_plain_leads_to_the_call(tmp_path: Path) -> None:
+    """The header says from which span a request comes; its HMAC says nothing."""
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "00000000000000a1"
+    plain = read(tmp_path, "secret/data/a", request={"headers": {"Traceparent": [f"00-{trace}-{span}-01"]}})
+    assert ("span", f"{trace}/{span}", "uses") in keys(plain)
+    for said in (HASH, "00-1-2", f"00-{'0' * 32}-{span}-01"):
+        hidden = read(tmp_path, "secret/data/a", request={"headers": {"traceparent": [said]}})
+        assert not [key for key in keys(hidden) if key[0] == "span"]

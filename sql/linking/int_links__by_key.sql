@@ -31,7 +31,8 @@ upward as (
     join names on names.key_kind = uses.key_kind and names.key_value = uses.key_value
     left join granted on granted.approval_id = uses.node_id
     where (uses.node_kind, names.node_kind) in (
-        ('approval', 'approval'), ('decision', 'approval'), ('tool_call', 'approval'), ('tool_call', 'decision'), ('tool_call', 'tool_call')
+        ('approval', 'approval'), ('decision', 'approval'), ('tool_call', 'approval'), ('tool_call', 'decision'), ('tool_call', 'tool_call'),
+        ('activity', 'tool_call')
     )
         and (uses.node_kind <> 'approval' or granted.approval_id is not null)
 ),

@@ -15,7 +15,9 @@ by_key as (
         child_kind || '>' || parent_kind as kind,
         'intent' as spine,
         -- Who asks an agent, or an agent that states its own approval, chooses what it states; an approver or an engine does not.
+        -- A caller also chooses the span that it says it comes from.
         case
+            when child_kind = 'activity' and key_kind = 'span' then 'caller_stated'
             when (child_kind = 'tool_call' or requests.approval_id is not null) and key_kind in ('approval', 'ticket')
                 then 'caller_stated'
             else 'exact_key'

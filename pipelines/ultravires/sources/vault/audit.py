@@ -16,7 +16,7 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts
+from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts, trace_context
 from ultravires.sources.ocsf.classes import AUTHENTICATION
 from ultravires.sources.vault.paths import operation_of
 from ultravires.sources.vault.tokens import NOTHING, Issue, issue_of, kind_of, token_of, workload_of, wrapping_around
@@ -70,6 +70,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     keys = [("request", request_id, "names")]
     if issue.subject:
         keys.append(("federated_subject", issue.subject, "carries"))
+    if caller := trace_context(_header(request, "traceparent")):
+        keys.append(("span", "/".join(caller), "uses"))
     event = Event(
         native_id=f"{request_id}/{stage}",
         event_at=event_at,
@@ -86,7 +88,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         outcome=outcome,
         error_code=error,
         src_ip=address_of(request.get("remote_address")),
-        user_agent=_user_agent(request),
+        user_agent=_header(request, "user-agent"),
         credential_uid=used,
         issued_credential_uid=issue.issued,
         issued_expires_at=_expiry(issue),
@@ -144,10 +146,10 @@ def _outcome(
     return ("failure", None) if mapping(response.get("data")).keys() == {"error"} else ("success", None)
 
 
-def _user_agent(request: dict[str, Any]) -> str | None:
+def _header(request: dict[str, Any], wanted: str) -> str | None:
     """Where the audit device was told to write this header, and to write it plain."""
     headers = mapping(request.get("headers"))
-    found = next(iter(texts(headers.get("user-agent") or headers.get("User-Agent"))), None)
+    found = next((next(iter(texts(value)), None) for name, value in headers.items() if name.lower() == wanted), None)
     return None if found is None or found.startswith(_HASHED) else found
 
 
@@ -162,7 +164,7 @@ SOURCE = Source(
     documentation="https://developer.hashicorp.com/vault/docs/audit/schema",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
-    join_keys=("request", "federated_subject"),
+    join_keys=("request", "span", "federated_subject"),
     recognise=recognise,
     records=partial(json_records, decode=decode),
     events=events,

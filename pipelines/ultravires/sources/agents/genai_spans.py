@@ -115,7 +115,7 @@ def span_event(record: OtlpRecord, started_at: int, options: Options) -> Event |
 
 
 def operation_of(attributes: dict[str, Any]) -> str | None:
-    """execute_tool, invoke_agent, chat or rpc (a request that the other side logs); None for every other span."""
+    """execute_tool, invoke_agent, chat, rpc (a request that the other side logs); None for every other span."""
     named = text(attributes.get("gen_ai.operation.name"))
     if named:
         return _OPERATIONS.get(named.lower())
@@ -126,6 +126,11 @@ def operation_of(attributes: dict[str, Any]) -> str | None:
         return _SPAN_KINDS.get(kind.lower())
     if attributes.get("rpc.system") == "aws-api" or attributes.get("rpc.system.name") == "aws-api":
         return "rpc"
+    return _operation_by_signs(attributes)
+
+
+def _operation_by_signs(attributes: dict[str, Any]) -> str | None:
+    """The same where no attribute names the operation: by what only such spans have."""
     is_model = first_of(attributes, "gen_ai.request.model", "llm.request.type", "gen_ai.system") is not None
     if text(attributes.get("gen_ai.tool.name")):
         return "execute_tool"

@@ -207,7 +207,7 @@ def _forgery(rng: random.Random) -> Event:
 
 
 def _sign_in(rng: random.Random) -> Event:
-    """A sign-in at the console, or an act there some minutes later with a key that nobody saw issued. People are written
+    """A sign-in at the console, or an act there some minutes later with a key that nobody saw issued. People are
     in several ways.
     """
     number = rng.randrange(4)

@@ -207,8 +207,8 @@ def _forgery(rng: random.Random) -> Event:
 
 
 def _sign_in(rng: random.Random) -> Event:
-    """A sign-in at the console, or an act there some minutes later with a key that nobody saw issued. People are
-    in several ways.
+    """A sign-in at the console, or an act there some minutes later with a key that nobody saw issued, of a person whose
+    name is written in several ways.
     """
     number = rng.randrange(4)
     begun = MONDAY + timedelta(hours=5 * number)

@@ -50,8 +50,9 @@ bench: install ## the ratios of docs/performance.md (half an hour)
 	@$(BIN)/python bench/new_hour.py
 	@$(BIN)/python bench/many_events.py
 
-docs: install ## write docs/sources.md, docs/tables.md and the snapshot of the asset graph from what the code says
+docs: install ## write docs/sources.md, docs/issuing.md, docs/tables.md and the snapshot of the asset graph from what the code says
 	@$(BIN)/python -c 'from pathlib import Path; from ultravires.sources.catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'
+	@$(BIN)/python -c 'from pathlib import Path; from ultravires.sources.issuing import as_markdown; Path("docs/issuing.md").write_text(as_markdown(), encoding="utf-8")'
 	@$(BIN)/python -c 'from pathlib import Path; from ultravires.build.tables_page import as_markdown; Path("docs/tables.md").write_text(as_markdown(), encoding="utf-8")'
 	@UPDATE_SNAPSHOTS=1 $(BIN)/pytest tests/test_dagster.py -k snapshot
 

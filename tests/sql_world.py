@@ -21,7 +21,8 @@ Event = dict[str, Any]
 def random_events(rng: random.Random, n: int) -> pa.Table:
     """`n` events in EVENTS columns over three days, of every kind; the same for the same state of `rng`."""
     makers = (_approval, _decision, _tool_call, _activity, _activity, _issue, _issue, _forgery)
-    return as_events([rng.choice(makers)(rng) for _ in range(n)] + [_stage(rng) for _ in range(n // 10)])
+    events = [rng.choice(makers)(rng) for _ in range(n)] + [_stage(rng) for _ in range(n // 10)]
+    return as_events(events + [_sign_in(rng) for _ in range(n // 10)])
 
 
 def as_events(rows: Sequence[Event]) -> pa.Table:
@@ -203,6 +204,34 @@ def _forgery(rng: random.Random) -> Event:
         "issued_credential_uid": f"ASIAF{rng.randrange(6)}",
         "keys": [],
     }
+
+
+def _sign_in(rng: random.Random) -> Event:
+    """A sign-in at the console, or an act there some minutes later with a key that nobody saw issued, of a person whose
+    name is written in several ways.
+    """
+    number = rng.randrange(4)
+    begun = MONDAY + timedelta(hours=5 * number)
+    event = {
+        "log": "aws_cloudtrail",
+        "kind": "activity",
+        "actor_uid": rng.choice(("ann@example.org", "Ann@Example.org")),
+        "actor_kind": "human",
+        "outcome": "success",
+        "keys": [],
+    }
+    detail = {"role_arn": "arn:aws:iam::1:role/r0", "session_name": f"ann{number}", "session_created_at": _iso(begun)}
+    if rng.random() < 0.5:
+        issued = {
+            "issued_kind": "console",
+            "issued_role_arn": detail["role_arn"],
+            "issued_session_name": f"ann{number}",
+        }
+        own = {"action": "signin:ConsoleLogin", "issued_credential_uid": f"console:{number}", "detail": detail | issued}
+        return event | {"event_at": begun} | own
+    key = f"ASIAC{number}{rng.randrange(2)}"
+    own = {"action": "s3:GetObject", "credential_uid": key, "detail": detail}
+    return event | {"event_at": begun + timedelta(minutes=rng.randrange(200))} | own
 
 
 def _stage(rng: random.Random) -> Event:

@@ -8,6 +8,7 @@ from conftest import REPO
 from ultravires import registry
 from ultravires.build import tables_page
 from ultravires.cli import app
+from ultravires.sources import issuing
 from ultravires.sources.catalog import as_markdown
 
 
@@ -34,6 +35,11 @@ def test_every_sink_is_in_the_readme() -> None:
 def test_the_page_of_sources_is_what_the_sources_say_of_themselves() -> None:
     """docs/sources.md is written by `make docs` and holds nothing else."""
     assert (REPO / "docs" / "sources.md").read_text(encoding="utf-8") == as_markdown()
+
+
+def test_the_page_of_issuing_is_the_packaged_table() -> None:
+    """docs/issuing.md is written by `make docs` and holds nothing else."""
+    assert (REPO / "docs" / "issuing.md").read_text(encoding="utf-8") == issuing.as_markdown()
 
 
 def test_the_figures_of_the_demo_are_those_of_the_samples(sample_home: Path) -> None:

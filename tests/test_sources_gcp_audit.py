@@ -336,3 +336,13 @@ def test_an_exchanged_session_of_aws_is_known_by_role_and_name(tmp_path: Path) -
     assert {("bearer", f"{role}/run-7", "uses"), ("federated_subject", role, "carries")} <= keys(
         only("gcp_audit", exchange, tmp_path)
     )
+
+
+def test_the_trace_of_an_entry_leads_to_the_call(tmp_path: Path) -> None:
+    """Trace and span together name the span; a trace alone does not."""
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "00000000000000a1"
+    named = f"projects/{PROJECT}/traces/{trace}"
+    both = only("gcp_audit", entry(trace=named, spanId=span), tmp_path)
+    assert ("span", f"{trace}/{span}", "uses") in keys(both)
+    for members in ({"trace": named}, {"spanId": span}, {"trace": "x", "spanId": span}, {"trace": 5, "spanId": 5}):
+        assert not [key for key in keys(only("gcp_audit", entry(**members), tmp_path)) if key[0] == "span"]

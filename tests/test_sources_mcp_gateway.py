@@ -39,7 +39,9 @@ def test_a_request_and_its_response_are_states_of_one_call(tmp_path: Path) -> No
     assert response["detail"]["ended_at"] == "2026-10-05T10:00:04.000000Z" and "ended_at" not in request["detail"]
     assert request["args_hash"] == response["args_hash"] is not None
     assert response["action"] == "tool:pay" and response["detail"]["arguments"] == {"invoice": 7}
-    assert keys(request) == keys(response) == {("tool_call", "sess/1", "names"), ("conversation", "sess", "carries")}
+    of_call = {("tool_call", "sess/1", "names"), ("conversation", "sess", "carries")}
+    between = {("mcp_request", "sess/1", "names"), ("mcp_request", "sess/1", "uses")}
+    assert keys(request) == keys(response) == of_call | between
 
 
 def test_a_trace_context_names_the_call_by_the_callers_span(tmp_path: Path) -> None:
@@ -188,3 +190,49 @@ def test_secrets_in_arguments_are_hidden_and_still_told_apart(tmp_path: Path) ->
         return row
 
     assert call("hunter2")["args_hash"] != call("hunter3")["args_hash"]
+
+
+def batch(second: int, messages: list[Any]) -> dict[str, Any]:
+    return {**logged(second, {}), "message": messages}
+
+
+def of_batch(*messages: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"jsonrpc": "2.0", **message} for message in messages]
+
+
+def test_every_message_of_a_batch_is_read_as_if_it_were_alone(tmp_path: Path) -> None:
+    """Calls and their answers, in whatever order the server answers, and messages that are no calls among them."""
+    ping = {"id": 9, "method": "ping"}
+    asked_one_by_one = [asked(1), asked(2, "lookup"), ping]
+    answers_one_by_one = [{"id": 2, "error": {"code": -32000}}, answered(1)]
+    alone = read(tmp_path, *(logged(1, m) for m in asked_one_by_one), *(logged(4, m) for m in answers_one_by_one))
+    together = read(
+        tmp_path,
+        batch(1, of_batch(*asked_one_by_one)),
+        batch(4, of_batch(*answers_one_by_one)),
+    )
+    told = ("event_id", "action", "outcome", "error_code", "tool_call_uid", "args_hash", "keys", "detail")
+    assert [[row[name] for name in told] for row in together] == [[row[name] for name in told] for row in alone]
+    assert [(row["action"], row["outcome"]) for row in together] == [
+        ("tool:pay", "unknown"),
+        ("tool:lookup", "unknown"),
+        ("tool:lookup", "failure"),
+        ("tool:pay", "success"),
+    ]
+
+
+def test_batches_of_requests_and_answers_in_one_record(tmp_path: Path) -> None:
+    """A gateway that logs both sides at once: each answer belongs to the request of its id."""
+    both = {"request": of_batch(asked(1), asked(2, "lookup")), "response": of_batch(answered(2), answered(1))}
+    record = {name: value for name, value in logged(1, {}).items() if name != "message"} | both
+    found = read(tmp_path, record)
+    assert [(row["action"], row["outcome"]) for row in found] == [("tool:pay", "success"), ("tool:lookup", "success")]
+
+
+def test_calls_of_a_batch_hide_behind_no_common_id(tmp_path: Path) -> None:
+    """Two calls under one id are two calls; what is no message of a batch adds nothing."""
+    found = read(tmp_path, batch(1, [*of_batch(asked(1), asked(1), asked(1, "delete")), None, 5, {}]))
+    assert [row["action"] for row in found] == ["tool:pay", "tool:pay", "tool:delete"]
+    assert len({row["event_id"] for row in found}) == len({row["tool_call_uid"] for row in found}) == 3
+    (reason,) = quarantined(NAME, json.dumps(batch(1, [None])).encode(), tmp_path)
+    assert reason.reason == "no JSON-RPC message"

@@ -178,6 +178,49 @@ def test_an_aws_call_uses_its_request(named: dict[str, Any], request_key: tuple[
     assert request_key in keys(row) and row["detail"]["operation"] == "rpc"
 
 
+@pytest.mark.parametrize(
+    ("named", "action", "used"),
+    [
+        ({"az.namespace": "Microsoft.Storage", "az.service_request_id": "A"}, "rpc:Microsoft.Storage.unknown", {"A"}),
+        (
+            {
+                "http.request.method": "PUT",
+                "server.address": "management.azure.com",
+                "http.response.header.x-ms-request-id": "A",
+                "http.response.header.x-ms-client-request-id": "B",
+            },
+            "rpc:management.azure.com.PUT",
+            {"A", "B"},
+        ),
+        ({"http.response.header.x-github-request-id": "C"}, "rpc:unknown.unknown", {"C"}),
+        ({"http.response.header.audit-id": "D"}, "rpc:unknown.unknown", {"D"}),
+        ({"gen_ai.operation.name": "execute_tool", "http.response.header.audit-id": "D"}, None, {"D"}),
+        ({"gen_ai.operation.name": "execute_tool", "aws.request_id": "E"}, None, {"E"}),
+    ],
+)
+def test_a_request_is_known_by_the_id_of_whoever_answered(
+    named: dict[str, Any], action: str | None, used: set[str], tmp_path: Path
+) -> None:
+    """Azure's SDK, and HTTP clients that are told to keep headers; a tool may make the request itself."""
+    row = read(tmp_path, named)
+    assert row["action"] == action
+    assert {value for kind, value, role in keys(row) if (kind, role) == ("request", "uses")} == used
+
+
+@pytest.mark.parametrize("name", ["jsonrpc.request.id", "rpc.jsonrpc.request_id", "mcp.request.id"])
+@pytest.mark.parametrize(("kind", "role"), [(3, "names"), ("SPAN_KIND_SERVER", "uses"), (1, None)])
+def test_a_request_of_mcp_is_its_clients_and_used_by_its_server(
+    name: str, kind: Any, role: str | None, tmp_path: Path
+) -> None:
+    """Within the session alone: without one its number says nothing, nor does a span that is neither side's."""
+    named = {"mcp.method.name": "tools/call", name: "7"}
+    found = read(tmp_path, {**named, "mcp.session.id": "s"}, kind=kind)
+    assert {key for key in keys(found) if key[0] == "mcp_request"} == (
+        {("mcp_request", "s/7", role)} if role else set()
+    )
+    assert not [key for key in keys(read(tmp_path, named, kind=kind)) if key[0] == "mcp_request"]
+
+
 def test_the_nearest_of_equal_attributes_counts(tmp_path: Path) -> None:
     """A span's own attribute overrides its resource's; what only the resource has applies."""
     data = export(

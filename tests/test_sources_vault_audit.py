@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from source_samples import claimed_by, expected_events, keys, only, quarantined
+from source_samples import claimed_by, expected_events, keys, only, quarantined, rows
 
 HASH = "hmac-sha256:" + "a" * 64
 AUTH = {"accessor": "acc-1", "client_token": HASH, "display_name": "approle", "entity_id": "ent-1"}
@@ -111,8 +111,21 @@ def test_dynamic_secrets_secret_ids_and_wrappings_are_issued(tmp_path: Path) -> 
     wrapped = read(tmp_path, path, response={"wrap_info": wrap})
     assert wrapped["issued_credential_uid"] == "vault:w-1"
     assert wrapped["issued_expires_at"].isoformat() == "2026-10-05T09:01:00+00:00"
-    login = read(tmp_path, "auth/approle/login", response={"wrap_info": {**wrap, "wrapped_accessor": "acc-2"}})
-    assert login["issued_credential_uid"] == "vault:acc-2"
+
+
+def test_a_token_inside_a_wrapping_is_two_tokens(tmp_path: Path) -> None:
+    """Itself and the one that unwraps it, which was asked for with the same token; who shows that one unwraps."""
+    wrap = {"accessor": "w-1", "ttl": 60, "creation_time": "2026-10-05T09:00:00Z", "wrapped_accessor": "acc-2"}
+    made = json.dumps(entry("auth/token/create", response={"wrap_info": wrap})).encode()
+    inner, around = rows("vault_audit", made, tmp_path)
+    assert (inner["issued_credential_uid"], around["issued_credential_uid"]) == ("vault:acc-2", "vault:w-1")
+    assert inner["credential_uid"] == around["credential_uid"] == "vault:acc-1"
+    assert inner["issued_expires_at"] is None and around["issued_expires_at"].minute == 1
+    assert inner["detail"]["request"] != around["detail"]["request"]
+    unwrapped = read(tmp_path, "sys/wrapping/unwrap", auth={**AUTH, "accessor": "w-1"}, response={"auth": NEW})
+    assert (unwrapped["credential_uid"], unwrapped["issued_credential_uid"]) == ("vault:w-1", None)
+    asked = json.dumps(entry("auth/token/create", "request")).encode()
+    assert len(rows("vault_audit", asked, tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
@@ -174,3 +187,13 @@ def test_the_sample_shows_a_token_from_issue_to_revocation() -> None:
     token = found[1]["issued_credential_uid"]
     assert [row.get("credential_uid") for row in found].count(token) == 6
     assert found[-1]["revoked_credential_uid"] == token
+
+
+def test_a_trace_context_that_is_written_plain_leads_to_the_call(tmp_path: Path) -> None:
+    """The header says from which span a request comes; its HMAC says nothing."""
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "00000000000000a1"
+    plain = read(tmp_path, "secret/data/a", request={"headers": {"Traceparent": [f"00-{trace}-{span}-01"]}})
+    assert ("span", f"{trace}/{span}", "uses") in keys(plain)
+    for said in (HASH, "00-1-2", f"00-{'0' * 32}-{span}-01"):
+        hidden = read(tmp_path, "secret/data/a", request={"headers": {"traceparent": [said]}})
+        assert not [key for key in keys(hidden) if key[0] == "span"]

@@ -19,6 +19,7 @@ from ultravires.errors import ConfigError, UsageError
 
 DEFAULT_HOME = Path(".ultravires")
 CONFIG_NAME = "ultravires.yaml"
+_MAIL_ADDRESS = re.compile(r"[^@/:\s]+@[^@/:\s]+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -272,7 +273,7 @@ def _refuse_double_aliases(settings: Settings, path: Path) -> None:
     claims: dict[str, list[tuple[str, Alias]]] = {}
     for identity in settings.identities:
         for alias in (Alias(uid=identity.id), *identity.all_aliases()):
-            claims.setdefault(alias.uid, []).append((identity.id, alias))
+            claims.setdefault(_compared(alias.uid), []).append((identity.id, alias))
     for uid, owners in claims.items():
         for i, (first, a) in enumerate(owners):
             for second, b in owners[i + 1 :]:
@@ -281,6 +282,11 @@ def _refuse_double_aliases(settings: Settings, path: Path) -> None:
                         f"{path}: alias '{uid}' is claimed by identities '{first}' and '{second}' at one time; "
                         "give it to one, or set valid_from and valid_until"
                     )
+
+
+def _compared(uid: str) -> str:
+    """An alias as its system compares it, as far as its form tells: mail addresses in any case are one."""
+    return uid.lower() if _MAIL_ADDRESS.fullmatch(uid) else uid
 
 
 def _overlap(a: Alias, b: Alias) -> bool:

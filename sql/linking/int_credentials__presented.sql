@@ -20,7 +20,7 @@ with bearers as (
         issued_at,
         least(expires_at, revoked_at)
     from stg_credentials
-    where issued_at is not null and role_arn is not null and session_name is not null
+    where issued_at is not null and role_arn is not null and session_name is not null and sign_in is null
 ),
 
 -- The subject of a web identity was shown in a token of its own, whose id the cloud that took it does not log.
@@ -30,11 +30,18 @@ shown as (
         stg_keys.key_kind, stg_keys.key_value
     from stg_keys
     join stg_activities on stg_activities.event_id = stg_keys.event_id
-    where stg_activities.credential_uid is null
-        and (
-            (stg_keys.key_kind = 'bearer' and stg_keys.role = 'uses')
-            or (stg_keys.key_kind = 'federated_subject' and stg_keys.role = 'carries')
+    where (stg_activities.credential_uid is null and stg_keys.key_kind = 'bearer' and stg_keys.role = 'uses')
+        -- Who fetches a credential for somebody else, as a node does for a pod, shows both its own and the other's.
+        or (
+            (stg_activities.credential_uid is null or stg_activities.issued_credential_uid is not null)
+            and stg_keys.key_kind = 'federated_subject' and stg_keys.role = 'carries'
         )
+),
+
+bearers_compared as (
+    select bearers.* exclude (key_value), coalesce(spelled.compared_as, bearers.key_value) as compared_as
+    from bearers
+    left join int_names__compared as spelled on spelled.name = bearers.key_value
 ),
 
 nodes as (
@@ -46,12 +53,13 @@ nodes as (
 ),
 
 fitting as (
-    select distinct nodes.node_id, bearers.credential_id, nodes.key_kind, nodes.key_value
+    select distinct nodes.node_id, bearers_compared.credential_id, nodes.key_kind, nodes.key_value
     from nodes
-    join bearers on bearers.key_value = nodes.key_value
+    left join int_names__compared as spelled on spelled.name = nodes.key_value
+    join bearers_compared on bearers_compared.compared_as = coalesce(spelled.compared_as, nodes.key_value)
     cross join run_context
-    where nodes.node_id <> bearers.credential_id
-        and is_within(nodes.event_at, bearers.issued_at, bearers.ends_at, run_context.clock_tolerance)
+    where nodes.node_id <> bearers_compared.credential_id
+        and is_within(nodes.event_at, bearers_compared.issued_at, bearers_compared.ends_at, run_context.clock_tolerance)
 ),
 
 by_bearer as (select distinct node_id from fitting where key_kind = 'bearer')

@@ -15,7 +15,9 @@ by_key as (
         child_kind || '>' || parent_kind as kind,
         'intent' as spine,
         -- Who asks an agent, or an agent that states its own approval, chooses what it states; an approver or an engine does not.
+        -- A caller also chooses the span that it says it comes from.
         case
+            when child_kind = 'activity' and key_kind = 'span' then 'caller_stated'
             when (child_kind = 'tool_call' or requests.approval_id is not null) and key_kind in ('approval', 'ticket')
                 then 'caller_stated'
             else 'exact_key'
@@ -144,9 +146,15 @@ used as (
 ),
 
 -- Which token was shown is not logged, so one that fits is a candidate like an approval that fits.
+fitting_credentials as (
+    select node_id, credential_id, key_kind, key_value from int_credentials__presented
+    union all
+    select node_id, credential_id, key_kind, key_value from int_credentials__of_sessions
+),
+
 presented_counts as (
     select node_id, count(distinct credential_id) as n_candidates
-    from int_credentials__presented
+    from fitting_credentials
     group by node_id
 ),
 
@@ -161,7 +169,7 @@ presented as (
         fitting.key_value,
         presented_counts.n_candidates,
         null::double as seconds_apart
-    from int_credentials__presented as fitting
+    from fitting_credentials as fitting
     join presented_counts on presented_counts.node_id = fitting.node_id
 ),
 
@@ -217,34 +225,41 @@ issuance as (
 ),
 
 shared as (
-    select distinct keyed.node_id, keyed.key_value, stg_activities.credential_uid
+    select distinct keyed.node_id, keyed.key_value, stg_activities.credential_uid, stg_activities.actor_uid, stg_activities.event_at,
+        stg_activities.stage_number
     from stg_keys as keyed
     join stg_activities on stg_activities.activity_id = keyed.node_id
     where keyed.key_kind = 'shared_event'
 ),
 
--- The copy that knows the caller's credential stands for all copies.
+-- The copy that knows the caller stands for all copies; of the records of one operation the last, which says how it ended.
 numbered as (
     select
         node_id,
         key_value,
-        first_value(node_id) over (partition by key_value order by credential_uid is null, node_id) as first_id
+        stage_number,
+        row_number() over (
+            partition by key_value order by credential_uid is null, actor_uid is null, event_at desc, node_id
+        ) as nth
     from shared
 ),
 
 copies as (
     select
-        node_id as child_id,
-        first_id as parent_id,
+        numbered.node_id as child_id,
+        chosen.node_id as parent_id,
         'same_event' as kind,
         null::varchar as spine,
         'exact_key' as method,
         'shared_event' as key_kind,
-        key_value,
+        numbered.key_value,
         1 as n_candidates,
         null::double as seconds_apart
     from numbered
-    where node_id <> first_id
+    join numbered as chosen on chosen.key_value = numbered.key_value and chosen.nth = 1
+    where numbered.nth > 1
+        -- Two ends of what a caller calls one operation are two acts: nobody hides one behind the other.
+        and not coalesce(numbered.stage_number = chosen.stage_number, false)
 )
 
 select * from exact_intent

@@ -31,11 +31,16 @@ recent as (
         json_extract_string(e.detail, '$.credential_holder') as credential_holder,
         json_extract_string(e.detail, '$.issued_role_arn') as issued_role_arn,
         json_extract_string(e.detail, '$.issued_session_name') as issued_session_name,
+        json_extract_string(e.detail, '$.issued_kind') as issued_kind,
+        json_extract_string(e.detail, '$.issued_holder') as issued_holder,
+        json_extract_string(e.detail, '$.issued_role_pattern') as issued_role_pattern,
+        try_cast(json_extract_string(e.detail, '$.stage_number') as integer) as stage_number,
+        try_cast(json_extract_string(e.detail, '$.session_created_at') as timestamptz) as session_created_at,
         e.issued_credential_uid is not null
         and (
             coalesce(e.class_uid = 3002, false)
             or json_extract_string(e.detail, '$.issued_role_arn') is not null
-            or json_extract_string(e.detail, '$.issued_kind') is not distinct from 'session'
+            or json_extract_string(e.detail, '$.issued_kind') is not null
             or coalesce(seconds_between(e.event_at, e.issued_expires_at) <= 7 * 86400, false)
         ) as issues_session,
         -- A session in one's own name gives no power that its subject had not; one as another subject does. A web identity

@@ -33,6 +33,8 @@ _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
 _IDENTITY_NAMES = _PACKAGE / "identity_names.csv"
 """What the name of an identity says of it, by regular expressions: a person, or no service whatever a log calls it."""
+_NAME_COMPARISON = _PACKAGE / "name_comparison.csv"
+"""Which kinds of names tell upper from lower case, as the system compares them that has such names."""
 _VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
 """What the beginning of a vendor's id of a credential, of an action or of a resource says of it."""
 
@@ -44,6 +46,7 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
         "privileged_actions": _patterns({*settings.privileged_actions, *permission_actions()}),
         "provider_services": _patterns(_first_column(_PROVIDER_SERVICES)),
         "identity_names": _packaged(_IDENTITY_NAMES, ("name_pattern", "says")),
+        "name_comparison": _name_comparison(),
         "vendor_prefixes": _packaged(_VENDOR_PREFIXES, ("names", "prefix", "says")),
         "severities": [(severity, rank) for rank, severity in enumerate(SEVERITIES, start=1)],
         "crown_jewels": _patterns(settings.crown_jewels),
@@ -98,6 +101,11 @@ def _packaged(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
     """These columns of a packaged file; its other columns say where a row comes from and why."""
     with path.open(encoding="utf-8", newline="") as file:
         return [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
+
+
+def _name_comparison() -> list[tuple[str, str | None, str, bool]]:
+    rows = _packaged(_NAME_COMPARISON, ("id_kind", "log", "name_pattern", "folds_case"))
+    return [(kind, log or None, pattern, folds_case == "true") for kind, log, pattern, folds_case in rows]
 
 
 def _iam_actions() -> list[tuple[str, str]]:

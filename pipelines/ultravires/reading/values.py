@@ -18,6 +18,7 @@ _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _ENGLISH = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}),? (\d{1,2}):(\d\d):(\d\d) ([AP])M")
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_PARTS_OF_TRACEPARENT = 4
 _MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 
 
@@ -128,6 +129,17 @@ def hex_id(value: Any) -> str | None:
     identifier = text(value)
     is_valid = identifier and _HEX.fullmatch(identifier) and identifier.strip("0")
     return identifier.lower() if identifier and is_valid else None
+
+
+def trace_context(value: Any) -> tuple[str, str] | None:
+    """(trace id, span id) of a `traceparent`, which is whoever made the request:
+    https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    parts = value.split("-", _PARTS_OF_TRACEPARENT) if type(value) is str else []
+    if len(parts) < _PARTS_OF_TRACEPARENT:
+        return None
+    trace, span = hex_id(parts[1]), hex_id(parts[2])
+    return (trace, span) if trace and span else None
 
 
 def iso(moment: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
-from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text
+from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text, texts
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 
 OTHER, ASSIGN = 99, 1
@@ -24,6 +24,7 @@ _OPERATIONS = {
     "completion": "chat",
 }
 _SPAN_KINDS = {"tool": "execute_tool", "agent": "invoke_agent", "workflow": "invoke_agent", "llm": "chat"}
+_SERVER, _CLIENT = (2, "2", "SPAN_KIND_SERVER"), (3, "3", "SPAN_KIND_CLIENT")
 _ERROR = (2, "2", "STATUS_CODE_ERROR", "ERROR", "Error")
 AGENT_NAMES = ("gen_ai.agent.name", "agent.name", "gen_ai.handoff.from_agent")
 HUMAN = ("user.email", "enduser.id", "user.id")
@@ -41,8 +42,30 @@ ARGUMENTS = (
     "input.value",
 )
 CALL = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
+REQUEST = ("jsonrpc.request.id", "rpc.jsonrpc.request_id", "mcp.request.id")
+MCP_SESSION = "mcp.session.id"
 DECISION = ("opa.decision_id", "decision.id")
 AWS_REQUEST = ("aws.request_id", "aws.requestId", "aws.request.id")
+_AZURE_REQUEST = ("az.service_request_id", "az.client_request_id")
+_ANSWERED = "http.response.header."
+_REQUESTS = (
+    *AWS_REQUEST,
+    *_AZURE_REQUEST,
+    *(
+        _ANSWERED + header
+        for header in (
+            "x-amzn-requestid",
+            "x-amz-request-id",
+            "x-ms-request-id",
+            "x-ms-client-request-id",
+            "x-github-request-id",
+            "x-okta-request-id",
+            "audit-id",
+        )
+    ),
+)
+"""Where an SDK or an instrumented HTTP client keeps the id under which the other side logs the request."""
+_REQUEST_NAMES = frozenset(_REQUESTS)
 WORKLOADS = ("k8s.pod.uid", "container.id", "host.id", "service.instance.id")
 MODELS = ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name")
 SERVERS = ("mcp.server.name", "server.address")
@@ -53,7 +76,7 @@ TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.na
 HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
 CONVERSATION = (
     "gen_ai.conversation.id",
-    "mcp.session.id",
+    MCP_SESSION,
     "session.id",
     "traceloop.association.properties.session_id",
     "gcp.vertex.agent.session_id",
@@ -92,7 +115,7 @@ def span_event(record: OtlpRecord, started_at: int, options: Options) -> Event |
 
 
 def operation_of(attributes: dict[str, Any]) -> str | None:
-    """execute_tool, invoke_agent, chat or rpc; None for every other span."""
+    """execute_tool, invoke_agent, chat, rpc (a request that the other side logs); None for every other span."""
     named = text(attributes.get("gen_ai.operation.name"))
     if named:
         return _OPERATIONS.get(named.lower())
@@ -103,10 +126,17 @@ def operation_of(attributes: dict[str, Any]) -> str | None:
         return _SPAN_KINDS.get(kind.lower())
     if attributes.get("rpc.system") == "aws-api" or attributes.get("rpc.system.name") == "aws-api":
         return "rpc"
+    return _operation_by_signs(attributes)
+
+
+def _operation_by_signs(attributes: dict[str, Any]) -> str | None:
+    """The same where no attribute names the operation: by what only such spans have."""
     is_model = first_of(attributes, "gen_ai.request.model", "llm.request.type", "gen_ai.system") is not None
     if text(attributes.get("gen_ai.tool.name")):
         return "execute_tool"
-    return "chat" if is_model else "invoke_agent" if text(attributes.get("gen_ai.agent.name")) else None
+    if is_model or text(attributes.get("gen_ai.agent.name")):
+        return "chat" if is_model else "invoke_agent"
+    return None if _REQUEST_NAMES.isdisjoint(attributes) else "rpc"
 
 
 def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
@@ -166,7 +196,7 @@ def _tool_call(record: OtlpRecord, span: Span, operation: str, options: Options)
         tool_call_uid=span.uid,
         task=task_of(attributes) if operation == "invoke_agent" else None,
         args_hash=hash_arguments(arguments, options),
-        keys=list(_keys(attributes, span, operation)),
+        keys=list(_keys(record, span, operation)),
         detail=present(
             operation=operation,
             tool=tool,
@@ -214,7 +244,8 @@ def action_of(attributes: dict[str, Any], operation: str, tool: str | None) -> s
         service, method = text(attributes.get("rpc.service")), text(attributes.get("rpc.method"))
         if method and not service and "/" in method:
             service, _, method = method.rpartition("/")
-        return f"rpc:{service or 'unknown'}.{method or 'unknown'}"
+        service = service or first_of(attributes, "az.namespace", "server.address")
+        return f"rpc:{service or 'unknown'}.{method or first_of(attributes, 'http.request.method') or 'unknown'}"
     return "agent:invoke" if operation == "invoke_agent" else "model:chat"
 
 
@@ -241,7 +272,8 @@ def _arguments(attributes: dict[str, Any]) -> Any:
     return found
 
 
-def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tuple[str, str, str]]:
+def _keys(record: OtlpRecord, span: Span, operation: str) -> Iterator[tuple[str, str, str]]:
+    attributes = record.attributes
     yield "span", span.uid, "names"
     if span.parent:
         yield "span", f"{span.trace}/{span.parent}", "uses"
@@ -250,8 +282,8 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         # A coding agent logs the call under its conversation; the tool's own span of it stands below.
         if span.conversation:
             yield "tool_call", f"{span.conversation}/{call}", "uses"
-    elif attributes.get("mcp.method.name") and (request := label(attributes.get("jsonrpc.request.id"))):
-        yield "tool_call", f"{span.trace}/{request}", "names"
+    if attributes.get("mcp.method.name") and (request := first_of(attributes, *REQUEST)):
+        yield from _of_request(record, span, request, has_call=call is not None)
     if approval := first_of(attributes, *APPROVAL):
         yield "approval", approval, "uses"
     if ticket := first_of(attributes, *TICKET):
@@ -260,10 +292,38 @@ def _keys(attributes: dict[str, Any], span: Span, operation: str) -> Iterator[tu
         yield "decision", decision, "uses"
     if prompt := first_of(attributes, *PROMPT):
         yield "prompt", f"{span.conversation or span.trace}/{prompt}", "uses"
-    if operation == "rpc" and (request := first_of(attributes, *AWS_REQUEST)):
+    if operation in ("rpc", "execute_tool"):
+        yield from _sent(attributes)
+    yield from _carried(span)
+
+
+def _sent(attributes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The requests that a call made, by the ids of whoever answered; AWS's are scoped by the account."""
+    if _REQUEST_NAMES.isdisjoint(attributes):
+        return
+    if request := first_of(attributes, *AWS_REQUEST):
         account = label(attributes.get("cloud.account.id"))
         yield "request", f"{account}/{request}" if account else request, "uses"
-    yield from _carried(span)
+    others = {found for name in _REQUESTS[len(AWS_REQUEST) :] for found in _labels(attributes.get(name))}
+    for request in sorted(others):
+        yield "request", request, "uses"
+
+
+def _labels(value: Any) -> list[str]:
+    """An id, also in a list, which is how conventions write headers."""
+    return texts(value) or ([found] if (found := label(value)) else [])
+
+
+def _of_request(record: OtlpRecord, span: Span, request: str, *, has_call: bool) -> Iterator[tuple[str, str, str]]:
+    """A JSON-RPC request of MCP. Where the trace is not passed on, its client and its server know it by one id within
+    one session: the client made the call, and the server's hangs on it.
+    """
+    if not has_call:
+        yield "tool_call", f"{span.trace}/{request}", "names"
+    kind, session = record.body.get("kind"), label(record.attributes.get(MCP_SESSION))
+    role = "names" if kind in _CLIENT else "uses" if kind in _SERVER else None
+    if session and role:
+        yield "mcp_request", f"{session}/{request}", role
 
 
 def _carried(span: Span) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""MCP gateways: their logs of JSON-RPC messages, one message a line in an envelope with its time.
+"""MCP gateways: their logs of JSON-RPC messages, one message (or a batch of them) a line in an envelope with its time.
 
 `{"timestamp", "direction", "session_id", "server", "message": {"jsonrpc": "2.0", ...}}`; `payload`, `request` and
 `response` are read like `message`, and the gateway of GitHub's agentic workflows (rpc-messages.jsonl) is among them. A
@@ -6,6 +6,7 @@ tools/call and its response are two states of one tool call. Its id is the calle
 trace context, else `<session>/<JSON-RPC id>`, else `<connection>/<id>`, else `<client>><server>/<id>@<time>`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from ultravires.sources.agents.mcp_messages import (
     TIMES,
     Exchange,
     exchange_of,
+    singles_of,
     trace_of,
 )
 from ultravires.sources.agents.mcp_pairing import Pairing
@@ -68,7 +70,30 @@ def records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
 
 
 def events(record: dict[str, Any], options: Options) -> list[Event]:
-    """One logged message to a tool call's state, to a decision, or both; none for other methods."""
+    """One logged message to a tool call's state, to a decision, or both; none for other methods. A batch is what each
+    of its messages is.
+    """
+    singles = singles_of(record)
+    if len(singles) == 1:
+        return _of_message(singles[0], options)
+    return list(_told_apart([_of_message(single, options) for single in singles]))
+
+
+def _told_apart(of_singles: list[list[Event]]) -> Iterator[Event]:
+    """Ids are the caller's choice, and two calls of one batch under one id are still two calls."""
+    seen: Counter[str] = Counter()
+    for events_of_one in of_singles:
+        uid = next((event.tool_call_uid or event.decision_uid for event in events_of_one), None) or ""
+        seen[uid] += 1
+        for event in events_of_one:
+            if seen[uid] > 1:
+                event.native_id = f"{event.native_id}#{seen[uid]}"
+                event.tool_call_uid = event.tool_call_uid and f"{event.tool_call_uid}#{seen[uid]}"
+                event.decision_uid = event.decision_uid and f"{event.decision_uid}#{seen[uid]}"
+            yield event
+
+
+def _of_message(record: dict[str, Any], options: Options) -> list[Event]:
     exchange = exchange_of(record)
     if not exchange.request and not exchange.response:
         if record.get("type") == _FILTERED:
@@ -97,6 +122,7 @@ class _Call:
         self.uid = f"{trace[0]}/{trace[1]}" if trace else known
         self.names = f"{self.trace}/{identifier}" if trace and identifier else known
         self.spans = [self.uid] if trace and self.uid else []
+        self.request = f"{exchange.session}/{identifier}" if exchange.session and identifier else None
         self.session = exchange.session
 
     def carried(self) -> Iterator[tuple[str, str, str]]:
@@ -138,6 +164,8 @@ def _call(exchange: Exchange, call: _Call, asked_at: int | None, answer: str | N
         keys=[
             *(("span", span, "names") for span in call.spans),
             *([("tool_call", call.names, "names")] if call.names else []),
+            # Between a client and a server that log the same request in spans of their own.
+            *((("mcp_request", call.request, role) for role in ("uses", "names")) if call.request else ()),
             *call.carried(),
         ],
         detail=present(
@@ -268,15 +296,15 @@ def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
 SOURCE = Source(
     name="mcp_gateway",
     log="mcp_gateway",
-    version=1,
+    version=2,
     title="MCP gateways",
-    reads="logs of JSON-RPC messages, one message a line in an envelope with its time",
+    reads="logs of JSON-RPC messages, one message or batch a line in an envelope with its time",
     recognised_by="a time, a message (message, payload, request, response) with jsonrpc 2.0, and who exchanges it",
     grade="documentation",
     documentation="https://modelcontextprotocol.io/specification",
     documented_at="2026-11-25",
     evidence_kinds=("tool_call",),
-    join_keys=("span", "trace", "conversation", "tool_call", "decision", "approval", "ticket"),
+    join_keys=("span", "trace", "conversation", "tool_call", "mcp_request", "decision", "approval", "ticket"),
     recognise=recognise,
     records=records,
     events=events,

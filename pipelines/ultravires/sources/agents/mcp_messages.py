@@ -4,14 +4,16 @@ The envelope's names differ (gh-aw-mcpg writes `payload` and `server_id`, others
 the usual ones are all known. Protocol: https://modelcontextprotocol.io/specification.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
-from ultravires.reading.values import checked_micros, hex_id, integer, label, mapping, micros, text
+from ultravires.reading.values import checked_micros, integer, label, mapping, micros, sequence, text, trace_context
 
 TIMES = ("timestamp", "time", "ts", "@timestamp", "event_time", "logged_at")
 MESSAGES = ("message", "payload", "rpc", "request", "response")
 ANSWERED = "answers"
 """What the reader adds to a response: the method, parameters and time of the request that it answers."""
+ANSWERED_EACH = "answers_each"
+"""The same beside a batch: for each of its messages in their order, null where there is nothing to add."""
 CALL, ELICITATION = "tools/call", "elicitation/create"
 ELICITED = frozenset({"accept", "decline", "cancel"})
 _SESSION = ("session_id", "sessionId", "mcp_session_id", "mcp-session-id", "session")
@@ -21,7 +23,6 @@ _AGENT = ("agent_id", "agentId", "agent", "client_id", "clientId")
 _CLIENT = ("client", "client_name", "clientName", "clientInfo")
 _USER = ("user_email", "user", "user_id", "userId", "username", "subject", "principal")
 _INNER = ("metadata", "context", "identity")
-_PARTS_OF_TRACEPARENT = 4
 
 
 class Exchange(NamedTuple):
@@ -63,7 +64,7 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
     response: dict[str, Any] = {}
     for name in MESSAGES:
         message = record.get(name)
-        if type(message) is dict and "jsonrpc" in message:
+        if _is_message(message):
             if "method" in message:
                 request = request or message
             elif "result" in message or "error" in message:
@@ -84,6 +85,41 @@ def exchange_of(record: dict[str, Any]) -> Exchange:
         user=_named(layers, _USER),
         headers=headers,
     )
+
+
+def singles_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The record, or where it holds a batch one record for each request and answer of it. A batch may mix both, and
+    an envelope may hold a batch of requests beside that of their answers: https://www.jsonrpc.org/specification#batch
+    """
+    members = [name for name in MESSAGES if _is_batch(record.get(name))]
+    if not members:
+        return [record]
+    around = {name: value for name, value in record.items() if name not in (*members, ANSWERED_EACH)}
+    singles: list[dict[str, Any]] = []
+    asked: dict[str, tuple[str, dict[str, Any]]] = {}
+    for name in members:
+        for message in filter(_is_message, record[name]):
+            identifier, is_answer = label(message.get("id")), "method" not in message
+            where, single = asked.get(identifier or "", (name, None))
+            if is_answer and single is not None and where != name:
+                single[name] = message
+                continue
+            singles.append({**around, name: message})
+            if identifier and not is_answer:
+                asked[identifier] = (name, singles[-1])
+    answered = sequence(record.get(ANSWERED_EACH))
+    for single, added in zip(singles, answered, strict=False):
+        if type(added) is dict:
+            single[ANSWERED] = added
+    return singles
+
+
+def _is_batch(value: Any) -> bool:
+    return type(value) is list and any(map(_is_message, value))
+
+
+def _is_message(value: Any) -> TypeGuard[dict[str, Any]]:
+    return type(value) is dict and "jsonrpc" in value
 
 
 def _time_of(record: dict[str, Any]) -> int | None:
@@ -120,9 +156,4 @@ def _header(headers: dict[str, Any], wanted: str) -> str | None:
 def trace_of(exchange: Exchange) -> tuple[str, str] | None:
     """(trace id, span id) of the caller, from the parameters' `_meta.traceparent` or the header."""
     params = mapping(exchange.request.get("params"))
-    said = text(mapping(params.get("_meta")).get("traceparent")) or _header(exchange.headers, "traceparent")
-    parts = said.split("-") if said else []
-    if len(parts) < _PARTS_OF_TRACEPARENT:
-        return None
-    trace, span = hex_id(parts[1]), hex_id(parts[2])
-    return (trace, span) if trace and span else None
+    return trace_context(mapping(params.get("_meta")).get("traceparent") or _header(exchange.headers, "traceparent"))

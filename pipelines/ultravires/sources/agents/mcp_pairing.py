@@ -9,7 +9,16 @@ from typing import Any
 
 from ultravires.reading.events import Frame
 from ultravires.reading.values import iso, label, mapping
-from ultravires.sources.agents.mcp_messages import ANSWERED, CALL, ELICITATION, ELICITED, Exchange, exchange_of
+from ultravires.sources.agents.mcp_messages import (
+    ANSWERED,
+    ANSWERED_EACH,
+    CALL,
+    ELICITATION,
+    ELICITED,
+    Exchange,
+    exchange_of,
+    singles_of,
+)
 
 _MOST_OPEN = 50_000
 
@@ -30,16 +39,23 @@ class Pairing:
                 yield frame
 
     def _paired(self, frame: Frame) -> Frame:
-        exchange = exchange_of(frame.value)
+        answered = [self._answered(exchange_of(single)) for single in singles_of(frame.value)]
+        if not any(answered):
+            return frame
+        is_batch = not exchange_of(frame.value).response
+        added = {ANSWERED_EACH: answered} if is_batch else {ANSWERED: answered[0]}
+        return frame._replace(value={**frame.value, **added})
+
+    def _answered(self, exchange: Exchange) -> dict[str, Any] | None:
+        """What this message answers; a question is kept open."""
         identifier = exchange.call_id
         if identifier is None:
-            return frame
+            return None
         if exchange.response and not exchange.request:
-            answered = self._close(exchange, identifier)
-            return frame if answered is None else frame._replace(value={**frame.value, ANSWERED: answered})
+            return self._close(exchange, identifier)
         if not exchange.response and exchange.method in (CALL, ELICITATION):
             self._ask(exchange, identifier)
-        return frame
+        return None
 
     def _ask(self, exchange: Exchange, identifier: str) -> None:
         method, parties = str(exchange.method), exchange.parties

@@ -60,7 +60,7 @@ def _time_of(record: OtlpRecord) -> int | None:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=2,
+    version=3,
     title="OpenTelemetry traces and logs of AI agents",
     reads="OTLP, JSON lines or protobuf: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
     recognised_by="a member resourceSpans or resourceLogs; in protobuf, the first span's ids or the first log's time",
@@ -74,6 +74,7 @@ SOURCE = Source(
         "conversation",
         "prompt",
         "tool_call",
+        "mcp_request",
         "decision",
         "approval",
         "ticket",

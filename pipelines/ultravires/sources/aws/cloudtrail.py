@@ -30,7 +30,7 @@ from ultravires.sources.aws.cloudtrail_records import (
     detail_of,
     outcome_of,
 )
-from ultravires.sources.aws.credentials import Issued, issued_by, revoked_by, session_keys
+from ultravires.sources.aws.credentials import SIGN_INS, Issued, issued_by, revoked_by, session_keys, signed_in_by
 from ultravires.sources.aws.identities import Actor, actor_of
 from ultravires.sources.aws.targets import targets_of
 from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
@@ -121,7 +121,9 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     account, region = record.recipientAccountId or actor.account_uid, record.awsRegion or None
     error = record.errorCode or None
     outcome = outcome_of(name, error, response)
-    issued = issued_by(name, request, response, event_at)
+    issued = issued_by(call.action, request, response, event_at)
+    if call.action in SIGN_INS and outcome == "success":
+        issued = signed_in_by(call.action, record.eventID or None, actor, (record.serviceEventDetails, request))
     return Event(
         native_id=record.eventID or None,
         event_at=event_at,

@@ -115,6 +115,10 @@ def _detail_of_issuing(actor: Actor, issued: Issued) -> dict[str, Any]:
         issued_role_arn=issued.role_arn,
         issued_session_name=issued.session_name,
         issued_duration_seconds=issued.duration_seconds,
+        issued_kind=issued.kind,
+        issued_holder=issued.holder_uid,
+        issued_role_pattern=issued.role_pattern,
+        session_created_at=actor.detail.get("session_created_at"),
         target_account=issued.target_account,
         mfa=actor.has_mfa,
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from ultravires.reading.events import present
 from ultravires.reading.plain_records import remembered
-from ultravires.reading.values import label, mapping, text, truth
+from ultravires.reading.values import iso, label, mapping, micros, text, truth
 from ultravires.sources.aws.arns import role_of_session
 
 _SSO_ROLE = "AWSReservedSSO_"
@@ -58,7 +58,8 @@ def actor_of(identity: Any, is_sign_in: bool, is_of_console: bool) -> Actor:
     issuer = mapping(context.get("sessionIssuer"))
     kind, arn, principal, user_name = text(of("type")), text(of("arn")), text(of("principalId")), text(of("userName"))
     via_service, behalf = text(of("invokedBy")), text(mapping(of("onBehalfOf")).get("userId"))
-    has_mfa = truth(mapping(context.get("attributes")).get("mfaAuthenticated"))
+    attributes = mapping(context.get("attributes"))
+    has_mfa, created_at = truth(attributes.get("mfaAuthenticated")), micros(attributes.get("creationDate"))
     is_console = truth(of("sessionCredentialFromConsole")) or truth(context.get("sessionCredentialFromConsole"))
     # What delivers records in its own form may lose the type, but not the ARN of a session.
     is_session = kind == "AssumedRole" or (kind in _NO_TYPE and role_of_session(arn)[0] is not None)
@@ -84,7 +85,7 @@ def actor_of(identity: Any, is_sign_in: bool, is_of_console: bool) -> Actor:
         kind=_kind(kind, role, via_service, principal=principal, key=text(of("accessKeyId")), is_human=is_human),
         name=user_name or text(issuer.get("userName")) or said_name,
         via_service=via_service,
-        credential_uid=credential_id(of("accessKeyId")),
+        credential_uid=credential_id(of("accessKeyId")) or _bearer_token(of("credentialId")),
         is_session=is_session,
         session_name=session_name,
         session=f"{uid}/{session_name}" if uid and session_name else None,
@@ -94,7 +95,12 @@ def actor_of(identity: Any, is_sign_in: bool, is_of_console: bool) -> Actor:
         federated_subject=user_name if is_federated else None,
         account_uid=text(of("accountId")),
         on_behalf_of_uid=behalf,
-        detail=present(role_arn=uid if is_session else None, session_name=session_name, mfa=has_mfa),
+        detail=present(
+            role_arn=uid if is_session else None,
+            session_name=session_name,
+            mfa=has_mfa,
+            session_created_at=iso(created_at) if created_at is not None else None,
+        ),
     )
 
 
@@ -102,6 +108,12 @@ def credential_id(value: Any) -> str | None:
     """An access key id; None where it was masked with asterisks, for then many keys share it."""
     key = text(value)
     return key if key and MASKED not in key else None
+
+
+def _bearer_token(value: Any) -> str | None:
+    """A token of Identity Center, which stands where others show an access key; its id could be anybody's word."""
+    token = credential_id(value)
+    return f"aws:bearer:{token}" if token else None
 
 
 def _kind(

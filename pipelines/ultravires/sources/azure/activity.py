@@ -41,6 +41,8 @@ _OUTCOMES = {
     "canceled": "failure",
     "cancelled": "failure",
 }
+_STAGES = {"start": 1, "started": 1, "accept": 2, "accepted": 2}
+_LAST_STAGE = 3
 _REFUSALS = frozenset({"401", "403", "unauthorized", "forbidden"})
 _REFUSED = frozenset({"AuthorizationFailed", "LinkedAuthorizationFailed", "Forbidden", "Unauthorized"})
 _VERBS = {"read": 2, "write": 3, "delete": 4}
@@ -87,7 +89,8 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
     resource = filled(outer(record, "resourceId"))
     account = subscription_of(resource) if resource else None
     account = account or filled(record.get("subscriptionId")) or tenant_of(record)
-    outcome, error = _result(record, is_rest=is_rest)
+    status = _status(record, is_rest=is_rest)
+    outcome, error = _result(record, status, is_rest=is_rest)
     request = mapping(record.get("httpRequest"))
     properties = mapping(outer(record, "properties"))
     class_uid, activity_id = ocsf_class(operation)
@@ -97,6 +100,9 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
         properties.get("serviceRequestId"),
         request.get("clientRequestId"),
     )
+    one_act = _operation_of(record, f"azure:{operation}", caller, resource)
+    if one_act:
+        keys.append(("shared_event", one_act, "carries"))
     if resource and outcome == "success" and (asked := pim_request_in(resource)):
         keys.append(("approval", asked, "carries"))
     return Event(
@@ -118,8 +124,26 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
         src_ip=address(outer(record, "callerIpAddress"), request.get("clientIpAddress")) or caller.src_ip,
         credential_uid=caller.credential_uid,
         keys=keys,
-        detail=_detail(caller, category, operation),
+        detail=present(
+            mfa=caller.has_mfa,
+            read_only=True if operation.endswith("/read") else None,
+            event_type=category,
+            credential_kind="session" if caller.credential_uid else None,
+            request=one_act,
+            stage=status,
+            stage_number=_STAGES.get(status.lower(), _LAST_STAGE) if status else None,
+        ),
     )
+
+
+def _operation_of(record: dict[str, Any], action: str, caller: Caller, resource: str | None) -> str | None:
+    """What the records of one operation share: that it starts, is accepted and has succeeded is one act. A caller may
+    choose the correlation id, so who does what to what is part of it.
+    """
+    operation = filled(outer(record, "operationId")) or filled(outer(record, "correlationId"))
+    if operation is None:
+        return None
+    return "/".join((operation.lower(), action, caller.subject.uid or "", (resource or "").lower()))
 
 
 def _value(value: Any) -> str | None:
@@ -140,9 +164,12 @@ def pim_request_in(resource: str) -> str | None:
     return last_part(resource) if at >= 0 and at + len(_PIM_REQUEST) < len(resource) else None
 
 
-def _result(record: dict[str, Any], *, is_rest: bool) -> tuple[str, str | None]:
+def _status(record: dict[str, Any], *, is_rest: bool) -> str | None:
+    return _value(record.get("status") if is_rest else outer(record, "resultType"))
+
+
+def _result(record: dict[str, Any], status: str | None, *, is_rest: bool) -> tuple[str, str | None]:
     """(outcome, error code). What was started or accepted is not known to have worked."""
-    status = _value(record.get("status") if is_rest else outer(record, "resultType"))
     outcome = _OUTCOMES.get(status.lower(), "unknown") if status else "unknown"
     if outcome != "failure":
         return outcome, None
@@ -166,19 +193,10 @@ def _code_in(message: Any) -> str | None:
     return text(mapping(found.get("error")).get("code")) or text(found.get("code"))
 
 
-def _detail(caller: Caller, category: str | None, operation: str) -> dict[str, Any]:
-    return present(
-        mfa=caller.has_mfa,
-        read_only=True if operation.endswith("/read") else None,
-        event_type=category,
-        credential_kind="session" if caller.credential_uid else None,
-    )
-
-
 SOURCE = Source(
     name="azure_activity",
     log="azure_activity",
-    version=1,
+    version=2,
     title="Azure Monitor activity log",
     reads='`{"records": [...]}` or lines as exported to Event Hubs and storage accounts; `{"value": [...]}` of the '
     "REST API; categories Administrative, Policy, Autoscale (and Write, Delete, Action of older exports)",
@@ -188,7 +206,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/azure/azure-monitor/platform/activity-log-schema",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
-    join_keys=("request", "approval"),
+    join_keys=("request", "shared_event", "approval"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,

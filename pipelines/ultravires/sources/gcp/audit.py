@@ -16,7 +16,7 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import mapping, micros, sequence, text
+from ultravires.reading.values import hex_id, mapping, micros, sequence, text
 from ultravires.sources.gcp.credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.sources.gcp.credentials import project_of as project_of_account
 from ultravires.sources.gcp.log_entries import (
@@ -200,9 +200,18 @@ def _keys(
         keys.append(("federated_subject", subject, "carries"))
     if is_exchange and (session := presented_session(caller.uid)):
         keys.append(("bearer", session, "uses"))
+    trace, span = hex_id(_trace_of(record)), hex_id(record.get("spanId"))
+    if trace and span:
+        keys.append(("span", f"{trace}/{span}", "uses"))
     if operation := operation_of_entry(record, payload):
         keys.append(("shared_event", operation, "carries"))
     return keys
+
+
+def _trace_of(record: dict[str, Any]) -> str | None:
+    """The id in `projects/<project>/traces/<id>`."""
+    trace = text(record.get("trace"))
+    return trace.rpartition("/traces/")[2] if trace else None
 
 
 @lru_cache(maxsize=65536)
@@ -227,7 +236,7 @@ SOURCE = Source(
     documentation="https://cloud.google.com/logging/docs/audit/understanding-audit-logs",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
-    join_keys=("bearer", "federated_subject", "shared_event"),
+    join_keys=("span", "bearer", "federated_subject", "shared_event"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS, decode=decode_entry),
     events=events,

@@ -11,18 +11,10 @@ import msgspec
 
 from ultravires.reading.values import label, text
 from ultravires.sources.github.runs import job_of
+from ultravires.sources.issuing import issuing_of
 
-_ISSUES = frozenset(
-    {
-        "oauth_access.create",
-        "oauth_access.regenerate",
-        "oauth_authorization.create",
-        "personal_access_token.access_granted",
-        "personal_access_token.create",
-        "personal_access_token.credential_regenerated",
-        "public_key.create",
-    }
-)
+_JOB_STARTS = "workflows.prepared_workflow_job"
+_ISSUES = frozenset(action.removeprefix("github:") for action in issuing_of("github_audit")) - {_JOB_STARTS}
 _REVOKES = frozenset(
     {
         "oauth_access.destroy",
@@ -56,7 +48,7 @@ def credentials_of(record: dict[str, Any], action: str) -> Credentials:
         named = _named(record, None if is_used else token)
         used = token if is_used else None
         return Credentials(used=used, issued=named) if action in _ISSUES else Credentials(used=used, revoked=named)
-    job = job_of(record) if action == "workflows.prepared_workflow_job" else None
+    job = job_of(record) if action == _JOB_STARTS else None
     if job is not None:
         return Credentials(used=token, issued=f"github:{job.uid}", appears_as=job.subject)
     return Credentials(used=token)

@@ -11,7 +11,7 @@ import msgspec
 
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
-from ultravires.reading.values import hex_id, label, mapping, text
+from ultravires.reading.values import hex_id, label, mapping, text, trace_context
 from ultravires.sources.ocsf.classes import AUTHORIZE_SESSION
 
 _OTHER = 99
@@ -124,9 +124,9 @@ def _stated(context: dict[str, Any]) -> list[tuple[str, str, str]]:
         for kind, name in (("approval", "approval_id"), ("ticket", "ticket"))
         if (known := label(context.get(name)))
     ]
-    parts = (text(context.get("traceparent")) or "").split("-")
-    trace = hex_id(context.get("trace_id")) or (hex_id(parts[1]) if len(parts) > 3 else None)
-    span = hex_id(context.get("span_id")) or (hex_id(parts[2]) if len(parts) > 3 else None)
+    said_trace, said_span = trace_context(context.get("traceparent")) or (None, None)
+    trace = hex_id(context.get("trace_id")) or said_trace
+    span = hex_id(context.get("span_id")) or said_span
     conversation = label(context.get("conversation_id")) or label(context.get("session_id"))
     call, scope = label(context.get("tool_call_id")), trace or conversation
     keys += [("tool_call", f"{scope}/{call}", "uses")] if call and scope else []

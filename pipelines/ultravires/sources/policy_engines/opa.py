@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from ultravires.reading.events import present
 from ultravires.reading.plain_records import Record, Repeated, Text, Whole, remembered
-from ultravires.reading.values import label, mapping, sequence, texts
+from ultravires.reading.values import label, mapping, sequence, texts, trace_context
 
 KIND = "decision"
 OTHER = 99
@@ -112,6 +112,17 @@ def _grouped(place: str) -> list[tuple[str, frozenset[str], list[tuple[str, ...]
 def paths_of(place: str) -> tuple[tuple[str, ...], ...]:
     """The paths in `place`, as the names of their members."""
     return tuple(tuple(path.strip().split(".")) for path in place.split("|"))
+
+
+def caller_of(record: OpaDecision) -> tuple[str, str] | None:
+    """(trace id, span id) of who asked, where OPA is told to log the header that says it; the record's own span may be
+    one of OPA.
+    """
+    if record.request_context is UNSET:
+        return None
+    headers = mapping(mapping(mapping(record.request_context).get("http")).get("headers"))
+    said = next((value for name, value in headers.items() if name.lower() == "traceparent"), None)
+    return trace_context(next(iter(texts(said)), None))
 
 
 def is_masked(record: OpaDecision, place: str) -> bool:

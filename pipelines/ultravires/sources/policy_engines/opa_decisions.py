@@ -23,6 +23,7 @@ from ultravires.sources.policy_engines.opa import (
     OTHER,
     TOOL,
     OpaDecision,
+    caller_of,
     detail_of,
     find,
     is_masked,
@@ -58,7 +59,8 @@ def events(record: OpaDecision, options: Options) -> tuple[Event]:
     places = places_for(record.path or None, options.opa_inputs)
     asked = {name: find(record, place) for name, place in places.items()}
     outcome = outcome_of(record.result)
-    trace = hex_id(record.trace_id) or label(asked.get("trace"))
+    caller = caller_of(record)
+    trace = hex_id(record.trace_id) or (caller[0] if caller else None) or label(asked.get("trace"))
     arguments = asked.get("arguments")
     tool = name_of(asked.get("tool"))
     event = Event(
@@ -75,19 +77,23 @@ def events(record: OpaDecision, options: Options) -> tuple[Event]:
         approval_uid=name_of(asked.get("approval")),
         decision_uid=uid,
         args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
-        keys=_keys(record, asked, uid, trace),
+        keys=_keys(record, asked, uid, trace, caller),
         detail=detail_of(outcome, tool, arguments),
     )
     return (event,)
 
 
-def _keys(record: OpaDecision, asked: Mapping[str, Any], uid: str, trace: str | None) -> list[tuple[str, str, str]]:
+def _keys(
+    record: OpaDecision, asked: Mapping[str, Any], uid: str, trace: str | None, caller: tuple[str, str] | None
+) -> list[tuple[str, str, str]]:
     keys = [("decision", uid, "names")]
     keys += [(name, value, "uses") for name in ("approval", "ticket") if (value := name_of(asked.get(name)))]
     if trace:
         call, span = label(asked.get("tool_call")), hex_id(record.span_id)
         keys += [("tool_call", f"{trace}/{call}", "uses")] if call else []
         keys += [("span", f"{trace}/{span}", "uses")] if span else []
+        if caller and caller != (trace, span):
+            keys.append(("span", f"{caller[0]}/{caller[1]}", "uses"))
         keys.append(("trace", trace, "carries"))
     return keys
 
@@ -95,7 +101,7 @@ def _keys(record: OpaDecision, asked: Mapping[str, Any], uid: str, trace: str | 
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=1,
+    version=2,
     title="Open Policy Agent decision logs",
     reads="decision logs, as lines or as the arrays that OPA posts",
     recognised_by="the member decision_id and at least two more of OPA's own",

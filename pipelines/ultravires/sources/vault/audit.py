@@ -7,6 +7,8 @@ Both stages are events. They name one request, so that they count as one activit
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from ultravires.reading.addresses import address_of
 from ultravires.reading.events import Event, NotParsed, present
 from ultravires.reading.framing import json_records
@@ -14,9 +16,10 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts
+from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts, trace_context
+from ultravires.sources.ocsf.classes import AUTHENTICATION
 from ultravires.sources.vault.paths import operation_of
-from ultravires.sources.vault.tokens import NOTHING, issue_of, kind_of, token_of, workload_of
+from ultravires.sources.vault.tokens import NOTHING, Issue, issue_of, kind_of, token_of, workload_of, wrapping_around
 
 _LOG = "vault_audit"
 _STAGES = {"request": 1, "response": 2}
@@ -24,6 +27,8 @@ _MARKS = (b'"mount_type"', b'"mount_point"', b'"client_token"', b"hmac-sha256:")
 _DENIED = "permission denied"
 _ERRORS = (_DENIED, "invalid request", "unsupported path", "unsupported operation", "no handler", "internal error")
 _HASHED = "hmac-sha256:"
+_WRAPS = "vault:sys/wrapping.wrap"
+_SERVICE_TICKET = 3
 
 
 def recognise(head: Head) -> bool:
@@ -41,9 +46,10 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def events(record: dict[str, Any], options: Options) -> tuple[Event]:
-    """One entry to one activity: a request that was not yet answered, or a response. Raises NotParsed without a time,
-    a stage, or the request's id and path.
+def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
+    """One entry to one activity: a request that was not yet answered, or a response. A token that was issued inside of
+    a wrapping is two: itself, and the token that unwraps it. Raises NotParsed without a time, a stage, or the request's
+    id and path.
     """
     event_at = micros(record.get("time"))
     if event_at is None:
@@ -64,6 +70,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     keys = [("request", request_id, "names")]
     if issue.subject:
         keys.append(("federated_subject", issue.subject, "carries"))
+    if caller := trace_context(_header(request, "traceparent")):
+        keys.append(("span", "/".join(caller), "uses"))
     event = Event(
         native_id=f"{request_id}/{stage}",
         event_at=event_at,
@@ -80,10 +88,10 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         outcome=outcome,
         error_code=error,
         src_ip=address_of(request.get("remote_address")),
-        user_agent=_user_agent(request),
+        user_agent=_header(request, "user-agent"),
         credential_uid=used,
         issued_credential_uid=issue.issued,
-        issued_expires_at=issue.expires_at if issue.expires_at and issue.expires_at <= LAST_MICROS else None,
+        issued_expires_at=_expiry(issue),
         revoked_credential_uid=issue.revoked,
         keys=keys,
         detail=present(
@@ -95,7 +103,29 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
             read_only=True if operation.is_read_only and issue.issued is None else None,
         ),
     )
-    return (event,)
+    around = wrapping_around(response, event_at) if is_done else NOTHING
+    return (event, _wrapping_of(event, around, request_id)) if around.issued else (event,)
+
+
+def _wrapping_of(event: Event, around: Issue, request_id: str) -> Event:
+    """The token around another one: whoever shows it unwraps what is inside, so its use says who did."""
+    return msgspec.structs.replace(
+        event,
+        kind="credential",
+        native_id=f"{event.native_id}/wrapping",
+        class_uid=AUTHENTICATION,
+        activity_id=_SERVICE_TICKET,
+        action=_WRAPS,
+        issued_credential_uid=around.issued,
+        issued_expires_at=_expiry(around),
+        revoked_credential_uid=None,
+        keys=[("request", request_id, "names")],
+        detail={**event.detail, "request": f"{request_id}/wrapping", "issued_kind": "session"},
+    )
+
+
+def _expiry(issue: Issue) -> int | None:
+    return issue.expires_at if issue.expires_at and issue.expires_at <= LAST_MICROS else None
 
 
 def _outcome(
@@ -116,17 +146,17 @@ def _outcome(
     return ("failure", None) if mapping(response.get("data")).keys() == {"error"} else ("success", None)
 
 
-def _user_agent(request: dict[str, Any]) -> str | None:
+def _header(request: dict[str, Any], wanted: str) -> str | None:
     """Where the audit device was told to write this header, and to write it plain."""
     headers = mapping(request.get("headers"))
-    found = next(iter(texts(headers.get("user-agent") or headers.get("User-Agent"))), None)
+    found = next((next(iter(texts(value)), None) for name, value in headers.items() if name.lower() == wanted), None)
     return None if found is None or found.startswith(_HASHED) else found
 
 
 SOURCE = Source(
     name="vault_audit",
     log=_LOG,
-    version=1,
+    version=2,
     title="HashiCorp Vault audit devices",
     reads="the JSON lines of a file, socket or syslog audit device; requests and responses",
     recognised_by="time, type and request, with an operation and two of Vault's own marks",
@@ -134,7 +164,7 @@ SOURCE = Source(
     documentation="https://developer.hashicorp.com/vault/docs/audit/schema",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
-    join_keys=("request", "federated_subject"),
+    join_keys=("request", "span", "federated_subject"),
     recognise=recognise,
     records=partial(json_records, decode=decode),
     events=events,

@@ -55,9 +55,18 @@ def issue_of(
 
 
 def _wrapped(wrap: dict[str, Any], at: int) -> Issue:
-    """The token inside a wrapping, whoever unwraps it; else the wrapping's own, which can be used once."""
-    if wrapped := text(wrap.get("wrapped_accessor")):
-        return Issue(f"vault:{wrapped}")
+    """The token inside a wrapping, whoever unwraps it; else the wrapping's own."""
+    wrapped = text(wrap.get("wrapped_accessor"))
+    return Issue(f"vault:{wrapped}") if wrapped else _wrapping(wrap, at)
+
+
+def wrapping_around(response: dict[str, Any], at: int) -> Issue:
+    """The wrapping's own token, which can be used once, where there is another token inside of it."""
+    wrap = mapping(response.get("wrap_info"))
+    return _wrapping(wrap, at) if text(wrap.get("wrapped_accessor")) else NOTHING
+
+
+def _wrapping(wrap: dict[str, Any], at: int) -> Issue:
     accessor = text(wrap.get("accessor"))
     expires_at = _after(micros(wrap.get("creation_time")) or at, wrap.get("ttl"))
     return Issue(f"vault:{accessor}", expires_at) if accessor else NOTHING

@@ -6,10 +6,10 @@ tools/call and its response are two states of one tool call. Its id is the calle
 trace context, else `<session>/<JSON-RPC id>`, else `<connection>/<id>`, else `<client>><server>/<id>@<time>`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ultravires.reading.events import Event, Frame, NotParsed, present
+from ultravires.reading.events import Event, Frame, NoEvent, NotParsed, logged_at, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options, hash_arguments
@@ -67,7 +67,7 @@ def records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     return Pairing().paired(json_records(chunks, options))
 
 
-def events(record: dict[str, Any], options: Options) -> list[Event]:
+def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One logged message to a tool call's state, to a decision, or both; none for other methods."""
     exchange = exchange_of(record)
     if not exchange.request and not exchange.response:
@@ -79,10 +79,9 @@ def events(record: dict[str, Any], options: Options) -> list[Event]:
     elif exchange.response and _is_elicited(exchange):
         found = [_elicited(record, exchange)]
     else:
-        return []
-    if exchange.at is None:
-        raise NotParsed("no time")
-    return found
+        return NoEvent("message of a method that is no tool call")
+    logged_at(exchange.at)
+    return found or NoEvent("call without an id")
 
 
 class _Call:
@@ -255,11 +254,10 @@ def _elicited(record: dict[str, Any], exchange: Exchange) -> Event:
 
 def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
     """An item of a result that the gateway withheld from the agent."""
-    if exchange.at is None:
-        raise NotParsed("no time")
+    at = logged_at(exchange.at)
     tool = text(record.get("tool_name"))
     item = text(record.get("html_url")) or text(record.get("description"))
-    uid = f"{exchange.server}/{item or tool}@{iso(exchange.at)}/filtered"
+    uid = f"{exchange.server}/{item or tool}@{iso(at)}/filtered"
     event = _decision(exchange, None, uid, "deny", f"tool:{tool}" if tool else None, tool=tool, approver=None)
     event.resource_uids = [item] if item else []
     return event
@@ -268,7 +266,7 @@ def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
 SOURCE = Source(
     name="mcp_gateway",
     log="mcp_gateway",
-    version=1,
+    version=2,
     title="MCP gateways",
     reads="logs of JSON-RPC messages, one message a line in an envelope with its time",
     recognised_by="a time, a message (message, payload, request, response) with jsonrpc 2.0, and who exchanges it",
@@ -280,4 +278,16 @@ SOURCE = Source(
     recognise=recognise,
     records=records,
     events=events,
+    objects=(
+        "message",
+        "payload",
+        "rpc",
+        "request",
+        "response",
+        "headers",
+        "client",
+        "metadata",
+        "context",
+        "identity",
+    ),
 )

@@ -7,7 +7,7 @@ import msgspec
 
 from ultravires.reading.options import Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.values import integer, mapping, micros_of_expiry, sequence, text, texts
+from ultravires.reading.values import integer, mapping, micros, sequence, text, texts
 from ultravires.sources.aws.arns import account_of, role_of_session
 from ultravires.sources.aws.identities import Actor, credential_id
 
@@ -53,7 +53,7 @@ def issued_by(name: str, request: Any, response: Any, event_at: int) -> Issued:
         return Issued(credential_uid=credential_id(mapping(response.get("accessKey")).get("accessKeyId")))
     credentials = mapping(response.get("credentials"))
     seconds = _seconds_of_session(request.get("durationSeconds"))
-    expires_at = micros_of_expiry(credentials.get("expiration"))
+    expires_at = micros(credentials.get("expiration"))
     if expires_at is None and seconds is not None:
         expires_at = event_at + seconds * _SECOND
     role, session_name = _issued_role(request, response)

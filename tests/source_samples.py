@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,36 @@ def only(name: str, record: dict[str, Any], folder: Path) -> dict[str, Any]:
     found = rows(name, json.dumps(record).encode(), folder)
     assert len(found) == 1
     return found[0]
+
+
+def sample_records(name: str) -> list[dict[str, Any]]:
+    """The decoded records of a source's sample."""
+    frames = source(name).records(iter([SAMPLES[name]]), OPTIONS)
+    return [json.loads(frame.written) if frame.written else frame.value for frame in frames if frame.reason is None]
+
+
+def as_lines(records: list[dict[str, Any]]) -> bytes:
+    """Records as newline JSON."""
+    return "\n".join(map(json.dumps, records)).encode()
+
+
+def values_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Every value inside a JSON value, with the path to it."""
+    if path:
+        yield path, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in members:
+        yield from values_in(member, (*path, name))
+
+
+def replaced_at(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """A copy of a JSON value with another value at this path."""
+    copy = json.loads(json.dumps(value))
+    inner = copy
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = new
+    return copy
 
 
 def keys(row: dict[str, Any]) -> set[tuple[str, str, str]]:

@@ -99,8 +99,8 @@ def test_one_bad_record_costs_only_itself(form: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        (b'{"a": "\xff"}', "invalid UTF-8"),
-        (b'{"a": "\x00"}', "NUL bytes"),
+        (b'{"a": \xff}', "not JSON"),
+        (b'{"a": \x00}', "NUL bytes"),
         (b"\x00\x00\x00\x00", "NUL bytes"),
         (b'{"a": 1e999}', "number out of range"),
         (b'{"a": ' + b"9" * 5000 + b"}", "number out of range"),

@@ -197,8 +197,8 @@ def nested(number: int, depth: int) -> bytes:
         (nested(6, 24), None),
         (nested(6, 25), "nested too deeply"),
         (nested(5, 1000), "nested too deeply"),
-        (IDS + field(5, b"\xff\xfe"), "invalid UTF-8"),
-        (IDS + field(9, field(1, b"\xff")), "invalid UTF-8"),
+        (IDS + field(5, b"\xff\xfe"), None),
+        (IDS + field(9, field(1, b"\xff")), None),
         (IDS + field(11, field(2, b"\xff")), None),
         (IDS + b"\x2a\x09abc", "not OTLP protobuf"),
         (IDS + field(9, b"\x0a\x09abc"), "not OTLP protobuf"),
@@ -215,6 +215,24 @@ def test_a_broken_record_is_put_aside_with_its_reason(span: bytes, reason: str |
     """
     data = field(1, field(2, field(2, span) + field(2, IDS)))
     assert [frame.reason for frame in frames(data)] == [reason, None]
+
+
+def test_text_that_is_no_utf_8_is_replaced_and_marked() -> None:
+    """In a record it marks the record, in a resource all records of it."""
+    broken = field(5, b"a\xff")
+    found = frames(field(1, field(2, field(2, IDS + broken) + field(2, IDS))))
+    assert [frame.mended for frame in found] == [("invalid UTF-8",), ()]
+    assert found[0].value["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"] == "a�"
+    resource = field(1, field(1, field(1, b"\xff")))
+    found = frames(field(1, resource + field(2, field(2, IDS) + field(2, IDS))))
+    assert [frame.mended for frame in found] == [("invalid UTF-8",)] * 2
+
+
+def test_scopes_by_their_old_name_are_read() -> None:
+    """They were instrumentation libraries, in a field of their own."""
+    found = frames(field(1, field(1000, field(2, IDS) + field(2, IDS))))
+    assert [frame.reason for frame in found] == [None, None]
+    assert is_protobuf(field(1, field(1000, field(2, IDS))))
 
 
 @given(EXPORTS, st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 4), st.binary(max_size=3)), max_size=4))

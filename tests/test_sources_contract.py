@@ -15,7 +15,19 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from source_samples import OPTIONS, SAMPLES, batches, claimed_by, expected_events, quarantined, rows, source, written
+from source_samples import (
+    OPTIONS,
+    SAMPLES,
+    batches,
+    claimed_by,
+    expected_events,
+    quarantined,
+    replaced_at,
+    rows,
+    source,
+    values_in,
+    written,
+)
 from ultravires import registry
 from ultravires.reading.events import SOURCE_COLUMNS
 from ultravires.reading.files import read, recognise
@@ -173,30 +185,12 @@ def test_mutated_bytes_end_as_events_or_in_quarantine(name: str, folder: Path, d
     assert check(name, bytes(mutated), folder) == check(name, bytes(mutated), folder)
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path to every value inside a JSON value."""
-    if path:
-        yield path
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, member in members:
-        yield from _places(member, (*path, name))
-
-
-def _replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    copy = json.loads(json.dumps(value))
-    inner = copy
-    for name in path[:-1]:
-        inner = inner[name]
-    inner[path[-1]] = new
-    return copy
-
-
 @each_of_lines
 def test_a_value_of_any_other_type_anywhere_is_no_exception(name: str, tmp_path: Path) -> None:
     """Each value of the sample in turn becomes each kind of odd value: an event without it, or quarantine."""
     for line in SAMPLES[name].splitlines():
         whole = json.loads(line)
-        changed = [json.dumps(_replaced(whole, path, odd)) for path in _places(whole) for odd in ODD]
+        changed = [json.dumps(replaced_at(whole, path, odd)) for path, _ in values_in(whole) for odd in ODD]
         check(name, "\n".join(changed).encode(), tmp_path)
 
 
@@ -206,7 +200,7 @@ def test_no_secret_inside_of_a_string_reaches_a_column(name: str, secret: str, t
     """Each string of the sample in turn becomes JSON with a password in it, whole or cut off."""
     for line in SAMPLES[name].splitlines():
         whole = json.loads(line)
-        changed = [json.dumps(_replaced(whole, path, secret), separators=(",", ":")) for path in _places(whole)]
+        changed = [json.dumps(replaced_at(whole, path, secret), separators=(",", ":")) for path, _ in values_in(whole)]
         found = rows(name, "\n".join(changed).encode(), tmp_path)
         assert not [row for row in found if '"hunter2' in str(row)]
 

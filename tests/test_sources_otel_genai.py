@@ -272,10 +272,16 @@ def test_an_error_status_is_a_failure(tmp_path: Path) -> None:
 
 def test_a_span_without_a_start_is_put_aside(tmp_path: Path) -> None:
     """0 is how the format writes an unset time."""
-    for start in ("0", None, "soon", -5, "9" * 30):
+    for start, reason in (
+        ("0", "no time"),
+        (None, "no time"),
+        ("soon", "no time"),
+        (-5, "impossible time"),
+        ("9" * 20, "impossible time"),
+    ):
         tool = make_span(2, {"gen_ai.operation.name": "chat"}, startTimeUnixNano=start)
         data = json.dumps(export(tool)).encode()
-        assert [row.reason for row in quarantined("otel_genai", data, tmp_path)] == ["no time"]
+        assert [row.reason for row in quarantined("otel_genai", data, tmp_path)] == [reason]
 
 
 def test_a_line_that_is_no_export_is_put_aside_and_metrics_are_left_out(tmp_path: Path) -> None:

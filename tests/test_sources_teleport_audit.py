@@ -228,7 +228,7 @@ def test_a_workload_identity_lets_its_holder_appear_as_its_spiffe_id(tmp_path: P
     [
         ({"event": None}, "no event: not a Teleport audit record"),
         ({"time": "2023-09-20T23:00:000.000000Z"}, "no time"),
-        ({"time": NO_TIME}, "no time"),
+        ({"time": NO_TIME}, "impossible time"),
         ({"event": "access_request.create", "id": None}, "no id of the access request"),
     ],
 )

@@ -85,6 +85,19 @@ def test_the_same_reader_with_a_new_number_makes_the_same_events(
     assert read_outdated_again(home) == 0
 
 
+def test_a_mended_record_stays_marked(home: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was broken in its text is not seen in `raw` any more."""
+    trail = logs_of(home) / "trail.json"
+    write_lines(trail, [call("e1", 1, "s3:GetObject", session("arn:aws:iam::111122223333:role/w", "ASIAW"))])
+    trail.write_bytes(trail.read_bytes().replace(b'"e1"', rb'"e1\ud83d"'))
+    load(home)
+    marked = [("e1\ufffd", '["lone surrogate"]')]
+    assert events(home, "native_id, detail->>'mended'") == marked
+    upgrade(monkeypatch, "aws_cloudtrail")
+    assert read_outdated_again(home) == 1
+    assert events(home, "native_id, detail->>'mended'") == marked
+
+
 def calls(*minutes: float, **changes: Any) -> list[dict[str, Any]]:
     who = session("arn:aws:iam::111122223333:role/worker", "ASIAWORKER")
     return [call(f"e{n}", n, "s3:GetObject", who, **changes) for n in minutes]

@@ -45,6 +45,7 @@ def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-de
     """
     counts = LoadCounts() if is_unsettled(home.warehouse.con) else _load(home)
     home.not_read = not_read(counts)
+    home.ignored = dict(sorted(counts.ignored_as.items()))
     for line in lines(counts):
         watcher().say(line)
     if counts.pruned:

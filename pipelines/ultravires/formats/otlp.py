@@ -4,15 +4,17 @@ Encoding: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding. One 
 share a resource; each leaves here as an export of its own, so that its `raw` can be read again.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from msgspec import UNSET
 
-from ultravires.formats.otlp_protobuf_files import LOG_RECORDS, SPANS, is_protobuf, protobuf_records
+from ultravires.formats.otlp_protobuf_files import LOG_RECORDS, NOTHING, SPANS, is_protobuf, protobuf_records
 from ultravires.reading.events import Frame
 from ultravires.reading.framing import json_records, peek
+from ultravires.reading.mending import UNDECODABLE, decode_inner, decode_mended, noted_marks
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import (
     Record,
@@ -27,7 +29,6 @@ from ultravires.reading.values import integer, label, mapping, sequence, text
 
 _MAX_DEPTH = 50
 _HERE = "the record"
-_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 _PLAIN = frozenset({"stringValue", "boolValue", "doubleValue", "bytesValue"})
 _PLAIN_TYPES = (str, bool, int, float)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -39,10 +40,21 @@ class _Scope(msgspec.Struct, rename="camel"):
     log_records: list[msgspec.Raw] | None = None
 
 
+class _Library(msgspec.Struct, rename="camel"):
+    """What a scope was called until 2022."""
+
+    scope: msgspec.Raw = msgspec.field(name="instrumentationLibrary", default=msgspec.Raw(b"{}"))
+    spans: list[msgspec.Raw] | None = None
+    log_records: list[msgspec.Raw] | None = None
+    logs: list[msgspec.Raw] | None = None
+
+
 class _Resource(msgspec.Struct, rename="camel"):
     resource: msgspec.Raw = msgspec.Raw(b"{}")
     scope_spans: list[_Scope] | None = None
     scope_logs: list[_Scope] | None = None
+    instrumentation_library_spans: list[_Library] | None = None
+    instrumentation_library_logs: list[_Library] | None = None
 
 
 class Export(msgspec.Struct, rename="camel"):
@@ -113,7 +125,23 @@ class _LogRecord(Record, rename="camel", gc=False):
     span_id: Text = UNSET
 
 
+class _InPieces(NamedTuple):
+    """An export of which some records were broken; both by the bytes that stand for such a record in `export`."""
+
+    export: Export
+    mended: dict[bytes, tuple[bytes, tuple[str, ...]]]
+    """The record as it was, and what was mended in it."""
+    refused: dict[bytes, tuple[bytes, str]]
+    """The record as it was, and the reason."""
+
+
 _EXPORT = msgspec.json.Decoder(Export)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+_RECORDS = re.compile(rb'"(?:spans|logRecords|logs)"\s*+:\s*+\Z')
+_LONGEST_NAME = 40
+_DEPTH_OF_RECORDS = 6
+"""Of the array of spans: export, resources, resource, scopes, scope, spans."""
+_MOST_BYTES_IN_PIECES = 16 << 20
 
 
 def otlp_records(chunks: Iterator[bytes], options: Options, *, takes_plain: bool = False) -> Iterator[Frame]:
@@ -124,37 +152,112 @@ def otlp_records(chunks: Iterator[bytes], options: Options, *, takes_plain: bool
     if is_protobuf(head):
         yield from protobuf_records(chunks, options, head)
         return
-    for frame in json_records(chunks, options, decode=_EXPORT.decode):
+    for frame in json_records(chunks, options, decode=_decode_export):
         if frame.reason is None:
             yield from _of_export(frame, takes_plain)
         else:
             yield frame
 
 
+def _decode_export(data: bytes) -> Export | _InPieces:
+    """An export, also where some of its records are broken; raises as msgspec does where more is."""
+    try:
+        return _EXPORT.decode(data)
+    except UNDECODABLE:
+        found = _in_pieces(data) if len(data) <= _MOST_BYTES_IN_PIECES else None
+        if found is None:
+            raise
+        return found
+
+
+def _in_pieces(data: bytes) -> _InPieces | None:
+    """The export with each broken record replaced by what it is mended to, or by a text that stands for it."""
+    parts: list[bytes] = []
+    mended: dict[bytes, tuple[bytes, tuple[str, ...]]] = {}
+    refused: dict[bytes, tuple[bytes, str]] = {}
+    end = 0
+    for start, stop in _records_in(data):
+        record = data[start:stop]
+        try:
+            _decode(record)
+            continue
+        except UNDECODABLE as error:
+            better = decode_mended(record, _decode)
+            if better is None:
+                written = msgspec.json.encode(f"broken record {len(refused)}")
+                refused[written] = record, reason_of(error, record)
+            else:
+                written, marks = better[1]
+                mended[written] = record, marks
+        parts += (data[end:start], written)
+        end = stop
+    if not parts:
+        return None
+    parts.append(data[end:])
+    try:
+        return _InPieces(_EXPORT.decode(b"".join(parts)), mended, refused)
+    except UNDECODABLE:
+        return None
+
+
+def _records_in(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where each span or log record of an export starts and ends, by quotes and brackets alone."""
+    depth = start = 0
+    is_inside = False
+    for match in _TOKEN.finditer(data):
+        token, at = match.group(), match.start()
+        if token in b"{[":
+            depth += 1
+            if depth == _DEPTH_OF_RECORDS and token == b"[":
+                is_inside = _RECORDS.search(data, max(0, at - _LONGEST_NAME), at) is not None
+            elif depth == _DEPTH_OF_RECORDS + 1:
+                start = at
+        elif token in b"}]":
+            if depth == _DEPTH_OF_RECORDS + 1 and is_inside:
+                yield start, match.end()
+            elif depth == _DEPTH_OF_RECORDS:
+                is_inside = False
+            depth -= 1
+
+
 def _of_export(frame: Frame, takes_plain: bool) -> Iterator[Frame]:
-    export: Export = frame.value
+    pieces = frame.value if type(frame.value) is _InPieces else None
+    export: Export = frame.value if pieces is None else pieces.export
     n_records = 0
     for one in _frames(export, frame.offset, takes_plain):
         n_records += 1
-        yield one
-    if not n_records and (export.resource_spans is None and export.resource_logs is None):
-        is_metrics = bytes(export.resource_metrics) != b""
-        yield (
-            frame._replace(value={"resourceMetrics": []})
-            if is_metrics
-            else frame._replace(value=None, reason="not an OTLP export")
-        )
+        found = one if pieces is None else _as_it_was(one, pieces)
+        yield found._replace(mended=(*frame.mended, *found.mended)) if frame.mended else found
+    if n_records:
+        return
+    if export.resource_spans is None and export.resource_logs is None and not bytes(export.resource_metrics):
+        yield frame._replace(value=None, reason="not an OTLP export")
+    else:
+        yield frame._replace(value=dict(NOTHING))
+
+
+def _as_it_was(frame: Frame, pieces: _InPieces) -> Frame:
+    if frame.data in pieces.refused:
+        data, reason = pieces.refused[frame.data]
+        return frame._replace(data=data, value=None, reason=reason)
+    if frame.data in pieces.mended:
+        data, marks = pieces.mended[frame.data]
+        return frame._replace(data=data, mended=marks)
+    return frame
 
 
 def _frames(export: Export, offset: int, takes_plain: bool) -> Iterator[Frame]:
     for resource in export.resource_spans or ():
-        for scope in resource.scope_spans or ():
-            read = plain_reader(_Span) if takes_plain else None
+        read = plain_reader(_Span) if takes_plain else None
+        for scope in (*(resource.scope_spans or ()), *(resource.instrumentation_library_spans or ())):
             yield from _of_scope(offset, (resource.resource, scope.scope), scope.spans or (), SPANS, read)
     for resource in export.resource_logs or ():
+        read = plain_reader(_LogRecord) if takes_plain else None
         for scope in resource.scope_logs or ():
-            read = plain_reader(_LogRecord) if takes_plain else None
             yield from _of_scope(offset, (resource.resource, scope.scope), scope.log_records or (), LOG_RECORDS, read)
+        for library in resource.instrumentation_library_logs or ():
+            records = library.log_records or library.logs or ()
+            yield from _of_scope(offset, (resource.resource, library.scope), records, LOG_RECORDS, read)
 
 
 def _of_scope(
@@ -168,11 +271,12 @@ def _of_scope(
     plain ones.
     """
     try:
-        resource, scope = map(msgspec.json.decode, around)
-    except _BROKEN as error:
+        resource, scope = (decode_inner(bytes(part), msgspec.json.decode) for part in around)
+    except UNDECODABLE as error:
         for data in map(bytes, records):
             yield Frame(offset, data, None, reason_of(error, data))
         return
+    marks = noted_marks()
     outer, middle, inner = names
     attributes = _around.attributes(resource, scope)
     before, _, behind = msgspec.json.encode(
@@ -182,14 +286,15 @@ def _of_scope(
         plain = read(data) if read is not None else None
         if plain is not None:
             value = OtlpRecord(_body_of(plain), attributes | attributes_of(plain.attributes), names is LOG_RECORDS)
-            yield Frame(offset, data, value, None, before + data + behind)
+            yield Frame(offset, data, value, None, before + data + behind, marks)
             continue
         try:
-            body = _decode(data)
-        except _BROKEN as error:
+            body = decode_inner(data, _decode)
+        except UNDECODABLE as error:
             yield Frame(offset, data, None, reason_of(error, data))
         else:
-            yield Frame(offset, data, {outer: [{"resource": resource, middle: [{"scope": scope, inner: [body]}]}]})
+            whole = {outer: [{"resource": resource, middle: [{"scope": scope, inner: [body]}]}]}
+            yield Frame(offset, data, whole, None, None, (*marks, *noted_marks()))
 
 
 def _body_of(plain: Record) -> dict[str, Any]:
@@ -260,6 +365,6 @@ def decoded(value: Any) -> Any:
     if type(value) is not str or value[:1] not in ("{", "["):
         return value
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return decode_inner(value.encode(), msgspec.json.decode)
+    except UNDECODABLE:
         return value

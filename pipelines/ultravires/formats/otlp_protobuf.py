@@ -21,6 +21,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from ultravires.formats.protobuf_wire import NOT_OTLP
 from ultravires.reading.events import NotParsed
+from ultravires.reading.mending import text_of
 
 _MOST_NESTED = 50
 _FILES = (common_pb2, resource_pb2, trace_pb2, logs_pb2)
@@ -31,7 +32,7 @@ Decode = Callable[[bytes], dict[str, Any]]
 
 def _text(value: str | bytes) -> str:
     """The library leaves text that is not UTF-8 as bytes."""
-    return value if isinstance(value, str) else value.decode()
+    return value if isinstance(value, str) else text_of(value)
 
 
 def _base64(value: bytes) -> str:
@@ -140,8 +141,6 @@ def _decoder(name: str) -> Decode:
     def decode(data: bytes) -> dict[str, Any]:
         try:
             return _members(parse(data))
-        except UnicodeDecodeError as error:
-            raise NotParsed("invalid UTF-8") from error
         except DecodeError as error:
             raise NotParsed(NOT_OTLP) from error
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ultravires.formats.protobuf_wire import BYTES, FIXED64, NOT_OTLP, fields, varint
 from ultravires.reading.events import Frame, NotParsed
+from ultravires.reading.mending import noted_marks
 from ultravires.reading.options import Options
 from ultravires.reading.splitting import broken
 
@@ -17,12 +18,15 @@ Names = tuple[str, str, str]
 SPANS: Names = ("resourceSpans", "scopeSpans", "spans")
 LOG_RECORDS: Names = ("resourceLogs", "scopeLogs", "logRecords")
 """The members of OTLP JSON on the way to a record."""
-_NOTHING: dict[str, Any] = {"resourceMetrics": []}
+NOTHING: dict[str, Any] = {"resourceMetrics": []}
 """What an export without spans and logs is read as: metrics, which are left out."""
 _SIZE, _TIME = Struct(">I"), Struct("<Q")
 _FIELD_1 = 0x0A
-_PATH = (1, 2, 2)
-"""The fields that lead to the first record: resource spans, scope spans, span; and likewise for logs."""
+_RESOURCES, _SCOPES, _RECORDS = (1,), (2, 1000), (2,)
+_PATH = (_RESOURCES, _SCOPES, _RECORDS)
+"""The fields that lead to the first record: resource spans, scope spans, span; and likewise for logs. Scopes were
+instrumentation libraries until 2022, in a field of their own.
+"""
 _TRACE_ID, _SPAN_ID = 16, 8
 _EARLIEST = 10**18
 """Nanoseconds in September 2001: a time below is none."""
@@ -52,12 +56,12 @@ def _first_kind(head: bytes, at: int) -> Names | None:
     return _kind_by_start(head[at : at + 32])
 
 
-def _content_of(wanted: int, head: bytes, at: int) -> int:
-    """Where the content of the first field `wanted` starts, behind at most lower fields. Raises NotParsed."""
+def _content_of(wanted: tuple[int, ...], head: bytes, at: int) -> int:
+    """Where the content of the first wanted field starts, behind at most lower fields. Raises NotParsed."""
     for number, wire, start, stop in fields(head, at, _BEHIND_ANY_HEAD):
-        if number == wanted and wire == BYTES and stop > start:
+        if number in wanted and wire == BYTES and stop > start:
             return start
-        if number >= wanted or wire != BYTES:
+        if number >= wanted[-1] or wire != BYTES:
             break
     raise NotParsed(NOT_OTLP)
 
@@ -134,25 +138,28 @@ def _records(data: bytes, offset: int) -> Iterator[Frame]:
     for number, wire, at, end in fields(data, 0, len(data)):
         if number != 1 or wire != BYTES:
             continue
-        resource, scopes = _parts(data, at, end)
+        resource, scopes = _parts(data, at, end, _SCOPES)
         of_resource = decode_resource(data[slice(*resource)])
+        marks_of_resource = noted_marks()
         for scope_at, scope_end in scopes:
-            scope, records = _parts(data, scope_at, scope_end)
+            scope, records = _parts(data, scope_at, scope_end, _RECORDS)
             of_scope = decode_scope(data[slice(*scope)])
+            marks = (*marks_of_resource, *noted_marks())
             for record_at, record_end in records:
                 n_records += 1
-                yield _frame(data[record_at:record_end], offset + record_at, of_resource, of_scope)
+                frame = _frame(data[record_at:record_end], offset + record_at, of_resource, of_scope)
+                yield frame._replace(mended=(*marks, *frame.mended)) if marks else frame
     if not n_records:
-        yield Frame(offset, data, dict(_NOTHING))
+        yield Frame(offset, data, dict(NOTHING))
 
 
-def _parts(data: bytes, at: int, end: int) -> tuple[tuple[int, int], list[tuple[int, int]]]:
-    """Where field 1 stands, which says what the rest belongs to, and the fields 2."""
+def _parts(data: bytes, at: int, end: int, wanted: tuple[int, ...]) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+    """Where field 1 stands, which says what the rest belongs to, and the wanted fields."""
     of, inner = (0, 0), []
     for number, wire, start, stop in fields(data, at, end):
         if wire == BYTES and number == 1:
             of = (start, stop)
-        elif wire == BYTES and number == 2:
+        elif wire == BYTES and number in wanted:
             inner.append((start, stop))
     return of, inner
 
@@ -163,11 +170,12 @@ def _frame(data: bytes, offset: int, resource: dict[str, Any], scope: dict[str, 
     try:
         names = _kind_by_start(data) or _kind_by_times(data)
         if names is None:
-            return Frame(offset, data, dict(_NOTHING))
+            return Frame(offset, data, dict(NOTHING))
         body = (decode_span if names is SPANS else decode_log_record)(data)
     except NotParsed as error:
         return Frame(offset, data, None, str(error))
-    return Frame(offset, data, {names[0]: [{"resource": resource, names[1]: [{"scope": scope, names[2]: [body]}]}]})
+    value = {names[0]: [{"resource": resource, names[1]: [{"scope": scope, names[2]: [body]}]}]}
+    return Frame(offset, data, value, None, None, noted_marks())
 
 
 class _Reader:

@@ -1,12 +1,12 @@
 """A record as it lay in its file, the events that it means, and their ids."""
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
 
-from ultravires.reading.values import iso
+from ultravires.reading.values import FIRST_LOGGED, LAST_LOGGED, iso, micros, moment_of_first
 from ultravires.schema import EVENTS
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
@@ -17,9 +17,51 @@ class NotParsed(Exception):
     """Raised by a source for a record it cannot read; the message is the reason given in quarantine."""
 
 
+IMPOSSIBLE_TIME = "impossible time"
+
+
+def event_time(*written: Any) -> int:
+    """When something was logged, by the first of these values that says so. Raises NotParsed: `no time` where none of
+    them is a time, `impossible time` where none lies in the years 2006 to 2100.
+    """
+    moment = micros(written[0])
+    if moment is not None and FIRST_LOGGED <= moment < LAST_LOGGED:
+        return moment
+    return logged_at(moment_of_first(written))
+
+
+def logged_at(moment: int | None) -> int:
+    """The moment, where something can have been logged then. Raises NotParsed as `event_time` does."""
+    if moment is None:
+        raise NotParsed("no time")
+    if not FIRST_LOGGED <= moment < LAST_LOGGED:
+        raise NotParsed(IMPOSSIBLE_TIME)
+    return moment
+
+
+class NoEvent(tuple[()]):
+    """What a source says of a record that holds no event: none, and why."""
+
+    reason: str
+
+    def __new__(cls, reason: str) -> Self:
+        none = super().__new__(cls)
+        none.reason = reason
+        return none
+
+
+NOT_AN_EVENT = "no event of this log"
+
+
+def reason_of_none(found: object) -> str:
+    """Why a record holds no event."""
+    return found.reason if isinstance(found, NoEvent) else NOT_AN_EVENT
+
+
 class Frame(NamedTuple):
     """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
-    not. `written` is the record as it is kept, where that is known already.
+    not. `written` is the record as it is kept, where that is known already; `mended` what was broken in its text
+    and was replaced (`reading.mending`).
     """
 
     offset: int
@@ -27,6 +69,7 @@ class Frame(NamedTuple):
     value: Any
     reason: str | None = None
     written: bytes | None = None
+    mended: tuple[str, ...] = ()
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ultravires.reading.mending import PYTHON_STARTS, python_as_json
 from ultravires.reading.splitting import BOM, opening_of
 
 HEAD_BYTES = 64 * 1024
@@ -33,6 +34,8 @@ class Head:
 
     def __init__(self, data: bytes) -> None:
         self.data = data[:HEAD_BYTES].removeprefix(BOM)
+        if self.data.startswith(PYTHON_STARTS):
+            self.data = b"\n".join(python_as_json(line) or line for line in self.data.split(b"\n"))
         self._keys: dict[tuple[str, ...], tuple[frozenset[str], ...]] = {}
 
     def first_keys(self, *arrays: str) -> tuple[frozenset[str], ...]:
@@ -121,6 +124,11 @@ def _escaped_quotes(head: bytes, start: int) -> list[int]:
 
 
 def values_at(head: Head, name: str) -> set[Any]:
-    """The string values that stand behind members of this name anywhere in the head."""
-    found = re.findall(rb'"%s"\s*:\s*"((?:[^"\\\n]|\\.)*+)"' % re.escape(name).encode(), head.data)
+    """The string values that stand behind members of this name anywhere in the head, also in an object that is written
+    as text.
+    """
+    wanted = re.escape(name).encode()
+    found = re.findall(rb'"%s"\s*:\s*"((?:[^"\\\n]|\\.)*+)"' % wanted, head.data)
+    if b'"{' in head.data:
+        found += re.findall(rb'\\"%s\\"\s*:\s*\\"([^"\\\n]*)\\"' % wanted, head.data)
     return {value.decode("utf-8", "replace") for value in found}

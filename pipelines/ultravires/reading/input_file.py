@@ -7,6 +7,7 @@ Each member of a tar archive is a file of its own.
 import hashlib
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from ultravires.reading.locations import FileStat, Location, SomeMembers
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 
+_MOST_REASONS = 3
 HELD_BYTES = 8 << 20
 """A file up to this size is held in memory."""
 
@@ -59,8 +61,20 @@ class InputFile:
     events: int = 0
     quarantined: int = 0
     ignored: int = 0
+    ignored_as: Counter[str] = field(default_factory=Counter)
     pending: list[pa.RecordBatch] = field(default_factory=list)
     refused: list[Quarantined] = field(default_factory=list)
+
+    @property
+    def gave_nothing(self) -> bool:
+        """Whether a source recognised it and nothing came of it: no event, none that is known, nothing refused."""
+        return self.source is not None and self.state == "loaded" and not self.emitted and not self.quarantined
+
+    @property
+    def instead(self) -> str:
+        """What was in a file that gave nothing."""
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in self.ignored_as.most_common(_MOST_REASONS))
+        return f"{self.source} recognises it, and it gave no event: {reasons or 'no record in it'}"
 
     def note_damage(self, damage: str | None) -> None:
         """What ended the file early, if anything did."""
@@ -69,6 +83,7 @@ class InputFile:
     def take(self, batch: Batch) -> None:
         self.records += batch.n_records
         self.ignored += batch.n_ignored
+        self.ignored_as.update(reason for _, reason in batch.ignored)
         self.quarantined += len(batch.quarantined)
         self.emitted += batch.events.num_rows
         if batch.events.num_rows:

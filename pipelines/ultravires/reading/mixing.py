@@ -69,4 +69,5 @@ def _merged(batches: Sequence[Batch], n_records: int) -> Batch:
     in_order = events.take(pc.sort_indices(events["record_no"]))  # stable: the events of one record keep their order
     quarantined = (refused for batch in batches for refused in batch.quarantined)
     n_ignored = sum(batch.n_ignored for batch in batches)
-    return Batch(in_order, sorted(quarantined, key=lambda refused: refused.record_no), n_records, n_ignored)
+    ignored = [one for batch in batches for one in batch.ignored]
+    return Batch(in_order, sorted(quarantined, key=lambda refused: refused.record_no), n_records, n_ignored, ignored)

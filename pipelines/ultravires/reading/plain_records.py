@@ -25,6 +25,8 @@ RepeatedItems = list[Raw] | UnsetType
 Whole = Any
 """Of a field whose value differs in nearly every record."""
 Text = str | UnsetType
+NoText = dict[str, Any] | list[Any] | int | float | None | UnsetType
+"""Of a field that differs in nearly every record and holds an object; one that is written as text is not plain."""
 
 _MOST_PARTS = 4_096
 _LONGEST_PART = 2_048
@@ -134,7 +136,7 @@ def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
                     part = known.get(written, _MISSING)
                     if part is _MISSING:
                         part = new_part(written)
-                    if part is None:
+                    if part is None or type(part) is str:  # an object may be written as text
                         return None
                     setattr(record, name, part)
             for name in items:
@@ -164,7 +166,7 @@ class PlainRedactor:
         self._decode = msgspec.json.Decoder(kind).decode
         self._redactor = redactor
         self._parts = [field.name for field in fields if field.type == Repeated]
-        self._values = [field.name for field in fields if field.type is Any or field.type == Text]
+        self._values = [field.name for field in fields if field.type is Any or field.type in (Text, NoText)]
         self._clean: dict[bytes, Raw] = {}
 
     def redact(self, data: bytes) -> bytes:

@@ -19,8 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, NotParsed, event_id
+from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, NotParsed, event_id, reason_of_none
+from ultravires.reading.mending import NOTED, noted_marks
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.object_fields import tree_of, with_objects
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import plain_redactor
 from ultravires.reading.redaction import Redactor
@@ -65,6 +67,8 @@ class Batch:
     quarantined: list[Quarantined]
     n_records: int
     n_ignored: int = 0
+    ignored: list[tuple[int, str]] = field(default_factory=list)
+    """Of the ignored records those of which is known why: the record's number and the reason."""
 
 
 @dataclass
@@ -89,6 +93,7 @@ class Rows:
     n_raw_bytes: int = 0
     n_records: int = 0
     n_ignored: int = 0
+    ignored: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def n_rows(self) -> int:
@@ -109,6 +114,7 @@ class RowBuilder:
         self.occurrences: Counter[tuple[int, str]] = Counter()
         self.file_starts: list[int] = []
         self.rows = Rows()
+        self._objects = tree_of(source.objects)
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
         self._plain = plain_redactor(source.record, options, self.redactor)
 
@@ -121,15 +127,23 @@ class RowBuilder:
             self._quarantine(record_no, frame.offset, frame.reason, frame.data)
             return
         try:
+            if type(frame.value) is dict and self._objects:
+                value = with_objects(frame.value, self._objects, self.source.never_text)
+                if value is not frame.value:
+                    frame = frame._replace(value=value, written=None)
             read = frame
             if self.named_fields is not None:
                 frame = self._without_named_fields(frame, self.named_fields)
-            events = list(self.source.read(frame.value, self.options))
+            found = self.source.read(frame.value, self.options)
+            events = list(found)
             if frame is not read:
                 self._keep_hashes(read, events)
             if not events:
-                rows.n_ignored += 1
+                NOTED.clear()
+                self._ignore(record_no, reason_of_none(found))
                 return
+            if frame.mended or NOTED:
+                _mark(events, (*frame.mended, *noted_marks()))
             details = [_encode(event.detail) for event in events]
             raw = frame.written or _encode(frame.value)
         except NotParsed as error:
@@ -172,6 +186,10 @@ class RowBuilder:
         rows.record_nos.append(record_no)
         rows.offsets.append(frame.offset)
 
+    def _ignore(self, record_no: int, reason: str) -> None:
+        self.rows.n_ignored += 1
+        self.rows.ignored.append((record_no, reason))
+
     def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
         """Into quarantine with its secrets taken out, as a record that decoded."""
         try:
@@ -195,7 +213,7 @@ class RowBuilder:
             table = table.filter(is_kept)
         self.rows = Rows()
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
-        return Batch(table, quarantined, rows.n_records, rows.n_ignored)
+        return Batch(table, quarantined, rows.n_records, rows.n_ignored, rows.ignored)
 
     def _redact_records(self, rows: Rows) -> tuple[pa.LargeStringArray, list[int]]:
         """The records without secrets, and the places of those that are nested too deeply, which go to quarantine.
@@ -284,6 +302,12 @@ class RowBuilder:
         in_file = bisect_right(self.file_starts, record_no), content
         self.occurrences[in_file] += 1
         return f"{content}:{self.occurrences[in_file]}"
+
+
+def _mark(events: list[Event], mended: tuple[str, ...]) -> None:
+    """What was mended in the record's text stands in the detail of its events."""
+    for event in events:
+        event.detail = {**event.detail, "mended": [*dict.fromkeys(mended)]}
 
 
 def _texts(written: list[bytes]) -> pa.LargeStringArray:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ultravires.reading.events import Event, Frame
 from ultravires.reading.head import Head
+from ultravires.reading.object_fields import tree_of, with_objects
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import Record
 
@@ -47,6 +48,19 @@ class Source:
     claimed again as it is. None for a log that has its files to itself."""
     record: type[Record] | None = None
     """The fields that `events` looks at (`ultravires.reading.plain_records`); None where it takes dictionaries."""
+
+    objects: tuple[str, ...] = ()
+    """Fields (dotted paths) that hold objects or arrays, which some shippers write as JSON text: decoded before they
+    mean anything (`ultravires.reading.object_fields`).
+    """
+    never_text: frozenset[str] = frozenset()
+    """Those of `objects` without which a record would be of nobody or a success: any other text there is refused."""
+
+    def with_objects(self, value: Any) -> Any:
+        """A record with the objects in it decoded that were written as text. Raises NotParsed where one cannot be."""
+        if type(value) is not dict or not self.objects:
+            return value
+        return with_objects(value, tree_of(self.objects), self.never_text)
 
     def read(self, value: Any, options: Options) -> Iterable[Event]:
         """The events of a record, which is a Record already or a decoded object. Raises NotParsed."""

@@ -13,6 +13,16 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.events import Frame
+from ultravires.reading.mending import (
+    NOTED,
+    PYTHON,
+    PYTHON_STARTS,
+    UNDECODABLE,
+    decode_mended,
+    noted_marks,
+    object_end,
+    python_as_json,
+)
 from ultravires.reading.plain_records import Record
 
 KEPT_BYTES = 64 * 1024
@@ -95,9 +105,20 @@ class Splitter:
             return broken(offset, data, self.too_long)
         try:
             value = self.decode(data)
-            return Frame(offset, data, value, None, data if isinstance(value, Record) else None)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            return Frame(offset, data, None, reason_of(error, data))
+            written = data if isinstance(value, Record) else None
+            return Frame(offset, data, value, None, written, noted_marks() if NOTED else ())
+        except UNDECODABLE as error:
+            return self._mended(offset, data) or Frame(offset, data, None, reason_of(error, data))
+
+    def _mended(self, offset: int, data: bytes) -> Frame | None:
+        """The record, where its text was broken in a way that can be mended."""
+        NOTED.clear()
+        found = decode_mended(data, self.decode)
+        inside = noted_marks()
+        if found is None:
+            return None
+        value, (written, marks) = found
+        return Frame(offset, data, value, None, written if isinstance(value, Record) else None, (*marks, *inside))
 
     def is_document(self, data: bytes) -> bool:
         """Whether these bytes start an array of records, bare or wrapped."""
@@ -117,6 +138,9 @@ class Splitter:
         data = data.rstrip(BLANK)
         if not data:
             return
+        if data.startswith(PYTHON_STARTS) and (as_json := python_as_json(data)) and self.is_document(as_json):
+            yield from (frame._replace(mended=(PYTHON, *frame.mended)) for frame in self.document(offset, as_json))
+            return
         if data[0] == _BRACKET or (self._names and self._opening(data) is not None):
             yield from self.document(offset, data)
             return
@@ -133,7 +157,7 @@ class Splitter:
         opening = self._opening(data)
         try:
             elements = _ELEMENTS.decode(_MEMBERS.decode(data)[opening[1].decode()] if opening else data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except UNDECODABLE:
             found = self.scan(data, offset, is_end=True)[0]
             yield from found or [broken(offset, data, "not JSON")]
             return
@@ -189,6 +213,10 @@ class Splitter:
                 position = opening.end()
                 continue
             end, failed_at, is_cut = _object_end(text, start)
+            if end is None and (whole := self._mended_object(data, start, offset)):
+                found.append(whole)
+                position = start + len(whole.data)
+                continue
             if end is None:
                 n_broken += 1
                 end = self._resume(text, start, failed_at, is_line=is_line)
@@ -204,6 +232,11 @@ class Splitter:
             found += _remainder(data, offset, position, len(data))
             position = len(data)
         return found, position
+
+    def _mended_object(self, data: bytes, start: int, offset: int) -> Frame | None:
+        """The object that starts there, where only the text in it is broken."""
+        end = object_end(data, start)
+        return None if end is None or end - start > self.limit else self._mended(offset + start, data[start:end])
 
     def _remember(self, text: str, start: int) -> None:
         if len(self._openings) < _MAX_OPENINGS and (opening := _FIRST_KEY.match(text, start)):

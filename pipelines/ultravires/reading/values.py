@@ -3,8 +3,12 @@ exception.
 """
 
 import re
+from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -14,12 +18,43 @@ _NAIVE_EPOCH = datetime(1970, 1, 1)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 LAST_MICROS = (_LAST - _EPOCH) // _MICROSECOND
-_DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_ENGLISH = re.compile(r"([A-Z][a-z]{2}) (\d{1,2}), (\d{4}),? (\d{1,2}):(\d\d):(\d\d) ([AP])M")
+_BASE64_ID = re.compile(r"[A-Za-z0-9+/_-]{22}(?:==)?|[A-Za-z0-9+/_-]{11}=?")
+"""Of 16 or 8 bytes."""
+_FROM_URL_SAFE = str.maketrans("-_", "+/")
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _PARTS_OF_TRACEPARENT = 4
 _MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
+_FIRST_YEAR, _LAST_YEAR = 2006, 2100
+FIRST_LOGGED = (datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST_LOGGED = (datetime(_LAST_YEAR + 1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_MOST_SECONDS, _MOST_MILLIS, _MOST_MICROS = 10**11, 10**14, 10**17
+"""A number below is of this unit. As seconds the first is the year 5138, as milliseconds it is 1973."""
+_MOST_DIGITS = 20
+_LONGEST_TIME = 80
+_HALF_A_DAY = 12
+_LAST_SECOND = 59
+_BLANKS = str.maketrans(dict.fromkeys("\u00a0\u2009\u202f\t", " "))
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d|\d{8}[Tt]\d{6}", re.ASCII)
+_YEAR = re.compile(r"\s*(?:([+-]?\d{4,6})[-/]\d\d?[-/]\d\d?|\d\d?/\d\d?/(\d{1,6}))(?!\d)", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?(?:[eE]\+?\d{1,2})?", re.ASCII)
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?", re.ASCII)
+_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,12}))?)?"
+_HALF = r"(?: ?(?P<half>[AaPp][Mm]))?"
+_ZONE = r"(?: ?(?P<zone>(?:(?:UTC|GMT)?[+-]\d\d:?\d\d|[Zz]|UTC|GMT|[+-]\d\d)(?: UTC| GMT)?(?: m=\S+)?))?"
+_TIME = _CLOCK + _HALF + _ZONE
+_WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? +)?"
+_MONTH = r"(?P<month>(?i:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?)"
+_WRITTEN = tuple(
+    re.compile(form, re.ASCII)
+    for form in (
+        rf"(?P<year>\d{{4}})[-/](?P<month>\d{{1,2}})[-/](?P<day>\d{{1,2}})[Tt ] *{_TIME}",
+        rf"(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}}),? +{_TIME}",
+        rf"{_WEEKDAY}{_MONTH} +(?P<day>\d{{1,2}}),? +(?P<year>\d{{4}})(?:,| @| at)? +{_TIME}",
+        rf"{_WEEKDAY}(?P<day>\d{{1,2}})[ /-]{_MONTH}[ /-](?P<year>\d{{4}})(?::|,? +){_TIME}",
+        rf"{_WEEKDAY}{_MONTH} +(?P<day>\d{{1,2}}) {_CLOCK}{_ZONE} (?P<year>\d{{4}})",
+    )
+)
 
 
 def text(value: Any) -> str | None:
@@ -65,21 +100,129 @@ def integer(value: Any) -> int | None:
     return None
 
 
+def micros(value: Any) -> int | None:
+    """A time as vendors write it to microseconds since 1970: the one reader of times for all sources.
+
+    ISO 8601 and the other forms of `micros_of_text`; a number, also in a text, is seconds, milliseconds, microseconds
+    or nanoseconds since 1970, by its magnitude. None where the value is no time or lies outside the years 1970 to 9999.
+    """
+    if type(value) is str:
+        return _micros_of_number(int(value)) if _is_whole(value) else micros_of_text(value)
+    if type(value) is int:
+        return _micros_of_number(value)
+    if type(value) is float and isfinite(value):
+        return _micros_of_number(Decimal(str(value)))
+    return None
+
+
+def is_possible(moment: int) -> bool:
+    """Whether something can have been logged then: in the years 2006 (before any of these logs) to 2100."""
+    return FIRST_LOGGED <= moment < LAST_LOGGED
+
+
+def moment_of_first(written: Sequence[Any]) -> int | None:
+    """The first of these times at which something can have been logged; else the first of the others, 0 where it is no
+    moment for us, such as the year 1 or a negative number; None where none is a time.
+    """
+    impossible = None
+    for value in written:
+        moment = micros(value)
+        if moment is not None and is_possible(moment):
+            return moment
+        if impossible is None and (moment is not None or _is_written_time(value)):
+            impossible = moment or 0
+    return impossible
+
+
+def _is_written_time(value: Any) -> bool:
+    """Whether a value that is no moment for us was meant as one: a number, or the date of a year that nobody logged."""
+    if type(value) is str:
+        if dated := _YEAR.match(value):
+            return not _FIRST_YEAR <= int(dated[1] or dated[2]) <= _LAST_YEAR
+        return bool(value.strip("0") and _NUMBER.fullmatch(value))
+    return type(value) in (int, float) and value != 0
+
+
+def _is_whole(value: str) -> bool:
+    return value.isdigit() and value.isascii() and len(value) <= _MOST_DIGITS
+
+
+def _micros_of_number(number: int | Decimal) -> int | None:
+    """Of numbers that are times of this century no unit reaches into the range of the next one."""
+    if number < _MOST_SECONDS:
+        return checked_micros(int(number * 1_000_000))
+    if number < _MOST_MILLIS:
+        return checked_micros(int(number * 1_000))
+    return checked_micros(int(number) if number < _MOST_MICROS else int(number) // 1_000)
+
+
 @lru_cache(maxsize=65536)
 def micros_of_text(value: str) -> int | None:
-    """ISO 8601 date and time (`T` or a space between, any fraction, no zone means UTC) to microseconds since
-    1970.
+    """A date with a time to microseconds since 1970, None where the text is none; no zone means UTC.
 
-    None where the text is not such a time or lies outside the years 1970 to 9999.
+    ISO 8601 with `T` or a space between and any fraction, and what else vendors write: month/day/year (Azure, Windows),
+    English names of months (RFC 2822, access logs, `date`, AWS's `Jul 30, 2024, 9:31:21 PM`), a zone behind a space,
+    a number with a fraction.
     """
-    if not _DATE_AND_TIME.match(value):
+    if _ISO.match(value):
+        moment = _micros_of_iso(value)
+        if moment is not None:
+            return moment
+    if len(value) > _LONGEST_TIME:
         return None
+    plain = value.translate(_BLANKS).strip()
+    if _NUMBER.fullmatch(plain):
+        return _micros_of_number(Decimal(plain))
+    for form in _WRITTEN:
+        if match := form.fullmatch(plain):
+            return _micros_of_parts(match.groupdict())
+    return None
+
+
+def _micros_of_iso(value: str) -> int | None:
     try:
         moment = datetime.fromisoformat(value.replace("t", "T").replace("z", "Z"))
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         return checked_micros((moment - _EPOCH) // _MICROSECOND)
     except (ValueError, OverflowError):
         return None
+
+
+def _micros_of_parts(parts: dict[str, str | None]) -> int | None:
+    """The named groups of one of the written forms."""
+    month, hour = parts["month"] or "", int(parts["hour"] or 0)
+    half = (parts.get("half") or "").upper()
+    if half:
+        if not 1 <= hour <= _HALF_A_DAY:
+            return None
+        hour = hour % _HALF_A_DAY + (_HALF_A_DAY if half == "PM" else 0)
+    fraction = (parts.get("fraction") or "")[:6].ljust(6, "0")
+    offset = _offset_of(parts.get("zone") or "")
+    second = int(parts.get("second") or 0)
+    try:
+        moment = datetime(
+            int(parts["year"] or 0),
+            int(month) if month.isdigit() else _MONTHS[month[:3].title()],
+            int(parts["day"] or 0),
+            hour,
+            int(parts["minute"] or 0),
+            min(second, _LAST_SECOND),
+            int(fraction),
+            tzinfo=UTC,
+        )
+        leap = timedelta(seconds=1 if second > _LAST_SECOND else 0)
+        return checked_micros((moment + leap - offset - _EPOCH) // _MICROSECOND)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _offset_of(zone: str) -> timedelta:
+    """`+02:00`, `-0700`; every other zone that the forms let pass is UTC."""
+    match = _OFFSET.search(zone)
+    if match is None:
+        return timedelta()
+    length = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+    return -length if match[1] == "-" else length
 
 
 def checked_micros(micros: int) -> int | None:
@@ -89,46 +232,24 @@ def checked_micros(micros: int) -> int | None:
     return micros if 0 < micros <= LAST_MICROS else None
 
 
-def micros(value: Any) -> int | None:
-    """An ISO 8601 text to microseconds since 1970, else None."""
-    return micros_of_text(value) if type(value) is str else None
-
-
-def micros_of_nanos(value: Any) -> int | None:
-    """Nanoseconds since 1970 as a number or a string of digits (OTLP) to microseconds."""
-    nanos = integer(value)
-    return None if nanos is None else checked_micros(nanos // 1000)
-
-
-def micros_of_expiry(value: Any) -> int | None:
-    """How AWS writes an expiration: ISO, `Jul 30, 2024, 9:31:21 PM`, or (milli)seconds since 1970."""
-    number = integer(value)
-    if number is not None:
-        return checked_micros(number * (1000 if number > 100_000_000_000 else 1_000_000))
-    return _micros_of_written_expiry(value) if type(value) is str else None
-
-
-@lru_cache(maxsize=4096)
-def _micros_of_written_expiry(value: str) -> int | None:
-    match = _ENGLISH.fullmatch(value.replace("\u202f", " "))
-    return _micros_of_english(match) if match else micros_of_text(value)
-
-
-def _micros_of_english(match: re.Match[str]) -> int | None:
-    month, day, year, hour, minute, second, half = match.groups()
-    hour_of_day = int(hour) % 12 + (12 if half == "P" else 0)
-    try:
-        moment = datetime(int(year), _MONTHS[month], int(day), hour_of_day, int(minute), int(second), tzinfo=UTC)
-    except (KeyError, ValueError):
-        return None
-    return checked_micros((moment - _EPOCH) // _MICROSECOND)
-
-
 def hex_id(value: Any) -> str | None:
-    """A trace or span id as lower-case hex; None where it is absent or all zeros, which means invalid."""
+    """A trace or span id as lower-case hex; None where it is absent or all zeros, which means invalid.
+
+    Exporters that write protobuf's own JSON have it in base64.
+    """
     identifier = text(value)
-    is_valid = identifier and _HEX.fullmatch(identifier) and identifier.strip("0")
-    return identifier.lower() if identifier and is_valid else None
+    if identifier is None:
+        return None
+    if not _HEX.fullmatch(identifier):
+        identifier = _hex_of_base64(identifier)
+    return identifier.lower() if identifier and identifier.strip("0") else None
+
+
+def _hex_of_base64(value: str) -> str | None:
+    if not _BASE64_ID.fullmatch(value):
+        return None
+    data = value.translate(_FROM_URL_SAFE).rstrip("=")
+    return b64decode(data + "=" * (-len(data) % 4)).hex()
 
 
 def trace_context(value: Any) -> tuple[str, str] | None:

@@ -41,6 +41,8 @@ class OpenHome:
     run_id: str
     as_of: datetime | None
     counts: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Why how many records of this run hold no event."""
     not_read: list[Skipped] = field(default_factory=list)
     n_built: int = 0
 

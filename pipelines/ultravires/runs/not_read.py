@@ -13,13 +13,17 @@ _NO_LOG = re.compile(r"(^|[/!])(README(\.\w+)?|ultravires\.yaml|labels/(links|si
 
 
 def not_read(counts: LoadCounts) -> list[Skipped]:
-    """Every file and folder that was passed over in this run, and why. A path is text that any parser of JSON takes."""
+    """Every file and folder that was passed over in this run or gave nothing, and why.
+
+    A path is text that any parser of JSON takes.
+    """
     passed_over = [
         *(Skipped(path, "no source recognises it") for path in counts.unrecognised),
         *(Skipped(path, "changed since it was loaded, not read again") for path in counts.changed),
         *(Skipped(path, "still being written, left for the next run") for path in counts.waiting),
         *counts.unreadable,
         *counts.skipped,
+        *counts.silent,
     ]
     return [Skipped(path.encode(errors="backslashreplace").decode(), reason) for path, reason in passed_over]
 
@@ -28,6 +32,9 @@ def lines(counts: LoadCounts) -> Iterator[str]:
     """The same for people, and what was read in part; a folder is one line, however many files of it are meant."""
     yield from _of_folders("no source recognises", (path for path in counts.unrecognised if not _NO_LOG.search(path)))
     yield from _of_folders("changed since it was loaded, not read again:", counts.changed)
+    for reason in dict.fromkeys(silent.reason for silent in counts.silent):
+        silent = (silent.path for silent in counts.silent if silent.reason == reason)
+        yield from _of_folders(f"{reason}:", silent)
     yield from _at_most("still being written, left for the next run:", counts.waiting)
     yield from _at_most("cannot be read:", counts.unreadable)
     yield from _at_most("read up to its damage:", counts.damaged)

@@ -32,7 +32,9 @@ COUNTED = ("files", "events", "duplicates", "quarantined", "unrecognised", "link
 class RunResult:
     """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run.
 
-    not_read names up to MOST_NAMED of the n_not_read files and folders that were passed over, with the reason.
+    ignored says of this run why how many records of which log hold no event (`otel_genai: span of no agent`).
+    not_read names up to MOST_NAMED of the n_not_read files and folders that were passed over or gave nothing, with the
+    reason.
     """
 
     files: int
@@ -45,6 +47,7 @@ class RunResult:
     findings: int
     alerts_sent: int
     seconds: float
+    ignored: dict[str, int]
     n_not_read: int
     not_read: list[Skipped]
 
@@ -94,6 +97,7 @@ def run_once(
     return RunResult(
         **{name: opened.counts.get(name, 0) for name in COUNTED},
         seconds=round(time.monotonic() - started, 2),
+        ignored=opened.ignored,
         n_not_read=len(opened.not_read),
         not_read=opened.not_read[:MOST_NAMED],
     )

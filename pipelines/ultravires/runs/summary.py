@@ -24,6 +24,8 @@ def print_summary(result: RunResult, home: Path) -> None:
         "records now",
         f"{result.events:,} new events, {result.duplicates:,} duplicates, {result.quarantined:,} quarantined",
     )
+    for reason, n in result.ignored.items():
+        table.add_row("no event in", f"{n:,} records of {reason}")
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
         table.add_row("records in all", _records(con))

@@ -14,7 +14,9 @@ select
     (select count(*) from quarantine),
     coalesce(sum(n_quarantined), 0),
     -- A record may hold several events, so a file may have more outcomes than records, never fewer.
-    coalesce(sum(greatest(n_records - n_events - n_duplicates - n_quarantined - n_ignored - n_pruned, 0)), 0)
+    coalesce(sum(greatest(n_records - n_events - n_duplicates - n_quarantined - n_ignored - n_pruned, 0)), 0),
+    -- Nothing is wrong with them; but a reader that overlooks records would show here, and nowhere else.
+    count(*) filter (state = 'loaded' and source is not null and n_events + n_duplicates + n_quarantined + n_pruned = 0)
 from files
 """
 
@@ -39,10 +41,12 @@ def book_to_files(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def count_conserved(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """What stands in `events` and `quarantine`, what the manifest says, and the records that have no outcome."""
+    """What stands in `events` and `quarantine`, what the manifest says, the records that have no outcome, and the files
+    (`silent`) that a source recognised and that gave nothing.
+    """
     row = fetch_row(con, _COUNTS)
     assert row is not None
-    names = ("stored", "noted", "in_quarantine", "noted_in_quarantine", "lost")
+    names = ("stored", "noted", "in_quarantine", "noted_in_quarantine", "lost", "silent")
     return {name: int(value) for name, value in zip(names, row, strict=True)}
 
 

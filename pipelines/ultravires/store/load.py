@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 import pyarrow as pa
 
 from ultravires import __version__, registry
@@ -58,6 +59,10 @@ class LoadCounts:
     changed: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     too_long: list[str] = field(default_factory=list)
+    silent: list[Skipped] = field(default_factory=list)
+    """Files of a known log that gave no event, nothing in quarantine and no duplicate, and what was in them instead."""
+    ignored_as: Counter[str] = field(default_factory=Counter)
+    """Why how many records of a known log hold no event."""
     skipped: list[Skipped] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     unreadable: list[Skipped] = field(default_factory=list)
@@ -207,6 +212,7 @@ class Loader:
             "n_ignored": [file.ignored for file in files],
             "loaded_at": [self.ingested_at] * len(files),
             "message": [file.message for file in files],
+            "ignored_as": pa.array([_reasons(file.ignored_as) for file in files], pa.string()),
         }
         self.con.register("manifest_rows", pa.table(columns))
         self.con.execute(
@@ -232,10 +238,18 @@ class Loader:
         self.counts.pruned += self.pruned[file.file_id]
         self.counts.quarantined += file.quarantined
         self.counts.ignored += file.ignored
+        self.counts.ignored_as.update({f"{file.source}: {reason}": n for reason, n in file.ignored_as.items()})
+        if file.gave_nothing:
+            self.counts.silent.append(Skipped(file.path, file.instead))
         if file.state == "unrecognised":
             self.counts.unrecognised.append(file.path)
         if file.is_damaged:
             self.counts.damaged.append(f"{file.path}: {file.message}")
+
+
+def _reasons(counts: Mapping[str, int]) -> str | None:
+    """Why how many records were ignored, as JSON; None where nothing is to be said."""
+    return msgspec.json.encode(dict(sorted(counts.items()))).decode() if counts else None
 
 
 def readers_fingerprint() -> str:

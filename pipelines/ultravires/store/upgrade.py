@@ -59,14 +59,17 @@ _PAGE = """
 create or replace temp table page_events as
 select
     outdated.nth, stored.segment, stored.row_no, stored.event_id, stored.event_hour, stored.file_id, stored.record_no,
-    stored.log, stored.native_id, stored.ingested_at, stored.args_hash, stored.raw, stored.raw_hash
+    stored.log, stored.native_id, stored.ingested_at, stored.args_hash, stored.detail, stored.raw,
+    stored.raw_hash
 from {live_rows} as stored
 join outdated on outdated.file_id = stored.file_id and outdated.record_no = stored.record_no
 where outdated.page = {page}
 """
 
 _OLD = """
-select file_id, record_no, log, native_id, ingested_at, args_hash, raw, raw_hash
+select
+    file_id, record_no, log, native_id, ingested_at, args_hash, json_extract_string(detail, '$.mended[*]') as mended,
+    raw, raw_hash
 from page_events
 order by nth, try_cast(split_part(native_id, ':', 2) as bigint), native_id, event_id
 """
@@ -85,6 +88,7 @@ class _Old:
     raw: str
     raw_hash: str
     ingested_at: Any
+    mended: tuple[str, ...] = ()
     logs: set[str] = field(default_factory=set)
     native_ids: list[str] = field(default_factory=list)
     args_hashes: dict[str, str | None] = field(default_factory=dict)
@@ -154,10 +158,11 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
 
 def _old_records(home: OpenHome, counts: _Counts) -> dict[RecordPlace, _Old]:
     records: dict[RecordPlace, _Old] = {}
-    for file_id, record_no, log, native_id, ingested_at, args_hash, raw, raw_hash in home.warehouse.con.execute(
+    for file_id, record_no, log, native_id, ingested_at, args_hash, mended, raw, raw_hash in home.warehouse.con.execute(
         _OLD
     ).fetchall():
-        old = records.setdefault(RecordPlace(file_id, record_no), _Old(raw, raw_hash, ingested_at))
+        fresh = _Old(raw, raw_hash, ingested_at, tuple(mended))
+        old = records.setdefault(RecordPlace(file_id, record_no), fresh)
         old.logs.add(log)
         old.native_ids.append(native_id)
         old.args_hashes[native_id] = args_hash
@@ -169,7 +174,7 @@ def _frames(records: dict[RecordPlace, _Old]) -> Iterator[tuple[RecordPlace, Fra
     """`raw` is one decoded record written back, so it is decoded again and not split like a file."""
     for place, old in records.items():
         data = old.raw.encode()
-        yield place, Frame(0, data, decode_object(data))
+        yield place, Frame(0, data, decode_object(data), mended=old.mended)
 
 
 def _as_before(events: pa.Table, records: dict[RecordPlace, _Old]) -> pa.Table:

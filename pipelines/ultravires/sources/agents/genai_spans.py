@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
-from ultravires.reading.values import hex_id, iso, label, mapping, micros_of_nanos, sequence, text, texts
+from ultravires.reading.values import hex_id, iso, label, mapping, micros, sequence, text, texts
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 
 OTHER, ASSIGN = 99, 1
@@ -106,7 +106,7 @@ def span_event(record: OtlpRecord, started_at: int, options: Options) -> Event |
         parent=hex_id(record.body.get("parentSpanId")),
         conversation=conversation_of(record.attributes),
         started_at=started_at,
-        ended_at=micros_of_nanos(record.body.get("endTimeUnixNano")),
+        ended_at=micros(record.body.get("endTimeUnixNano")),
     )
     human = first_of(record.attributes, *HUMAN)
     if operation == "invoke_agent" and span.parent is None and human:

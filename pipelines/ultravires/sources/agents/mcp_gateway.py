@@ -7,10 +7,10 @@ trace context, else `<session>/<JSON-RPC id>`, else `<connection>/<id>`, else `<
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ultravires.reading.events import Event, Frame, NotParsed, present
+from ultravires.reading.events import Event, Frame, NoEvent, NotParsed, logged_at, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options, hash_arguments
@@ -69,17 +69,15 @@ def records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     return Pairing().paired(json_records(chunks, options))
 
 
-def events(record: dict[str, Any], options: Options) -> list[Event]:
+def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One logged message to a tool call's state, to a decision, or both; none for other methods. A batch is what each
     of its messages is.
     """
-    singles = singles_of(record)
-    if len(singles) == 1:
-        return _of_message(singles[0], options)
-    return list(_told_apart([_of_message(single, options) for single in singles]))
+    of_singles = [_of_message(single, options) for single in singles_of(record)]
+    return list(_told_apart(of_singles)) or of_singles[0]
 
 
-def _told_apart(of_singles: list[list[Event]]) -> Iterator[Event]:
+def _told_apart(of_singles: Iterable[Iterable[Event]]) -> Iterator[Event]:
     """Ids are the caller's choice, and two calls of one batch under one id are still two calls."""
     seen: Counter[str] = Counter()
     for events_of_one in of_singles:
@@ -93,7 +91,7 @@ def _told_apart(of_singles: list[list[Event]]) -> Iterator[Event]:
             yield event
 
 
-def _of_message(record: dict[str, Any], options: Options) -> list[Event]:
+def _of_message(record: dict[str, Any], options: Options) -> Iterable[Event]:
     exchange = exchange_of(record)
     if not exchange.request and not exchange.response:
         if record.get("type") == _FILTERED:
@@ -104,10 +102,9 @@ def _of_message(record: dict[str, Any], options: Options) -> list[Event]:
     elif exchange.response and _is_elicited(exchange):
         found = [_elicited(record, exchange)]
     else:
-        return []
-    if exchange.at is None:
-        raise NotParsed("no time")
-    return found
+        return NoEvent("message of a method that is no tool call")
+    logged_at(exchange.at)
+    return found or NoEvent("call without an id")
 
 
 class _Call:
@@ -283,11 +280,10 @@ def _elicited(record: dict[str, Any], exchange: Exchange) -> Event:
 
 def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
     """An item of a result that the gateway withheld from the agent."""
-    if exchange.at is None:
-        raise NotParsed("no time")
+    at = logged_at(exchange.at)
     tool = text(record.get("tool_name"))
     item = text(record.get("html_url")) or text(record.get("description"))
-    uid = f"{exchange.server}/{item or tool}@{iso(exchange.at)}/filtered"
+    uid = f"{exchange.server}/{item or tool}@{iso(at)}/filtered"
     event = _decision(exchange, None, uid, "deny", f"tool:{tool}" if tool else None, tool=tool, approver=None)
     event.resource_uids = [item] if item else []
     return event
@@ -308,4 +304,16 @@ SOURCE = Source(
     recognise=recognise,
     records=records,
     events=events,
+    objects=(
+        "message",
+        "payload",
+        "rpc",
+        "request",
+        "response",
+        "headers",
+        "client",
+        "metadata",
+        "context",
+        "identity",
+    ),
 )

@@ -6,7 +6,7 @@ the usual ones are all known. Protocol: https://modelcontextprotocol.io/specific
 
 from typing import Any, NamedTuple, TypeGuard
 
-from ultravires.reading.values import checked_micros, integer, label, mapping, micros, sequence, text, trace_context
+from ultravires.reading.values import label, mapping, moment_of_first, sequence, text, trace_context
 
 TIMES = ("timestamp", "time", "ts", "@timestamp", "event_time", "logged_at")
 MESSAGES = ("message", "payload", "rpc", "request", "response")
@@ -123,17 +123,7 @@ def _is_message(value: Any) -> TypeGuard[dict[str, Any]]:
 
 
 def _time_of(record: dict[str, Any]) -> int | None:
-    return next((moment for name in TIMES if (moment := moment_of(record.get(name))) is not None), None)
-
-
-def moment_of(value: Any) -> int | None:
-    """ISO text, or seconds or milliseconds since 1970, to microseconds."""
-    if type(value) is str and (moment := micros(value)) is not None:
-        return moment
-    if type(value) is float:
-        return checked_micros(int(value * (1000 if value > 1e11 else 1_000_000))) if 0 < value < 1e15 else None
-    number = integer(value)
-    return None if number is None else checked_micros(number * (1000 if number > 100_000_000_000 else 1_000_000))
+    return moment_of_first([record.get(name) for name in TIMES])
 
 
 def _named(layers: tuple[dict[str, Any], ...], names: tuple[str, ...]) -> str | None:

@@ -5,20 +5,25 @@ older names, OpenLLMetry's and OpenInference's; AWS SDK client spans; log events
 read and left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ultravires.formats.otlp import OtlpRecord, otlp_records
 from ultravires.formats.otlp_protobuf_files import is_protobuf
-from ultravires.reading.events import Event, Frame, NotParsed
+from ultravires.reading.events import Event, Frame, NoEvent, logged_at
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import sees_all_fields
 from ultravires.reading.source import Source
-from ultravires.reading.values import micros, micros_of_nanos
+from ultravires.reading.values import hex_id, moment_of_first
 from ultravires.sources.agents.coding_agents import coding_agent_event
 from ultravires.sources.agents.genai_spans import span_event
 
 _NAME = "otel_genai"
+_NOTHING_IN_LOG = NoEvent("log record of no agent")
+_NOTHING_IN_SPAN = NoEvent("span of no agent")
+_WITHOUT_IDS = NoEvent("span without trace and span id")
+_NOTHING_IN_EXPORT = NoEvent("export without spans and log records")
 _EXPORTS = frozenset({"resourceSpans", "resourceLogs"})
 
 
@@ -32,29 +37,34 @@ def genai_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     return otlp_records(chunks, options, takes_plain=sees_all_fields(_NAME, options))
 
 
-def events(record: OtlpRecord, options: Options) -> list[Event]:
+def events(record: OtlpRecord, options: Options) -> Sequence[Event]:
     """One span or log record to at most one event: none where it is no agent's. Raises NotParsed without a
     time.
     """
-    event_at = _time_of(record)
+    event_at = moment_of_first(_times_of(record))
     read = coding_agent_event if record.is_log else span_event
     event = read(record, event_at or 1, options)
-    if event is not None and event_at is None:
-        raise NotParsed("no time")
-    return [event] if event is not None else []
+    if event is None:
+        return _NOTHING_IN_LOG if record.is_log else _nothing_in(record)
+    logged_at(event_at)
+    return [event]
 
 
-def _time_of(record: OtlpRecord) -> int | None:
+def _nothing_in(record: OtlpRecord) -> NoEvent:
+    if not record.body:
+        return _NOTHING_IN_EXPORT
+    has_ids = hex_id(record.body.get("traceId")) and hex_id(record.body.get("spanId"))
+    return _NOTHING_IN_SPAN if has_ids else _WITHOUT_IDS
+
+
+def _times_of(record: OtlpRecord) -> tuple[Any, ...]:
     """A span's start; a log record's time, else its event's own, else when it was observed (as the protocol
     says).
     """
+    body = record.body
     if not record.is_log:
-        return micros_of_nanos(record.body.get("startTimeUnixNano"))
-    return (
-        micros_of_nanos(record.body.get("timeUnixNano"))
-        or micros(record.attributes.get("event.timestamp"))
-        or micros_of_nanos(record.body.get("observedTimeUnixNano"))
-    )
+        return (body.get("startTimeUnixNano"),)
+    return body.get("timeUnixNano"), record.attributes.get("event.timestamp"), body.get("observedTimeUnixNano")
 
 
 SOURCE = Source(

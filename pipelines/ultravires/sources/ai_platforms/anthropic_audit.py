@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/manage-claude/compliance-activity-feed. No r
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NotParsed, event_time
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
@@ -58,9 +58,7 @@ def recognise(head: Head) -> bool:
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     """One activity to one event. Raises NotParsed without a time, and where it is no activity of the feed."""
-    event_at = micros(record.get("created_at"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.get("created_at"))
     said, kind = mapping(record.get("actor")), text(record.get("type"))
     actor = actor_of(said)
     if kind is None or actor is None:
@@ -138,7 +136,7 @@ def _targets(record: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="anthropic_audit",
     log="anthropic_audit",
-    version=1,
+    version=2,
     title="Anthropic Compliance API activity feed",
     reads='pages of the activity feed (`{"data": [...]}`), or one activity a line',
     recognised_by="the members id, created_at, organization_id, type and actor, and one of the feed's actor types",
@@ -150,4 +148,6 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=("data",)),
     events=events,
+    objects=("actor",),
+    never_text=frozenset({"actor"}),
 )

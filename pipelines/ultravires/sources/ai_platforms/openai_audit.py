@@ -7,13 +7,14 @@ with dots in the API and underscores in its client libraries. No entry holds a k
 from functools import partial
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NotParsed, event_time
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
+from ultravires.reading.object_fields import opened, with_opened
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import integer, mapping, micros, micros_of_expiry, sequence, text
+from ultravires.reading.values import mapping, micros, sequence, text
 from ultravires.sources.ai_platforms.audit_records import Meaning, meaning_of
 
 _MEMBERS = ("id", "type", "effective_at", "actor")
@@ -41,18 +42,17 @@ def recognise(head: Head) -> bool:
 
 def decode_entry(data: bytes) -> Any:
     """An entry, its actor's `api_key` renamed: under that name it counts as a secret and would be lost in `raw`."""
-    record = decode_object(data)
+    record = with_opened(decode_object(data), "actor")
     actor = record.get("actor")
-    if type(actor) is dict and type(actor.get("api_key")) is dict:
-        actor[_KEY_USED] = actor.pop("api_key")
+    if type(actor) is dict and (key := opened(actor.get("api_key"))):
+        del actor["api_key"]
+        actor[_KEY_USED] = key
     return record
 
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     """One entry to one activity. Raises NotParsed without a time, and without a type."""
-    event_at = _time_of(record.get("effective_at"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.get("effective_at"))
     kind = text(record.get("type"))
     if kind is None or type(record.get("actor")) is not dict:
         raise NotParsed("no type and actor: not an entry of the audit log")
@@ -82,12 +82,6 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         detail={"event_type": kind},
     )
     return (event,)
-
-
-def _time_of(value: Any) -> int | None:
-    """Seconds since 1970, also where a shipper has made them a time in words."""
-    seconds = integer(int(value) if type(value) is float and 0 < value < 1e12 else value)
-    return micros_of_expiry(seconds) if seconds is not None else micros(value)
 
 
 def actor_of(said: dict[str, Any]) -> Actor:
@@ -124,7 +118,7 @@ def details_of(record: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _expiry(member: dict[str, Any], meaning: Meaning) -> int | None:
-    return micros_of_expiry(mapping(member.get("data")).get("expires_at")) if meaning.begins else None
+    return micros(mapping(member.get("data")).get("expires_at")) if meaning.begins else None
 
 
 def _targets(member: dict[str, Any]) -> list[str]:
@@ -136,7 +130,7 @@ def _targets(member: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="openai_audit",
     log="openai_audit",
-    version=1,
+    version=2,
     title="OpenAI organization audit logs",
     reads='pages of the audit log (`{"object": "list", "data": [...]}`), or one entry a line',
     recognised_by="the members id, type, effective_at and actor, where a session or an api_key acts",
@@ -148,4 +142,12 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=("data",), decode=decode_entry),
     events=events,
+    objects=(
+        "actor",
+        "actor.session",
+        "actor.api_key",
+        "actor.api_key_used",
+        "project",
+    ),
+    never_text=frozenset({"actor", "actor.session"}),
 )

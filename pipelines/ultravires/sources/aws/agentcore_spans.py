@@ -7,7 +7,7 @@ from typing import Any
 
 from ultravires.formats.otlp import OtlpRecord, first_of
 from ultravires.reading.events import Event, present
-from ultravires.reading.values import checked_micros, hex_id, integer, iso, label, mapping, micros, text
+from ultravires.reading.values import hex_id, integer, iso, label, mapping, text
 from ultravires.sources.agents.genai_spans import OTHER
 from ultravires.sources.aws.arns import account_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHORIZE_SESSION
@@ -115,12 +115,6 @@ def _carried(trace: str | None, session: Any) -> list[tuple[str, str, str]]:
     conversation = label(session)
     of_trace = [("trace", trace, "carries")] if trace else []
     return [*of_trace, *([("conversation", conversation, "carries")] if conversation else [])]
-
-
-def application_time(record: dict[str, Any]) -> int | None:
-    """`event_timestamp` in milliseconds since 1970, or ISO text."""
-    moment = integer(record.get("event_timestamp"))
-    return checked_micros(moment * 1000) if moment is not None else micros(record.get("event_timestamp"))
 
 
 def application_event(record: dict[str, Any], event_at: int) -> Event | None:

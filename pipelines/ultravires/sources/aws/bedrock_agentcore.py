@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 
 from ultravires.formats.otlp import OtlpRecord
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, logged_at
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import mapping, micros_of_nanos
+from ultravires.reading.values import mapping, micros, moment_of_first
 from ultravires.sources.agents.genai_spans import span_event
-from ultravires.sources.aws.agentcore_spans import application_event, application_time, gateway_span
+from ultravires.sources.aws.agentcore_spans import application_event, gateway_span
 from ultravires.sources.aws.cloudwatch import ENVELOPES, decode_message
 
 _SPAN = ("traceId", "spanId", "startTimeUnixNano", "attributes")
@@ -38,27 +38,27 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     if "spanId" in record and "startTimeUnixNano" in record:
         return _of_span(record, options)
     if "event_timestamp" in record:
-        event = application_event(record, application_time(record) or 1)
+        event = application_event(record, moment_of_first([record["event_timestamp"]]) or 1)
         if event is None:
-            return ()
-        if application_time(record) is None:
-            raise NotParsed("no time")
+            return NoEvent("application log of no tool call")
+        event_time(record["event_timestamp"])
         return (event,)
     if "observedTimeUnixNano" in record or "timeUnixNano" in record:
-        return ()  # a log record of the agent's own program
+        return NoEvent("log record of the agent's own program")
     raise NotParsed("no span and no application log of AgentCore")
 
 
 def _of_span(body: dict[str, Any], options: Options) -> Iterable[Event]:
     resource = mapping(mapping(body.get("resource")).get("attributes"))
     record = OtlpRecord(body, {**resource, **mapping(body.get("attributes"))}, False)
-    started_at = micros_of_nanos(body.get("startTimeUnixNano"))
-    found = gateway_span(record, started_at or 1, micros_of_nanos(body.get("endTimeUnixNano")))
+    started_at = moment_of_first([body.get("startTimeUnixNano")])
+    found = gateway_span(record, started_at or 1, micros(body.get("endTimeUnixNano")))
     if found is None:
         event = span_event(record, started_at or 1, options)
         found = [event] if event is not None and not _is_policys(body) else []
-    if found and started_at is None:
-        raise NotParsed("no time")
+    if not found:
+        return NoEvent("span of no agent")
+    logged_at(started_at)
     return found
 
 
@@ -94,4 +94,12 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ENVELOPES, decode=decode_message),
     events=events,
+    objects=(
+        "resource",
+        "resource.attributes",
+        "attributes",
+        "status",
+        "body",
+    ),
+    never_text=frozenset({"attributes"}),
 )

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, text
+from ultravires.reading.values import label, mapping, text
 from ultravires.sources.agents.model_output import ToolUse, tools_asked_for
 from ultravires.sources.aws.arns import role_of_session
 from ultravires.sources.aws.cloudwatch import ENVELOPES, decode_message
@@ -45,9 +45,7 @@ def events(record: dict[str, Any], options: Options) -> list[Event]:
     """One invocation to its call of the model and the tools asked for. Raises NotParsed without time or request id."""
     if record.get("schemaType") != _SCHEMA:
         raise NotParsed("no schemaType ModelInvocationLog: not a model invocation")
-    event_at, request = micros(record.get("timestamp")), label(record.get("requestId"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at, request = event_time(record.get("timestamp")), label(record.get("requestId"))
     if request is None:
         raise NotParsed("no requestId: not a model invocation")
     body = mapping(record.get("output")).get("outputBodyJson")
@@ -132,7 +130,7 @@ def caller_of(arn: str | None) -> Caller:
 SOURCE = Source(
     name="bedrock_invocations",
     log="bedrock_invocations",
-    version=1,
+    version=2,
     title="Amazon Bedrock model invocations",
     reads="model invocation logs as delivered to S3, or messages of their CloudWatch log group",
     recognised_by="schemaType ModelInvocationLog with operation and modelId, also inside a member `message`",
@@ -144,4 +142,12 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ENVELOPES, decode=decode_message),
     events=events,
+    objects=(
+        "identity",
+        "input",
+        "output",
+        "input.inputBodyJson",
+        "output.outputBodyJson",
+    ),
+    never_text=frozenset({"identity"}),
 )

@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from msgspec import UNSET
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import mapping, micros, text, truth
+from ultravires.reading.values import mapping, text, truth
 from ultravires.sources.aws.arns import resource_arns
 from ultravires.sources.aws.cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.sources.aws.cloudtrail_records import (
@@ -68,16 +68,14 @@ def events(record: CloudTrailRecord, options: Options) -> Iterable[Event]:
         if type(record.eventData) is dict:
             return _of_integration(record, options)
         if is_control_message(record.message):
-            return ()
+            return NoEvent("message that tries out a destination")
     event = _call(record, options)
     return (event, *decisions_of(record, event, options)) if record.eventSource == POLICY_STORE else (event,)
 
 
 def _conclusion(record: CloudTrailRecord) -> Event:
     """An insight holds the time at which it began or ended; an aggregate is known when its window is over."""
-    event_at = micros(record.eventTime) or micros(mapping(record.timeWindow).get("windowEnd"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.eventTime, mapping(record.timeWindow).get("windowEnd"))
     event_type = text(record.eventType) or "AwsCloudTrailInsight"
     shared = text(record.sharedEventID)
     return Event(
@@ -99,8 +97,8 @@ def _conclusion(record: CloudTrailRecord) -> Event:
 def _of_integration(record: CloudTrailRecord, options: Options) -> Iterable[Event]:
     """What another product put into CloudTrail Lake: its own event stands in `eventData`."""
     if record.eventCategory == "ConfigurationItem":
-        return ()
-    own = CloudTrailRecord.of({"eventTime": record.eventTime, **record.eventData})
+        return NoEvent("configuration item")
+    own = CloudTrailRecord.of({"eventTime": record.eventTime, **mapping(record.eventData)})
     for name in ("eventID", "eventType", "recipientAccountId"):
         if getattr(record, name) is not UNSET:
             setattr(own, name, getattr(record, name))
@@ -108,9 +106,7 @@ def _of_integration(record: CloudTrailRecord, options: Options) -> Iterable[Even
 
 
 def _call(record: CloudTrailRecord, options: Options) -> Event:
-    event_at = micros(record.eventTime)
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.eventTime)
     source, name = record.eventSource, record.eventName
     if not source or not name or source == SERVICE_SUFFIX:
         raise NotParsed("no eventSource and eventName: not a CloudTrail event")
@@ -200,4 +196,19 @@ SOURCE = Source(
     records=delivered_records,
     record=CloudTrailRecord,
     events=events,
+    objects=(
+        "userIdentity",
+        "userIdentity.sessionContext",
+        "requestParameters",
+        "responseElements",
+        "additionalEventData",
+        "serviceEventDetails",
+        "resources",
+        "timeWindow",
+        "eventData",
+        "eventData.userIdentity",
+        "eventData.requestParameters",
+        "eventData.responseElements",
+    ),
+    never_text=frozenset({"userIdentity", "eventData.userIdentity"}),
 )

@@ -18,6 +18,7 @@ import msgspec
 from ultravires.reading.events import Frame
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head, values_at
+from ultravires.reading.mending import UNDECODABLE, decode_inner, noted_marks
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import plainly
 from ultravires.reading.splitting import BLANK, broken, decode_object, reason_of
@@ -92,7 +93,7 @@ def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
         inner = text(value.get(name))
         if inner and inner.lstrip().startswith("{"):
             # an escape doubles at every level, so that a record cannot be wrapped often
-            return decode(inner.encode())
+            return mapping(decode_inner(inner.encode(), decode))
     return value
 
 
@@ -115,7 +116,7 @@ def _lake_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     for start, end in _documents(data):
         page = data[start:end]
         try:
-            rows = _PAGE.decode(page).rows
+            rows = decode_inner(page, _PAGE.decode).rows
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             yield broken(start, page, reason_of(error, page))
             continue
@@ -146,11 +147,12 @@ def _rows(start: int, page: bytes, rows: list[msgspec.Raw]) -> Iterator[Frame]:
         offset = start + position
         position += len(data)
         try:
-            cells = _CELLS.decode(data)
+            cells = decode_inner(data, _CELLS.decode)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             yield Frame(offset, data, None, reason_of(error, data))
         else:
-            yield Frame(offset, data, _record_of_row(dict(chain.from_iterable(cell.items() for cell in cells))))
+            record = _record_of_row(dict(chain.from_iterable(cell.items() for cell in cells)))
+            yield Frame(offset, data, record, None, None, noted_marks())
 
 
 def _record_of_row(columns: dict[str, Any]) -> dict[str, Any]:
@@ -166,8 +168,8 @@ def _cell(name: str, value: Any) -> Any:
     if type(value) is not str or value[:1] not in ("{", "["):
         return None if value in ("", "null") else value
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return decode_inner(value.encode(), msgspec.json.decode)
+    except UNDECODABLE:
         struct = struct_of(value) if name == "userIdentity" else None
         return value if struct is None else struct
 

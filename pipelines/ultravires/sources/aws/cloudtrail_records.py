@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET, UnsetType
 
 from ultravires.reading.events import present
-from ultravires.reading.plain_records import Record, Repeated, Text, Whole
+from ultravires.reading.plain_records import NoText, Record, Repeated, Text, Whole
 from ultravires.reading.values import mapping
 from ultravires.sources.aws.credentials import NOTHING_ISSUED, Issued
 from ultravires.sources.aws.identities import Actor
@@ -32,7 +32,7 @@ class CloudTrailRecord(Record, gc=False):
 
     eventVersion: Text = UNSET
     userIdentity: Repeated = UNSET
-    eventTime: Text = UNSET
+    eventTime: Whole = UNSET
     eventSource: Text = UNSET
     eventName: Text = UNSET
     awsRegion: Text = UNSET
@@ -40,19 +40,19 @@ class CloudTrailRecord(Record, gc=False):
     userAgent: Text = UNSET
     errorCode: Text = UNSET
     errorMessage: Text = UNSET
-    requestParameters: Whole = UNSET
-    responseElements: Whole = UNSET
-    additionalEventData: Whole = UNSET
+    requestParameters: NoText = UNSET
+    responseElements: NoText = UNSET
+    additionalEventData: NoText = UNSET
     requestID: Text = UNSET
     eventID: Text = UNSET
     readOnly: bool | UnsetType = UNSET
-    resources: Whole = UNSET
+    resources: NoText = UNSET
     eventType: Text = UNSET
     apiVersion: Text = UNSET
     managementEvent: bool | UnsetType = UNSET
     recipientAccountId: Text = UNSET
     sharedEventID: Text = UNSET
-    serviceEventDetails: Whole = UNSET
+    serviceEventDetails: NoText = UNSET
     vpcEndpointId: Text = UNSET
     vpcEndpointAccountId: Text = UNSET
     eventCategory: Text = UNSET
@@ -60,10 +60,10 @@ class CloudTrailRecord(Record, gc=False):
     tlsDetails: Repeated = UNSET
     edgeDeviceDetails: Whole = UNSET
     # of insights and aggregates, of other products' events in CloudTrail Lake, of CloudWatch Logs
-    timeWindow: Whole = UNSET
+    timeWindow: NoText = UNSET
     eventId: Text = UNSET
     accountId: Text = UNSET
-    eventData: Whole = UNSET
+    eventData: NoText = UNSET
     message: Text = UNSET
 
 

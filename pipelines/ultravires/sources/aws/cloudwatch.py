@@ -5,8 +5,7 @@ Subscriptions wrap such envelopes once more, in `{"messageType": "DATA_MESSAGE",
 
 from typing import Any
 
-import msgspec
-
+from ultravires.reading.mending import UNDECODABLE, decode_inner
 from ultravires.reading.splitting import decode_object
 
 ENVELOPES = ("logEvents", "events")
@@ -19,7 +18,7 @@ def decode_message(data: bytes) -> Any:
     message = record.get("message")
     if type(message) is str and message.lstrip()[:1] == "{":
         try:
-            return decode_object(message.encode())
-        except msgspec.DecodeError:
+            return decode_inner(message.encode(), decode_object)
+        except UNDECODABLE:
             return record
     return record

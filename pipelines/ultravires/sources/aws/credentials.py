@@ -8,7 +8,7 @@ import msgspec
 
 from ultravires.reading.options import Options
 from ultravires.reading.redaction import Redactor
-from ultravires.reading.values import integer, label, mapping, micros_of_expiry, sequence, text, texts
+from ultravires.reading.values import integer, label, mapping, micros, sequence, text, texts
 from ultravires.sources.aws.arns import account_of, role_of_session
 from ultravires.sources.aws.identities import Actor, credential_id
 from ultravires.sources.issuing import issuing_of
@@ -63,7 +63,7 @@ def issued_by(action: str, request: Any, response: Any, event_at: int) -> Issued
         return Issued(credential_uid=credential)
     credentials, around = mapping(_at(response, place[:-1])), mapping(_at(response, place[:-2]))
     seconds = _seconds_of_session(request.get("durationSeconds"))
-    expires_at = micros_of_expiry(credentials.get("expiration"))
+    expires_at = micros(credentials.get("expiration"))
     if expires_at is None and seconds is not None:
         expires_at = event_at + seconds * _SECOND
     role, session_name = _issued_role(request, around)

@@ -9,11 +9,11 @@ set becomes a role with a code in its name that only AWS knows, so the roles are
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
@@ -55,9 +55,10 @@ def recognise(head: Head) -> bool:
     return is_wrapped and all(f'"{name}"'.encode() in head.data for name in (*_OWN, "justification"))
 
 
-def events(record: dict[str, Any], options: Options) -> list[Event]:
+def events(record: dict[str, Any], options: Options) -> Sequence[Event]:
     """The requests in one record to their states; none where it is an item of another table or of a deletion."""
-    return [_event(item, options) for item in _items(record) if text(item.get("role")) and text(item.get("status"))]
+    found = [_event(item, options) for item in _items(record) if text(item.get("role")) and text(item.get("status"))]
+    return found or NoEvent("item that is no request")
 
 
 def _items(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -95,9 +96,7 @@ def _event(item: dict[str, Any], options: Options) -> Event:
     if status not in _STATES:
         raise NotParsed(f"status is none of {', '.join(_STATES)}")
     created = micros(item.get("createdAt"))
-    at = micros(item.get("updatedAt")) or created
-    if at is None:
-        raise NotParsed("no time")
+    at = event_time(item.get("updatedAt"), item.get("createdAt"))
     start = micros(item.get("startTime"))
     user = _user(item.get("username"))
     requester = text(item.get("email")) or user
@@ -171,7 +170,7 @@ def role_patterns(account: str, permission_set: str) -> tuple[str, ...]:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=1,
+    version=2,
     title="AWS TEAM (temporary elevated access) requests",
     reads="items of the table `requests`: DynamoDB exports, scans and streams, answers of TEAM's AppSync API",
     recognised_by="accountId, accountName, role, roleId, startTime and duration, plain or with DynamoDB's types",
@@ -183,4 +182,12 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),
     events=events,
+    objects=(
+        "Item",
+        "dynamodb",
+        "data",
+        "approvers",
+        "approver_ids",
+    ),
+    never_text=frozenset({"Item", "dynamodb", "data"}),
 )

@@ -9,17 +9,21 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
+from ultravires.reading.mending import UNDECODABLE, decode_inner
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, text
+from ultravires.reading.values import label, mapping, text
 from ultravires.sources.azure.claims import Caller, caller_of
 from ultravires.sources.azure.exports import (
     ACTS,
+    ANOTHER_LOG,
     ARRAYS,
+    STATES,
     address,
+    category_of,
     claim_of,
     family_of,
     filled,
@@ -68,12 +72,10 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     Raises NotParsed without a time or an operation.
     """
     is_rest = "eventTimestamp" in record
-    category = _value(record.get("category"))
+    category = _value(record.get("category")) or (None if is_rest else category_of(record))
     if category not in ACTS and not (is_rest and category is None):
-        return ()
-    at = micros(record.get("eventTimestamp") if is_rest else outer(record, "time"))
-    if at is None:
-        raise NotParsed("no time")
+        return NoEvent("state of a resource" if category in STATES else ANOTHER_LOG)
+    at = event_time(record.get("eventTimestamp") if is_rest else outer(record, "time"))
     operation = _value(outer(record, "operationName"))
     if operation is None:
         raise NotParsed("no operationName: not an activity of Azure")
@@ -187,8 +189,8 @@ def _code_in(message: Any) -> str | None:
     if type(message) is not str or not message.startswith("{"):
         return None
     try:
-        found = mapping(msgspec.json.decode(message))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        found = mapping(decode_inner(message.encode(), msgspec.json.decode))
+    except UNDECODABLE:
         return None
     return text(mapping(found.get("error")).get("code")) or text(found.get("code"))
 
@@ -211,4 +213,14 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS),
     events=events,
     claim=claim_of("activity"),
+    objects=(
+        "identity",
+        "identity.authorization",
+        "identity.claims",
+        "properties",
+        "httpRequest",
+        "authorization",
+        "claims",
+    ),
+    never_text=frozenset({"identity", "identity.claims", "claims"}),
 )

@@ -13,7 +13,8 @@ from typing import Any
 
 from ultravires.reading.addresses import address_of, host_of
 from ultravires.reading.head import Head, values_at
-from ultravires.reading.values import label, mapping, text
+from ultravires.reading.object_fields import opened
+from ultravires.reading.values import label, mapping, sequence, text
 
 ARRAYS = ("records", "value")
 """The arrays that wrap records: `records` in exports, `value` in answers of the REST APIs."""
@@ -31,7 +32,7 @@ GRAPH_CALLS = "MicrosoftGraphActivityLogs"
 ACTS = frozenset({"Administrative", "Policy", "Autoscale", "Write", "Delete", "Action"})
 """Categories of the activity log that say what somebody did; the others say how a resource is."""
 
-_STATES = frozenset({"Security", "ServiceHealth", "ResourceHealth", "Alert", "Recommendation"})
+STATES = frozenset({"Security", "ServiceHealth", "ResourceHealth", "Alert", "Recommendation"})
 STORAGE = ("StorageRead", "StorageWrite", "StorageDelete")
 KUBERNETES = ("kube-audit", "kube-audit-admin")
 """Categories of a managed cluster (AKS) that hold its API server's audit events; the latter leaves out the reads."""
@@ -43,14 +44,25 @@ _VAULTS = "microsoft.keyvault"
 _FAMILIES = {
     **dict.fromkeys(SIGN_INS, "sign-in"),
     GRAPH_CALLS: "graph",
-    **dict.fromkeys(ACTS | _STATES, "activity"),
+    **dict.fromkeys(ACTS | STATES, "activity"),
     **dict.fromkeys(STORAGE, "storage"),
     **dict.fromkeys(KUBERNETES, "kubernetes"),
     KEY_VAULT: "key-vault",
 }
-_ENVELOPE = frozenset({"time", "category", "operationname"})
+ANOTHER_LOG = "record of another log of Azure"
+"""Why a record of an export that mixes logs holds no event."""
+_ENVELOPE = frozenset({"time", "operationname"})
+_TELLING = frozenset({"category", "resourceid"})
+"""One of them beside the envelope tells whose log it is."""
+_SIGN_IN, _GRAPH_CALL = "sign-in activity", "microsoft graph activity"
+_DIRECTORY, _STORAGE = "/providers/microsoft.aadiam", "/providers/microsoft.storage/storageaccounts/"
+_CLUSTER, _KUBERNETES_API = "/providers/microsoft.containerservice/managedclusters/", "audit.k8s.io/"
+_OPERATION_IN_HEAD = re.compile(rb'"operationname"\s*:\s*"([^"\\]{1,300})"')
+_RESOURCE_OPERATION = re.compile(r"[a-z0-9]+(?:\.[a-z0-9]+)+/[a-z0-9./]+/(?:read|write|delete|action)")
+_READS = ("get", "list", "peek", "query", "head", "find")
+_KINDS_OF_SIGN_IN = {kind: category for category, kind in reversed(SIGN_INS.items())}
 _CATEGORY = re.compile(rb'"category"\s*:\s*"([A-Za-z-]{1,40})"')
-_AUDIT_MARK = re.compile(rb'"loggedByService"\s*:')
+_AUDIT_MARK = re.compile(rb'"loggedByService\\?"\s*:')
 _NOTHING = frozenset({"", "None", "none", "-"})
 _BLANK_OR_ZERO = frozenset(" 0-")
 _SUBSCRIPTION = "/subscriptions/"
@@ -69,7 +81,61 @@ def family_of(head: Head) -> str | None:
             return "audit"
         if family and (family != "key-vault" or _VAULTS.encode() in head.data.lower()):
             return family
+    return _family_by_operation(head)
+
+
+def _family_by_operation(head: Head) -> str | None:
+    """The same of a file whose records name no category."""
+    beginning = head.data.lower()
+    match = _OPERATION_IN_HEAD.search(beginning)
+    operation = match[1].decode("utf-8", "replace") if match else ""
+    if operation in (_SIGN_IN, _GRAPH_CALL):
+        return "sign-in" if operation == _SIGN_IN else "graph"
+    if _RESOURCE_OPERATION.fullmatch(operation):
+        return "activity"
+    if f"/{_VAULTS}".encode() in beginning and b'"resulttype"' in beginning:
+        return "key-vault"
+    is_storage = b'"uri"' in beginning and b'"statuscode"' in beginning and _STORAGE.encode() in beginning
+    return "storage" if is_storage else None
+
+
+def category_of(record: dict[str, Any]) -> str | None:
+    """The category of a diagnostic record; where a forwarder dropped it, what its resource and operation say."""
+    category = outer(record, "category")
+    if category is not None:
+        return category if type(category) is str else None
+    operation, resource = text(outer(record, "operationName")), text(outer(record, "resourceId"))
+    if operation is None or resource is None or outer(record, "time") is None:
+        return None
+    return _category_by_operation(record, operation.lower(), resource.lower())
+
+
+def _category_by_operation(record: dict[str, Any], operation: str, resource: str) -> str | None:
+    if resource.endswith(_DIRECTORY):
+        known = {_GRAPH_CALL: GRAPH_CALLS, _SIGN_IN: _category_of_sign_in(record)}
+        return known.get(operation)
+    if _RESOURCE_OPERATION.fullmatch(operation):
+        return "Administrative"
+    if _STORAGE in resource and outer(record, "uri") is not None and outer(record, "statusCode") is not None:
+        is_read = operation.startswith(_READS)
+        return "StorageRead" if is_read else "StorageDelete" if operation.startswith("delete") else "StorageWrite"
+    if _VAULTS in resource and outer(record, "resultType") is not None:
+        return KEY_VAULT
+    if _CLUSTER in resource and _KUBERNETES_API in str(opened(outer(record, "properties")).get("log")):
+        return KUBERNETES[0]
     return None
+
+
+def _category_of_sign_in(record: dict[str, Any]) -> str:
+    """By the kinds of sign-in that it names, else by who signed in."""
+    sign_in = opened(outer(record, "properties"))
+    named = (kind for kind in sequence(sign_in.get("signInEventTypes")) if type(kind) is str)
+    if found := next((_KINDS_OF_SIGN_IN[kind] for kind in named if kind in _KINDS_OF_SIGN_IN), None):
+        return found
+    if filled(sign_in.get("userId")):
+        return "NonInteractiveUserSignInLogs" if sign_in.get("isInteractive") is False else "SignInLogs"
+    is_managed = filled(sign_in.get("managedIdentityType")) or mapping(sign_in.get("managedServiceIdentity"))
+    return "ManagedIdentitySignInLogs" if is_managed else "ServicePrincipalSignInLogs"
 
 
 def family_of_record(record: dict[str, Any]) -> str | None:
@@ -77,19 +143,19 @@ def family_of_record(record: dict[str, Any]) -> str | None:
 
     What tells a log for sure comes before the category, whose names several logs share.
     """
-    if "activityDisplayName" in record or "loggedByService" in mapping(outer(record, "properties")):
+    if "activityDisplayName" in record or "loggedByService" in opened(outer(record, "properties")):
         return "audit"
     if "TimeGenerated" in record and "RequestUri" in record:
         return "graph"
     if "eventTimestamp" in record:
         return "activity"
-    category = outer(record, "category")
-    if category is None:
-        return "sign-in" if "createdDateTime" in record and "appId" in record else None
+    if outer(record, "category") is None and "createdDateTime" in record and "appId" in record:
+        return "sign-in"
+    category = category_of(record)
     if category == KEY_VAULT:
         resource = outer(record, "resourceId")
         return "key-vault" if type(resource) is str and _VAULTS in resource.lower() else None
-    return _FAMILIES.get(category) if type(category) is str else None
+    return _FAMILIES.get(category or "")
 
 
 def claim_of(family: str) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
@@ -105,7 +171,8 @@ def is_export(head: Head, *members: str) -> bool:
     """Whether one of the first objects is the envelope of a diagnostic setting, and these members are there, in any
     case: in a file that mixes logs perhaps in a later record, and of an array only the first is looked into.
     """
-    if not any({key.lower() for key in keys} >= _ENVELOPE for keys in head.first_keys(*ARRAYS)):
+    named = ({key.lower() for key in keys} for keys in head.first_keys(*ARRAYS))
+    if not any(names >= _ENVELOPE and names & _TELLING for names in named):
         return False
     text_of_head = head.data.lower()
     return all(f'"{member}"'.encode() in text_of_head for member in members)

@@ -8,14 +8,15 @@ https://learn.microsoft.com/en-us/azure/key-vault/general/logging
 from functools import lru_cache, partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros
+from ultravires.reading.values import label, mapping
 from ultravires.sources.azure.claims import caller_of
 from ultravires.sources.azure.exports import (
+    ANOTHER_LOG,
     ARRAYS,
     KEY_VAULT,
     address,
@@ -54,10 +55,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     Raises NotParsed without a time or an operation.
     """
     if family_of_record(record) != "key-vault":
-        return ()
-    at = micros(outer(record, "time"))
-    if at is None:
-        raise NotParsed("no time")
+        return NoEvent(ANOTHER_LOG)
+    at = event_time(outer(record, "time"))
     operation = filled(outer(record, "operationName"))
     if operation is None:
         raise NotParsed("no operationName: not a request to Key Vault")
@@ -152,4 +151,10 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS),
     events=events,
     claim=claim_of("key-vault"),
+    objects=(
+        "identity",
+        "identity.claim",
+        "properties",
+    ),
+    never_text=frozenset({"identity", "identity.claim"}),
 )

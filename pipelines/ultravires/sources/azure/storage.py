@@ -9,15 +9,17 @@ import re
 from functools import partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, text
+from ultravires.reading.values import label, mapping, text
 from ultravires.sources.azure.exports import (
+    ANOTHER_LOG,
     ARRAYS,
     address,
+    category_of,
     family_of,
     family_of_record,
     filled,
@@ -57,12 +59,10 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
 
     Raises NotParsed without a time or an operation.
     """
-    category = outer(record, "category")
-    if type(category) is not str or category not in _ACTIVITY:
-        return ()
-    at = micros(outer(record, "time"))
-    if at is None:
-        raise NotParsed("no time")
+    category = category_of(record)
+    if category not in _ACTIVITY:
+        return NoEvent(ANOTHER_LOG)
+    at = event_time(outer(record, "time"))
     operation = text(outer(record, "operationName"))
     if operation is None:
         raise NotParsed("no operationName: not a request to Azure Storage")
@@ -117,7 +117,7 @@ def _object(record: dict[str, Any], properties: dict[str, Any]) -> str | None:
 SOURCE = Source(
     name="azure_storage",
     log="azure_storage",
-    version=1,
+    version=2,
     title="Azure Storage resource logs",
     reads='`{"records": [...]}` or lines of the diagnostic settings StorageRead, StorageWrite, StorageDelete',
     recognised_by="time, category, operationName, statusCode, uri with a category of Azure Storage",
@@ -130,4 +130,10 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS),
     events=events,
     claim=claim,
+    objects=(
+        "identity",
+        "identity.requester",
+        "properties",
+    ),
+    never_text=frozenset({"identity", "identity.requester"}),
 )

@@ -8,13 +8,14 @@ https://learn.microsoft.com/en-us/graph/api/resources/directoryaudit
 from functools import partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import mapping, micros, sequence, text
+from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.azure.exports import (
+    ANOTHER_LOG,
     ARRAYS,
     address,
     claim_of,
@@ -50,10 +51,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     is_graph = "activityDisplayName" in record
     audit = record if is_graph else mapping(outer(record, "properties"))
     if "loggedByService" not in audit and "activityDisplayName" not in audit:
-        return ()
-    at = micros(audit.get("activityDateTime")) or (None if is_graph else micros(outer(record, "time")))
-    if at is None:
-        raise NotParsed("no time")
+        return NoEvent(ANOTHER_LOG)
+    at = event_time(audit.get("activityDateTime"), None if is_graph else outer(record, "time"))
     name = text(audit.get("activityDisplayName")) or text(outer(record, "operationName"))
     if name is None:
         raise NotParsed("no activityDisplayName: not a directory audit")
@@ -144,7 +143,7 @@ def _resources(targets: list[Any], details: dict[str, str]) -> list[str]:
 SOURCE = Source(
     name="entra_audit",
     log="entra_audit",
-    version=1,
+    version=2,
     title="Microsoft Entra directory audits",
     reads='`{"records": [...]}` or lines of the diagnostic setting AuditLogs; Graph `{"value": [...]}` of '
     "directoryAudit",
@@ -158,4 +157,14 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS),
     events=events,
     claim=claim_of("audit"),
+    objects=(
+        "properties",
+        "properties.initiatedBy",
+        "properties.targetResources",
+        "properties.additionalDetails",
+        "initiatedBy",
+        "targetResources",
+        "additionalDetails",
+    ),
+    never_text=frozenset({"properties", "properties.initiatedBy", "initiatedBy"}),
 )

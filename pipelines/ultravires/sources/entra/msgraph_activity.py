@@ -9,16 +9,18 @@ import re
 from functools import partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import mapping, micros, text
+from ultravires.reading.values import mapping, text
 from ultravires.sources.azure.exports import (
+    ANOTHER_LOG,
     ARRAYS,
     GRAPH_CALLS,
     address,
+    category_of,
     claim_of,
     family_of,
     filled,
@@ -73,13 +75,11 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     is_row = "TimeGenerated" in record and "RequestUri" in record
     if is_row:
         call = {name: record.get(column) for name, column in _ROW_NAMES.items()}
-    elif outer(record, "category") == GRAPH_CALLS:
+    elif category_of(record) == GRAPH_CALLS:
         call = mapping(outer(record, "properties"))
     else:
-        return ()
-    at = micros(call.get("timeGenerated")) or (None if is_row else micros(outer(record, "time")))
-    if at is None:
-        raise NotParsed("no time")
+        return NoEvent(ANOTHER_LOG)
+    at = event_time(call.get("timeGenerated"), None if is_row else outer(record, "time"))
     method, uri = text(call.get("requestMethod")), text(call.get("requestUri"))
     if method is None or uri is None:
         raise NotParsed("no requestMethod and requestUri: not a request to Microsoft Graph")
@@ -143,7 +143,7 @@ def _shown(match: re.Match[str]) -> str:
 SOURCE = Source(
     name="msgraph_activity",
     log="msgraph_activity",
-    version=1,
+    version=2,
     title="Microsoft Graph activity logs",
     reads='`{"records": [...]}` or lines of the diagnostic setting MicrosoftGraphActivityLogs; rows of the table of '
     "that name",
@@ -158,4 +158,6 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS),
     events=events,
     claim=claim_of("graph"),
+    objects=("properties",),
+    never_text=frozenset({"properties"}),
 )

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ultravires.reading.events import Event
+from ultravires.reading.mending import decode_inner
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, GROUP_MANAGEMENT, USER_ACCESS
 
@@ -104,7 +105,7 @@ def _federated_in(value: Any) -> list[str]:
     if type(value) is not str or not value:
         return []
     try:
-        found = msgspec.json.decode(value)
+        found = decode_inner(value.encode(), msgspec.json.decode)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return []
     ids = (text(mapping(item).get("Id")) or text(mapping(item).get("id")) for item in sequence(found))

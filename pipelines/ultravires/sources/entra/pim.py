@@ -9,7 +9,7 @@ https://learn.microsoft.com/en-us/graph/api/resources/unifiedroleassignmentsched
 from functools import partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NoEvent, NotParsed
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
@@ -47,17 +47,17 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     Raises NotParsed without a time, or where it is neither.
     """
     if _is_of_eligibility(record):
-        return ()
+        return NoEvent("eligibility, not an activation")
     if "reviewResult" in _first_step(record):
-        return tuple(approval_event(state, SCOPES, options) for state in states_of_approval(record))
+        answers = states_of_approval(record)
+        return tuple(approval_event(state, SCOPES, options) for state in answers) or NoEvent("nobody has answered yet")
     is_azure = (text(record.get("type")) or "").lower() == _AZURE_TYPE
     request = request_of_azure(record) if is_azure else record
     if not text(request.get("id")) or not text(request.get("status")) or not text(request.get("action")):
         raise NotParsed("no id, status and action: not a request of PIM")
     states = states_of_request(request)
-    if states is None:
-        raise NotParsed("no time")
-    return tuple(approval_event(state, SCOPES, options) for state in states)
+    found = tuple(approval_event(state, SCOPES, options) for state in states)
+    return found or NoEvent("request that only tried, or ends nothing")
 
 
 def _is_of_eligibility(record: dict[str, Any]) -> bool:
@@ -76,7 +76,7 @@ def _first_step(record: dict[str, Any]) -> dict[str, Any]:
 SOURCE = Source(
     name="entra_pim",
     log="entra_pim",
-    version=1,
+    version=2,
     title="Privileged Identity Management requests",
     reads='Graph `{"value": [...]}` of roleAssignmentScheduleRequests, PIM for groups and their approvals; Azure '
     'Resource Manager `{"value": [...]}` of roleAssignmentScheduleRequests; lines of the same',
@@ -90,4 +90,14 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),
     events=events,
+    objects=(
+        "properties",
+        "createdBy",
+        "scheduleInfo",
+        "ticketInfo",
+        "roleDefinition",
+        "steps",
+        "stages",
+    ),
+    never_text=frozenset({"properties", "createdBy", "scheduleInfo"}),
 )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ultravires.reading.events import event_time, logged_at
 from ultravires.reading.values import checked_micros, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import filled, last_part
 from ultravires.sources.entra.identities import Subject
@@ -133,21 +134,19 @@ _ENDING = frozenset({"adminremove", "selfdeactivate"})
 _BY_ADMIN = "admin"
 
 
-def states_of_request(request: dict[str, Any]) -> tuple[ApprovalState, ...] | None:
+def states_of_request(request: dict[str, Any]) -> tuple[ApprovalState, ...]:
     """A request of Graph, as it stands now, to its states: that it was asked for, and what became of it.
 
-    None where it has no time. A request to end an assignment is the end of the one that it names, and nothing while it
-    waits; so it is with a request that only tried whether it would be allowed.
+    Raises NotParsed without a time. A request to end an assignment is the end of the one that it names, and nothing
+    while it waits; so it is with a request that only tried whether it would be allowed.
     """
     uid, created = filled(request.get("id")), micros(request.get("createdDateTime"))
     completed = micros(request.get("completedDateTime"))
-    if created is None and completed is None:
-        return None
+    asked_at, answered_at = logged_at(created or completed), logged_at(completed or created)
     if uid is None or request.get("isValidationOnly") is True:
         return ()
     action = (text(request.get("action")) or "").lower()
     status = _STATUS.get((text(request.get("status")) or "").lower(), "requested")
-    asked_at, answered_at = created or completed or 0, completed or created or 0
     by = _creator(request.get("createdBy"))
     if action in _ENDING:
         ended = filled(request.get("targetScheduleId"))
@@ -242,13 +241,16 @@ def _end_of(plan: dict[str, Any], start: int | None) -> int | None:
 
 
 def states_of_approval(approval: dict[str, Any]) -> tuple[ApprovalState, ...]:
-    """Graph's `approval` object of a request, whose id it shares: one state for each step that somebody answered."""
+    """Graph's `approval` object of a request, whose id it shares: one state for each step that somebody answered.
+
+    Raises NotParsed where it does not say when.
+    """
     uid = filled(approval.get("id"))
     found: list[ApprovalState] = []
     for step in map(mapping, sequence(approval.get("steps") or approval.get("stages"))):
         status = {"Approve": "approved", "Deny": "denied"}.get(text(step.get("reviewResult")) or "")
-        at = micros(step.get("reviewedDateTime"))
-        if uid and status and at is not None:
+        if uid and status:
+            at = event_time(step.get("reviewedDateTime"))
             who = _creator({"user": step.get("reviewedBy")}) or _creator(step.get("reviewedBy"))
             state = ApprovalState(
                 uid=uid,

@@ -9,16 +9,18 @@ https://learn.microsoft.com/en-us/graph/api/resources/signin?view=graph-rest-bet
 from functools import partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, sequence, text
+from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.azure.exports import (
+    ANOTHER_LOG,
     ARRAYS,
     SIGN_INS,
     address,
+    category_of,
     claim_of,
     family_of,
     filled,
@@ -54,14 +56,12 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
 
     Raises NotParsed without a time.
     """
-    category = outer(record, "category")
+    category = category_of(record)
     is_graph = category is None and "createdDateTime" in record
     if not is_graph and not (type(category) is str and category in SIGN_INS):
-        return ()
+        return NoEvent(ANOTHER_LOG)
     sign_in = record if is_graph else mapping(outer(record, "properties"))
-    event_at = micros(sign_in.get("createdDateTime")) or (None if is_graph else micros(outer(record, "time")))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(sign_in.get("createdDateTime"), None if is_graph else outer(record, "time"))
     event_type = _event_type(sign_in, category)
     subject = signed_in(sign_in, event_type)
     outcome, error = _result(sign_in, None if is_graph else outer(record, "resultType"))
@@ -150,7 +150,7 @@ def _has_mfa(sign_in: dict[str, Any], outcome: str) -> bool | None:
 SOURCE = Source(
     name="entra_signin",
     log="entra_signin",
-    version=1,
+    version=2,
     title="Microsoft Entra sign-in logs",
     reads='`{"records": [...]}` or lines of a diagnostic setting (SignInLogs, NonInteractiveUserSignInLogs, '
     'ServicePrincipalSignInLogs, ManagedIdentitySignInLogs); Graph `{"value": [...]}` of signIn',
@@ -164,4 +164,14 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS),
     events=events,
     claim=claim_of("sign-in"),
+    objects=(
+        "properties",
+        "properties.status",
+        "properties.managedServiceIdentity",
+        "properties.agent",
+        "status",
+        "managedServiceIdentity",
+        "agent",
+    ),
+    never_text=frozenset({"properties"}),
 )

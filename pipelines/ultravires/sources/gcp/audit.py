@@ -11,12 +11,12 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import hex_id, mapping, micros, sequence, text
+from ultravires.reading.values import hex_id, mapping, sequence, text
 from ultravires.sources.gcp.credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.sources.gcp.credentials import project_of as project_of_account
 from ultravires.sources.gcp.log_entries import (
@@ -90,11 +90,9 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     audit = audit_of(record)
     if audit is None:
         if is_entry(record):
-            return ()
+            return NoEvent("no audit entry of a Google service")
         raise NotParsed("no protoPayload: not an audit log entry")
-    event_at = micros(record.get("timestamp"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.get("timestamp"))
     return (_event(record, audit, event_at),)
 
 
@@ -241,4 +239,18 @@ SOURCE = Source(
     records=partial(json_records, arrays=ARRAYS, decode=decode_entry),
     events=events,
     claim=claim,
+    objects=(
+        "protoPayload",
+        "protoPayload.authenticationInfo",
+        "protoPayload.authorizationInfo",
+        "protoPayload.requestMetadata",
+        "protoPayload.status",
+        "protoPayload.request",
+        "protoPayload.response",
+        "protoPayload.metadata",
+        "resource",
+        "resource.labels",
+        "operation",
+    ),
+    never_text=frozenset({"protoPayload", "protoPayload.authenticationInfo", "protoPayload.status"}),
 )

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.values import checked_micros, integer, mapping, sequence, text
+from ultravires.reading.mending import UNDECODABLE, decode_inner
+from ultravires.reading.values import checked_micros, integer, mapping, micros, sequence, text
 from ultravires.sources.gcp.principals import Caller, appearing, principal_of
 
 _SECOND = 1_000_000
@@ -128,10 +129,9 @@ def _expiry(request: dict[str, Any]) -> int | None:
     if type(claims) is not str or '"exp"' not in claims:
         return None
     try:
-        expires = integer(mapping(msgspec.json.decode(claims)).get("exp"))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return micros(mapping(decode_inner(claims.encode(), msgspec.json.decode)).get("exp"))
+    except UNDECODABLE:
         return None
-    return None if expires is None else checked_micros(expires * _SECOND)
 
 
 def _exchange(call: Call) -> Issued:

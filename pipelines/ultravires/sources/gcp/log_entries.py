@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.head import Head, values_at
+from ultravires.reading.mending import decode_inner
+from ultravires.reading.object_fields import opened
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import mapping, text
 
@@ -25,7 +27,7 @@ _OTHER_PAYLOADS = ("jsonPayload", "textPayload")
 _OWN = frozenset({"methodName", "authorizationInfo", "authenticationInfo"})
 _GKE_SERVICE = "k8s.io"
 _GKE_RESOURCE = "k8s_cluster"
-_SERVICE = re.compile(rb'"serviceName"\s*:\s*"([^"\\]*)"')
+_SERVICE = re.compile(rb'"serviceName\\?"\s*:\s*\\?"([^"\\]*)\\?"')
 
 
 def holds_audit(head: Head) -> bool:
@@ -51,7 +53,7 @@ def decode_entry(data: bytes) -> Any:
     """An entry to a dict; a Pub/Sub message to the entry that it holds in base64."""
     value = decode_object(data)
     packed = mapping(value.get("message")).get("data")
-    return decode_object(plain(packed)) if type(packed) is str and packed else value
+    return decode_inner(plain(packed), decode_object) if type(packed) is str and packed else value
 
 
 def plain(packed: str) -> bytes:
@@ -90,8 +92,7 @@ def _audit_in(entry: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _payload(entry: dict[str, Any]) -> dict[str, Any] | None:
-    payload = entry.get("protoPayload") or entry.get("protopayload")
-    return payload if type(payload) is dict else None
+    return opened(entry.get("protoPayload") or entry.get("protopayload")) or None
 
 
 def _is_of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> bool:

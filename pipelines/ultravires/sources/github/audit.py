@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import checked_micros, label, mapping, micros, text, texts
+from ultravires.reading.values import label, mapping, text, texts
 from ultravires.sources.github.approvals import approval_of, carried_approvals
 from ultravires.sources.github.credentials import Credentials, credentials_of
 from ultravires.sources.github.ocsf_classes import ocsf_class, outcome_of
@@ -60,9 +60,7 @@ def _is_action(action: str) -> bool:
 
 def events(record: dict[str, Any], options: Options) -> list[Event]:
     """One record to one activity, and to the approval that it made. Raises NotParsed without a time or an action."""
-    event_at = next((moment for name in _TIMES if (moment := _moment(record.get(name)))), None)
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(*map(record.get, _TIMES))
     action = text(record.get("action"))
     if action is None:
         raise NotParsed("no action: not a GitHub audit event")
@@ -108,16 +106,6 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
             event_type=access,
         ),
     )
-
-
-def _moment(value: Any) -> int | None:
-    """Milliseconds since 1970 as any kind of number or as digits, or an ISO text, to microseconds."""
-    if type(value) is str and not (value.isascii() and value.isdigit() and len(value) <= 15):
-        return micros(value)
-    try:
-        return checked_micros(int(value) * _MILLISECOND) if type(value) in (int, float, str) else None
-    except (OverflowError, ValueError):
-        return None
 
 
 @lru_cache(maxsize=65536)
@@ -171,7 +159,7 @@ def _keys(
 SOURCE = Source(
     name="github_audit",
     log="github_audit",
-    version=1,
+    version=2,
     title="GitHub audit log",
     reads="audit events of an organization or enterprise: JSON export, API pages, git events, streams",
     recognised_by="actor, a dotted action, a time and two more of the audit log's own members",
@@ -184,4 +172,9 @@ SOURCE = Source(
     recognise=recognise,
     records=json_records,
     events=events,
+    objects=(
+        "repositories",
+        "actor_location",
+        "data",
+    ),
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NotParsed, logged_at
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
@@ -44,9 +44,7 @@ def events(record: dict[str, Any], options: Options) -> list[Event]:
     if status is None or repo is None or run_id is None:
         raise NotParsed("no deployment_review: action, repository or workflow_run is missing")
     jobs = list(_jobs(record))
-    at = _time_of(record, status, jobs)
-    if at is None:
-        raise NotParsed("no time")
+    at = logged_at(_time_of(record, status, jobs))
     places = dict.fromkeys(named for job in jobs if (named := text(job.get("environment"))))
     environments: list[str | None] = [*places] or [text(record.get("environment"))]
     review = _review(record, run, status, at)
@@ -119,7 +117,7 @@ def _login(party: Any) -> str | None:
 SOURCE = Source(
     name="github_environment_approvals",
     log="github_environment_approvals",
-    version=1,
+    version=2,
     title="GitHub environment approvals",
     reads="deliveries of the webhook deployment_review, a payload a line or in arrays",
     recognised_by="action, since, workflow_run, repository and the job runs of a deployment review",
@@ -131,4 +129,16 @@ SOURCE = Source(
     recognise=recognise,
     records=json_records,
     events=events,
+    objects=(
+        "requestor",
+        "approver",
+        "reviewers",
+        "sender",
+        "repository",
+        "organization",
+        "workflow_run",
+        "workflow_job_run",
+        "workflow_job_runs",
+    ),
+    never_text=frozenset({"requestor", "approver", "repository", "workflow_run"}),
 )

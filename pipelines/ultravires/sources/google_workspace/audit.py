@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, sequence, text
+from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.google_workspace.meanings import (
     Happened,
     client_of,
@@ -31,7 +31,8 @@ from ultravires.sources.google_workspace.meanings import (
 )
 
 _TYPICAL = ("id", "actor")
-_APPLICATION, _MARKS = b'"applicationName"', (b'"uniqueQualifier"', b'"admin#reports#activit')
+_APPLICATION, _MARKS = b'"applicationName', (b'"uniqueQualifier', b'"admin#reports#activit')
+"""Also where the id is written as text, with a backslash before its quotes."""
 _GOOGLE = "system@google.com"
 _SERVICE_ACCOUNT = "gserviceaccount.com"
 
@@ -58,9 +59,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     anything that happened.
     """
     identity = mapping(record.get("id"))
-    at = micros(identity.get("time"))
-    if at is None:
-        raise NotParsed("no time")
+    at = event_time(identity.get("time"))
     application = text(identity.get("applicationName"))
     found = [one for one in map(happened, _happenings(record)) if one is not None]
     if application is None or not found:
@@ -147,4 +146,11 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=("items",)),
     events=events,
+    objects=(
+        "id",
+        "actor",
+        "events",
+        "parameters",
+    ),
+    never_text=frozenset({"id", "actor"}),
 )

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
@@ -19,7 +19,14 @@ from ultravires.reading.values import checked_micros, integer, iso, mapping, mic
 from ultravires.sources.azure.exports import family_of
 from ultravires.sources.gcp.log_entries import begins_with_gke, holds_audit
 from ultravires.sources.kubernetes.subjects import Caller, caller_of, credential_uid, service_account
-from ultravires.sources.kubernetes.wrappers import Unwrapped, audit_records, claim, unwrap
+from ultravires.sources.kubernetes.wrappers import (
+    EVENT_NEVER_TEXT,
+    EVENT_OBJECTS,
+    Unwrapped,
+    audit_records,
+    claim,
+    unwrap,
+)
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
 
 _API = "audit.k8s.io/"
@@ -66,13 +73,11 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One stage of a request to one activity; no event for other logs of a cluster. Raises NotParsed without a time."""
     unwrapped = unwrap(record)
     if unwrapped is None:
-        return ()
+        return NoEvent("another log of the cluster")
     event = unwrapped.event
     if event.get("kind") != "Event" or not any(name in event for name in ("verb", "requestURI", "auditID", "stage")):
         raise NotParsed("not an audit event of Kubernetes")
-    event_at = micros(event.get("requestReceivedTimestamp")) or micros(event.get("stageTimestamp"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(event.get("requestReceivedTimestamp"), event.get("stageTimestamp"))
     return (_event(unwrapped, event_at),)
 
 
@@ -249,4 +254,20 @@ SOURCE = Source(
     records=audit_records,
     events=events,
     claim=claim,
+    objects=(
+        *EVENT_OBJECTS,
+        "protoPayload",
+        "protoPayload.authenticationInfo",
+        "protoPayload.authorizationInfo",
+        "protoPayload.requestMetadata",
+        "protoPayload.status",
+        "protoPayload.request",
+        "protoPayload.response",
+        "resource",
+        "resource.labels",
+        "operation",
+        "labels",
+        "properties",
+    ),
+    never_text=EVENT_NEVER_TEXT | {"protoPayload", "protoPayload.authenticationInfo", "protoPayload.status"},
 )

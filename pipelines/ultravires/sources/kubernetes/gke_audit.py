@@ -44,7 +44,7 @@ def audit_event(entry: dict[str, Any], audit: dict[str, Any]) -> dict[str, Any]:
     request, operation = mapping(audit.get("requestMetadata")), mapping(entry.get("operation"))
     path = path_of(_resource_name(audit))
     address = text(request.get("callerIp")) or text(request.get("callerIP"))
-    at, verb = text(entry.get("timestamp")), method_parts(text(audit.get("methodName")))[2]
+    verb = method_parts(text(audit.get("methodName")))[2]
     return present(
         kind="Event",
         apiVersion="audit.k8s.io/v1",
@@ -58,7 +58,7 @@ def audit_event(entry: dict[str, Any], audit: dict[str, Any]) -> dict[str, Any]:
         responseStatus=_status(entry, audit),
         requestObject=audit.get("request"),
         responseObject=audit.get("response"),
-        requestReceivedTimestamp=at,
+        requestReceivedTimestamp=entry.get("timestamp"),
         annotations=_annotations(entry, audit),
     )
 

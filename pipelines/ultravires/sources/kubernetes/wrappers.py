@@ -12,6 +12,8 @@ import msgspec
 
 from ultravires.reading.events import Frame, NotParsed
 from ultravires.reading.framing import json_records
+from ultravires.reading.mending import UNDECODABLE, decode_inner, noted_marks
+from ultravires.reading.object_fields import opened, tree_of, with_objects, with_opened
 from ultravires.reading.options import Options
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
@@ -27,6 +29,18 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _KEPT_OF_SECRET = ("kind", "apiVersion", "type")
 _KEPT_OF_METADATA = ("name", "namespace", "uid")
+EVENT_OBJECTS = (
+    "user",
+    "impersonatedUser",
+    "objectRef",
+    "responseStatus",
+    "requestObject",
+    "responseObject",
+    "annotations",
+    "sourceIPs",
+)
+"""The objects and arrays of an audit event."""
+EVENT_NEVER_TEXT = frozenset({"user", "impersonatedUser", "objectRef", "responseStatus"})
 _HIDDEN = "not kept: the contents of a secret"
 
 
@@ -48,7 +62,8 @@ def audit_records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     """A file to one frame an audit event, in whatever wrapper: the frame's value is the wrapper around that event."""
     for frame in json_records(chunks, options, decode=_decode):
         if frame.reason is None and type(frame.value) is _Wrapper:
-            yield from frame.value.frames(frame.offset)
+            for one in frame.value.frames(frame.offset):
+                yield one._replace(mended=(*frame.mended, *one.mended)) if frame.mended else one
         else:
             yield frame
 
@@ -103,7 +118,9 @@ def _of_gke(entry: dict[str, Any], audit: dict[str, Any]) -> Unwrapped:
 def _unwrapped(message: Any, account: str | None, cluster: str | None) -> Unwrapped | None:
     if type(message) is str and message.startswith("{") and f'"{_API}' in message:
         raise NotParsed("the event inside is not JSON")
-    return Unwrapped(message, account, cluster) if type(message) is dict else None
+    if type(message) is not dict:
+        return None
+    return Unwrapped(with_objects(message, tree_of(EVENT_OBJECTS), EVENT_NEVER_TEXT), account, cluster)
 
 
 def _decode(data: bytes) -> Any:
@@ -120,6 +137,7 @@ def _decode(data: bytes) -> Any:
 
 def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
     """A freshly decoded event, AKS record (its event decoded too) or GKE entry, without the contents of secrets."""
+    value = with_opened(value, "properties", "protoPayload", "protopayload")
     if type(properties := value.get("properties")) is dict and "log" in properties:
         properties["log"] = _decoded(properties["log"])
     elif audit := audit_of_gke(value):
@@ -140,15 +158,16 @@ class _Wrapper(NamedTuple):
         for element in self.elements:
             data = bytes(element)
             try:
-                value = decode_object(data)
-            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                value = decode_inner(data, decode_object)
+            except UNDECODABLE as error:
                 yield Frame(offset, data, None, reason_of(error, data))
                 continue
             if self.name == "logEvents":
                 entry = {**value, "message": _decoded(value.get("message"))}
-                yield Frame(offset, data, {**self.around, self.name: [entry]})
+                yield Frame(offset, data, {**self.around, self.name: [entry]}, None, None, noted_marks())
             else:
-                yield Frame(offset, data, _without_secrets(value))
+                whole = _without_secrets(value)
+                yield Frame(offset, data, whole, None, None, noted_marks())
 
 
 def _decoded(message: Any) -> Any:
@@ -158,8 +177,8 @@ def _decoded(message: Any) -> Any:
     if type(message) is not str or not message.startswith("{"):
         return message
     try:
-        value = decode_object(message.encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        value = decode_inner(message.encode(), decode_object)
+    except UNDECODABLE:
         return message
     hide_secrets(value)
     return value
@@ -174,10 +193,15 @@ def hide_secrets(event: dict[str, Any]) -> None:
 
 
 def _hide(holder: dict[str, Any], target: Any, names: tuple[str, ...]) -> None:
-    if mapping(target).get("resource") != "secrets":
+    known = target if type(target) is dict else opened(target)
+    is_unreadable = type(target) is str and not known
+    if not is_unreadable and known.get("resource") != "secrets":
         return
     for name in names:
-        if type(value := holder.get(name)) is dict:
+        value = holder.get(name)
+        if type(value) is str and (inner := opened(value)):
+            value = inner
+        if type(value) is dict:
             holder[name] = _without_contents(value)
         elif value is not None:
             holder[name] = _HIDDEN

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import integer, label, mapping, micros, sequence, text
+from ultravires.reading.values import integer, label, mapping, sequence, text
 from ultravires.sources.azure.exports import address, filled, request_keys
 from ultravires.sources.entra.operations import further_keys, key_changes
 from ultravires.sources.entra.operations import ocsf_class as ocsf_class_of_directory
@@ -85,9 +85,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     """
     if is_undecoded(record):
         raise NotParsed("AuditData is cut off or no JSON")
-    at = micros(record.get("CreationTime"))
-    if at is None:
-        raise NotParsed("no time")
+    at = event_time(record.get("CreationTime"))
     operation = filled(record.get("Operation"))
     if operation is None:
         raise NotParsed("no Operation: not a record of the unified audit log")
@@ -277,4 +275,13 @@ SOURCE = Source(
     recognise=recognise,
     records=records,
     events=events,
+    objects=(
+        "Actor",
+        "Target",
+        "ModifiedProperties",
+        "ExtendedProperties",
+        "AppAccessContext",
+        "Parameters",
+        "Members",
+    ),
 )

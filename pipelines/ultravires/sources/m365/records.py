@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-import msgspec
-
 from ultravires.formats.csv_rows import csv_records, header_of
 from ultravires.reading.events import Frame
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
+from ultravires.reading.mending import UNDECODABLE, decode_inner, noted_marks
 from ultravires.reading.options import Options
 from ultravires.reading.splitting import decode_object
 
@@ -22,7 +21,6 @@ ARRAYS = ("value",)
 _TYPICAL = ("CreationTime", "Operation", "OrganizationId", "RecordType")
 _CELLS = ("AuditData", "auditData")
 _BEFORE = b"\xef\xbb\xbf \t\r\n"
-_UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def recognise(head: Head) -> bool:
@@ -44,7 +42,7 @@ def records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
         yield from json_records(whole, options, arrays=ARRAYS, decode=_decode)
         return
     for frame in csv_records(whole, options):
-        yield frame if frame.value is None else frame._replace(value=unwrapped(frame.value))
+        yield frame if frame.value is None else frame._replace(value=unwrapped(frame.value), mended=noted_marks())
 
 
 def _decode(data: bytes) -> Any:
@@ -59,8 +57,8 @@ def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
             return held
         if type(held) is str and held:
             try:
-                return dict(decode_object(held.encode()))
-            except _UNDECODABLE:
+                return dict(decode_inner(held.encode(), decode_object))
+            except UNDECODABLE:
                 return value
     return value
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, logged_at, present
 from ultravires.reading.values import integer, label, mapping, text, truth
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION
 from ultravires.sources.ocsf.fields import at, moment_of
@@ -59,9 +59,7 @@ def is_activity(class_uid: int) -> bool:
 
 def activity_event(record: dict[str, Any], class_uid: int) -> Event:
     """One activity. Raises NotParsed without a time, or where nothing says what was done."""
-    event_at = moment_of(record)
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = logged_at(moment_of(record))
     action = _action(record)
     if action is None:
         raise NotParsed("neither operation nor activity")

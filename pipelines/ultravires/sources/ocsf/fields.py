@@ -1,12 +1,12 @@
 """What the readers of OCSF share: its times, its status, its JSON inside strings, and what stayed in `unmapped`."""
 
-import math
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, text
+from ultravires.reading.mending import UNDECODABLE, decode_inner
+from ultravires.reading.values import integer, iso, mapping, micros, text
 
 _PER_MILLI = 1_000
 _PER_SECOND = 1_000_000
@@ -27,16 +27,16 @@ def at(value: Any, *names: str) -> Any:
 def moment_of(record: dict[str, Any], name: str = "time") -> int | None:
     """Microseconds since 1970 of `<name>` (milliseconds) and `<name>_dt` (RFC 3339).
 
-    The second one may be finer and is taken where it is the same millisecond; where they differ, `<name>` counts: it is
-    the required one and has no zone to be mistaken in. Some mappings write seconds where milliseconds belong; that is
-    certain where the second one is of just that second.
+    The second one may be finer and is taken where it is the same millisecond, or the same second of a mapping that
+    wrote seconds where milliseconds belong. Where they differ, `<name>` counts: it is the required one and has no zone
+    to be mistaken in.
     """
-    exact = micros(record.get(f"{name}_dt"))
-    coarse = _of_millis(record.get(name))
+    written: Any = record.get(name)
+    exact, coarse = micros(record.get(f"{name}_dt")), micros(written)
     if exact is None or coarse is None:
         return coarse if exact is None else exact
-    is_same = 0 <= exact - coarse < _PER_MILLI or 0 <= exact - coarse * _PER_MILLI < _PER_SECOND
-    return exact if is_same else coarse
+    is_of_seconds = type(written) in (int, float) and coarse == written * _PER_SECOND
+    return exact if 0 <= exact - coarse < (_PER_SECOND if is_of_seconds else _PER_MILLI) else coarse
 
 
 def own_time(record: dict[str, Any]) -> str | None:
@@ -86,12 +86,6 @@ def time_text(record: dict[str, Any], name: str = "time") -> str | None:
 _iso = lru_cache(maxsize=65536)(iso)
 
 
-def _of_millis(value: Any) -> int | None:
-    if type(value) is float and math.isfinite(value):
-        value = int(value)
-    return checked_micros(value * _PER_MILLI) if type(value) is int else micros(value)
-
-
 def decoded(value: Any) -> Any:
     """What OCSF calls JSON data: an object, or the text of one; other text stays as it is."""
     if type(value) is not str:
@@ -99,8 +93,8 @@ def decoded(value: Any) -> Any:
     if value[:1] not in ("{", "["):
         return value or None
     try:
-        return msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return decode_inner(value.encode(), msgspec.json.decode)
+    except UNDECODABLE:
         return value
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ultravires import registry
 from ultravires.formats.parquet_rows import MAGIC, parquet_frames
-from ultravires.reading.events import Event, Frame, NotParsed
+from ultravires.reading.events import Event, Frame, NoEvent, NotParsed
 from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
@@ -75,7 +75,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     if found := original_events(record, product, options):
         return found
     if not is_activity(class_uid):
-        return ()
+        return NoEvent("class of OCSF that does not say who did what")
     for copy in _copies_of(product):
         native = registry.sources().get(copy.log)
         if native and (rebuilt := copy.rebuild(record)) is not None:
@@ -103,7 +103,7 @@ def _as_copy(event: Event, record: dict[str, Any]) -> Event:
 SOURCE = Source(
     name="ocsf",
     log="ocsf",
-    version=2,
+    version=3,
     title="OCSF and Amazon Security Lake",
     reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of "
     "records that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud and "
@@ -135,4 +135,27 @@ SOURCE = Source(
     recognise=recognise,
     records=records,
     events=events,
+    objects=(
+        "metadata",
+        "metadata.product",
+        "actor",
+        "actor.user",
+        "actor.session",
+        "api",
+        "api.request",
+        "api.response",
+        "api.service",
+        "cloud",
+        "cloud.account",
+        "http_request",
+        "resources",
+        "src_endpoint",
+        "dst_endpoint",
+        "user",
+        "session",
+        "service",
+        "entity",
+        "unmapped",
+    ),
+    never_text=frozenset({"metadata", "actor"}),
 )

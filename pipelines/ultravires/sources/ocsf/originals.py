@@ -102,7 +102,7 @@ def _read(source: Source, data: bytes, options: Options) -> list[Event]:
     if len(frames) != 1 or frames[0].reason is not None:
         return []
     try:
-        value = _without_named_fields(source, _claimed(source, frames[0].value), options)
+        value = _without_named_fields(source, source.with_objects(_claimed(source, frames[0].value)), options)
         events = read_natively(source, value, options)
         is_bracketed = data.count(b"{") + data.count(b"[") > options.max_depth
         if is_bracketed or any(event.native_id is None for event in events):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.mending import decode_inner
 from ultravires.reading.values import mapping, micros, text
 
 _OAUTH_TOKENS = ("access_token", "id_jag", "refresh_token", "id_token", "device_secret")
@@ -94,7 +95,7 @@ def _acting(value: Any) -> str | None:
     """`act.sub` of a token: who acts for its subject. Written as an object, as JSON in a string, or as the id alone."""
     if type(value) is str and value.startswith("{"):
         try:
-            value = msgspec.json.decode(value)
+            value = decode_inner(value.encode(), msgspec.json.decode)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return None
     return text(mapping(value).get("sub")) if type(value) is dict else text(value)

@@ -8,13 +8,13 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import label, mapping, micros, sequence, text
+from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.okta.credentials import Credentials, api_token_of, credentials_of
 from ultravires.sources.okta.event_types import ocsf_class, outcome_of
 
@@ -61,9 +61,7 @@ def decode(data: bytes) -> Any:
 
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     """One LogEvent to one activity. Raises NotParsed without a time, or without an event type."""
-    event_at = micros(record.get("published"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.get("published"))
     event_type = text(_member(record, "eventType"))
     if event_type is None:
         raise NotParsed("no eventType: not an Okta event")
@@ -159,7 +157,7 @@ def _via(actor: dict[str, Any], client: dict[str, Any], used: Credentials) -> st
 SOURCE = Source(
     name="okta_system",
     log="okta_system",
-    version=1,
+    version=2,
     title="Okta System Log",
     reads="System Log events: pages of the API, newline JSON, EventBridge deliveries",
     recognised_by="eventType, published, actor and four more members of a LogEvent; or source aws.partner/okta.com",
@@ -171,4 +169,19 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, decode=decode),
     events=events,
+    objects=(
+        "actor",
+        "client",
+        "client.userAgent",
+        "outcome",
+        "target",
+        "transaction",
+        "transaction.detail",
+        "authenticationContext",
+        "securityContext",
+        "debugContext",
+        "debugContext.debugData",
+        "request",
+    ),
+    never_text=frozenset({"actor", "outcome", "transaction", "authenticationContext"}),
 )

@@ -7,12 +7,12 @@ diagnostics, flat or as `{request, response}`, with a time. What CloudTrail has 
 
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import label, mapping, micros, sequence, text
+from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.policy_engines.cedar import CedarRequest, Entity, answer_of, cedar_decision, entity_of
 
 _KINDS = frozenset({"Decision", "System", "Metric"})
@@ -36,15 +36,13 @@ def recognise(head: Head) -> bool:
 def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     """One record to one decision; none for Cedarling's other kinds. Raises NotParsed without decision or time."""
     if record.get("log_kind") in ("System", "Metric"):
-        return ()
+        return NoEvent("record of Cedarling that is no decision")
     asked = {**record, **mapping(record.get("request"))}
     answered = {**record, **mapping(record.get("response"))}
     decision = answered.get("decision")
     if answer_of(decision) is None:
         raise NotParsed("no decision ALLOW or DENY")
-    at = next((moment for name in _TIMES if (moment := micros(record.get(name))) is not None), None)
-    if at is None:
-        raise NotParsed("no time")
+    at = event_time(*map(record.get, _TIMES))
     principal, behalf = principals_of(asked, record)
     action, resource = entity_of(asked.get("action")), entity_of(asked.get("resource"))
     known = next((found for name in _IDS if (found := label(record.get(name)) or label(answered.get(name)))), None)
@@ -87,7 +85,7 @@ def _of_type(name: Any, record: dict[str, Any]) -> Entity | None:
 SOURCE = Source(
     name="cedar_decisions",
     log="cedar_decisions",
-    version=1,
+    version=2,
     title="Cedar decisions",
     reads="Cedarling's logs; lines with an authorization request and its answer",
     recognised_by="log_kind and pdp_id; else principal, action, resource, decision and what determined it",
@@ -99,4 +97,17 @@ SOURCE = Source(
     recognise=recognise,
     records=json_records,
     events=events,
+    objects=(
+        "principal",
+        "action",
+        "resource",
+        "request",
+        "response",
+        "context",
+        "diagnostics",
+        "determiningPolicies",
+        "request.context",
+        "response.determiningPolicies",
+    ),
+    never_text=frozenset({"request", "response"}),
 )

@@ -11,7 +11,7 @@ from typing import Any, Self
 from msgspec import UNSET
 
 from ultravires.reading.events import present
-from ultravires.reading.plain_records import Record, Repeated, Text, Whole, remembered
+from ultravires.reading.plain_records import NoText, Record, Repeated, Text, Whole, remembered
 from ultravires.reading.values import label, mapping, sequence, texts, trace_context
 
 KIND = "decision"
@@ -44,16 +44,16 @@ class OpaDecision(Record, dict=True):
     bundles: Repeated = UNSET
     path: Text = UNSET
     query: Text = UNSET
-    input: Whole = UNSET
+    input: NoText = UNSET
     result: Repeated = UNSET
     intermediate_results: Whole = UNSET
-    mapped_result: Whole = UNSET
+    mapped_result: NoText = UNSET
     nd_builtin_cache: Whole = UNSET
     erased: Whole = UNSET
     masked: Whole = UNSET
     error: Whole = UNSET
     requested_by: Text = UNSET
-    timestamp: Text = UNSET
+    timestamp: Whole = UNSET
     metrics: Whole = UNSET
     req_id: Whole = UNSET
     request_context: Whole = UNSET

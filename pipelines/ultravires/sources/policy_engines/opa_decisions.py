@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ultravires.reading.addresses import host_of
-from ultravires.reading.events import Event, Frame, NotParsed
+from ultravires.reading.events import Event, Frame, NotParsed, event_time
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.plain_records import plainly
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import hex_id, label, micros
+from ultravires.reading.values import hex_id, label
 from ultravires.sources.ocsf.classes import AUTHORIZE_SESSION
 from ultravires.sources.policy_engines.opa import (
     KIND,
@@ -53,9 +53,7 @@ def events(record: OpaDecision, options: Options) -> tuple[Event]:
     uid = record.decision_id
     if not uid:
         raise NotParsed("no decision_id: not an OPA decision")
-    event_at = micros(record.timestamp)
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.timestamp)
     places = places_for(record.path or None, options.opa_inputs)
     asked = {name: find(record, place) for name, place in places.items()}
     outcome = outcome_of(record.result)
@@ -114,4 +112,10 @@ SOURCE = Source(
     records=decision_records,
     record=OpaDecision,
     events=events,
+    objects=(
+        "input",
+        "result",
+        "mapped_result",
+        "labels",
+    ),
 )

@@ -13,7 +13,7 @@ certificates.
 from functools import partial
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
@@ -54,9 +54,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     event = text(record.get("event"))
     if event is None:
         raise NotParsed("no event: not a Teleport audit record")
-    at = micros(record.get("time"))
-    if at is None:
-        raise NotParsed("no time")
+    at = event_time(record.get("time"))
     actor = teleport.actor_of(record, event)
     if event.startswith("access_request.") and (status := status_of(record, event)):
         return request_event(record, event, status, at=at, actor=actor, options=options)
@@ -170,7 +168,7 @@ def _place(record: dict[str, Any]) -> str | None:
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=1,
+    version=2,
     title="Teleport audit log",
     reads="audit events as JSON lines (files of the auth service, output of the event handler) or an array `events`",
     recognised_by="the members ei, event, code and time",
@@ -182,4 +180,16 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),
     events=events,
+    objects=(
+        "identity",
+        "target",
+        "attributes",
+        "mfa_device",
+        "roles",
+        "user_roles",
+        "resource_ids",
+        "access_requests",
+        "argv",
+    ),
+    never_text=frozenset({"identity"}),
 )

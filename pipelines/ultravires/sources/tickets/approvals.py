@@ -7,7 +7,7 @@ roles[], tools[], ticket, risk. Only approval_id, status and one time are needed
 
 from typing import Any
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NotParsed, event_time
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
@@ -38,9 +38,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         raise NotParsed("no approval_id")
     if status not in STATUSES:
         raise NotParsed(f"status is none of {', '.join(STATUSES)}")
-    event_at = micros(record.get("updated_at")) or micros(record.get(_OWN_TIME[status]))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.get("updated_at"), record.get(_OWN_TIME[status]))
     state = ApprovalState(
         uid=uid,
         status=status,
@@ -67,7 +65,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
 SOURCE = Source(
     name="approvals",
     log="approvals",
-    version=1,
+    version=2,
     title="Approvals (JSON lines)",
     reads="approvals.jsonl, one state of one approval a line",
     recognised_by="the members approval_id and status",
@@ -79,4 +77,10 @@ SOURCE = Source(
     recognise=recognise,
     records=json_records,
     events=events,
+    objects=(
+        "actions",
+        "resources",
+        "roles",
+        "tools",
+    ),
 )

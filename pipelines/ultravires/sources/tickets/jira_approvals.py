@@ -9,16 +9,16 @@ approval: an issue that is resolved as cancelled, withdrawn, revoked or expired 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import Event, NotParsed
+from ultravires.reading.events import Event, NoEvent, NotParsed, logged_at
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import checked_micros, integer, label, mapping, micros, sequence, text
+from ultravires.reading.values import label, mapping, micros, moment_of_first, sequence, text
 from ultravires.sources.tickets.approval_states import ApprovalState, approval_event
 
 _NAME = "jira_approvals"
@@ -56,9 +56,10 @@ def recognise(head: Head) -> bool:
     return is_holder and all(word in head.data for word in (b'"finalDecision"', b'"approvers"', b'"createdDate"'))
 
 
-def events(record: dict[str, Any], options: Options) -> list[Event]:
+def events(record: dict[str, Any], options: Options) -> Sequence[Event]:
     """The approvals in one record, each in its state; none where an issue holds no approval."""
-    return [_event(approval, issue, options) for approval, issue in _approvals(record)]
+    found = [_event(approval, issue, options) for approval, issue in _approvals(record)]
+    return found or NoEvent("issue without an approval")
 
 
 def _approvals(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Issue]]:
@@ -138,9 +139,7 @@ def _event(approval: dict[str, Any], issue: Issue, options: Options) -> Event:
     is_over = status != "denied" and issue.end is not None and issue.ended_at is not None
     status = issue.end if is_over and issue.end else status
     at = issue.ended_at if is_over else (asked if status == "requested" else answered)
-    at = at or answered or asked
-    if at is None:
-        raise NotParsed("no time")
+    at = logged_at(at or answered or asked)
     link = text(mapping(approval.get("_links")).get("self")) or issue.link or ""
     site, key = _place(link)
     key = issue.key or key
@@ -169,8 +168,8 @@ def _event(approval: dict[str, Any], issue: Issue, options: Options) -> Event:
 
 def _moment(date: Any) -> int | None:
     """`{epochMillis, iso8601, ...}` to microseconds."""
-    millis = integer(mapping(date).get("epochMillis"))
-    return micros(mapping(date).get("iso8601")) if millis is None else checked_micros(millis * 1000)
+    said = mapping(date)
+    return moment_of_first([said.get("epochMillis"), said.get("iso8601")])
 
 
 @lru_cache(maxsize=65536)
@@ -205,7 +204,7 @@ def _person(user: Any) -> str | None:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=1,
+    version=2,
     title="Jira Service Management approvals",
     reads="approvals of the REST API, alone, in pages or with their request; issues and issue webhooks that hold them",
     recognised_by="finalDecision, approvers and createdDate of an approval, alone or in a page, a request or an issue",
@@ -217,4 +216,19 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),
     events=events,
+    objects=(
+        "issue",
+        "fields",
+        "user",
+        "changelog",
+        "values",
+        "approvals",
+        "approvers",
+        "createdDate",
+        "completedDate",
+        "reporter",
+        "requestType",
+        "_links",
+    ),
+    never_text=frozenset({"issue", "fields", "approvers", "createdDate"}),
 )

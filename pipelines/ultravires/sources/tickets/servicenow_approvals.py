@@ -21,7 +21,7 @@ from itertools import chain
 from typing import Any
 
 from ultravires.formats.csv_rows import csv_records, header_of
-from ultravires.reading.events import Event, Frame, NotParsed
+from ultravires.reading.events import Event, Frame, NoEvent, NotParsed, logged_at
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
@@ -77,7 +77,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     if _is_display_only(record):
         raise NotParsed("display values without their time zone: export with sysparm_display_value=false")
     state = _answer(record) if "approver" in record else _request(record)
-    return (approval_event(state, _NAME, options),) if state else ()
+    return (approval_event(state, _NAME, options),) if state else NoEvent("nobody was asked")
 
 
 def _answer(record: dict[str, Any]) -> ApprovalState | None:
@@ -90,10 +90,8 @@ def _answer(record: dict[str, Any]) -> ApprovalState | None:
         raise NotParsed("no sysapproval or document_id: nothing that was approved")
     if _NUMBER.fullmatch(document) and _value(record, "sys_id"):
         raise NotParsed(_NUMBER_ONLY.format(document))
-    asked, changed = micros(_value(record, "sys_created_on")), micros(_value(record, "sys_updated_on"))
-    at = (asked if status == "requested" else changed) or changed or asked
-    if at is None:
-        raise NotParsed("no time")
+    asked, changed = _moment(record, "sys_created_on"), _moment(record, "sys_updated_on")
+    at = logged_at((asked if status == "requested" else changed) or changed or asked)
     approver = _person(record, "approver") if status != "requested" else None
     return ApprovalState(
         uid=document,
@@ -119,12 +117,10 @@ def _request(record: dict[str, Any]) -> ApprovalState | None:
     if uid is None:
         raise NotParsed("no sys_id and no number")
     status, ended = _standing(record, approval)
-    set_at, changed = micros(_value(record, "approval_set")), micros(_value(record, "sys_updated_on"))
-    asked = micros(_value(record, "opened_at")) or micros(_value(record, "sys_created_on"))
+    set_at, changed = _moment(record, "approval_set"), _moment(record, "sys_updated_on")
+    asked = _moment(record, "opened_at") or _moment(record, "sys_created_on")
     answered = set_at if approval != "requested" else None
-    at = (ended if status in ("revoked", "expired") else answered) or changed or asked
-    if at is None:
-        raise NotParsed("no time")
+    at = logged_at((ended if status in ("revoked", "expired") else answered) or changed or asked)
     requester = _person(record, "opened_by") or _person(record, "requested_by") or _value(record, "sys_created_by")
     return ApprovalState(
         uid=uid,
@@ -136,8 +132,8 @@ def _request(record: dict[str, Any]) -> ApprovalState | None:
         requested_by=requester,
         requested_at=asked,
         approved_at=answered if approval == "approved" or status == "denied" else None,
-        valid_from=micros(_value(record, "start_date")),
-        valid_until=micros(_value(record, "end_date")),
+        valid_from=_moment(record, "start_date"),
+        valid_until=_moment(record, "end_date"),
         revoked_at=at if status == "revoked" else None,
         ticket=number,
         task=_value(record, "short_description"),
@@ -153,7 +149,7 @@ def _standing(record: dict[str, Any], approval: str) -> tuple[str, int | None]:
     """
     if approval == "denied":
         return approval, None
-    closed = micros(_value(record, "closed_at")) or micros(_value(record, "sys_updated_on"))
+    closed = _moment(record, "closed_at") or _moment(record, "sys_updated_on")
     stage = (_value(record, "stage") or _value(record, "request_state") or "").lower()
     is_change = _value(record, "sys_class_name") == "change_request" or "start_date" in record
     state = (_value(record, "state") or "").lower()
@@ -167,6 +163,14 @@ def _standing(record: dict[str, Any], approval: str) -> tuple[str, int | None]:
 def _risk(record: dict[str, Any]) -> str | None:
     said = (_value(record, "risk") or "").lower()
     return _RISKS.get(said) or _RISK_WORDS.get(said)
+
+
+def _moment(record: dict[str, Any], name: str) -> int | None:
+    """A time of the database; one with slashes is in a user's own format, in which 05/10 may be May or October."""
+    written = record.get(name)
+    if type(written) is dict:
+        written = written.get("value")
+    return None if type(written) is str and "/" in written else micros(written)
 
 
 def _value(record: dict[str, Any], name: str) -> str | None:
@@ -214,4 +218,15 @@ SOURCE = Source(
     recognise=recognise,
     records=records,
     events=events,
+    objects=(
+        "approver",
+        "sysapproval",
+        "document_id",
+        "requested_for",
+        "requested_by",
+        "opened_by",
+        "cat_item",
+        "cmdb_ci",
+        "request",
+    ),
 )

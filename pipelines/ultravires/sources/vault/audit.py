@@ -10,20 +10,22 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NotParsed, present
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
+from ultravires.reading.object_fields import opened, with_opened
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
-from ultravires.reading.values import LAST_MICROS, integer, mapping, micros, text, texts, trace_context
+from ultravires.reading.values import LAST_MICROS, integer, mapping, text, texts, trace_context
 from ultravires.sources.ocsf.classes import AUTHENTICATION
 from ultravires.sources.vault.paths import operation_of
 from ultravires.sources.vault.tokens import NOTHING, Issue, issue_of, kind_of, token_of, workload_of, wrapping_around
 
 _LOG = "vault_audit"
 _STAGES = {"request": 1, "response": 2}
-_MARKS = (b'"mount_type"', b'"mount_point"', b'"client_token"', b"hmac-sha256:")
+_MARKS = (b'"mount_type', b'"mount_point', b'"client_token', b"hmac-sha256:")
+"""Also where the request is written as text, with a backslash before its quotes."""
 _DENIED = "permission denied"
 _ERRORS = (_DENIED, "invalid request", "unsupported path", "unsupported operation", "no handler", "internal error")
 _HASHED = "hmac-sha256:"
@@ -34,14 +36,14 @@ _SERVICE_TICKET = 3
 def recognise(head: Head) -> bool:
     """Objects with time, type and request, where the request has an operation and Vault's own members."""
     is_like = head.holds("time", "type", "request") and bool(values_at(head, "type") & _STAGES.keys())
-    return is_like and b'"operation"' in head.data and sum(mark in head.data for mark in _MARKS) > 1
+    return is_like and b'"operation' in head.data and sum(mark in head.data for mark in _MARKS) > 1
 
 
 def decode(data: bytes) -> Any:
     """A line to its entry, with the lease id beside the member `secret`, which redaction hides as a whole."""
-    value = decode_object(data)
+    value = with_opened(decode_object(data), "response")
     response = mapping(value.get("response"))
-    if lease := text(mapping(response.get("secret")).get("lease_id")):
+    if lease := text(opened(response.get("secret")).get("lease_id")):
         response["lease_id"] = lease
     return value
 
@@ -51,9 +53,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     a wrapping is two: itself, and the token that unwraps it. Raises NotParsed without a time, a stage, or the request's
     id and path.
     """
-    event_at = micros(record.get("time"))
-    if event_at is None:
-        raise NotParsed("no time")
+    event_at = event_time(record.get("time"))
     stage, request = text(record.get("type")), mapping(record.get("request"))
     request_id, path = text(request.get("id")), text(request.get("path"))
     if stage not in _STAGES or request_id is None or path is None:
@@ -168,4 +168,21 @@ SOURCE = Source(
     recognise=recognise,
     records=partial(json_records, decode=decode),
     events=events,
+    objects=(
+        "request",
+        "request.data",
+        "request.headers",
+        "request.namespace",
+        "auth",
+        "auth.metadata",
+        "auth.policies",
+        "auth.token_policies",
+        "auth.policy_results",
+        "response",
+        "response.auth",
+        "response.secret",
+        "response.data",
+        "response.wrap_info",
+    ),
+    never_text=frozenset({"request", "auth", "response", "response.auth"}),
 )

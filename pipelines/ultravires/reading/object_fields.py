@@ -1,0 +1,85 @@
+"""Objects and arrays that a shipper wrote as JSON text, taken out of the text before a source says what they mean.
+
+A source names the fields in which its log has objects (`Source.objects`). Left as text, `"identity": "{...}"` would be
+an event of nobody that succeeded. A text that begins as JSON and is none, and any other text where an object says who
+acted or how it ended (`Source.never_text`), is refused: nothing is assumed in its place.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ultravires.reading.events import NotParsed
+from ultravires.reading.mending import UNDECODABLE, decode_inner
+
+_decode = msgspec.json.Decoder().decode
+_NOTHING = frozenset({"", "null", "None", "-"})
+_HIDDEN = "redacted:"
+"""How a text begins that stands for a field which the configuration hides."""
+Tree = dict[str, "Tree"]
+"""Field -> the fields below it."""
+
+
+class TextForObject(NotParsed):
+    """A field holds a text that should be an object and cannot be taken apart."""
+
+
+@lru_cache(maxsize=256)
+def tree_of(paths: tuple[str, ...]) -> Tree:
+    """Dotted paths, those above before those below, as a tree."""
+    tree: Tree = {}
+    for path in paths:
+        below = tree
+        for name in path.split("."):
+            below = below.setdefault(name, {})
+    return tree
+
+
+def with_objects(record: dict[str, Any], tree: Tree, never_text: Iterable[str] = (), path: str = "") -> dict[str, Any]:
+    """The record with the named texts decoded, itself where there are none. Raises TextForObject."""
+    changed: dict[str, Any] | None = None
+    get = record.get
+    for name, below in tree.items():
+        before: Any = get(name)
+        if before is None:
+            continue
+        value = _object_in(before, f"{path}{name}", never_text) if type(before) is str else before
+        if below and type(value) is dict:
+            value = with_objects(value, below, never_text, f"{path}{name}.")
+        if value is not before:
+            changed = dict(record) if changed is None else changed
+            changed[name] = value
+    return record if changed is None else changed
+
+
+def opened(value: Any) -> dict[str, Any]:
+    """An object, also where it is written as JSON text; an empty one for anything else."""
+    if type(value) is str and value.lstrip()[:1] == "{":
+        try:
+            value = decode_inner(value.encode(), _decode)
+        except UNDECODABLE:
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def with_opened(record: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The record with those of these fields as objects that can be taken out of their text; the others as they are."""
+    for name in names:
+        if type(record.get(name)) is str and (inner := opened(record[name])):
+            record = {**record, name: inner}
+    return record
+
+
+def _object_in(value: str, path: str, never_text: Iterable[str]) -> Any:
+    if value in _NOTHING or value.startswith(_HIDDEN):
+        return value
+    if value.lstrip()[:1] in ("{", "["):
+        try:
+            return decode_inner(value.encode(), _decode)
+        except UNDECODABLE as error:
+            raise TextForObject(f"{path} is text that is no JSON") from error
+    if path in never_text:
+        raise TextForObject(f"{path} is text where an object belongs")
+    return value

@@ -17,9 +17,16 @@ class NotParsed(Exception):
     """Raised by a source for a record it cannot read; the message is the reason given in quarantine."""
 
 
+class Ignored(str):
+    """The reason of a Frame that holds no record of a log that is read: counted by it, and not put into quarantine."""
+
+    __slots__ = ()
+
+
 class Frame(NamedTuple):
     """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
-    not. `written` is the record as it is kept, where that is known already.
+    not. `written` is the record as it is kept, where that is known already. `reader` is the name of the source that
+    recognised it, where it came out of a wrapper.
     """
 
     offset: int
@@ -27,6 +34,7 @@ class Frame(NamedTuple):
     value: Any
     reason: str | None = None
     written: bytes | None = None
+    reader: str | None = None
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):

@@ -7,6 +7,7 @@ Each member of a tar archive is a file of its own.
 import hashlib
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,11 +16,12 @@ import pyarrow as pa
 
 from ultravires.formats.decompressing import Damage, FileBytes, Openable, Stream
 from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
-from ultravires.reading.files import Batch, Quarantined, read_bytes
+from ultravires.reading.files import Batch, Quarantined, read_bytes, read_wrapped
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.locations import FileStat, Location, SomeMembers
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
+from ultravires.reading.unwrapping import find_wrapping
 
 HELD_BYTES = 8 << 20
 """A file up to this size is held in memory."""
@@ -51,6 +53,7 @@ class InputFile:
     file_id: str
     sha256: str | None = None
     source: str | None = None
+    wrapper: str | None = None
     state: str = "loaded"
     message: str | None = None
     is_damaged: bool = False
@@ -59,6 +62,7 @@ class InputFile:
     events: int = 0
     quarantined: int = 0
     ignored: int = 0
+    ignored_as: Counter[str] = field(default_factory=Counter)
     pending: list[pa.RecordBatch] = field(default_factory=list)
     refused: list[Quarantined] = field(default_factory=list)
 
@@ -69,6 +73,7 @@ class InputFile:
     def take(self, batch: Batch) -> None:
         self.records += batch.n_records
         self.ignored += batch.n_ignored
+        self.ignored_as.update(reason for _, reason in batch.ignored)
         self.quarantined += len(batch.quarantined)
         self.emitted += batch.events.num_rows
         if batch.events.num_rows:
@@ -172,13 +177,20 @@ def _read_member(file: InputFile, member: Member, sources: Sequence[Source], opt
 
 
 def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> Iterator[InputFile]:
-    source = recognise_log(bytes_.head(HEAD_BYTES), sources)
-    if source is None:
+    head = bytes_.head(HEAD_BYTES)
+    source = recognise_log(head, sources)
+    wrapping = find_wrapping(head, sources) if source is None else None
+    if source is not None:
+        batches = read_bytes(bytes_, source, bytes_.options)
+    elif wrapping is not None:
+        source, file.wrapper = wrapping.source, wrapping.wrapper or None
+        batches = read_wrapped(bytes_, wrapping, sources, bytes_.options)
+    else:
         file.state = "unrecognised"
         file.message = bytes_.damage or "no source recognises its content"
         return
     file.source = source.name
-    for batch in read_bytes(bytes_, source, bytes_.options):
+    for batch in batches:
         file.take(batch)
         yield file
     file.note_damage(bytes_.damage)

@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, NotParsed, event_id
+from ultravires.reading.companions import SERVER_LINES, is_server_line, is_server_object
+from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_id
 from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import plain_redactor
@@ -65,6 +66,8 @@ class Batch:
     quarantined: list[Quarantined]
     n_records: int
     n_ignored: int = 0
+    ignored: list[tuple[int, str]] = field(default_factory=list)
+    """Of the ignored records those of which is known why: the record's number and the reason."""
 
 
 @dataclass
@@ -89,6 +92,7 @@ class Rows:
     n_raw_bytes: int = 0
     n_records: int = 0
     n_ignored: int = 0
+    ignored: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def n_rows(self) -> int:
@@ -118,7 +122,7 @@ class RowBuilder:
         rows.n_records += 1
         rows.n_raw_bytes += len(frame.data)
         if frame.reason is not None:
-            self._quarantine(record_no, frame.offset, frame.reason, frame.data)
+            self._put_aside(record_no, frame, frame.reason)
             return
         try:
             read = frame
@@ -133,7 +137,10 @@ class RowBuilder:
             details = [_encode(event.detail) for event in events]
             raw = frame.written or _encode(frame.value)
         except NotParsed as error:
-            self._refuse(record_no, frame, str(error))
+            if is_server_object(frame.value):
+                self._ignore(record_no, SERVER_LINES)
+            else:
+                self._refuse(record_no, frame, str(error))
         except RecursionError:
             self._quarantine(record_no, frame.offset, "nested too deeply", frame.data)
         except Exception as error:  # one strange record must not stop a file; tests hold that this stays unused
@@ -172,6 +179,18 @@ class RowBuilder:
         rows.record_nos.append(record_no)
         rows.offsets.append(frame.offset)
 
+    def _put_aside(self, record_no: int, frame: Frame, reason: str) -> None:
+        if is_server_line(frame.data):
+            self._ignore(record_no, SERVER_LINES)
+        elif isinstance(reason, Ignored):
+            self._ignore(record_no, reason)
+        else:
+            self._quarantine(record_no, frame.offset, reason, frame.data)
+
+    def _ignore(self, record_no: int, reason: str) -> None:
+        self.rows.n_ignored += 1
+        self.rows.ignored.append((record_no, reason))
+
     def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
         """Into quarantine with its secrets taken out, as a record that decoded."""
         try:
@@ -195,7 +214,7 @@ class RowBuilder:
             table = table.filter(is_kept)
         self.rows = Rows()
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
-        return Batch(table, quarantined, rows.n_records, rows.n_ignored)
+        return Batch(table, quarantined, rows.n_records, rows.n_ignored, rows.ignored)
 
     def _redact_records(self, rows: Rows) -> tuple[pa.LargeStringArray, list[int]]:
         """The records without secrets, and the places of those that are nested too deeply, which go to quarantine.

@@ -45,7 +45,7 @@ class SmallFiles:
 
     def finish(self) -> tuple[pa.RecordBatch, list[tuple[InputFile, Quarantined]]]:
         """The rows of all files and the records of each that were refused; the files' counts are complete then."""
-        starts, events, quarantined = self._read()
+        starts, events, quarantined, ignored = self._read()
         numbers = events["record_no"].to_numpy()
         for file, n_records in zip(self.files, np.diff(starts).tolist(), strict=True):
             file.records = n_records
@@ -58,10 +58,13 @@ class SmallFiles:
         for file, emitted, kept in zip(self.files, n_emitted.tolist(), n_kept.tolist(), strict=True):
             file.emitted = emitted
             file.ignored = file.records - file.quarantined - kept
+        places = _places(starts, np.array([number for number, _ in ignored], np.int64)).tolist()
+        for place, (_, reason) in zip(places, ignored, strict=True):
+            self.files[place].ignored_as[reason] += 1
         return self._with_files(events, starts), refused
 
-    def _read(self) -> tuple[Numbers, pa.RecordBatch, list[Quarantined]]:
-        """With which record each file begins and the next one would, the events, and what was refused."""
+    def _read(self) -> tuple[Numbers, pa.RecordBatch, list[Quarantined], list[tuple[int, str]]]:
+        """With which record each file begins and the next one would, the events, and what was refused or ignored."""
         builder, starts = row_builder(self.source, self.options), [1]
         for data, damage in self._contents:
             number = starts[-1]
@@ -71,7 +74,7 @@ class SmallFiles:
             starts.append(number)
         builder.file_starts += starts[:-1]
         batch = builder.batch()
-        return np.array(starts, np.int64), batch.events, batch.quarantined
+        return np.array(starts, np.int64), batch.events, batch.quarantined, batch.ignored
 
     def _refused(self, starts: Numbers, quarantined: list[Quarantined]) -> Iterator[tuple[InputFile, Quarantined]]:
         numbers = np.array([record.record_no for record in quarantined], np.int64)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
 import pyarrow as pa
 
 from ultravires import __version__, registry
@@ -207,6 +208,8 @@ class Loader:
             "n_ignored": [file.ignored for file in files],
             "loaded_at": [self.ingested_at] * len(files),
             "message": [file.message for file in files],
+            "wrapper": pa.array([file.wrapper for file in files], pa.string()),
+            "ignored_as": pa.array([_reasons(file.ignored_as) for file in files], pa.string()),
         }
         self.con.register("manifest_rows", pa.table(columns))
         self.con.execute(
@@ -236,6 +239,11 @@ class Loader:
             self.counts.unrecognised.append(file.path)
         if file.is_damaged:
             self.counts.damaged.append(f"{file.path}: {file.message}")
+
+
+def _reasons(counts: Mapping[str, int]) -> str | None:
+    """Why how many records were ignored, as JSON; None where nothing is to be said."""
+    return msgspec.json.encode(dict(sorted(counts.items()))).decode() if counts else None
 
 
 def readers_fingerprint() -> str:

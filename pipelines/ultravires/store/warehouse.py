@@ -277,6 +277,17 @@ def _rename_quarantine_and_deleted(warehouse: Warehouse) -> None:
         con.execute("drop table struck_rows")
 
 
+def _name_wrappers(warehouse: Warehouse) -> None:
+    for column in ("wrapper", "ignored_as"):
+        warehouse.con.execute(f"alter table files add column if not exists {column} varchar")
+
+
 _SEGMENT_ROWS = 61_440
-_MIGRATIONS = {1: _count_pruned, 2: _events_to_segments, 3: _hours_of_ids, 4: _rename_quarantine_and_deleted}
+_MIGRATIONS = {
+    1: _count_pruned,
+    2: _events_to_segments,
+    3: _hours_of_ids,
+    4: _rename_quarantine_and_deleted,
+    5: _name_wrappers,
+}
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

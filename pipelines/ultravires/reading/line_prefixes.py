@@ -25,7 +25,9 @@ _NAME = rb"[\w./@:+-]{1,255}+"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _SD_ELEMENT = rb'\[[!-~]{1,255}?(?: [!-<>-~]{1,255}?="(?:[^"\\]|\\.){0,2000}+"){0,50}+\]'
 _TAG = rb"[\w./@-]{1,128}+(?:\[[\w.-]{0,64}\])?:"
-_JSON_FOLLOWS = rb"(?=\{|\[\s{0,20}[{\]])"
+JSON = re.compile(rb"\s{0,20}(?:\{|\[\s{0,20}[{\]\"])")
+"""How a record begins, or several; a bracket with a word behind it begins none."""
+_JSON_FOLLOWS = rb"(?=\{|\[\s{0,20}[{\]\"])"
 _LABELS = rb'\{(?:[\w.-]{1,255}="(?:[^"\\]|\\.){0,1000}+"(?:, ?)?){0,50}+\}'
 
 
@@ -77,7 +79,7 @@ class Unprefixed(NamedTuple):
 def without_prefix(line: bytes) -> Unprefixed:
     """Takes the headers of one line off; most lines have the header of the line before them, but none is costly."""
     start, names, stream, is_part = 0, [], b"", False
-    while len(names) < _MOST_HEADERS and line[start : start + 1] not in (b"{", b"["):
+    while len(names) < _MOST_HEADERS and not JSON.match(line, start):
         found = _prefix_at(line, start)
         if found is None:
             break

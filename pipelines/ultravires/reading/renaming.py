@@ -12,13 +12,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Renaming:
-    """`name` is the export's, as it stands in the manifest; `source` reads what `record_of` makes.
+    """`name` is the export's, as it stands in the manifest; `sources` read what `record_of` makes.
 
     `record_of` takes a decoded object or the cells of a row, and gives None where it is none of this export.
     """
 
     name: str
     title: str
-    source: str
+    sources: tuple[str, ...]
     documentation: str
     record_of: Callable[[dict[str, Any]], dict[str, Any] | None]

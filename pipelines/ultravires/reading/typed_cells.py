@@ -1,9 +1,4 @@
-"""Cells of a table as the values they were before: JSON, structs as query engines print them, and names with dots.
-
-Trino, Presto and Athena print a row type as `{type=AssumedRole, sessioncontext={...}}` and do not quote its texts. So it
-is taken apart only where that can be done in one way: a name that stands twice, or an odd brace, may be somebody's own
-text that pretends to be a member.
-"""
+"""Cells of a table as the values they were before: JSON, structs as query engines print them, and names with dots."""
 
 import re
 from typing import Any
@@ -19,26 +14,30 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 def record_of_cells(cells: dict[str, str]) -> dict[str, Any]:
-    """An object of a row's cells. A column `actor.id` is the member `id` of the member `actor`, where both can be."""
+    """An object of a row's cells. Numbers stay text: readers take both, and an account's id may begin with a zero."""
+    return nested({column: value_of_cell(cell) for column, cell in cells.items()})
+
+
+def nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """A member `actor.id` as the member `id` of the member `actor`, where both can be. What flattens objects leaves none,
+    so that a name with a dot before an object is a name of its own.
+    """
     record: dict[str, Any] = {}
-    for column, cell in cells.items():
-        value = value_of_cell(cell)
-        *outer, name = column.split(".")
-        inside = record
+    for written, value in flat.items():
+        *outer, name = [written] if isinstance(value, dict) else written.split(".")
+        inside: dict[str, Any] | None = record
         for part in outer:
-            inner = inside.setdefault(part, {})
-            if not isinstance(inner, dict):
-                break
-            inside = inner
+            inner = inside.setdefault(part, {}) if inside is not None else None
+            inside = inner if isinstance(inner, dict) else None
+        if inside is None or name in inside:
+            record[written] = value
         else:
-            inside.setdefault(name, value)
-            continue
-        record[column] = value
+            inside[name] = value
     return record
 
 
 def value_of_cell(cell: str) -> Any:
-    """Numbers stay text: an account's id is one that begins with a zero, and readers take both."""
+    """JSON decoded, and the three words that are no text; anything else as it is."""
     if cell in _WORDS:
         return _WORDS[cell]
     if cell[:1] not in ("{", "["):
@@ -46,8 +45,22 @@ def value_of_cell(cell: str) -> Any:
     try:
         return msgspec.json.decode(cell)
     except _UNDECODABLE:
-        value, end = _value_at(cell, 0, 0)
-        return value if end == len(cell) else cell
+        return cell
+
+
+def decoded_text(value: Any) -> Any:
+    """What stands in a text as JSON; anything else as it is."""
+    return value_of_cell(value) if type(value) is str and value[:1] in ("{", "[") else value
+
+
+def struct_of(written: str) -> Any:
+    """`{type=AssumedRole, sessioncontext={...}}`, as Trino, Presto and Athena print a row type, and lists of such.
+
+    They quote no text, so it is taken apart only where that can be done in one way: a name that stands twice, or an odd
+    brace, may be somebody's own text that pretends to be a member. Then, and for any other text, it is the text itself.
+    """
+    value, end = _value_at(written, 0, 0) if written[:1] in ("{", "[") else (written, len(written))
+    return value if end == len(written) else written
 
 
 def _value_at(written: str, start: int, depth: int) -> tuple[Any, int]:

@@ -27,7 +27,7 @@ from ultravires.reading.events import Frame, Ignored
 from ultravires.reading.exports import CONTAINER, Members, elements_of, kept_in, members_of
 from ultravires.reading.framing import json_records, lines, peek, skip_line
 from ultravires.reading.head import HEAD_BYTES, Head
-from ultravires.reading.line_prefixes import without_prefix
+from ultravires.reading.line_prefixes import JSON, without_prefix
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import BLANK, BOM, TOO_LONG, broken, reason_of
@@ -43,10 +43,9 @@ _MOST_SHAPES = 200
 _LEAST_COLUMNS = 2
 _TEXT = msgspec.json.Decoder(str)
 _VALUE = msgspec.json.Decoder(dict[str, Any])
-_WHOLE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _BYTES = msgspec.json.Decoder(list[int])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
-_JSON = re.compile(rb"\s{0,20}(?:\{|\[\s{0,20}[{\]\"])")
 _NUMBERS = re.compile(rb"\[\s{0,20}\d")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],]', re.DOTALL)
 _CLOSING = {ord("{"): b"}", ord("["): b"]"}
@@ -190,22 +189,28 @@ class _Unwrapper:
                 yield offset, found
                 continue
             left: Leftover = found  # type: ignore[assignment]
-            if self._main is not None and self._is_like_known(left.names):
+            if self._main is not None and left.names and self._is_for(self._main, left):
                 yield offset, Piece(left.data, self._main, ())
             else:
                 aside.append(broken(offset, left.data, left.reason))
 
-    def _is_like_known(self, names: frozenset[str]) -> bool:
-        """Whether something that no source recognises has most of its members in common with what the file held
-        before: then it is for the file's source to refuse it.
+    def _is_for(self, source: Source, left: Leftover) -> bool:
+        """Whether something that no source recognises by itself belongs to the file's source all the same: because that
+        reads it, or because it has most of its members in common with the records before, and is to be refused.
         """
-        return bool(names) and 2 * len(names & self._known) >= len(names)
+        if 2 * len(left.names & self._known) >= len(left.names):
+            return True
+        frames = source.records(iter([left.data]), self._options)
+        try:
+            return any(frame.reason is None and any(source.read(frame.value, self._options)) for frame in frames)
+        except Exception:  # as in reading: what stumbles over it does not read it
+            return False
 
     def found(self, chunks: Iterator[bytes]) -> Iterator[tuple[int, Found]]:
         """Everything in the file with its offset, opened as far as it goes."""
         head, chunks = peek(chunks)
         start = head.removeprefix(BOM).lstrip(BLANK)
-        if _JSON.match(start):
+        if JSON.match(start):
             of_file = self._of_json
         else:
             of_file = self._of_table if len(header_of(start)) >= _LEAST_COLUMNS else self._of_lines
@@ -242,6 +247,8 @@ class _Unwrapper:
         in_cell = self._kept(members_of(row) or {}, ("csv",), 1)
         if in_cell and _holds_piece(in_cell):
             return in_cell
+        if piece := self._renamed(row, ("csv",)):
+            return [piece]
         return self._object(msgspec.json.encode(record_of_cells(cells)), ("csv",), 1)
 
     def _of_lines(self, chunks: Iterator[bytes]) -> Iterator[tuple[int, Found]]:
@@ -284,10 +291,10 @@ class _Unwrapper:
     def _text(self, text: bytes, layers: tuple[str, ...], depth: int) -> list[Found]:
         """A text that was the message of something: a record, perhaps behind the headers of its line."""
         text = text.strip(BLANK)
-        if not _JSON.match(text):
+        if not JSON.match(text):
             prefix = without_prefix(text)
             text, layers = text[prefix.start :], (*layers, *prefix.names)
-            if not _JSON.match(text):
+            if not JSON.match(text):
                 reason = SERVER_LINES if is_server_line(text) else OTHER_LINE
                 return [Leftover(text, frozenset(), Ignored(reason))]
         if b"\n" in text or b"\r" in text:
@@ -384,7 +391,7 @@ class _Unwrapper:
         except _UNDECODABLE:
             return bytes(members["log"])
         stream = bytes(members.get("stream", b""))
-        is_going_on = stream in self._parts.waiting or _JSON.match(text) is not None
+        is_going_on = stream in self._parts.waiting or JSON.match(text) is not None
         is_part = is_going_on and not text.endswith(b"\n") and not self._is_end(stream, text)
         return self._parts.joined(stream, text, is_part)
 
@@ -445,6 +452,6 @@ def _text_of_numbers(data: bytes) -> bytes:
 
 
 def _identity(data: bytes) -> bytes:
-    """An object stays text here, but has to be one."""
+    """What is opened here stays text, but has to be JSON."""
     _WHOLE.decode(data)
     return data

@@ -77,16 +77,16 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def container_lines(records: list[bytes]) -> bytes:
-    """Docker's json-file: one record a line, and one in two parts."""
+def cut_objects(records: list[bytes]) -> bytes:
+    """As Docker writes lines longer than it takes: only the last part ends with a line break."""
     written = []
     for record in records:
-        text = record.decode()
-        half = len(text) // 2
-        for part in (text[:half], text[half:] + "\n"):
-            written.append(json.dumps({"log": part, "stream": "stdout", "time": TIME}))
-        written.append(json.dumps({"log": text + "\n", "stream": "stdout", "time": TIME}))
-    return "\n".join(written[:-1] if len(records) == 1 else written).encode()
+        text = json.dumps(json.loads(record)) + "\n"  # it counts bytes
+        size = max(len(text) // 3, 1)
+        parts = [text[at : at + size] for at in range(0, len(text), size)]
+        written += [json.dumps({"log": part, "stream": "stdout", "time": TIME}) + "\n" for part in parts]
+        written.append(json.dumps({"log": "a word\n", "stream": "stderr", "time": TIME}) + "\n")
+    return "".join(written).encode()
 
 
 def charset(name: str) -> Wrap:
@@ -120,6 +120,7 @@ WRAPPINGS: dict[str, Wrap] = {
     "node name": lines("ip-10-0-140-97.ec2.internal "),
     "file name": lines("logs/audit.log:17:"),
     "json-file": objects(lambda one: {"log": one + "\n", "stream": "stdout", "time": TIME}),
+    "json-file in parts": cut_objects,
     "json-file of a collector": objects(lambda one: {"log": one, "kubernetes": {"pod_name": "opa"}}),
     "journald": objects(lambda one: {"MESSAGE": one, "_PID": "1", "__REALTIME_TIMESTAMP": "1791183660000000"}),
     "journald with bytes": objects(lambda one: {"MESSAGE": list(one.encode()), "_PID": "1"}),

@@ -1,8 +1,8 @@
 """Lines that a server writes about itself beside the records of its log: known companions, counted and not refused.
 
 Where a program sends its audit records to its standard output, what its logging library writes stands between them.
-Such a line says nothing of what anybody did, so it is no doubt about the log. It is known by the whole form of a logging
-library's line, and never where it may be a record: what holds objects, or has a decision's or an event's type, is none.
+Such a line says nothing of what anybody did, so it is no doubt about the log. It is known by the form of a logging
+library's line, and never where it may be a record: what holds objects, or names an event or a decision, is none.
 """
 
 import re
@@ -21,8 +21,8 @@ _LINES = tuple(
         rb'(?:time|ts|t)="?%s"?\s(?:[\w.]{1,40}=(?:"(?:[^"\\]|\\.){0,4000}+"|\S{0,400})\s){0,5}(?:level|lvl)="?%s\b'
         % (_TIME, _LEVEL),  # logrus and slog as text
         rb"==> Vault (?:server|agent|proxy) ",
-        rb"(?:Api Address|Cgo|Cluster Address|Environment Variables|Go Version|HA Storage|Listener \d{1,3}|Log Level|Mlock|"
-        rb"Recovery Mode|Seal Type|Storage|Version|Version Sha|Administrative Namespace): ",  # Vault when it starts
+        rb"(?:Api Address|Cgo|Cluster Address|Environment Variables|Go Version|HA Storage|Listener \d{1,3}|"
+        rb"Log Level|Mlock|Recovery Mode|Seal Type|Storage|Version|Version Sha|Administrative Namespace): ",  # Vault when it starts
     )
 )
 _TEXT_LEVELS = frozenset(

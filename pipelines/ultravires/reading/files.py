@@ -59,9 +59,7 @@ def _damage(file: FileBytes) -> Iterator[Frame]:
         yield Frame(file.size, b"", None, file.damage)
 
 
-def batches(
-    frames: Iterable[Frame], source: Source, options: Options, *, is_wrapped: bool = False
-) -> Iterator[Batch]:
+def batches(frames: Iterable[Frame], source: Source, options: Options, *, is_wrapped: bool = False) -> Iterator[Batch]:
     """Frames of one file to batches; record numbers start at 1."""
     builder = row_builder(source, options, is_wrapped=is_wrapped)
     for record_no, frame in enumerate(frames, 1):

@@ -32,7 +32,7 @@ _LABELS = rb'\{(?:[\w.-]{1,255}="(?:[^"\\]|\\.){0,1000}+"(?:, ?)?){0,50}+\}'
 
 
 class LinePrefix(NamedTuple):
-    """One kind of header. That of container runtimes has a group `part`: `P` where the record goes on in the next line."""
+    """One kind of header. That of container runtimes says in a group `part` whether the record goes on (`P`)."""
 
     name: str
     pattern: re.Pattern[bytes]
@@ -78,7 +78,8 @@ class Unprefixed(NamedTuple):
 
 def without_prefix(line: bytes) -> Unprefixed:
     """Takes the headers of one line off; most lines have the header of the line before them, but none is costly."""
-    start, names, stream, is_part = 0, [], b"", False
+    names: list[str] = []
+    start, stream, is_part = 0, b"", False
     while len(names) < _MOST_HEADERS and not JSON.match(line, start):
         found = _prefix_at(line, start)
         if found is None:

@@ -1,4 +1,4 @@
-"""Records that an export wrote in words of its own, as the vendor's record again: a plug-in beside the vendor's sources.
+"""Records that an export wrote in words of its own, as the vendor's record again: plug-ins beside vendors' sources.
 
 A table of Athena has CloudTrail's names in lower case, Elastic keeps them as fields of its common schema, Log Analytics
 as columns of its own names. A module in `ultravires.sources` that defines RENAMING says how such a row becomes the

@@ -19,8 +19,8 @@ def record_of_cells(cells: dict[str, str]) -> dict[str, Any]:
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
-    """A member `actor.id` as the member `id` of the member `actor`, where both can be. What flattens objects leaves none,
-    so that a name with a dot before an object is a name of its own.
+    """A member `actor.id` as the member `id` of the member `actor`, where both can be. What flattens objects leaves
+    none, so that a name with a dot before an object is a name of its own.
     """
     record: dict[str, Any] = {}
     for written, value in flat.items():

@@ -12,9 +12,10 @@ what the vendor delivered itself.
 import re
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,6 +34,8 @@ from ultravires.reading.source import Source
 from ultravires.reading.splitting import BLANK, BOM, TOO_LONG, broken, reason_of
 from ultravires.reading.typed_cells import record_of_cells
 
+UNWRAPPING_VERSION = 1
+"""Grows with what can be unwrapped, so that files which nobody recognised are looked at again."""
 OTHER_LOG = "a record of another log"
 OTHER_LINE = "a line of another program"
 NO_RECORD = "nothing of a log that is read"
@@ -40,6 +43,7 @@ _MOST_LAYERS = 5
 _TRIED_FRAMES = 200
 _MOST_NAMES = 2_000
 _MOST_SHAPES = 200
+_TRIED_OF_A_HEAD, _TRIED_OF_A_FILE = 10, 1_000
 _LEAST_COLUMNS = 2
 _TEXT = msgspec.json.Decoder(str)
 _VALUE = msgspec.json.Decoder(dict[str, Any])
@@ -47,7 +51,8 @@ _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _BYTES = msgspec.json.Decoder(list[int])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _NUMBERS = re.compile(rb"\[\s{0,20}\d")
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
+_QUOTE = b'"'
 _CLOSING = {ord("{"): b"}", ord("["): b"]"}
 _RECOGNISING = Options(hash_key=b"recognising")
 
@@ -103,7 +108,7 @@ def find_wrapping(head: bytes, sources: Sequence[Source]) -> Wrapping | None:
     if first is None:
         return None
     layers = (*((charset,) if charset else ()), *first.layers)
-    return Wrapping(first.source, charset, " > ".join(dict.fromkeys(layers)) )
+    return Wrapping(first.source, charset, " > ".join(dict.fromkeys(layers)))
 
 
 def _first_piece(head: bytes, sources: Sequence[Source]) -> Piece | None:
@@ -112,7 +117,8 @@ def _first_piece(head: bytes, sources: Sequence[Source]) -> Piece | None:
     if not start or b"\x00" in start[:1024]:
         return None
     tried = [start]
-    if len(head) >= HEAD_BYTES - len(BOM) and start[:1] in (b"{", b"["):
+    is_cut = len(head) >= HEAD_BYTES - len(BOM) and start[:1] in (b"{", b"[")
+    if is_cut and members_of(start.partition(b"\n")[0]) is None:
         tried.append(_closed(start))
     for data in tried:
         found = _Unwrapper(sources, _RECOGNISING, None).found(iter([data]))
@@ -125,9 +131,12 @@ def _first_piece(head: bytes, sources: Sequence[Source]) -> Piece | None:
 def _closed(head: bytes) -> bytes:
     """A cut-off document, ended behind its last whole value."""
     open_at: list[int] = []
-    end, still_open = 0, ()
+    still_open: tuple[int, ...] = ()
+    end = 0
     for token in _TOKEN.finditer(head):
         mark = head[token.start()]
+        if token.group() == _QUOTE:
+            break
         if mark in _CLOSING:
             open_at.append(mark)
         elif mark in b"}]":
@@ -144,17 +153,21 @@ class _Parts:
     """Records that a container runtime cut into several lines, as far as they came; by the stream they were on."""
 
     limit: int
-    waiting: dict[bytes, list[bytes]] = field(default_factory=dict)
+    waiting: dict[bytes, bytearray] = field(default_factory=dict)
+    lengths: dict[bytes, int] = field(default_factory=dict)
+    """Of the first part of each, which is as long as the runtime lets a line be."""
 
     def joined(self, stream: bytes, data: bytes, is_part: bool) -> bytes | None:
         """The whole text, None while it goes on."""
-        if stream not in self.waiting and not is_part:
-            return data
-        held = self.waiting.setdefault(stream, [])
-        held.append(data)
-        if is_part and sum(map(len, held)) <= self.limit:
+        if stream not in self.waiting:
+            if not is_part:
+                return data
+            self.lengths[stream] = len(data)
+        held = self.waiting.setdefault(stream, bytearray())
+        held += data
+        if is_part and len(held) <= self.limit:
             return None
-        return b"".join(self.waiting.pop(stream))
+        return bytes(self.waiting.pop(stream))
 
 
 class _Unwrapper:
@@ -168,6 +181,10 @@ class _Unwrapper:
         self._known: set[str] = set()
         self._parts = _Parts(options.max_record_bytes)
         self._wrappers: set[frozenset[str]] = set()
+        """The members of objects in which records were found."""
+        self._unknown: Counter[frozenset[str]] = Counter()
+        """How often objects with these members were of no source. Asking all sources takes longer than reading."""
+        self._most_tries = _TRIED_OF_A_FILE if main is not None else _TRIED_OF_A_HEAD
         self._renamings = tuple(registry.renamings().values())
 
     def frames(self, chunks: Iterator[bytes]) -> Iterator[Frame]:
@@ -218,7 +235,7 @@ class _Unwrapper:
         for end, one in of_file(chunks):
             yield end, one
         for parts in self._parts.waiting.values():
-            yield end, Leftover(b"".join(parts), frozenset(), "record ends early")
+            yield end, Leftover(bytes(parts), frozenset(), "record ends early")
 
     def _of_json(self, chunks: Iterator[bytes]) -> Iterator[tuple[int, Found]]:
         for frame in json_records(chunks, self._options, decode=_identity):
@@ -318,7 +335,8 @@ class _Unwrapper:
         inside = self._kept(members, layers, depth) if is_wrapper else None
         if inside is not None and (not inside or _holds_piece(inside)):
             return inside
-        if source := self._source_of(data):
+        is_unknown = self._unknown[names] >= self._most_tries
+        if not is_unknown and (source := self._source_of(data)):
             if len(self._known) < _MOST_NAMES:
                 self._known.update(names)
             return [Piece(data, source, layers)]
@@ -328,8 +346,11 @@ class _Unwrapper:
                 if len(self._wrappers) < _MOST_SHAPES:
                     self._wrappers.add(names)
                 return inside
-        if piece := self._renamed(data, layers):
-            return [piece]
+        if not is_unknown:
+            if piece := self._renamed(data, layers):
+                return [piece]
+            if len(self._unknown) < _MOST_SHAPES:
+                self._unknown[names] += 1
         return inside or [self._of_nobody(data, names, is_inside=bool(layers))]
 
     def _of_nobody(self, data: bytes, names: frozenset[str], *, is_inside: bool) -> Leftover:
@@ -384,22 +405,18 @@ class _Unwrapper:
 
     def _container_text(self, members: Members) -> bytes | None:
         """A line of a container, which a runtime cuts after 16 KB; None while it goes on. Its end is a line break, but
-        collectors take that away, so a text that is whole JSON has ended, too.
+        collectors take that away; then only a line that is as long as the first part of its record goes on.
         """
         try:
             text = _TEXT.decode(members["log"]).encode()
         except _UNDECODABLE:
             return bytes(members["log"])
         stream = bytes(members.get("stream", b""))
-        is_going_on = stream in self._parts.waiting or JSON.match(text) is not None
-        is_part = is_going_on and not text.endswith(b"\n") and not self._is_end(stream, text)
+        if stream in self._parts.waiting:
+            is_part = not text.endswith(b"\n") and len(text) == self._parts.lengths[stream]
+        else:
+            is_part = not text.endswith(b"\n") and JSON.match(text) is not None and not _is_json(text)
         return self._parts.joined(stream, text, is_part)
-
-    def _is_end(self, stream: bytes, text: bytes) -> bool:
-        if not text.rstrip(BLANK).endswith((b"}", b"]")):
-            return False
-        whole = b"".join((*self._parts.waiting.get(stream, ()), text))
-        return members_of(whole) is not None or elements_of(whole) is not None
 
 
 class _Run:
@@ -441,6 +458,14 @@ def _drained(aside: list[Frame]) -> list[Frame]:
     found = aside.copy()
     aside.clear()
     return found
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        _WHOLE.decode(text)
+    except _UNDECODABLE:
+        return False
+    return True
 
 
 def _text_of_numbers(data: bytes) -> bytes:

@@ -31,10 +31,12 @@ _OF_RESOURCES = {"arn": "ARN", "accountid": "accountId", "type": "type"}
 def record_of(row: dict[str, Any]) -> dict[str, Any] | None:
     """A row with the columns of Athena's table for CloudTrail; what a query added to them is left."""
     names = {name.lower() for name in row}
-    if not _LEAST <= names or ("userIdentity" in row and type(row["userIdentity"]) is dict):
+    if not names >= _LEAST or ("userIdentity" in row and type(row["userIdentity"]) is dict):
         return None
     columns = ((_COLUMNS.get(name.lower()), value) for name, value in row.items())
-    return {name: _value(name, value) for name, value in columns if name is not None and value not in (None, "", "null")}
+    return {
+        name: _value(name, value) for name, value in columns if name is not None and value not in (None, "", "null")
+    }
 
 
 def _value(name: str, value: Any) -> Any:

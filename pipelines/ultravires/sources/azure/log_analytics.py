@@ -29,7 +29,9 @@ _NAMES = {
     "AADTenantId": "tenantId",
     "MfaDetail": "mfaDetail",
 }
-_ENVELOPE_ONLY = frozenset({"TimeGenerated", "TenantId", "Type", "SourceSystem", "_ResourceId", "ResourceId", "Category"})
+_ENVELOPE_ONLY = frozenset(
+    {"TimeGenerated", "TenantId", "Type", "SourceSystem", "_ResourceId", "ResourceId", "Category"}
+)
 _CLUSTER_LOG = "Microsoft.ContainerService/managedClusters/diagnosticLogs/Read"
 _OF_AUDIT_EVENT = {
     "Level": "level",
@@ -106,7 +108,9 @@ def _sign_in(row: Row) -> Row:
     category = text(row.get("Category")) or _OF_SIGN_INS.get(str(row.get("Type")))
     if category is None:
         category = "SignInLogs" if "UserPrincipalName" in row else "ServicePrincipalSignInLogs"
-    return _envelope(row, category=category, operationName=row.get("OperationName") or "Sign-in activity", properties=_inner(row))
+    return _envelope(
+        row, category=category, operationName=row.get("OperationName") or "Sign-in activity", properties=_inner(row)
+    )
 
 
 def _audit(row: Row) -> Row:

@@ -33,7 +33,9 @@ def record_of(row: dict[str, Any]) -> dict[str, Any] | None:
 
 def _time(value: Any) -> Any:
     """BigQuery writes `2026-10-05 07:01:00.123456 UTC`."""
-    return value.removesuffix(" UTC").replace(" ", "T") + "Z" if type(value) is str and value.endswith(" UTC") else value
+    return (
+        value.removesuffix(" UTC").replace(" ", "T") + "Z" if type(value) is str and value.endswith(" UTC") else value
+    )
 
 
 RENAMING = Renaming(

@@ -18,7 +18,7 @@ _NUMBERS = frozenset(
 
 def record_of(row: dict[str, Any]) -> dict[str, Any] | None:
     """A row of texts as the event that it was."""
-    if not _LEAST <= row.keys() or type(row["class_uid"]) is not str:
+    if not row.keys() >= _LEAST or type(row["class_uid"]) is not str:
         return None
     return {name: integer(value) if name in _NUMBERS else value_of_cell(value) for name, value in row.items()}
 

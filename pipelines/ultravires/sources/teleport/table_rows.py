@@ -15,7 +15,7 @@ _NUMBERS = frozenset({"ei", "user_kind"})
 
 def record_of(row: dict[str, Any]) -> dict[str, Any] | None:
     """A row with a column for each member of the event."""
-    if not _LEAST <= row.keys():
+    if not row.keys() >= _LEAST:
         return None
     return {name: _value(name, value) for name, value in row.items()}
 

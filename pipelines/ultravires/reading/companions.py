@@ -21,8 +21,9 @@ _LINES = tuple(
         rb'(?:time|ts|t)="?%s"?\s(?:[\w.]{1,40}=(?:"(?:[^"\\]|\\.){0,4000}+"|\S{0,400})\s){0,5}(?:level|lvl)="?%s\b'
         % (_TIME, _LEVEL),  # logrus and slog as text
         rb"==> Vault (?:server|agent|proxy) ",
-        rb"(?:Api Address|Cgo|Cluster Address|Environment Variables|Go Version|HA Storage|Listener \d{1,3}|"
-        rb"Log Level|Mlock|Recovery Mode|Seal Type|Storage|Version|Version Sha|Administrative Namespace): ",  # Vault when it starts
+        # what Vault prints when it starts
+        rb"(?:Administrative Namespace|Api Address|Cgo|Cluster Address|Environment Variables|Go Version|HA Storage|"
+        rb"Listener \d{1,3}|Log Level|Mlock|Recovery Mode|Seal Type|Storage|Version|Version Sha): ",
     )
 )
 _TEXT_LEVELS = frozenset(

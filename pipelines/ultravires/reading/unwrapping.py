@@ -43,6 +43,7 @@ _MOST_LAYERS = 5
 _TRIED_FRAMES = 200
 _MOST_NAMES = 2_000
 _MOST_SHAPES = 200
+_MAGIC_BYTES = 16
 _TRIED_OF_A_HEAD, _TRIED_OF_A_FILE = 10, 1_000
 _LEAST_COLUMNS = 2
 _TEXT = msgspec.json.Decoder(str)
@@ -114,7 +115,7 @@ def find_wrapping(head: bytes, sources: Sequence[Source]) -> Wrapping | None:
 def _first_piece(head: bytes, sources: Sequence[Source]) -> Piece | None:
     """The first record inside a head, which may be cut off anywhere."""
     start = head.removeprefix(BOM).lstrip(BLANK)
-    if not start or b"\x00" in start[:1024]:
+    if not start or b"\x00" in start[:_MAGIC_BYTES]:
         return None
     tried = [start]
     is_cut = len(head) >= HEAD_BYTES - len(BOM) and start[:1] in (b"{", b"[")
@@ -322,14 +323,14 @@ class _Unwrapper:
                 if len(several) == 1 or depth >= _MOST_LAYERS:
                     return [Leftover(text, frozenset(), reason_of(error, text))]
                 return [one for line in several for one in self._text(line, layers, _MOST_LAYERS)]
-        if text[:1] == b"[" and elements_of(text) is None:
-            return [Leftover(text, frozenset(), "not JSON")]
+        if text[:1] == b"[" and not _is_json(text):
+            return [Leftover(text, frozenset(), _why_broken(text))]
         return self._opened(text, layers, depth)
 
     def _object(self, data: bytes, layers: tuple[str, ...], depth: int) -> list[Found]:
         members = members_of(data)
         if members is None:
-            return [Leftover(data, frozenset(), "not JSON")]
+            return [Leftover(data, frozenset(), _why_broken(data))]
         names = frozenset(members)
         is_wrapper = names in self._wrappers and depth < _MOST_LAYERS
         inside = self._kept(members, layers, depth) if is_wrapper else None
@@ -461,11 +462,15 @@ def _drained(aside: list[Frame]) -> list[Frame]:
 
 
 def _is_json(text: bytes) -> bool:
+    return _why_broken(text) == ""
+
+
+def _why_broken(text: bytes) -> str:
     try:
         _WHOLE.decode(text)
-    except _UNDECODABLE:
-        return False
-    return True
+    except _UNDECODABLE as error:
+        return reason_of(error, text)
+    return ""
 
 
 def _text_of_numbers(data: bytes) -> bytes:

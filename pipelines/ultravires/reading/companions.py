@@ -8,6 +8,8 @@ library's line, and never where it may be a record: what holds objects, or names
 import re
 from typing import Any
 
+import msgspec
+
 SERVER_LINES = "a server's own lines"
 """Why such a record is ignored."""
 
@@ -26,6 +28,7 @@ _LINES = tuple(
         rb"Listener \d{1,3}|Log Level|Mlock|Recovery Mode|Seal Type|Storage|Version|Version Sha): ",
     )
 )
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _TEXT_LEVELS = frozenset(
     {"trace", "debug", "info", "notice", "warn", "warning", "error", "err", "fatal", "critical", "panic"}
 )
@@ -40,6 +43,16 @@ _RECORD_MARKS = frozenset({"decision_id", "event", "event_type", "eventType", "t
 def is_server_line(line: bytes) -> bool:
     """Whether a line that is no JSON was written by a server's logging library, and holds no object."""
     return b'{"' not in line and b"\n" not in line and any(form.match(line) for form in _LINES)
+
+
+def is_of_server(data: bytes) -> bool:
+    """Whether bytes that did not become a record are a line of a server's logging library, as text or as JSON."""
+    if data[:1] != b"{":
+        return is_server_line(data)
+    try:
+        return is_server_object(_decode(data))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
 
 
 def is_server_object(record: Any) -> bool:

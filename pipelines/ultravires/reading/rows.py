@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.companions import SERVER_LINES, is_server_line, is_server_object
+from ultravires.reading.companions import SERVER_LINES, is_of_server, is_server_object
 from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_id
 from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.options import Options
@@ -180,7 +180,7 @@ class RowBuilder:
         rows.offsets.append(frame.offset)
 
     def _put_aside(self, record_no: int, frame: Frame, reason: str) -> None:
-        if is_server_line(frame.data):
+        if is_of_server(frame.data):
             self._ignore(record_no, SERVER_LINES)
         elif isinstance(reason, Ignored):
             self._ignore(record_no, reason)

@@ -168,6 +168,8 @@ WRAPPINGS: dict[str, Wrap] = {
         lambda all_: {"data": [{"id": "1", "attributes": {"service": "x", "message": one}} for one in all_]},
         as_text=True,
     ),
+    "lookup-events in csv": table("EventId", "CloudTrailEvent"),
+    "eventbridge": objects(lambda one: {"id": "1", "detail-type": "a record", "detail": one}, as_text=False),
     "fluentd forward": objects(lambda one: {"tag": "x", "time": 1, "record": one}, as_text=False),
     "a page": document(lambda all_: {"next": None, "items": all_}, as_text=False),
     "an array of texts": document(lambda all_: all_, as_text=True),

@@ -1,8 +1,8 @@
 """Runs folders of cases, `python tests/run_cases.py DIR [--bin ULTRAVIRES] [CASE ...]`; `make cases DIR=...` calls it.
 
-A case is a folder with `in/` (what lies in the folder of logs), `expected.md` (what is right and why) and `check.sh`, which
-is called with the command of Ultravires and exits 0 where that is right. Prints one line a case and a sum; the exit code
-is 1 where one is wrong, 2 where there is none.
+A case is a folder with `in/` (what lies in the folder of logs), `expected.md` (what is right and why) and `check.sh`,
+which is called with the command of Ultravires and exits 0 where that is right. Prints one line a case and a sum; the
+exit code is 1 where one is wrong, 2 where there is none.
 """
 
 import argparse

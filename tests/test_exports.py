@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from source_samples import OPTIONS, SAMPLES, approval, cloudtrail, decision, rows
 from ultravires import registry
 from ultravires.formats.decompressing import FileBytes
+from ultravires.reading.exports_tried import exports_of
 from ultravires.reading.files import Batch, read_bytes, read_wrapped
 from ultravires.reading.head import HEAD_BYTES
 from ultravires.reading.input_file import recognise_log
@@ -82,6 +83,13 @@ def test_a_wrapped_record_is_the_same_event(name: str, wrap: str, tmp_path: Path
     _, batches = read(wrapping(inner), tmp_path)
     assert events(batches) == expected
     assert [refused.reason for batch in batches for refused in batch.quarantined] == []
+
+
+def test_every_export_that_is_named_is_tried(tmp_path: Path) -> None:
+    """docs/sources.md promises them for every log: one that no test wraps would be a promise alone."""
+    inner, _ = records("approvals", tmp_path)
+    layers = {layer for wrap in WRAPPINGS.values() for layer in (read(wrap(inner), tmp_path)[0] or "").split(" > ")}
+    assert set(exports_of("approvals")) - {"a table"} <= layers
 
 
 def test_a_large_answer_is_recognised_by_its_head(tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ def test_rows_of_bigquery_are_the_same_events(tmp_path: Path) -> None:
     as_rows = [bigquery(entry) for entry in entries]
     _, batches = read(json.dumps(as_rows).encode(), tmp_path)
     assert events(batches) == expected
-    cells = [{name: value if isinstance(value, str) else json.dumps(value) for name, value in row.items()} for row in as_rows]
+    cells = [
+        {name: value if isinstance(value, str) else json.dumps(value) for name, value in row.items()} for row in as_rows
+    ]
     names = list(dict.fromkeys(name for row in cells for name in row))
     _, batches = read(table([{name: row.get(name, "") for name in names} for row in cells]), tmp_path)
     assert events(batches) == expected
@@ -187,7 +189,9 @@ def test_rows_of_log_analytics_say_the_same(name: str, row_of: Any, is_table: bo
     expected = rows(name, json.dumps({"records": of_log}).encode(), tmp_path)
     data = json.dumps([row_of(record) for record in of_log]).encode()
     if is_table:
-        cells = [{k: v if isinstance(v, str) else json.dumps(v) for k, v in row_of(record).items()} for record in of_log]
+        cells = [
+            {k: v if isinstance(v, str) else json.dumps(v) for k, v in row_of(record).items()} for record in of_log
+        ]
         names = list(dict.fromkeys(column for row in cells for column in row))
         data = table([{column: row.get(column, "") for column in names} for row in cells])
     _, batches = read(data, tmp_path)

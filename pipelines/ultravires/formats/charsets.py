@@ -13,6 +13,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 """The first of UTF-32 begins as the first of UTF-16 does, so it is asked for before."""
+CHARSETS = tuple(charset for _, charset in _MARKS)
 _FIRST_CHARACTERS = tuple(
     (character.encode(charset), charset) for charset in ("utf-16-le", "utf-16-be") for character in ('{"', "[{", '"')
 )

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := .ultravires
 
-.PHONY: help install demo dev test lint types stress spark bench docs constraints clean
+.PHONY: help install demo dev test lint types stress cases spark bench docs constraints clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -38,6 +38,10 @@ types: install
 
 stress: install ## the long randomised runs
 	@$(BIN)/pytest -n 2 -m stress
+
+cases: install ## small inputs and what is right about each: make cases DIR=folder [ONLY="08 10"]
+	@test -n "$(DIR)" || { echo "say which folder: make cases DIR=folder"; exit 2; }
+	@$(BIN)/python tests/run_cases.py $(DIR) $(ONLY)
 
 spark: install ## the SQL tables on Spark as on DuckDB (needs Java 17; some minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[spark]'

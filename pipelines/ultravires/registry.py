@@ -1,4 +1,5 @@
-"""Plug-ins are found by where they stand: a module that defines SOURCE, SINK or DETECTOR, a .sql file, a rule file.
+"""Plug-ins are found by where they stand: a module that defines SOURCE, RENAMING, SINK or DETECTOR, a .sql file, a rule
+file.
 
 No list of them is kept anywhere, so adding one is adding one file.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ultravires_models.detector import Detector
 
     from ultravires.alerting.sink import SinkType
+    from ultravires.reading.renaming import Renaming
     from ultravires.reading.source import Source
 
 
@@ -54,6 +56,14 @@ def sources() -> "dict[str, Source]":
             raise ConfigError(f"{where} defines the source '{source.name}', and so does another file; a name is one's")
         found[source.name] = source
     return dict(sorted(found.items()))
+
+
+@cache
+def renamings() -> "dict[str, Renaming]":
+    """Module name -> how an export's own words become the vendor's record, for every such export."""
+    import ultravires.sources as package
+
+    return dict(sorted(discover(package, "RENAMING").items()))
 
 
 @cache

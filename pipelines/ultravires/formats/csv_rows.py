@@ -14,7 +14,7 @@ from ultravires.reading.options import Options
 _BOM = b"\xef\xbb\xbf"
 _KEPT_BYTES = 64 * 1024
 _QUOTE = b'"'
-_NAME = re.compile(r"[A-Za-z_][\w. -]*")
+_NAME = re.compile(r"[A-Za-z_@][\w. @/:()\[\]-]*")
 
 Line = tuple[int, bytes, bool]
 """Offset, bytes with the line break, and whether they are a whole line."""

@@ -58,10 +58,17 @@ def reason_of_none(found: object) -> str:
     return found.reason if isinstance(found, NoEvent) else NOT_AN_EVENT
 
 
+class Ignored(str):
+    """The reason of a Frame that holds no record of a log that is read: counted by it, and not put into quarantine."""
+
+    __slots__ = ()
+
+
 class Frame(NamedTuple):
     """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
     not. `written` is the record as it is kept, where that is known already; `mended` what was broken in its text
-    and was replaced (`reading.mending`).
+    and was replaced (`reading.mending`); `reader` the name of the source that recognised it, where it came out of a
+    wrapper.
     """
 
     offset: int
@@ -70,6 +77,7 @@ class Frame(NamedTuple):
     reason: str | None = None
     written: bytes | None = None
     mended: tuple[str, ...] = ()
+    reader: str | None = None
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):

@@ -14,6 +14,7 @@ from ultravires.reading.mixing import row_builder
 from ultravires.reading.options import Options
 from ultravires.reading.rows import MAX_ROWS, Batch, Quarantined
 from ultravires.reading.source import Source
+from ultravires.reading.unwrapping import Wrapping
 
 __all__ = ["Batch", "Quarantined", "batches", "read", "recognise"]
 
@@ -46,15 +47,21 @@ def read_bytes(file: FileBytes, source: Source, options: Options) -> Iterator[Ba
     yield from batches(chain(frames, _damage(file)), source, options)
 
 
+def read_wrapped(file: FileBytes, wrapping: Wrapping, sources: Sequence[Source], options: Options) -> Iterator[Batch]:
+    """As `read_bytes`, of a file whose records came through another system."""
+    frames = wrapping.records(file.chunks(), sources, options)
+    yield from batches(chain(frames, _damage(file)), wrapping.source, options, is_wrapped=True)
+
+
 def _damage(file: FileBytes) -> Iterator[Frame]:
     """One more frame for what ended the file early; evaluated when all others are through."""
     if file.damage:
         yield Frame(file.size, b"", None, file.damage)
 
 
-def batches(frames: Iterable[Frame], source: Source, options: Options) -> Iterator[Batch]:
+def batches(frames: Iterable[Frame], source: Source, options: Options, *, is_wrapped: bool = False) -> Iterator[Batch]:
     """Frames of one file to batches; record numbers start at 1."""
-    builder = row_builder(source, options)
+    builder = row_builder(source, options, is_wrapped=is_wrapped)
     for record_no, frame in enumerate(frames, 1):
         rows = builder.rows
         # a record that begins a batch always fits

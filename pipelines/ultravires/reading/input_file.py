@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from ultravires.formats.decompressing import Damage, FileBytes, Openable, Stream
 from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
-from ultravires.reading.files import Batch, Quarantined, read_bytes
+from ultravires.reading.files import Batch, Quarantined, read_bytes, read_wrapped
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.locations import FileStat, Location, SomeMembers
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
+from ultravires.reading.unwrapping import find_wrapping
 
 _MOST_REASONS = 3
 HELD_BYTES = 8 << 20
@@ -53,6 +54,7 @@ class InputFile:
     file_id: str
     sha256: str | None = None
     source: str | None = None
+    wrapper: str | None = None
     state: str = "loaded"
     message: str | None = None
     is_damaged: bool = False
@@ -187,13 +189,20 @@ def _read_member(file: InputFile, member: Member, sources: Sequence[Source], opt
 
 
 def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> Iterator[InputFile]:
-    source = recognise_log(bytes_.head(HEAD_BYTES), sources)
-    if source is None:
+    head = bytes_.head(HEAD_BYTES)
+    source = recognise_log(head, sources)
+    wrapping = find_wrapping(head, sources) if source is None else None
+    if source is not None:
+        batches = read_bytes(bytes_, source, bytes_.options)
+    elif wrapping is not None:
+        source, file.wrapper = wrapping.source, wrapping.wrapper or None
+        batches = read_wrapped(bytes_, wrapping, sources, bytes_.options)
+    else:
         file.state = "unrecognised"
         file.message = bytes_.damage or "no source recognises its content"
         return
     file.source = source.name
-    for batch in read_bytes(bytes_, source, bytes_.options):
+    for batch in batches:
         file.take(batch)
         yield file
     file.note_damage(bytes_.damage)

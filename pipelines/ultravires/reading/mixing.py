@@ -17,9 +17,12 @@ from ultravires.reading.rows import Batch, RowBuilder
 from ultravires.reading.source import Source
 
 
-def row_builder(source: Source, options: Options) -> RowBuilder:
-    """What turns the frames of a file that `source` recognised into batches; one that mixes only where logs mix."""
-    return RowBuilder(source, options) if source.claim is None else MixedRowBuilder(source, options)
+def row_builder(source: Source, options: Options, *, is_wrapped: bool = False) -> RowBuilder:
+    """What turns the frames of a file that `source` recognised into batches; one that mixes only where logs mix: in
+    exports of cloud providers, and where records of any log came through another system.
+    """
+    is_mixed = is_wrapped or source.claim is not None
+    return MixedRowBuilder(source, options) if is_mixed else RowBuilder(source, options)
 
 
 class MixedRowBuilder(RowBuilder):
@@ -28,12 +31,12 @@ class MixedRowBuilder(RowBuilder):
     def __init__(self, source: Source, options: Options) -> None:
         super().__init__(source, options)
         others = [each for each in registry.sources().values() if each.claim and each.name != source.name]
-        self._readers: tuple[Source, ...] = (source, *others)
+        self._readers: tuple[Source, ...] = (source, *others) if source.claim else tuple(others)
         self._guests: dict[str, RowBuilder] = {}
 
     def add(self, record_no: int, frame: Frame) -> None:
-        reader, frame = self._read_by(frame) if frame.reason is None else (self.source, frame)
-        if reader is self.source:
+        reader, frame = self._read_by(frame)
+        if reader.name == self.source.name:
             super().add(record_no, frame)
             return
         self._guest(reader).add(record_no, frame)
@@ -48,13 +51,16 @@ class MixedRowBuilder(RowBuilder):
 
     def _read_by(self, frame: Frame) -> tuple[Source, Frame]:
         """The source of the record's log, and the frame with the record as that source takes it."""
+        recognised = self.source if frame.reader is None else registry.sources()[frame.reader]
+        if frame.reason is not None or recognised.claim is None:
+            return recognised, frame
         try:
             for reader in self._readers:
                 if reader.claim and (claimed := reader.claim(frame.value)) is not None:
                     return reader, frame if claimed is frame.value else frame._replace(value=claimed)
         except Exception as error:  # as in reading: one strange record must not stop a file
-            return self.source, frame._replace(value=None, reason=f"reader failed: {type(error).__name__}")
-        return self.source, frame
+            return recognised, frame._replace(value=None, reason=f"reader failed: {type(error).__name__}")
+        return recognised, frame
 
     def _guest(self, reader: Source) -> RowBuilder:
         if reader.name not in self._guests:

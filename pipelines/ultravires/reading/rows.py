@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, NotParsed, event_id, reason_of_none
+from ultravires.reading.companions import SERVER_LINES, is_of_server, is_server_object
+from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_id, reason_of_none
 from ultravires.reading.mending import NOTED, noted_marks
 from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.object_fields import tree_of, with_objects
@@ -124,14 +125,10 @@ class RowBuilder:
         rows.n_records += 1
         rows.n_raw_bytes += len(frame.data)
         if frame.reason is not None:
-            self._quarantine(record_no, frame.offset, frame.reason, frame.data)
+            self._put_aside(record_no, frame, frame.reason)
             return
         try:
-            if type(frame.value) is dict and self._objects:
-                value = with_objects(frame.value, self._objects, self.source.never_text)
-                if value is not frame.value:
-                    frame = frame._replace(value=value, written=None)
-            read = frame
+            frame = read = self._with_objects(frame)
             if self.named_fields is not None:
                 frame = self._without_named_fields(frame, self.named_fields)
             found = self.source.read(frame.value, self.options)
@@ -139,7 +136,6 @@ class RowBuilder:
             if frame is not read:
                 self._keep_hashes(read, events)
             if not events:
-                NOTED.clear()
                 self._ignore(record_no, reason_of_none(found))
                 return
             if frame.mended or NOTED:
@@ -154,6 +150,14 @@ class RowBuilder:
             self._quarantine(record_no, frame.offset, f"reader failed: {type(error).__name__}", frame.data)
         else:
             self._keep(record_no, frame, events, details, raw)
+        finally:
+            NOTED.clear()
+
+    def _with_objects(self, frame: Frame) -> Frame:
+        if type(frame.value) is not dict or not self._objects:
+            return frame
+        value = with_objects(frame.value, self._objects, self.source.never_text)
+        return frame if value is frame.value else frame._replace(value=value, written=None)
 
     def _without_named_fields(self, frame: Frame, named_fields: NamedFields) -> Frame:
         hidden = named_fields.hide(frame.value)
@@ -186,12 +190,24 @@ class RowBuilder:
         rows.record_nos.append(record_no)
         rows.offsets.append(frame.offset)
 
+    def _put_aside(self, record_no: int, frame: Frame, reason: str) -> None:
+        NOTED.clear()
+        if is_of_server(frame.data):
+            self._ignore(record_no, SERVER_LINES)
+        elif isinstance(reason, Ignored):
+            self._ignore(record_no, reason)
+        else:
+            self._quarantine(record_no, frame.offset, reason, frame.data)
+
     def _ignore(self, record_no: int, reason: str) -> None:
         self.rows.n_ignored += 1
         self.rows.ignored.append((record_no, reason))
 
     def _refuse(self, record_no: int, frame: Frame, reason: str) -> None:
-        """Into quarantine with its secrets taken out, as a record that decoded."""
+        """Into quarantine with its secrets taken out, as a record that decoded; a server's own line is only counted."""
+        if is_server_object(frame.value):
+            self._ignore(record_no, SERVER_LINES)
+            return
         try:
             value = _decode(frame.written) if frame.written else frame.value
             raw = _encode(self.redactor.redact(value))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ultravires import registry
+from ultravires.reading.exports_tried import exports_of, exports_of_all, own_exports_of
 from ultravires.reading.source import Source
 
 _GRADES = {"verified": "verified", "documentation": "from documentation"}
@@ -28,6 +29,7 @@ def _row(source: Source) -> dict[str, Any]:
         "recognised_by": source.recognised_by,
         "evidence_of": list(source.evidence_kinds),
         "join_keys": list(source.join_keys),
+        "exports": exports_of(source.name),
         "grade": _GRADES[source.grade],
         "documentation": source.documentation,
         "documented_at": source.documented_at,
@@ -45,6 +47,7 @@ def draw(rows: list[dict[str, Any]], console: Console) -> None:
             ("recognised by", row["recognised_by"]),
             ("evidence of", ", ".join(row["evidence_of"])),
             ("join keys", ", ".join(row["join_keys"]) or "none"),
+            ("exports tried", ", ".join(row["exports"])),
             ("page", f"{row['documentation']} ({row['documented_at']})"),
         ):
             console.print(Text(f"  {label}: {value}"), soft_wrap=True)
@@ -61,8 +64,12 @@ def as_markdown() -> str:
         "A file may hold the records of several of these logs, as exports do; each record is read by its own source:",
         f"{', '.join(f'`{name}`' for name, source in sorted(registry.sources().items()) if source.claim)}.",
         "",
-        "| source | reads | recognised by | evidence of | join keys | grade | page |",
-        "|---|---|---|---|---|---|---|",
+        "Records may come through another system. These exports were tried with every one of these logs; their names",
+        f"are those in `files.wrapper`: {', '.join(exports_of_all())}.",
+        "The last column names those that write one log in words of their own.",
+        "",
+        "| source | reads | recognised by | evidence of | join keys | grade | page | exports of its own |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in as_rows():
         page = f"[{row['documented_at']}]({_from_docs(row['documentation'])})"
@@ -74,6 +81,7 @@ def as_markdown() -> str:
             ", ".join(row["join_keys"]),
             row["grade"],
             page,
+            ", ".join(own_exports_of(row["source"])),
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

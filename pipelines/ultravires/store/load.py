@@ -23,6 +23,7 @@ from ultravires.reading.locations import InputPlace, Location, Skipped, SomeMemb
 from ultravires.reading.parts import Part
 from ultravires.reading.pool import ReadFiles
 from ultravires.reading.splitting import TOO_LONG
+from ultravires.reading.unwrapping import UNWRAPPING_VERSION
 from ultravires.settings import Settings
 from ultravires.store.deduplicate import store_segments
 from ultravires.store.segment_files import Written, with_provenance
@@ -212,6 +213,7 @@ class Loader:
             "n_ignored": [file.ignored for file in files],
             "loaded_at": [self.ingested_at] * len(files),
             "message": [file.message for file in files],
+            "wrapper": pa.array([file.wrapper for file in files], pa.string()),
             "ignored_as": pa.array([_reasons(file.ignored_as) for file in files], pa.string()),
         }
         self.con.register("manifest_rows", pa.table(columns))
@@ -253,8 +255,9 @@ def _reasons(counts: Mapping[str, int]) -> str | None:
 
 
 def readers_fingerprint() -> str:
-    """Changes with the software and with any source of it."""
+    """Changes with the software, with any source of it, and with what can be unwrapped."""
     parts = [f"{name} {source.version}" for name, source in sorted(registry.sources().items())]
+    parts += [f"unwrapping {UNWRAPPING_VERSION}", *registry.renamings()]
     return hashlib.sha256("\n".join([__version__, *parts]).encode()).hexdigest()[:16]
 
 

@@ -277,8 +277,9 @@ def _rename_quarantine_and_deleted(warehouse: Warehouse) -> None:
         con.execute("drop table struck_rows")
 
 
-def _name_reasons(warehouse: Warehouse) -> None:
-    warehouse.con.execute("alter table files add column if not exists ignored_as varchar")
+def _name_wrappers(warehouse: Warehouse) -> None:
+    for column in ("wrapper", "ignored_as"):
+        warehouse.con.execute(f"alter table files add column if not exists {column} varchar")
 
 
 _SEGMENT_ROWS = 61_440
@@ -287,6 +288,6 @@ _MIGRATIONS = {
     2: _events_to_segments,
     3: _hours_of_ids,
     4: _rename_quarantine_and_deleted,
-    5: _name_reasons,
+    5: _name_wrappers,
 }
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

@@ -161,7 +161,7 @@ def _record_of_row(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(name: str) -> str:
-    return _IN_CASE.get(name.lower(), name)
+    return IN_CASE.get(name.lower(), name)
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -214,7 +214,7 @@ def _struct_at(written: str, start: int, depth: int) -> tuple[dict[str, Any] | N
     return None, -1
 
 
-_IN_CASE = {
+IN_CASE = {
     name.lower(): name
     for name in (
         "eventVersion",

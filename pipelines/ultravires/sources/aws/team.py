@@ -24,7 +24,8 @@ from ultravires.sources.tickets.approval_states import ApprovalState, approval_e
 _NAME = "aws_team"
 _ARRAYS = ("items", "Items", "Records")
 _OWN = ("accountId", "accountName", "role", "roleId", "startTime", "duration")
-_HOLDERS = ("Item", "dynamodb", "data")
+_HOLDERS = ("Item", "dynamodb")
+_ANSWER = frozenset({"data", "errors", "extensions"})
 _STATES = {
     "pending": "requested",
     "approved": "approved",
@@ -51,7 +52,9 @@ def recognise(head: Head) -> bool:
     """One of the first objects is a request, or holds one in DynamoDB's or AppSync's wrapping."""
     if head.holds(*_OWN, arrays=_ARRAYS):
         return True
-    is_wrapped = any(head.holds(name, arrays=_ARRAYS) for name in _HOLDERS)
+    is_wrapped = any(
+        not keys.isdisjoint(_HOLDERS) or ("data" in keys and keys <= _ANSWER) for keys in head.first_keys(*_ARRAYS)
+    )
     return is_wrapped and all(f'"{name}"'.encode() in head.data for name in (*_OWN, "justification"))
 
 

@@ -171,15 +171,13 @@ def test_what_is_no_log_is_named_or_skipped(logs: Path) -> None:
     assert reasons["loop"] == reasons["up"] == "leads to a folder that is read already"
 
 
-def test_other_line_ends_and_encodings_are_read_or_named(logs: Path) -> None:
-    """Lines that end in CRLF are read; UTF-16 is read or named, never silently lost."""
+def test_other_line_ends_and_encodings_are_read(logs: Path) -> None:
+    """Lines that end in CRLF are read, and so is UTF-16."""
     crlf = b"\r\n".join(json.dumps(approval(approval_id=f"A-{n}")).encode() for n in range(3)) + b"\r\n"
     (logs / "crlf.jsonl").write_bytes(crlf)
     (logs / "wide.jsonl").write_bytes(SAMPLES["approvals"].decode().encode("utf-16"))
-    counts, lines = load(logs)
-    assert counts["events"] == 6
-    assert counts["unrecognised"] == 1
-    assert [line for line in lines if "wide.jsonl" in line]
+    counts, _ = load(logs)
+    assert (counts["events"], counts["unrecognised"]) == (9, 0)
 
 
 NAMES = {

@@ -108,8 +108,9 @@ def _identity(actor: dict[str, Any]) -> dict[str, Any]:
     is_user_of_store = kind == _IDENTITY_CENTER or store is not None
     issuer = text(session.get("issuer"))
     is_mfa = session.get("is_mfa", session.get("mfa"))
+    attributes = present(mfaAuthenticated=is_mfa, creationDate=time_text(session, "created_time"))
     context = present(
-        attributes=None if is_mfa is None else {"mfaAuthenticated": is_mfa},
+        attributes=attributes or None,
         sessionIssuer={"type": "Role", "arn": issuer} if issuer else None,
     )
     return present(

@@ -19,3 +19,12 @@ create or replace temp macro seconds_between(earlier, later) as
 -- Evidence that is shown; how many there are stands beside it where it matters.
 create or replace temp macro first_hundred(ids) as
     array_slice(ids, 1, 100);
+
+-- Whether a record is dated later than its time can have been; such records are kept and move no time.
+create or replace temp macro is_from_future(moment, future_from) as
+    coalesce(moment >= future_from, false);
+
+-- Whether the silence of a log means that evidence may be missing: a reported log is one that its subject can stop, so
+-- it is waited for only where no recorded one speaks. Of tool calls mostly the caller tells.
+create or replace temp macro is_waited_for(kind, voice, has_recorded) as
+    kind = 'tool_call' or voice is distinct from 'reported' or not coalesce(has_recorded, false);

@@ -43,7 +43,7 @@ create table severities(severity varchar, severity_rank integer);
 create table crown_jewels(resource_like varchar);
 create table suppressions(
     detector_id varchar, subject_like varchar, owner varchar, reason varchar, expires_at timestamptz);
-create table run_context(as_of timestamptz, first_as_of timestamptz, clock_tolerance interval);
+create table run_context(as_of timestamptz, first_as_of timestamptz, clock_tolerance interval, future_from timestamptz);
 """
 
 _EVENT = """
@@ -160,5 +160,5 @@ def new_world(home: Path, *, first_as_of: datetime = AS_OF) -> Iterator[World]:
         warehouse.con.execute(load_macros(sql_root()))
         warehouse.con.executemany("insert into severities values (?, ?)", [(s, i) for i, s in enumerate(SEVERITIES)])
         warehouse.con.execute("create temp table events as from events")  # in the view's place, for single rows
-        warehouse.con.execute("insert into run_context values (?, ?, interval 2 minute)", [AS_OF, first_as_of])
+        warehouse.con.execute("insert into run_context values (?, ?, interval 2 minute, null)", [AS_OF, first_as_of])
         yield World(warehouse.con, home)

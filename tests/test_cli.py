@@ -173,7 +173,7 @@ def test_a_file_that_changed_after_it_was_loaded_is_named_and_not_read_again(tmp
 
 
 def test_a_clock_a_year_ahead_does_not_move_time_for_all_others(tmp_path: Path) -> None:
-    """as_of ignores a record dated more than a day after it was read."""
+    """as_of ignores a record that is dated later than the machine's clock."""
     logs = tmp_path / "logs"
     logs.mkdir()
     record = {"eventID": "1", "eventTime": "2098-01-01T00:00:00Z", "eventName": "X", "eventSource": "a.amazonaws.com"}

@@ -67,6 +67,16 @@ def test_every_source_has_a_sample() -> None:
     assert set(SAMPLES) == set(NAMES)
 
 
+REPORTED = {"bedrock_agentcore", "mcp_gateway", "otel_genai"}
+"""Logs into which an agent, or the gateway and the framework that it runs in, writes of itself."""
+
+
+@each_source
+def test_a_source_says_who_speaks_in_its_log(name: str) -> None:
+    """Time, silence and proof lean on it: whoever adds a log that its subject can write to adds it to REPORTED."""
+    assert registry.sources()[name].voice == ("reported" if name in REPORTED else "recorded")
+
+
 def n_events(name: str) -> int:
     return len(expected_events(name))
 

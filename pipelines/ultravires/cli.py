@@ -55,7 +55,7 @@ def run(
     home: Home = DEFAULT_HOME,
     config: Config = None,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="Judge as of this time (ISO 8601); default: newest event.")
+        str, typer.Option("--as-of", help="Judge as of this time (ISO 8601); default: the newest recorded event.")
     ] = "",
     as_json: Json = False,
 ) -> None:

@@ -81,12 +81,20 @@ cut as (select distinct node_id from int_cycles),
 doubts as (
     select
         sliced.node_id,
-        max(case when evidence.evidence_kind = 'approval' then coalesce(evidence.doubt, case when sliced.node_at > evidence.complete_until then 'evidence late' end) end) as approval_doubt,
-        max(case when evidence.evidence_kind = 'decision' then coalesce(evidence.doubt, case when sliced.node_at > evidence.complete_until then 'evidence late' end) end) as decision_doubt,
-        max(case when evidence.evidence_kind = 'tool_call' then coalesce(evidence.doubt, case when sliced.node_at > evidence.complete_until then 'evidence late' end) end) as tool_call_doubt
+        coalesce(of_approvals.doubt, case when sliced.node_at > of_approvals.complete_until then 'evidence late' end) as approval_doubt,
+        coalesce(of_decisions.doubt, case when sliced.node_at > of_decisions.complete_until then 'evidence late' end) as decision_doubt,
+        coalesce(of_tool_calls.doubt, case when sliced.node_at > of_tool_calls.complete_until then 'evidence late' end) as tool_call_doubt
     from sliced
-    join int_evidence__by_hour as evidence on evidence.event_hour = sliced.event_hour
-    group by sliced.node_id
+    left join int_evidence__speakers as spoken on spoken.actor_uid = sliced.actor_uid
+    left join int_evidence__by_hour as of_approvals
+        on of_approvals.event_hour = sliced.event_hour and of_approvals.evidence_kind = 'approval'
+        and of_approvals.speakers = coalesce(spoken.approval_speakers, '')
+    left join int_evidence__by_hour as of_decisions
+        on of_decisions.event_hour = sliced.event_hour and of_decisions.evidence_kind = 'decision'
+        and of_decisions.speakers = coalesce(spoken.decision_speakers, '')
+    left join int_evidence__by_hour as of_tool_calls
+        on of_tool_calls.event_hour = sliced.event_hour and of_tool_calls.evidence_kind = 'tool_call'
+        and of_tool_calls.speakers = coalesce(spoken.tool_call_speakers, '')
 ),
 
 missing as (
@@ -114,7 +122,8 @@ missing as (
                         and stg_credentials.revoked_at is null and stg_credentials.expires_at > sliced.approval_ends_at + run_context.clock_tolerance
                         then 'credential not revoked'
                 end,
-                case when cut.node_id is not null then 'cycle' end
+                case when cut.node_id is not null then 'cycle' end,
+                case when is_from_future(sliced.node_at, run_context.future_from) then 'from the future' end
             ],
             lambda gap: gap is not null
         ) as gaps

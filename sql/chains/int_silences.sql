@@ -3,7 +3,10 @@
 -- why: "nothing was approved" means something only where the approvals log was speaking
 
 with heard as (
-    select log, event_hour from events
+    select events.log, events.event_hour
+    from events
+    cross join run_context
+    where not is_from_future(events.event_at, run_context.future_from)
     union
     select log, event_hour from pruned_hours
 ),

@@ -7,24 +7,36 @@ with expected as (
         log,
         case when count(evidence_kind) > 0 then list_sort(list(distinct evidence_kind) filter (where evidence_kind is not null)) end as evidence_kinds,
         max(expected_delay) as expected_delay,
-        max(max_silence) as max_silence
+        max(max_silence) as max_silence,
+        max(voice) as voice
     from source_expectations
     group by log
 ),
 
 -- What was pruned was heard all the same: a log whose records are all gone is not one that was never seen.
 spoken as (
-    select log, max(event_at) as newest_event_at, min(event_at) as oldest_event_at, count(*) as n_events
+    select
+        events.log,
+        max(events.event_at) filter (where not is_from_future(events.event_at, run_context.future_from)) as newest_event_at,
+        min(events.event_at) filter (where not is_from_future(events.event_at, run_context.future_from)) as oldest_event_at,
+        count(*) as n_events,
+        count(*) filter (where is_from_future(events.event_at, run_context.future_from)) as n_from_future
     from events
-    group by log
+    cross join run_context
+    group by events.log
     union all
-    select log, max(newest_event_at), min(oldest_event_at), 0
+    select log, max(newest_event_at), min(oldest_event_at), 0, 0
     from pruned_hours
     group by log
 ),
 
 heard as (
-    select log, max(newest_event_at) as newest_event_at, min(oldest_event_at) as oldest_event_at, sum(n_events)::bigint as n_events
+    select
+        log,
+        max(newest_event_at) as newest_event_at,
+        min(oldest_event_at) as oldest_event_at,
+        sum(n_events)::bigint as n_events,
+        sum(n_from_future)::bigint as n_from_future
     from spoken
     group by log
 ),
@@ -46,7 +58,7 @@ select
     expected.log,
     expected.evidence_kinds,
     case
-        when heard.log is null then 'absent'
+        when heard.newest_event_at is null then 'absent'
         when silent_now.log is not null then 'silent'
         when heard.newest_event_at < run_context.as_of - expected.expected_delay then 'late'
         else 'complete'
@@ -55,12 +67,14 @@ select
     heard.newest_event_at,
     case
         when silent_now.log is not null then heard.newest_event_at
-        else greatest(heard.newest_event_at, case when heard.log is not null then run_context.as_of - expected.expected_delay end)
+        else greatest(heard.newest_event_at, case when heard.newest_event_at is not null then run_context.as_of - expected.expected_delay end)
     end as complete_until,
     coalesce(heard.n_events, 0) as n_events,
     coalesce(broken.n_quarantined, 0) as n_quarantined,
     expected.expected_delay,
-    expected.max_silence
+    expected.max_silence,
+    expected.voice,
+    coalesce(heard.n_from_future, 0) as n_from_future
 from expected
 cross join run_context
 left join heard on heard.log = expected.log

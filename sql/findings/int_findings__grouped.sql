@@ -64,12 +64,14 @@ hit_chains as (
 
 hit_facts as (
     select
-        finding_id,
-        min(hit_at) as first_at,
-        max(hit_at) as last_at,
-        max(score) as score
+        ranked_hits.finding_id,
+        min(ranked_hits.hit_at) as first_at,
+        max(ranked_hits.hit_at) as last_at,
+        max(ranked_hits.hit_at) filter (where not is_from_future(ranked_hits.hit_at, run_context.future_from)) as last_known_at,
+        max(ranked_hits.score) as score
     from ranked_hits
-    group by finding_id
+    cross join run_context
+    group by ranked_hits.finding_id
 ),
 
 gaps_of_hits as (
@@ -108,9 +110,11 @@ evidence_facts as (
         count(*) as n_evidence,
         coalesce(list_sort(list(distinct evidence_class) filter (where evidence_class is not null)), []) as evidence_classes,
         max(event_at) as last_at,
+        max(event_at) filter (where not is_from_future(event_at, run_context.future_from)) as last_known_at,
         count(*) filter (where outcome = 'denied') as n_denied,
         count(*) filter (where outcome = 'success') as n_succeeded
     from located
+    cross join run_context
     group by finding_id
 ),
 
@@ -186,6 +190,8 @@ gathered as (
         coalesce(evidence_facts.evidence_hash, '') as evidence_hash,
         hit_facts.first_at,
         greatest(hit_facts.last_at, evidence_facts.last_at) as last_at,
+        -- What is dated in the future makes nothing recent.
+        coalesce(greatest(hit_facts.last_known_at, evidence_facts.last_known_at), hit_facts.last_at) as last_known_at,
         coalesce(hit_gaps.gaps, []) as gaps,
         coalesce(detectors.frameworks, []) as frameworks,
         detectors.remediation,
@@ -211,8 +217,8 @@ gathered as (
 )
 
 select
-    gathered.* exclude (evidence_hash),
-    coalesce(gathered.last_at < run_context.first_as_of - interval 24 hour, false) as is_historic,
+    gathered.* exclude (evidence_hash, last_known_at),
+    coalesce(gathered.last_known_at < run_context.first_as_of - interval 24 hour, false) as is_historic,
     chains.confidence as chain_confidence,
     shares.accounted_share,
     identities.risk_tier,

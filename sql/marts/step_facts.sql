@@ -80,12 +80,16 @@ joined as (
     left join stg_credentials as credential on credential.credential_uid = activity.credential_uid
     left join int_approvals__tasks as tasks on tasks.approval_id = acts.root_id and acts.is_accounted
     left join int_steps__in_scope as scope on scope.step_id = acts.step_id
+    left join int_evidence__speakers as spoken on spoken.actor_uid = acts.actor_uid
     left join int_evidence__by_hour as approval_evidence
         on approval_evidence.event_hour = acts.event_hour and approval_evidence.evidence_kind = 'approval'
+        and approval_evidence.speakers = coalesce(spoken.approval_speakers, '')
     left join int_evidence__by_hour as decision_evidence
         on decision_evidence.event_hour = acts.event_hour and decision_evidence.evidence_kind = 'decision'
+        and decision_evidence.speakers = coalesce(spoken.decision_speakers, '')
     left join int_evidence__by_hour as tool_call_evidence
         on tool_call_evidence.event_hour = acts.event_hour and tool_call_evidence.evidence_kind = 'tool_call'
+        and tool_call_evidence.speakers = coalesce(spoken.tool_call_speakers, '')
     left join identities on identities.identity_id = acts.identity_id
 )
 

@@ -4,14 +4,15 @@ import dagster as dg
 
 from ultravires.assets.schemas import column_schema, description, key_checks, materialized, table_spec
 from ultravires.build.pipeline import hourly_tables
-from ultravires.build.reference import store_run_context
+from ultravires.build.reference import last_run_context, store_run_context
 from ultravires.build.table_schemas import LOADED, REFERENCE, names_in
 from ultravires.reading.pool import file_reader
+from ultravires.runs import clock
 from ultravires.runs.home import OpenHome, store_configuration
 from ultravires.runs.not_read import lines, not_read
 from ultravires.runs.progress import watcher
 from ultravires.store.load import LoadCounts, Loader
-from ultravires.store.queries import count_rows, fetch_row
+from ultravires.store.queries import count_rows
 from ultravires.store.tombstones import is_unsettled
 from ultravires.store.upgrade import read_outdated_again
 
@@ -74,16 +75,14 @@ def _load(home: OpenHome) -> LoadCounts:
 )
 def run_context(home: dg.ResourceParam[OpenHome]) -> None:
     con = home.warehouse.con
-    as_of = home.as_of
-    if as_of is None:
-        # A record dated more than a day after we read it has a broken clock and must not move time for all others.
-        row = fetch_row(con, "select max(event_at) from events where event_at <= ingested_at + interval 1 day")
-        as_of = row[0] if row else None
-    if as_of is None:  # a prune took every event; the time they had reached stands
-        row = fetch_row(con, "select max_by(as_of, started_at) from runs where as_of is not null")
-        as_of = row[0] if row else None
+    tolerance = home.settings.clock_tolerance
+    # The clock as it is now: what was written while this run was reading is not from the future.
+    time = clock.judged_time(con, clock=clock.now(), tolerance=tolerance, said=home.as_of)
+    home.clock_doubt = time.clock_doubt
+    # Where a prune took every event, the time that they had reached stands.
+    as_of = time.as_of or last_run_context(home.warehouse, "as_of")
     con.execute("update runs set as_of = ? where run_id = ?", [as_of, home.run_id])
-    store_run_context(home.warehouse, as_of, home.settings.clock_tolerance)
+    store_run_context(home.warehouse, as_of, tolerance, time.future_from)
 
 
 @dg.asset(

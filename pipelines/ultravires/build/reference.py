@@ -6,9 +6,9 @@ Each is rewritten only when its content differs, so that a change of configurati
 import csv
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from ultravires_models.hits import SEVERITIES
@@ -67,11 +67,27 @@ def pattern_to_like(pattern: str) -> str:
     return escaped.replace("*", "%").replace("?", "_")
 
 
-def store_run_context(warehouse: Warehouse, as_of: object, tolerance: timedelta) -> None:
-    """One row: the time the run judges as of, that of the home's first run, and the clock tolerance."""
-    first = fetch_row(warehouse.con, "select as_of from runs where as_of is not null order by started_at limit 1")
-    row = (as_of, first[0] if first else as_of, tolerance)
-    warehouse.store_reference("run_context", _table("run_context", [row]))
+def store_run_context(
+    warehouse: Warehouse, as_of: datetime | None, tolerance: timedelta, future_from: datetime | None = None
+) -> None:
+    """One row: the time the run judges as of, that of the home's first run, the clock tolerance, and from when on
+    records are from the future.
+    """
+    first = last_run_context(warehouse, "first_as_of") or _first_as_of(warehouse) or as_of
+    warehouse.store_reference("run_context", _table("run_context", [(as_of, first, tolerance, future_from)]))
+
+
+def last_run_context(warehouse: Warehouse, column: Literal["as_of", "first_as_of"]) -> datetime | None:
+    """What the last run wrote; it does not lean on when runs began, which a machine's wrong clock puts out of order."""
+    if warehouse.version("run_context") == 0:
+        return None
+    row = fetch_row(warehouse.con, f"select {column} from run_context")
+    return row[0] if row else None
+
+
+def _first_as_of(warehouse: Warehouse) -> datetime | None:
+    row = fetch_row(warehouse.con, "select as_of from runs where as_of is not null order by started_at limit 1")
+    return row[0] if row else None
 
 
 def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pa.Table:
@@ -139,7 +155,7 @@ def _source_expectations(settings: Settings, sources: Iterable[Any]) -> list[tup
     for source in sources:
         expected = settings.expectation(source.log, source.evidence_kinds)
         for kind in source.evidence_kinds or (None,):
-            rows.append((source.log, kind, expected.expected_delay, expected.max_silence))
+            rows.append((source.log, kind, expected.expected_delay, expected.max_silence, source.voice))
     return rows
 
 

@@ -16,6 +16,8 @@ from ultravires.reading.object_fields import tree_of, with_objects
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import Record
 
+Voice = Literal["recorded", "reported", "declared"]
+
 
 @dataclass(frozen=True)
 class Source:
@@ -24,7 +26,8 @@ class Source:
     `reads` says in one line which files it takes, `recognised_by` by what it knows them. `grade` is `verified` where it
     was read against real records, else `documentation`, and then `documented_at` is the day (ISO) on which its page was
     read. `evidence_kinds` are the kinds whose absence from this log means something; `join_keys` the kinds of keys that
-    its events may hold.
+    its events may hold. `voice` is who speaks in the log: `recorded` where a system writes it that its subject cannot
+    write to, `reported` where the subject tells of itself, `declared` where a configuration says it.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Source:
     documentation: str
     documented_at: str
     evidence_kinds: tuple[str, ...]
+    voice: Voice
     join_keys: tuple[str, ...]
     recognise: Callable[[Head], bool]
     records: Callable[[Iterator[bytes], Options], Iterator[Frame]]

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ultravires.reading.input_place import input_place
 from ultravires.reading.locations import InputPlace, Skipped
 from ultravires.reading.named_fields import EVERY_SOURCE
 from ultravires.reading.options import DEFAULT_OPA_INPUTS, Options
+from ultravires.runs import clock
 from ultravires.runs.progress import watcher
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.settings import Settings, environment, hash_key, load_settings
@@ -40,6 +41,8 @@ class OpenHome:
     input: InputPlace
     run_id: str
     as_of: datetime | None
+    clock_doubt: str | None = None
+    """What this run says of the machine's clock, where the logs do not agree with it."""
     counts: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     """Why how many records of this run hold no event."""
@@ -122,7 +125,7 @@ def prepare(home: OpenHome) -> None:
         "values (?, ?, ?, ?, ?, ?)",
         [
             home.run_id,
-            datetime.now(UTC),
+            clock.now(),
             f"ultravires {__version__}",
             SCHEMA_VERSION,
             pipeline.rules_hash(),
@@ -146,5 +149,5 @@ def finish_run(home: OpenHome, counts: dict[str, Any]) -> None:
     """Complete this run's line in `runs`."""
     home.warehouse.con.execute(
         "update runs set finished_at = ?, n_files = ?, counts = ? where run_id = ?",
-        [datetime.now(UTC), counts.get("files", 0), json.dumps(counts, sort_keys=True), home.run_id],
+        [clock.now(), counts.get("files", 0), json.dumps(counts, sort_keys=True), home.run_id],
     )

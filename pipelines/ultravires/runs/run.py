@@ -33,6 +33,7 @@ class RunResult:
     """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run.
 
     ignored says of this run why how many records of which log hold no event (`otel_genai: span of no agent`).
+    clock says where the machine's clock and the logs do not agree, else it is null.
     not_read names up to MOST_NAMED of the n_not_read files and folders that were passed over or gave nothing, with the
     reason.
     """
@@ -48,6 +49,7 @@ class RunResult:
     alerts_sent: int
     seconds: float
     ignored: dict[str, int]
+    clock: str | None
     n_not_read: int
     not_read: list[Skipped]
 
@@ -98,6 +100,7 @@ def run_once(
         **{name: opened.counts.get(name, 0) for name in COUNTED},
         seconds=round(time.monotonic() - started, 2),
         ignored=opened.ignored,
+        clock=opened.clock_doubt,
         n_not_read=len(opened.not_read),
         not_read=opened.not_read[:MOST_NAMED],
     )

@@ -26,6 +26,8 @@ def print_summary(result: RunResult, home: Path) -> None:
     )
     for reason, n in result.ignored.items():
         table.add_row("no event in", f"{n:,} records of {reason}")
+    if result.clock is not None:
+        table.add_row("clock", result.clock)
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
         table.add_row("records in all", _records(con))
@@ -34,6 +36,10 @@ def print_summary(result: RunResult, home: Path) -> None:
             "select log, state from sources where state not in ('complete', 'absent') order by log"
         ).fetchall():
             table.add_row("log " + log, state)
+        for log, n in con.execute(
+            "select log, n_from_future from sources where n_from_future > 0 order by log"
+        ).fetchall():
+            table.add_row("log " + log, f"{n:,} from the future, which move no time")
         unseen = con.execute(UNSEEN_KINDS).fetchall()
         if unseen:
             table.add_row("no log of", ", ".join(kind for (kind,) in unseen))

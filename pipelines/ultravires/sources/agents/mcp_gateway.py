@@ -300,6 +300,7 @@ SOURCE = Source(
     documentation="https://modelcontextprotocol.io/specification",
     documented_at="2026-11-25",
     evidence_kinds=("tool_call",),
+    voice="reported",
     join_keys=("span", "trace", "conversation", "tool_call", "mcp_request", "decision", "approval", "ticket"),
     recognise=recognise,
     records=records,

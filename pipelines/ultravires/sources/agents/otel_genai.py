@@ -78,6 +78,7 @@ SOURCE = Source(
     documentation="https://github.com/open-telemetry/semantic-conventions-genai",
     documented_at="2026-11-24",
     evidence_kinds=("tool_call",),
+    voice="reported",
     join_keys=(
         "trace",
         "span",

@@ -144,6 +144,7 @@ SOURCE = Source(
     documentation="https://platform.claude.com/docs/en/manage-claude/compliance-activity-feed",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("bearer",),
     recognise=recognise,
     records=partial(json_records, arrays=("data",)),

@@ -138,6 +138,7 @@ SOURCE = Source(
     documentation="https://platform.openai.com/docs/api-reference/audit-logs",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=(),
     recognise=recognise,
     records=partial(json_records, arrays=("data",), decode=decode_entry),

@@ -79,6 +79,7 @@ SOURCE = Source(
     documentation="https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-gateway-metrics.html",
     documented_at="2026-11-25",
     evidence_kinds=("tool_call", "decision"),
+    voice="reported",
     join_keys=(
         "trace",
         "span",

@@ -138,6 +138,7 @@ SOURCE = Source(
     documentation="https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html",
     documented_at="2026-11-25",
     evidence_kinds=("tool_call",),
+    voice="recorded",
     join_keys=("request", "span", "tool_call"),
     recognise=recognise,
     records=partial(json_records, arrays=ENVELOPES, decode=decode_message),

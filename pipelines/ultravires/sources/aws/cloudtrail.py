@@ -182,6 +182,7 @@ SOURCE = Source(
     documentation="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html",
     documented_at="2026-11-24",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=(
         "request",
         "shared_event",

@@ -181,6 +181,7 @@ SOURCE = Source(
     documentation="https://aws-samples.github.io/iam-identity-center-team/",
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
+    voice="recorded",
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),

@@ -208,6 +208,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/azure/azure-monitor/platform/activity-log-schema",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
+    voice="recorded",
     join_keys=("request", "shared_event", "approval"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

@@ -146,6 +146,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/azure/key-vault/general/logging",
     documented_at="2026-11-29",
     evidence_kinds=("activity",),
+    voice="recorded",
     join_keys=("request",),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

@@ -125,6 +125,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/azure/storage/blobs/monitor-blob-storage-reference",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
+    voice="recorded",
     join_keys=("request",),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

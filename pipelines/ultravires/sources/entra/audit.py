@@ -152,6 +152,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/graph/api/resources/directoryaudit",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential", "approval"),
+    voice="recorded",
     join_keys=("request", "approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

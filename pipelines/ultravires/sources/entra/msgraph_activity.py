@@ -153,6 +153,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/azure/azure-monitor/reference/tables/microsoftgraphactivitylogs",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
+    voice="recorded",
     join_keys=("request",),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

@@ -86,6 +86,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/graph/api/resources/unifiedroleassignmentschedulerequest",
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
+    voice="recorded",
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

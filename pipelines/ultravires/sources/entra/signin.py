@@ -159,6 +159,7 @@ SOURCE = Source(
     documentation="https://learn.microsoft.com/en-us/graph/api/resources/signin?view=graph-rest-beta",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("request",),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

@@ -234,6 +234,7 @@ SOURCE = Source(
     documentation="https://cloud.google.com/logging/docs/audit/understanding-audit-logs",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("span", "bearer", "federated_subject", "shared_event"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS, decode=decode_entry),

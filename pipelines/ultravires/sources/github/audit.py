@@ -168,6 +168,7 @@ SOURCE = Source(
     "reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
+    voice="recorded",
     join_keys=("request", "approval", "ticket", "bearer", "conversation"),
     recognise=recognise,
     records=json_records,

@@ -125,6 +125,7 @@ SOURCE = Source(
     documentation="https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_review",
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
+    voice="recorded",
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=json_records,

@@ -142,6 +142,7 @@ SOURCE = Source(
     documentation="https://developers.google.com/workspace/admin/reports/reference/rest/v1/activities/list",
     documented_at="2026-11-29",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("shared_event",),
     recognise=recognise,
     records=partial(json_records, arrays=("items",)),

@@ -249,6 +249,7 @@ SOURCE = Source(
     documentation="https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("request", "bearer", "session_name", "federated_subject", "shared_event"),
     recognise=recognise,
     records=audit_records,

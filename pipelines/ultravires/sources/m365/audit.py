@@ -271,6 +271,7 @@ SOURCE = Source(
     "office-365-management-activity-api-schema",
     documented_at="2026-11-29",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("request",),
     recognise=recognise,
     records=records,

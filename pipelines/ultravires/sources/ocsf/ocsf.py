@@ -114,6 +114,7 @@ SOURCE = Source(
     documentation="https://schema.ocsf.io/1.8.0",
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
+    voice="recorded",
     join_keys=(
         "request",
         "approval",

@@ -165,6 +165,7 @@ SOURCE = Source(
     documentation="https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("request", "bearer"),
     recognise=recognise,
     records=partial(json_records, decode=decode),

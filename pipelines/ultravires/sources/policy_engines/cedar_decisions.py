@@ -93,6 +93,7 @@ SOURCE = Source(
     documentation="https://docs.jans.io/stable/cedarling/reference/cedarling-logs/",
     documented_at="2026-11-25",
     evidence_kinds=("decision",),
+    voice="recorded",
     join_keys=("decision", "approval", "ticket", "tool_call", "span", "trace", "conversation"),
     recognise=recognise,
     records=json_records,

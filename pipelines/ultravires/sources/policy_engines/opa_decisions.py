@@ -107,6 +107,7 @@ SOURCE = Source(
     documentation="https://www.openpolicyagent.org/docs/management-decision-logs",
     documented_at="2026-11-24",
     evidence_kinds=("decision",),
+    voice="recorded",
     join_keys=("decision", "approval", "ticket", "tool_call", "span", "trace"),
     recognise=recognise,
     records=decision_records,

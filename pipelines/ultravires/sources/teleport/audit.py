@@ -176,6 +176,7 @@ SOURCE = Source(
     documentation="https://goteleport.com/docs/reference/audit-events",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("approval", "federated_subject", "bearer"),
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),

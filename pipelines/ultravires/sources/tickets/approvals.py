@@ -73,6 +73,7 @@ SOURCE = Source(
     documentation="docs/sources/approvals.md",
     documented_at="2026-11-24",
     evidence_kinds=("approval",),
+    voice="recorded",
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=json_records,

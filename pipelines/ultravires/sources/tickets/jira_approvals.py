@@ -212,6 +212,7 @@ SOURCE = Source(
     documentation="https://developer.atlassian.com/cloud/jira/service-desk/rest/api-group-request/",
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
+    voice="recorded",
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),

@@ -214,6 +214,7 @@ SOURCE = Source(
     documentation="https://www.servicenow.com/docs/r/zurich/platform-administration/time-configuration/r_TimeZones.html",
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
+    voice="recorded",
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=records,

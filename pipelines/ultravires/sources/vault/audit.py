@@ -164,6 +164,7 @@ SOURCE = Source(
     documentation="https://developer.hashicorp.com/vault/docs/audit/schema",
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
+    voice="recorded",
     join_keys=("request", "span", "federated_subject"),
     recognise=recognise,
     records=partial(json_records, decode=decode),

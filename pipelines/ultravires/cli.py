@@ -150,7 +150,13 @@ def query(
                 for line in drawn.getvalue().splitlines():
                     typer.echo(visible(line, LONGEST_LINE))
         except duckdb.Error as error:
-            raise UsageError(f"query: {str(error).splitlines()[0]}") from error
+            raise UsageError(f"query: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of DuckDB's message that says what is wrong; where Python refused a file, that is the last."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[-1].partition(": ")[2] if lines[0].startswith("Traceback") else lines[0]
 
 
 @app.command()

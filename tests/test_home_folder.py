@@ -92,9 +92,9 @@ def test_a_home_in_a_closed_folder_is_one_line(closed: Path) -> None:
             ultravires.open(home)
 
 
-@pytest.mark.parametrize(("mode", "words"), [(0o555, "the home is not writable"), (0o777, "cannot lock this home")])
+@pytest.mark.parametrize(("mode", "words"), [(0o555, "the home is not writable"), (0o777, "belongs to another user")])
 def test_a_home_of_somebody_else_is_one_line(mode: int, words: str) -> None:
-    """Where it can be seen, or even written to: the lock is theirs."""
+    """Where it can be seen, or even written to."""
     with TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         with open_warehouse(home):

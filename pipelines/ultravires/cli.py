@@ -64,7 +64,7 @@ def run(
     from ultravires.runs.run import run_once
 
     with watched():
-        result = run_once(input, home, config=find_config(config, home), as_of=as_of)
+        result = run_once(input, home, config=_config(config, home, input), as_of=as_of)
     if as_json:
         typer.echo(json.dumps(result.as_dict()))
     else:
@@ -85,7 +85,7 @@ def dev(
     """Open Dagster's page with the same assets, the hourly schedule and the sensor."""
     from ultravires.runs.run import serve
 
-    raise typer.Exit(serve(input, home, config=find_config(config, home), port=port))
+    raise typer.Exit(serve(input, home, config=_config(config, home, input), port=port))
 
 
 @app.command()
@@ -203,7 +203,7 @@ def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
     from ultravires.store.retry_quarantine import retry_and_run
 
     with watched():
-        retried, result = retry_and_run(home, config=find_config(config, home))
+        retried, result = retry_and_run(home, config=_config(config, home))
     if as_json:
         typer.echo(json.dumps({"retried": retried.as_dict(), "run": result.as_dict()}))
         return
@@ -237,7 +237,7 @@ def prune(
 
     moment = parse_date(before, now=datetime.now(UTC))
     with watched():
-        pruned, result = prune_and_run(home, moment, config=find_config(config, home), keep_in_force=keep_in_force)
+        pruned, result = prune_and_run(home, moment, config=_config(config, home), keep_in_force=keep_in_force)
     if as_json:
         typer.echo(json.dumps({"pruned": pruned.as_dict(), "run": result.as_dict()}))
     else:
@@ -287,13 +287,26 @@ def backtest(
     with tempfile.TemporaryDirectory(prefix="ultravires-backtest-") as folder:
         home = Path(folder) / "home"
         with watched():
-            run_once(input, home, config=find_config(config, home), as_of="")
+            run_once(input, home, config=_config(config, home, input), as_of="")
         with open_published(home) as con:
             scores = score(con, labels)
     if as_json:
         typer.echo(json.dumps(as_dict(scores)))
     else:
         Console().print(render_scores(scores))
+
+
+def _config(explicit: Path | None, home: Path, input: str = "") -> Path | None:
+    """The configuration, and a line where one is passed over because it lies in the logs."""
+    from ultravires.store.home_folder import known_inputs
+
+    inputs = [*known_inputs(home), *([Path(input)] if input and "://" not in input else [])]
+    found = find_config(explicit, home, inputs)
+    if explicit is None and found != (passed_over := find_config(None, home)):
+        where = passed_over.absolute() if passed_over else ""
+        line = f"{where} lies in the folder of the logs and is not used; to trust it, pass it as --config"
+        typer.echo(visible(line, LONGEST_LINE), err=True)
+    return found
 
 
 def _show(found: Any, draw: Any, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -180,15 +180,26 @@ def load_settings(path: Path | None) -> Settings:
     return settings
 
 
-def find_config(explicit: Path | None, home: Path) -> Path | None:
+def find_config(explicit: Path | None, home: Path, inputs: Iterable[Path] = ()) -> Path | None:
     """The configuration to use: --config, else ./ultravires.yaml, else the home's own.
 
-    Never one beside the logs: who can write a log must not be able to write a suppression.
+    Never one that lies in the logs at `inputs`, wherever one stands: who can write a log must not be able to write a
+    suppression.
     """
     if explicit is not None:
         return explicit
-    # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
-    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if os.path.isfile(p)), None)  # noqa: PTH113
+    roots = [root.resolve() for root in inputs]
+    for path in (Path(CONFIG_NAME), home / CONFIG_NAME):
+        # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
+        if os.path.isfile(path) and not any(_lies_in(path, root) for root in roots):  # noqa: PTH113
+            return path
+    return None
+
+
+def _lies_in(path: Path, root: Path) -> bool:
+    """By its name or by where a link leads."""
+    found = path.parent.resolve() / path.name
+    return found.is_relative_to(root) or found.resolve().is_relative_to(root)
 
 
 def hash_key(home: Path) -> bytes:

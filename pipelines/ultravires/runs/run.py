@@ -66,10 +66,9 @@ def run_once(
     moment = _moment(as_of)
     where = input_place(folder)
     where.refuse_missing()
-    if config is None and isinstance(where, LocalPlace) and (where.path / CONFIG_NAME).is_file():
-        watcher().say(
-            f"{where.path / CONFIG_NAME} lies beside the logs and is not used; to trust it, pass it as --config"
-        )
+    beside = where.path / CONFIG_NAME if isinstance(where, LocalPlace) else None
+    if config is None and beside is not None and beside.is_file() and beside.parent.resolve() != Path.cwd():
+        watcher().say(f"{beside} lies beside the logs and is not used; to trust it, pass it as --config")
     import dagster as dg
 
     from ultravires.definitions import ASSETS, CHECKS, REQUEUED

@@ -29,12 +29,15 @@ from tenacity import (
 
 from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.errors import ConfigError, DeliveryError
+from ultravires.sinks.splunk_hec_line import Line
 from ultravires.sinks.splunk_hec_reply import Reply, Verdict, read_reply, unreachable
 from ultravires.sinks.splunk_hec_settings import ACK_PATH, EVENT_PATH, SplunkSettings
 
 # Splunk Cloud takes at most a megabyte in one request.
 MAX_REQUEST_BYTES = 1_000_000
 MAX_REPLY_BYTES = 1 << 16
+MOST_REFUSALS = 64
+"""Of events in one `send`: a collector that finds fault with one after another is itself at fault."""
 LONGEST_PAUSE = 60.0
 _BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_PAUSE / 2) + wait_random_exponential(0.5, max=LONGEST_PAUSE / 2)
 
@@ -49,6 +52,7 @@ class _Tally:
     retryable: dict[str, str] = field(default_factory=dict)
     awaited: dict[int, list[str]] = field(default_factory=dict)
     trouble: str | None = None
+    n_refusals: int = 0
 
     def put_off(self, chunk: Sequence[Event], reason: str) -> None:
         self.trouble = reason
@@ -69,6 +73,7 @@ class SplunkHec:
         self.client = client
         self.sleep = sleep
         self.clock = clock
+        self.line = Line()
         self.batch_size = settings.batch_size
         self.max_per_hour = settings.max_per_hour
         self._token = token
@@ -113,7 +118,10 @@ class SplunkHec:
             case Verdict.REFUSED:
                 self._note_refusal(chunk, reply.reason, tally)
             case Verdict.BAD_EVENT:
-                return _without_bad_event(chunk, reply, tally)
+                tally.n_refusals += 1
+                if tally.n_refusals <= MOST_REFUSALS:
+                    return _without_bad_event(chunk, reply, tally)
+                tally.put_off(chunk, f"it refused {MOST_REFUSALS} events one after another; {reply.reason}")
         return []
 
     def _note_taken(self, chunk: list[Event], reply: Reply, tally: _Tally) -> None:
@@ -159,9 +167,16 @@ class SplunkHec:
 
     def _ask(self, path: str, content: bytes) -> Reply:
         try:
-            with self.client.stream("POST", self.settings.url + path, content=content) as response:
+            with (
+                self.line.hung_up_after(self.settings.timeout),
+                self.client.stream(
+                    "POST", self.settings.url + path, content=content, extensions={"trace": self.line.watch}
+                ) as response,
+            ):
                 return read_reply(response.status_code, response.headers, _read_bounded(response))
         except httpx.HTTPError as error:
+            if self.line.was_hung_up:
+                error = httpx.ReadTimeout(f"no whole answer within {self.settings.timeout:g} s")
             return unreachable(error, self._token)
 
 

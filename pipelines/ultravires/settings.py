@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,6 +79,8 @@ class RiskTier(Strict):
 
 
 class Suppression(Strict):
+    """`subject` is a pattern of ids of declared identities; a star alone is everything that the detector finds."""
+
     detector: str
     subject: str = "*"
     owner: str
@@ -177,6 +180,7 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigError(f"{path}: {_first_problem(error)}") from error
     _refuse_double_aliases(settings, path)
     _refuse_bad_networks(settings, path)
+    _refuse_suppressions_of_nobody(settings, path)
     return settings
 
 
@@ -304,6 +308,18 @@ def _overlap(a: Alias, b: Alias) -> bool:
     a_ends_first = a.valid_until is not None and b.valid_from is not None and a.valid_until <= b.valid_from
     b_ends_first = b.valid_until is not None and a.valid_from is not None and b.valid_until <= a.valid_from
     return not (a_ends_first or b_ends_first)
+
+
+def _refuse_suppressions_of_nobody(settings: Settings, path: Path) -> None:
+    """Its subject is a declared identity, or everybody: names in a log are chosen by whoever writes it."""
+    declared = [identity.id.lower() for identity in settings.identities]
+    for suppression in settings.suppressions:
+        pattern = suppression.subject.lower().replace("[", "[[]")
+        if suppression.subject != "*" and not any(fnmatchcase(name, pattern) for name in declared):
+            raise ConfigError(
+                f"{path}: suppressions: '{suppression.subject}' fits the id of no identity that is declared here; "
+                "declare it under identities, with the names of the logs as its aliases"
+            )
 
 
 def _refuse_bad_networks(settings: Settings, path: Path) -> None:

@@ -58,7 +58,9 @@ def test_a_configuration_in_a_home_in_the_logs(logs: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_a_configuration_that_is_a_link_into_the_logs(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_that_is_a_link_into_the_logs(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where it leads is what is read."""
     (tmp_path / "ultravires.yaml").symlink_to(logs / "ultravires.yaml")
     monkeypatch.chdir(tmp_path)
@@ -83,7 +85,9 @@ def test_a_configuration_in_the_logs_for_a_command_without_an_input(
     assert done.returncode == 0, done.stderr
 
 
-def test_a_configuration_above_the_logs_is_still_found(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_above_the_logs_is_still_found(
+    logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The folder of a project holds its logs in a folder below."""
     (tmp_path / "ultravires.yaml").write_text("")
     monkeypatch.chdir(tmp_path)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import duckdb
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -11,11 +10,12 @@ from ultravires.report.overview import UNSEEN_KINDS, WORST_FIRST
 from ultravires.runs.run import RunResult
 from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
+from ultravires.tracing.terminal import Terminal
 
 
 def print_summary(result: RunResult, home: Path) -> None:
     """A short table of what was found, and where report and alerts are."""
-    console = Console()
+    console = Terminal()
     table = Table(title="Ultravires", show_header=False, title_justify="left")
     table.add_row("files read now", f"{result.files:,}")
     if result.files == 0:

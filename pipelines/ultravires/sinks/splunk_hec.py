@@ -174,7 +174,7 @@ class SplunkHec:
                 ) as response,
             ):
                 return read_reply(response.status_code, response.headers, _read_bounded(response))
-        except httpx.HTTPError as error:
+        except httpx.HTTPError:
             if self.line.was_hung_up:
                 error = httpx.ReadTimeout(f"no whole answer within {self.settings.timeout:g} s")
             return unreachable(error, self._token)

@@ -74,8 +74,8 @@ class HecDouble:
 
     busy: this many next requests are answered 503 (with `retry_after`, if set). lose_acks: nothing is ever
     acknowledged. crash_after_accept: this many next batches are kept and then left without an answer.
-    bad_marker: an event whose text holds it is refused. max_bytes: larger requests are answered 413. always_bad: it
-    finds fault with that event of every batch, whatever it is. drip: seconds before each byte of an answer, headers too.
+    bad_marker: an event whose text holds it is refused. max_bytes: larger requests are answered 413. always_bad: the
+    event with this number is refused in every batch. drip: seconds before each byte of an answer, headers too.
     """
 
     def __init__(self, tokens: Mapping[str, Token], *, max_bytes: int = 1_000_000) -> None:

@@ -20,6 +20,8 @@ from ultravires.errors import ConfigError, UsageError
 
 DEFAULT_HOME = Path(".ultravires")
 CONFIG_NAME = "ultravires.yaml"
+STARTED_IN = "ULTRAVIRES_STARTED_IN"
+"""The variable that tells Dagster's processes, which stand in the home, where `ultravires dev` was started."""
 _MAIL_ADDRESS = re.compile(r"[^@/:\s]+@[^@/:\s]+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

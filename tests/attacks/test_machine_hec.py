@@ -1,4 +1,4 @@
-"""What somebody wants who is, or stands before, the receiver of alerts: that a run never ends, or that alerts are lost."""
+"""What somebody wants who is the receiver of alerts, or before it: that a run never ends, that alerts are lost."""
 
 import time
 from collections.abc import Iterator

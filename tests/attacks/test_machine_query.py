@@ -1,4 +1,4 @@
-"""What somebody wants who may ask the published tables in SQL: to write, to read other files, to have others believe."""
+"""What somebody wants who may ask the published tables in SQL, or write beside them: to write, to read other files."""
 
 import os
 import shutil

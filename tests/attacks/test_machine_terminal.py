@@ -1,4 +1,4 @@
-"""What somebody wants who chooses names in a log: that the reader's terminal shows something else than what happened."""
+"""What somebody wants who chooses names in a log: that a terminal shows something else than what happened."""
 
 import io
 import json
@@ -62,7 +62,7 @@ def test_names_in_json() -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every name in it that somebody else may choose is an attack: of files, subjects, tasks, actions, broken records."""
+    """Every name in it that somebody else may choose is an attack, of files, subjects and tasks too."""
     folder = tmp_path_factory.mktemp("evil")
     logs = folder / "logs"
     logs.mkdir()

@@ -11,6 +11,7 @@ from ultravires.runs.run import RunResult
 from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
 from ultravires.tracing.terminal import Terminal
+from ultravires.tracing.visible import visible
 
 
 def print_summary(result: RunResult, home: Path) -> None:
@@ -25,7 +26,7 @@ def print_summary(result: RunResult, home: Path) -> None:
         f"{result.events:,} new events, {result.duplicates:,} duplicates, {result.quarantined:,} quarantined",
     )
     for reason, n in result.ignored.items():
-        table.add_row("no event in", f"{n:,} records of {reason}")
+        table.add_row("no event in", f"{n:,} records of {visible(reason)}")
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
         table.add_row("records in all", _records(con))
@@ -33,7 +34,7 @@ def print_summary(result: RunResult, home: Path) -> None:
         for log, state in con.execute(
             "select log, state from sources where state not in ('complete', 'absent') order by log"
         ).fetchall():
-            table.add_row("log " + log, state)
+            table.add_row("log " + visible(log), state)
         unseen = con.execute(UNSEEN_KINDS).fetchall()
         if unseen:
             table.add_row("no log of", ", ".join(kind for (kind,) in unseen))
@@ -51,7 +52,9 @@ def print_summary(result: RunResult, home: Path) -> None:
     table.add_row("alerts sent now", f"{result.alerts_sent:,}")
     console.print(table)
     for severity, title, who, finding_id in top:
-        console.print(Text(f"  {severity:9} {title} - {who} ({finding_id})"), no_wrap=True, overflow="ellipsis")
+        console.print(
+            Text(f"  {severity:9} {visible(title)} - {visible(who)} ({finding_id})"), no_wrap=True, overflow="ellipsis"
+        )
     console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
     console.print(Text(f"took    {result.seconds} s"))

@@ -14,6 +14,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -29,6 +30,7 @@ from tenacity import (
 
 from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.errors import ConfigError, DeliveryError
+from ultravires.settings import STARTED_IN
 from ultravires.sinks.splunk_hec_line import Line
 from ultravires.sinks.splunk_hec_reply import Reply, Verdict, read_reply, unreachable
 from ultravires.sinks.splunk_hec_settings import ACK_PATH, EVENT_PATH, SplunkSettings
@@ -252,7 +254,7 @@ def open_splunk_hec(
     }
     client = httpx.Client(
         headers=headers,
-        verify=_trust(settings),
+        verify=_trust(settings, context),
         timeout=settings.timeout,
         transport=transport,
         trust_env=False,
@@ -269,11 +271,12 @@ def _token(settings: SplunkSettings, context: SinkContext) -> str:
     return token
 
 
-def _trust(settings: SplunkSettings) -> ssl.SSLContext | bool:
+def _trust(settings: SplunkSettings, context: SinkContext) -> ssl.SSLContext | bool:
     if not settings.verify_tls:
         return False
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
+        ca_file = settings.ca_file and Path(context.environ.get(STARTED_IN, "")) / settings.ca_file
+        return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise ConfigError(f"sinks.splunk_hec.ca_file: {settings.ca_file}: {error.strerror or error}") from None
 

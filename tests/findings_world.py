@@ -35,6 +35,7 @@ create table chain_steps(
     chain_id varchar, step_id varchar, node_kind varchar, event_id varchar, is_privileged boolean);
 create table chains(chain_id varchar, confidence double);
 create table identities(identity_id varchar, risk_tier varchar);
+create table declared_identities(identity_id varchar, kind varchar, name varchar, owner varchar, risk_tier varchar);
 create table accounted(identity_id varchar, day date, n_activities bigint, n_accounted bigint, share double);
 create table sources(log varchar, evidence_kinds varchar[], state varchar);
 create table int_identities__resolved(

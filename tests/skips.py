@@ -12,6 +12,7 @@ import pytest
 
 ALLOWED = {
     r"third-party (data|logs)": "logs and rules of others, which are not copied into this repository",
+    r"needs root": "files of another user, which only root can make",
     r"make spark": "a second engine to compare DuckDB with; it needs Java",
     r"this log writes its records inside strings": "what the test does to a record cannot be done there",
 }

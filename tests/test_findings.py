@@ -165,18 +165,21 @@ def test_a_historic_finding_that_goes_on_today_is_new_to_the_network(world: Worl
 @pytest.mark.parametrize(
     ("detector", "subject", "expires", "is_suppressed"),
     [
-        ("key_made", "AKIA%", AS_OF + timedelta(days=1), True),
-        ("key_made", "akia1", AS_OF + timedelta(days=1), True),
-        ("key_made", "AKIA\\%", AS_OF + timedelta(days=1), False),
-        ("key_made", "AKIA%", AS_OF, False),
+        ("key_made", "arn:role%", AS_OF + timedelta(days=1), True),
+        ("key_made", "ARN:role/bot", AS_OF + timedelta(days=1), True),
+        ("key_made", "arn:role\\%", AS_OF + timedelta(days=1), False),
+        ("key_made", "arn:role%", AS_OF, False),
+        ("key_made", "AKIA%", AS_OF + timedelta(days=1), False),
+        ("key_made", "%", AS_OF + timedelta(days=1), True),
         ("other", "%", AS_OF + timedelta(days=1), False),
     ],
 )
-def test_suppression_is_by_detector_subject_and_time(
+def test_suppression_is_by_detector_declared_identity_and_time(
     world: World, detector: str, subject: str, expires: object, is_suppressed: bool
 ) -> None:
     """A suppressed finding stands in the table and alerts nobody; an escaped wildcard is plain."""
     world.con.execute("insert into suppressions values (?, ?, 'sec', 'known', ?)", [detector, subject, expires])
+    world.con.execute("insert into declared_identities(identity_id) values ('arn:role/bot')")
     simple_hit(world)
     world.update()
     assert world.one("from findings")["is_suppressed"] is is_suppressed

@@ -2,20 +2,46 @@
 
 import contextlib
 import io
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ultravires import __version__
 from ultravires.errors import UsageError
 from ultravires.settings import DEFAULT_HOME, find_config
-from ultravires.tracing.visible import LONGEST_LINE, visible
+from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 
 REMOTE = "s3://, gs:// or az:// prefix"
 
+
+class Commands(TyperGroup):
+    """What is said of a wrong call may repeat an argument, and a shell makes arguments of the names of files."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        with _visible_usage_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _visible_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _visible_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if told := getattr(error, "format_message", None):
+            line = visible(told(), LONGEST_LINE)
+            error.format_message = lambda: line  # type: ignore[attr-defined]
+        raise
+
+
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -64,9 +90,9 @@ def run(
     from ultravires.runs.run import run_once
 
     with watched():
-        result = run_once(input, home, config=find_config(config, home), as_of=as_of)
+        result = run_once(input, home, config=_config(config, home, input), as_of=as_of)
     if as_json:
-        typer.echo(json.dumps(result.as_dict()))
+        typer.echo(json_line(result.as_dict()))
     else:
         from ultravires.runs.summary import print_summary
 
@@ -85,7 +111,7 @@ def dev(
     """Open Dagster's page with the same assets, the hourly schedule and the sensor."""
     from ultravires.runs.run import serve
 
-    raise typer.Exit(serve(input, home, config=find_config(config, home), port=port))
+    raise typer.Exit(serve(input, home, config=_config(config, home, input), port=port))
 
 
 @app.command()
@@ -142,7 +168,7 @@ def query(
                 rows = con.execute(sql)
                 names = [column[0] for column in rows.description or []]
                 records = [dict(zip(names, values, strict=True)) for values in rows.fetchall()]
-                typer.echo(json.dumps(records, default=str))
+                typer.echo(json_line(records))
             else:
                 drawn = io.StringIO()
                 with contextlib.redirect_stdout(drawn):
@@ -150,20 +176,25 @@ def query(
                 for line in drawn.getvalue().splitlines():
                     typer.echo(visible(line, LONGEST_LINE))
         except duckdb.Error as error:
-            raise UsageError(f"query: {str(error).splitlines()[0]}") from error
+            raise UsageError(f"query: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The line of DuckDB's message that says what is wrong; where Python refused a file, that is the last."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[-1].partition(": ")[2] if lines[0].startswith("Traceback") else lines[0]
 
 
 @app.command()
 def sources(as_json: Json = False) -> None:
     """Show every log that can be read: how it is recognised, its join keys, how well it is known, and its page."""
-    from rich.console import Console
-
     from ultravires.sources.catalog import as_rows, draw
+    from ultravires.tracing.terminal import Terminal
 
     if as_json:
-        typer.echo(json.dumps(as_rows()))
+        typer.echo(json_line(as_rows()))
     else:
-        draw(as_rows(), Console())
+        draw(as_rows(), Terminal())
 
 
 @app.command()
@@ -175,10 +206,9 @@ def quarantine(
     as_json: Json = False,
 ) -> None:
     """Show the records that could not be read, by log and reason; or read them again."""
-    from rich.console import Console
-
     from ultravires.store.quarantine import draw, look
     from ultravires.store.snapshot import open_published
+    from ultravires.tracing.terminal import Terminal
 
     if retry:
         _retry_quarantine(home, config, as_json)
@@ -186,9 +216,9 @@ def quarantine(
     with open_published(home) as con:
         found = look(con, examples=examples)
     if as_json:
-        typer.echo(json.dumps(found.as_dict()))
+        typer.echo(json_line(found.as_dict()))
     else:
-        draw(found, Console())
+        draw(found, Terminal())
 
 
 def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
@@ -197,9 +227,9 @@ def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
     from ultravires.store.retry_quarantine import retry_and_run
 
     with watched():
-        retried, result = retry_and_run(home, config=find_config(config, home))
+        retried, result = retry_and_run(home, config=_config(config, home))
     if as_json:
-        typer.echo(json.dumps({"retried": retried.as_dict(), "run": result.as_dict()}))
+        typer.echo(json_line({"retried": retried.as_dict(), "run": result.as_dict()}))
         return
     print_summary(result, home)
     typer.echo(
@@ -231,9 +261,9 @@ def prune(
 
     moment = parse_date(before, now=datetime.now(UTC))
     with watched():
-        pruned, result = prune_and_run(home, moment, config=find_config(config, home), keep_in_force=keep_in_force)
+        pruned, result = prune_and_run(home, moment, config=_config(config, home), keep_in_force=keep_in_force)
     if as_json:
-        typer.echo(json.dumps({"pruned": pruned.as_dict(), "run": result.as_dict()}))
+        typer.echo(json_line({"pruned": pruned.as_dict(), "run": result.as_dict()}))
     else:
         typer.echo(pruned.sentence())
 
@@ -255,7 +285,7 @@ def simulate(
     if not is_empty:
         raise UsageError(f"{out}: not an empty folder; choose another --out")
     counts = write_world(out, events=events, seed=seed)
-    typer.echo(json.dumps(counts))
+    typer.echo(json_line(counts))
 
 
 @app.command()
@@ -268,32 +298,44 @@ def backtest(
     """Run over labelled history in a fresh home; print recall and precision of links and detectors."""
     import tempfile
 
-    from rich.console import Console
-
     from ultravires.backtest.drawing import render_scores
     from ultravires.backtest.labels import read_labels
     from ultravires.backtest.scores import as_dict, score
     from ultravires.runs.progress import watched
     from ultravires.runs.run import run_once
     from ultravires.store.snapshot import open_published
+    from ultravires.tracing.terminal import Terminal
 
     read_labels(labels)  # what is wrong with them is said before the run
     with tempfile.TemporaryDirectory(prefix="ultravires-backtest-") as folder:
         home = Path(folder) / "home"
         with watched():
-            run_once(input, home, config=find_config(config, home), as_of="")
+            run_once(input, home, config=_config(config, home, input), as_of="")
         with open_published(home) as con:
             scores = score(con, labels)
     if as_json:
-        typer.echo(json.dumps(as_dict(scores)))
+        typer.echo(json_line(as_dict(scores)))
     else:
-        Console().print(render_scores(scores))
+        Terminal().print(render_scores(scores))
+
+
+def _config(explicit: Path | None, home: Path, input: str = "") -> Path | None:
+    """The configuration, and a line where one is passed over because it lies in the logs."""
+    from ultravires.store.home_folder import known_inputs
+
+    inputs = [*known_inputs(home), *([Path(input)] if input and "://" not in input else [])]
+    found = find_config(explicit, home, inputs)
+    if explicit is None and found != (passed_over := find_config(None, home)):
+        where = passed_over.absolute() if passed_over else ""
+        line = f"{where} lies in the folder of the logs and is not used; to trust it, pass it as --config"
+        typer.echo(visible(line, LONGEST_LINE), err=True)
+    return found
 
 
 def _show(found: Any, draw: Any, as_json: bool) -> None:
-    from rich.console import Console
+    from ultravires.tracing.terminal import Terminal
 
     if as_json:
-        typer.echo(json.dumps(found.as_dict()))
+        typer.echo(json_line(found.as_dict()))
     else:
-        draw(found, Console())
+        draw(found, Terminal())

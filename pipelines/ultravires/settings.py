@@ -7,8 +7,9 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,8 @@ from ultravires.errors import ConfigError, UsageError
 
 DEFAULT_HOME = Path(".ultravires")
 CONFIG_NAME = "ultravires.yaml"
+STARTED_IN = "ULTRAVIRES_STARTED_IN"
+"""The variable that tells Dagster's processes, which stand in the home, where `ultravires dev` was started."""
 _MAIL_ADDRESS = re.compile(r"[^@/:\s]+@[^@/:\s]+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -78,6 +81,8 @@ class RiskTier(Strict):
 
 
 class Suppression(Strict):
+    """`subject` is a pattern of ids of declared identities; a star alone is everything that the detector finds."""
+
     detector: str
     subject: str = "*"
     owner: str
@@ -177,18 +182,30 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigError(f"{path}: {_first_problem(error)}") from error
     _refuse_double_aliases(settings, path)
     _refuse_bad_networks(settings, path)
+    _refuse_suppressions_of_nobody(settings, path)
     return settings
 
 
-def find_config(explicit: Path | None, home: Path) -> Path | None:
+def find_config(explicit: Path | None, home: Path, inputs: Iterable[Path] = ()) -> Path | None:
     """The configuration to use: --config, else ./ultravires.yaml, else the home's own.
 
-    Never one beside the logs: who can write a log must not be able to write a suppression.
+    Never one that lies in the logs at `inputs`, wherever one stands: who can write a log must not be able to write a
+    suppression.
     """
     if explicit is not None:
         return explicit
-    # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
-    return next((p for p in (Path(CONFIG_NAME), home / CONFIG_NAME) if os.path.isfile(p)), None)  # noqa: PTH113
+    roots = [root.resolve() for root in inputs]
+    for path in (Path(CONFIG_NAME), home / CONFIG_NAME):
+        # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
+        if os.path.isfile(path) and not any(_lies_in(path, root) for root in roots):  # noqa: PTH113
+            return path
+    return None
+
+
+def _lies_in(path: Path, root: Path) -> bool:
+    """By its name or by where a link leads."""
+    found = path.parent.resolve() / path.name
+    return found.is_relative_to(root) or found.resolve().is_relative_to(root)
 
 
 def hash_key(home: Path) -> bytes:
@@ -293,6 +310,18 @@ def _overlap(a: Alias, b: Alias) -> bool:
     a_ends_first = a.valid_until is not None and b.valid_from is not None and a.valid_until <= b.valid_from
     b_ends_first = b.valid_until is not None and a.valid_from is not None and b.valid_until <= a.valid_from
     return not (a_ends_first or b_ends_first)
+
+
+def _refuse_suppressions_of_nobody(settings: Settings, path: Path) -> None:
+    """Its subject is a declared identity, or everybody: names in a log are chosen by whoever writes it."""
+    declared = [identity.id.lower() for identity in settings.identities]
+    for suppression in settings.suppressions:
+        pattern = suppression.subject.lower().replace("[", "[[]")
+        if suppression.subject != "*" and not any(fnmatchcase(name, pattern) for name in declared):
+            raise ConfigError(
+                f"{path}: suppressions: '{suppression.subject}' fits the id of no identity that is declared here; "
+                "declare it under identities, with the names of the logs as its aliases"
+            )
 
 
 def _refuse_bad_networks(settings: Settings, path: Path) -> None:

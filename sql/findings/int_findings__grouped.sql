@@ -152,14 +152,19 @@ jewels as (
     join crown_jewels on touched_resources.resource_uid ilike crown_jewels.resource_like escape '\'
 ),
 
+-- By the identity that the configuration declares, never by a name in a log: its writer could choose one that is quiet.
+-- Whoever stands in one of the hits has to be meant, so that a quiet identity does not take another one with it.
 suppressed as (
-    select distinct first_hits.finding_id
-    from first_hits
+    select ranked_hits.finding_id
+    from ranked_hits
     cross join run_context
-    join suppressions
-        on suppressions.detector_id = first_hits.detector_id
-        and first_hits.subject_uid ilike suppressions.subject_like escape '\'
+    left join declared_identities as declared on declared.identity_id = ranked_hits.identity_id
+    left join suppressions
+        on suppressions.detector_id = ranked_hits.detector_id
+        and (suppressions.subject_like = '%' or declared.identity_id ilike suppressions.subject_like escape '\')
         and (suppressions.expires_at is null or suppressions.expires_at > run_context.as_of)
+    group by ranked_hits.finding_id
+    having bool_and(suppressions.detector_id is not null)
 ),
 
 -- Where no log of approvals was ever seen, nobody can be called unaccounted for.

@@ -52,6 +52,8 @@ _OF_READERS = {
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     # nothing is multiplied there, but numpy's threads for it would spin for a tenth of a second
     "OPENBLAS_NUM_THREADS": "1",
+    # Python takes modules from the working directory first, and people stand in the folder of their logs
+    "PYTHONSAFEPATH": "1",
 }
 
 
@@ -175,9 +177,10 @@ def _executor(workers: int) -> ProcessPoolExecutor:
     """Processes to come: what all of them need is imported once, by the one that they part from, which begins now."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *(source.events.__module__ for source in registry.sources().values())])
-    resource_tracker.ensure_running()  # it would let Ctrl-C through again
-    with _environment(**_OF_READERS), _interrupts_blocked():
-        forkserver.ensure_running()
+    with _environment(**_OF_READERS):
+        resource_tracker.ensure_running()  # it would let Ctrl-C through again
+        with _interrupts_blocked():
+            forkserver.ensure_running()
     return ProcessPoolExecutor(workers, context, initializer=_begin_work)
 
 

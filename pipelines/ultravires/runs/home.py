@@ -20,7 +20,7 @@ from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables
 from ultravires.errors import ConfigError
 from ultravires.reading.input_place import input_place
-from ultravires.reading.locations import InputPlace, Skipped
+from ultravires.reading.locations import InputPlace, LocalPlace, Skipped
 from ultravires.reading.named_fields import EVERY_SOURCE
 from ultravires.reading.options import DEFAULT_OPA_INPUTS, Options
 from ultravires.runs import clock
@@ -28,6 +28,7 @@ from ultravires.runs.progress import watcher
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.settings import Settings, environment, hash_key, load_settings
 from ultravires.store.deduplicate import rename_networks
+from ultravires.store.home_folder import remember_input
 from ultravires.store.warehouse import Warehouse, open_warehouse
 
 
@@ -107,6 +108,8 @@ def open_home(
     """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
     settings = load_settings(config)
     with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
+        if isinstance(where, LocalPlace):
+            remember_input(path, where.path)
         engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
         home = OpenHome(warehouse, engine, settings, where, uuid.uuid4().hex, as_of)
         prepare(home)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ultravires.tracing.terminal import Terminal
 from ultravires.tracing.visible import LONGEST_LINE, visible
 
 SLOW_SECONDS = 5.0
@@ -73,12 +73,12 @@ def watched() -> Iterator[None]:
     try:
         if sys.stderr.isatty():
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
             )
-            with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
                 _watcher = Bar(progress)
                 yield
         else:

@@ -1,5 +1,6 @@
 """One run in this process, over the same assets that Dagster shows; and Dagster's page itself."""
 
+import json
 import subprocess
 import sys
 import time
@@ -14,8 +15,8 @@ from ultravires.reading.input_place import input_place
 from ultravires.reading.locations import LocalPlace, Skipped
 from ultravires.runs.progress import watcher
 from ultravires.runs.stopping import in_its_own_time
-from ultravires.settings import CONFIG_NAME, environment, load_settings
-from ultravires.store.home_folder import prepare_home
+from ultravires.settings import CONFIG_NAME, STARTED_IN, environment, load_settings
+from ultravires.store.home_folder import prepare_home, private_files
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -68,10 +69,9 @@ def run_once(
     moment = _moment(as_of)
     where = input_place(folder)
     where.refuse_missing()
-    if config is None and isinstance(where, LocalPlace) and (where.path / CONFIG_NAME).is_file():
-        watcher().say(
-            f"{where.path / CONFIG_NAME} lies beside the logs and is not used; to trust it, pass it as --config"
-        )
+    beside = where.path / CONFIG_NAME if isinstance(where, LocalPlace) else None
+    if config is None and beside is not None and beside.is_file() and beside.parent.resolve() != Path.cwd():
+        watcher().say(f"{beside} lies beside the logs and is not used; to trust it, pass it as --config")
     import dagster as dg
 
     from ultravires.definitions import ASSETS, CHECKS, REQUEUED
@@ -107,40 +107,61 @@ def run_once(
 
 
 def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> int:
-    """Run `dagster dev` over this project until it is stopped; returns its exit code."""
+    """Run Dagster over this project until it is stopped; returns the exit code."""
     where = input_place(folder)
     where.refuse_missing()
     load_settings(config)
     prepare_home(home)
     instance = home.absolute() / "dagster"
-    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
+    with private_files():
+        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (instance / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
+        return _serve(instance, _variables(instance, where.absolute(), home, config), port)
+
+
+def _variables(instance: Path, where: str, home: Path, config: Path | None) -> dict[str, str]:
+    """The environment of Dagster's processes."""
     variables = {
         **environment(),
         "PYTHONWARNINGS": "ignore",  # Dagster's advice to its developers is nothing for people who watch logs
+        "PYTHONSAFEPATH": "1",
         "DAGSTER_HOME": str(instance),
-        "ULTRAVIRES_INPUT": where.absolute(),
+        "ULTRAVIRES_INPUT": where,
         "ULTRAVIRES_HOME": str(home.absolute()),
+        STARTED_IN: str(Path.cwd()),
     }
     if config is not None:
         variables["ULTRAVIRES_CONFIG"] = str(config.absolute())
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "ultravires.definitions",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
+    return variables
+
+
+def _serve(instance: Path, variables: dict[str, str], port: int) -> int:
+    """Run Dagster's page and daemon in the folder `instance` until Ctrl-C, or until this process is gone.
+
+    Dagster takes modules, `.env` and settings from where it is started, which may be the folder of the logs.
+    """
+    python = [sys.executable, "-P", "-m"]
+    graph = ["-m", "ultravires.definitions", "-d", str(instance)]
+    commands = [
+        [*python, "ultravires.runs.page", str(port), *graph],
+        [*python, "dagster._daemon", "run", *graph],
     ]
-    try:
-        with in_its_own_time():
-            return subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - no shell, our own words
-    except KeyboardInterrupt:
-        return 0
+    with subprocess.Popen(  # noqa: S603 - no shell, our own words
+        [*python, "ultravires.runs.together"],
+        stdin=subprocess.PIPE,
+        cwd=instance,
+        env=variables,
+        start_new_session=True,
+    ) as together:
+        assert together.stdin is not None
+        try:
+            with in_its_own_time():
+                together.stdin.write(json.dumps(commands).encode() + b"\n")
+                together.stdin.flush()
+                together.wait()
+                return 1  # one of them ended by itself, and has said why
+        except KeyboardInterrupt:
+            return 0
 
 
 def _moment(as_of: str) -> datetime | None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import duckdb
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -11,11 +10,13 @@ from ultravires.report.overview import UNSEEN_KINDS, WORST_FIRST
 from ultravires.runs.run import RunResult
 from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
+from ultravires.tracing.terminal import Terminal
+from ultravires.tracing.visible import visible
 
 
 def print_summary(result: RunResult, home: Path) -> None:
     """A short table of what was found, and where report and alerts are."""
-    console = Console()
+    console = Terminal()
     table = Table(title="Ultravires", show_header=False, title_justify="left")
     table.add_row("files read now", f"{result.files:,}")
     if result.files == 0:
@@ -25,7 +26,7 @@ def print_summary(result: RunResult, home: Path) -> None:
         f"{result.events:,} new events, {result.duplicates:,} duplicates, {result.quarantined:,} quarantined",
     )
     for reason, n in result.ignored.items():
-        table.add_row("no event in", f"{n:,} records of {reason}")
+        table.add_row("no event in", f"{n:,} records of {visible(reason)}")
     if result.clock is not None:
         table.add_row("clock", result.clock)
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
@@ -35,11 +36,11 @@ def print_summary(result: RunResult, home: Path) -> None:
         for log, state in con.execute(
             "select log, state from sources where state not in ('complete', 'absent') order by log"
         ).fetchall():
-            table.add_row("log " + log, state)
+            table.add_row("log " + visible(log), state)
         for log, n in con.execute(
             "select log, n_from_future from sources where n_from_future > 0 order by log"
         ).fetchall():
-            table.add_row("log " + log, f"{n:,} from the future, which move no time")
+            table.add_row("log " + visible(log), f"{n:,} from the future, which move no time")
         unseen = con.execute(UNSEEN_KINDS).fetchall()
         if unseen:
             table.add_row("no log of", ", ".join(kind for (kind,) in unseen))
@@ -57,7 +58,9 @@ def print_summary(result: RunResult, home: Path) -> None:
     table.add_row("alerts sent now", f"{result.alerts_sent:,}")
     console.print(table)
     for severity, title, who, finding_id in top:
-        console.print(Text(f"  {severity:9} {title} - {who} ({finding_id})"), no_wrap=True, overflow="ellipsis")
+        console.print(
+            Text(f"  {severity:9} {visible(title)} - {visible(who)} ({finding_id})"), no_wrap=True, overflow="ellipsis"
+        )
     console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
     console.print(Text(f"took    {result.seconds} s"))

@@ -14,6 +14,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -29,12 +30,16 @@ from tenacity import (
 
 from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
 from ultravires.errors import ConfigError, DeliveryError
+from ultravires.settings import STARTED_IN
+from ultravires.sinks.splunk_hec_line import Line
 from ultravires.sinks.splunk_hec_reply import Reply, Verdict, read_reply, unreachable
 from ultravires.sinks.splunk_hec_settings import ACK_PATH, EVENT_PATH, SplunkSettings
 
 # Splunk Cloud takes at most a megabyte in one request.
 MAX_REQUEST_BYTES = 1_000_000
 MAX_REPLY_BYTES = 1 << 16
+MOST_REFUSALS = 64
+"""Of events in one `send`: a collector that finds fault with one after another is itself at fault."""
 LONGEST_PAUSE = 60.0
 _BACKOFF = wait_exponential(multiplier=0.5, max=LONGEST_PAUSE / 2) + wait_random_exponential(0.5, max=LONGEST_PAUSE / 2)
 
@@ -49,6 +54,7 @@ class _Tally:
     retryable: dict[str, str] = field(default_factory=dict)
     awaited: dict[int, list[str]] = field(default_factory=dict)
     trouble: str | None = None
+    n_refusals: int = 0
 
     def put_off(self, chunk: Sequence[Event], reason: str) -> None:
         self.trouble = reason
@@ -69,6 +75,7 @@ class SplunkHec:
         self.client = client
         self.sleep = sleep
         self.clock = clock
+        self.line = Line()
         self.batch_size = settings.batch_size
         self.max_per_hour = settings.max_per_hour
         self._token = token
@@ -113,7 +120,10 @@ class SplunkHec:
             case Verdict.REFUSED:
                 self._note_refusal(chunk, reply.reason, tally)
             case Verdict.BAD_EVENT:
-                return _without_bad_event(chunk, reply, tally)
+                tally.n_refusals += 1
+                if tally.n_refusals <= MOST_REFUSALS:
+                    return _without_bad_event(chunk, reply, tally)
+                tally.put_off(chunk, f"it refused {MOST_REFUSALS} events one after another; {reply.reason}")
         return []
 
     def _note_taken(self, chunk: list[Event], reply: Reply, tally: _Tally) -> None:
@@ -159,9 +169,16 @@ class SplunkHec:
 
     def _ask(self, path: str, content: bytes) -> Reply:
         try:
-            with self.client.stream("POST", self.settings.url + path, content=content) as response:
+            with (
+                self.line.hung_up_after(self.settings.timeout),
+                self.client.stream(
+                    "POST", self.settings.url + path, content=content, extensions={"trace": self.line.watch}
+                ) as response,
+            ):
                 return read_reply(response.status_code, response.headers, _read_bounded(response))
-        except httpx.HTTPError as error:
+        except httpx.HTTPError:
+            if self.line.was_hung_up:
+                error = httpx.ReadTimeout(f"no whole answer within {self.settings.timeout:g} s")
             return unreachable(error, self._token)
 
 
@@ -237,7 +254,7 @@ def open_splunk_hec(
     }
     client = httpx.Client(
         headers=headers,
-        verify=_trust(settings),
+        verify=_trust(settings, context),
         timeout=settings.timeout,
         transport=transport,
         trust_env=False,
@@ -254,11 +271,12 @@ def _token(settings: SplunkSettings, context: SinkContext) -> str:
     return token
 
 
-def _trust(settings: SplunkSettings) -> ssl.SSLContext | bool:
+def _trust(settings: SplunkSettings, context: SinkContext) -> ssl.SSLContext | bool:
     if not settings.verify_tls:
         return False
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
+        ca_file = settings.ca_file and Path(context.environ.get(STARTED_IN, "")) / settings.ca_file
+        return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise ConfigError(f"sinks.splunk_hec.ca_file: {settings.ca_file}: {error.strerror or error}") from None
 

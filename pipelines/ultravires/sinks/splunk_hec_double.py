@@ -11,9 +11,11 @@ searches.
 Source of endpoints, codes and texts: Splunk's documentation of the HTTP Event Collector.
 """
 
+import contextlib
 import gzip
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -72,7 +74,8 @@ class HecDouble:
 
     busy: this many next requests are answered 503 (with `retry_after`, if set). lose_acks: nothing is ever
     acknowledged. crash_after_accept: this many next batches are kept and then left without an answer.
-    bad_marker: an event whose text holds it is refused. max_bytes: larger requests are answered 413.
+    bad_marker: an event whose text holds it is refused. max_bytes: larger requests are answered 413. always_bad: the
+    event with this number is refused in every batch. drip: seconds before each byte of an answer, headers too.
     """
 
     def __init__(self, tokens: Mapping[str, Token], *, max_bytes: int = 1_000_000) -> None:
@@ -83,6 +86,8 @@ class HecDouble:
         self.lose_acks = False
         self.crash_after_accept = 0
         self.bad_marker: str | None = None
+        self.always_bad: int | None = None
+        self.drip = 0.0
         self.events: list[dict[str, Any]] = []
         self.raw: list[str] = []
         self.requests: list[str] = []
@@ -142,6 +147,8 @@ class HecDouble:
         if path.endswith("/raw"):
             self.raw.extend(body.decode(errors="replace").splitlines())
         else:
+            if self.always_bad is not None:
+                raise Rejected(6, event_number=self.always_bad)
             self._take_events(token, body.decode(errors="replace"))
         if self.crash_after_accept > 0:
             self.crash_after_accept -= 1
@@ -249,6 +256,9 @@ def _handler(double: HecDouble) -> type[BaseHTTPRequestHandler]:
 
         def _reply(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
             content = json.dumps(body).encode()
+            if double.drip:
+                self._drip(content)
+                return
             self.send_response(status)
             for name, value in (headers or {}).items():
                 self.send_header(name, value)
@@ -256,6 +266,14 @@ def _handler(double: HecDouble) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def _drip(self, content: bytes) -> None:
+            whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+            self.close_connection = True
+            with contextlib.suppress(OSError):  # the sender hung up
+                for place in range(len(whole)):
+                    time.sleep(double.drip)
+                    self.wfile.write(whole[place : place + 1])
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing: a test's output is the test's."""

@@ -7,6 +7,7 @@ superseded. Everything is readable by its owner only.
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ import msgspec
 
 from ultravires.errors import RunError, UsageError
 from ultravires.schema import EVENTS
+from ultravires.store.published_files import Seal, holds, seal
 from ultravires.store.queries import quoted
 from ultravires.store.warehouse import Warehouse
 
@@ -31,6 +33,10 @@ EVENT_COLUMNS_APART = {
     "events_raw": "event_id, event_hour, raw",
 }
 _LAST_HOUR = timedelta(hours=23)
+_TABLE = r"[a-z][a-z0-9_]*"
+_FILE = rf"{_TABLE}/[0-9a-f]{{20}}\.parquet"
+_OURS = re.compile(rf"CURRENT(\.partial)?|{_TABLE}(/parts|/(tmp_)?[0-9a-f]{{20}}\.(parquet|partial))?|(.*/)?\.DS_Store")
+"""What a run leaves in the folder, also a killed one, and what macOS does."""
 
 
 class Entry(TypedDict, total=False):
@@ -42,32 +48,38 @@ class Entry(TypedDict, total=False):
     days: dict[str, Any]
 
 
-class Manifest(TypedDict):
-    run_id: str
-    tables: dict[str, Entry]
+class Manifest(TypedDict, total=False):
+    run_id: Required[str]
+    tables: Required[dict[str, Entry]]
+    seals: dict[str, Seal]
+    """What every file was when it was published; absent in what older versions published."""
 
 
 class Damaged(RunError):
     """What is published is not whole."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} is damaged; delete it and publish anew: ultravires run --input DIR")
+    def __init__(self, folder: Path, reason: str = "") -> None:
+        why = f" ({reason})" if reason else ""
+        super().__init__(f"{folder} is damaged{why}; delete it and publish anew: ultravires run --input DIR")
 
 
 def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict[str, int]:
     """Write the tables that changed and the manifest that names the files of all; returns rows by table."""
     folder = warehouse.home / "published"
     folder.mkdir(mode=0o700, exist_ok=True)
-    before = _entries_before(folder)
-    manifest: dict[str, Any] = {"run_id": run_id, "tables": {}}
+    before, seals = _published_before(folder)
+    entries: dict[str, Any] = {}
     for table in sorted(tables):
         known = before.get(table, {})
-        manifest["tables"][table] = _publish_table(warehouse, folder, table, known)
+        entries[table] = _publish_table(warehouse, folder, table, known)
     for table, columns in EVENT_COLUMNS_APART.items():
         known = before.get(table, {})
-        manifest["tables"][table] = _publish_events(warehouse, folder, table, columns, known)
-    _replace(folder / CURRENT, json.dumps(manifest, sort_keys=True, indent=1))
-    _remove_superseded(folder, manifest)
+        entries[table] = _publish_events(warehouse, folder, table, columns, known)
+    manifest: Manifest = {"run_id": run_id, "tables": entries}
+    files = published_files(manifest)
+    manifest["seals"] = {file: seal(folder / file, seals.get(file)) for file in sorted(files)}
+    _replace(folder / CURRENT, msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1))
+    _remove_superseded(folder, files)
     return {name: entry["rows"] for name, entry in manifest["tables"].items()}
 
 
@@ -75,22 +87,63 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest, or None before the first publication; raises RunError where it cannot be read."""
     path = folder / CURRENT
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); choose another --home") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Damaged(folder) from error
+    for name in manifest["tables"]:
+        if not re.fullmatch(_TABLE, name):
+            raise Damaged(folder, "its manifest names a table that is none of ours")
+    for file in published_files(manifest):
+        if not re.fullmatch(_FILE, file):
+            raise Damaged(folder, "its manifest names a file that is none of ours")
+    return manifest
 
 
-def _entries_before(folder: Path) -> Mapping[str, Any]:
-    """What is published, by table; nothing where that is damaged, so that every table is written anew."""
+def published_files(manifest: Manifest) -> frozenset[str]:
+    """The files that the manifest names, relative to its folder."""
+    return frozenset(file for entry in manifest["tables"].values() for file in entry["files"])
+
+
+def foreign_files(folder: Path) -> list[Path]:
+    """What no run of ours, a killed one neither, can have left in the folder."""
+    return sorted(
+        path
+        for path in (*folder.glob("*"), *folder.glob("*/*"))
+        if not _OURS.fullmatch(str(path.relative_to(folder))) or path.is_symlink()
+    )
+
+
+def _published_before(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Seal]]:
+    """What is published, by table, and the seals of those files that hold.
+
+    A table with a file that does not is written anew, every table where the manifest is damaged.
+    """
     try:
         manifest = read_manifest(folder)
     except Damaged:
-        return {}
-    return manifest["tables"] if manifest else {}
+        return {}, {}
+    if not manifest:
+        return {}, {}
+    seals = {file: sealed for file, sealed in manifest.get("seals", {}).items() if holds(folder / file, sealed)}
+    return {table: _standing(entry, seals) for table, entry in manifest["tables"].items()}, seals
+
+
+def _standing(entry: Entry, seals: Mapping[str, Seal]) -> Entry:
+    """The entry without the days of which a file does not hold, and without its version where any does not."""
+    standing = entry.copy()
+    if "days" in entry:
+        standing["days"] = {day: part for day, part in entry["days"].items() if seals.keys() >= _files_of_day(part)}
+    if not seals.keys() >= set(entry["files"]):
+        standing.pop("version", None)
+    return standing
+
+
+def _files_of_day(part: Mapping[str, Any]) -> set[str]:
+    return {part["file"]} if "file" in part else set(part["files"])
 
 
 def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +151,7 @@ def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[s
     columns = [column[:2] for column in warehouse.con.execute(f'describe "{table}"').fetchall()]
     shape = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:8]
     version = f"{rows}-{fingerprint}-{shape}"
-    if known.get("version") == version and all((folder / f).exists() for f in known["files"]):
+    if known.get("version") == version:
         return known
     if rows >= LARGE_ROWS and any(name == "event_hour" for name, _ in columns):
         days = _publish_days(warehouse, folder, table, shape, known.get("days", {}))
@@ -119,8 +172,7 @@ def _publish_days(
     for day, n_rows, fingerprint in found:
         version = f"{n_rows}-{fingerprint}-{shape}"
         before = known.get(day, {})
-        is_standing = before.get("version") == version and all((folder / file).exists() for file in before["files"])
-        days[day] = before if is_standing else {"version": version, "files": []}
+        days[day] = before if before.get("version") == version else {"version": version, "files": []}
     if changed := [day for day, entry in days.items() if not entry["files"]]:
         for day, number, part in _copy_days(warehouse, folder / table / "parts", table, changed):
             name = _file_name(table, f"{day}-{days[day]['version']}-{number}")
@@ -159,7 +211,7 @@ def _publish_events(
     for day, rows, fingerprint in days:
         version = f"{rows}-{fingerprint}"
         file = known_days.get(day, {}).get("file")
-        if known_days.get(day, {}).get("version") != version or not (folder / str(file)).exists():
+        if known_days.get(day, {}).get("version") != version:
             midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
             of_day = warehouse.segments.live_rows_between(midnight, midnight + _LAST_HOUR)
             # As they lie in their files: to sort whole records costs as much again as to write them.
@@ -189,19 +241,18 @@ def _file_name(table: str, version: str) -> str:
     return f"{table}/{hashlib.sha256(version.encode()).hexdigest()[:20]}.parquet"
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     partial.touch(mode=0o600)
-    with partial.open("w", encoding="utf-8") as handle:
-        handle.write(text)
+    with partial.open("wb") as handle:
+        handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(path)
 
 
-def _remove_superseded(folder: Path, manifest: dict[str, Any]) -> None:
-    wanted = {file for entry in manifest["tables"].values() for file in entry["files"]}
+def _remove_superseded(folder: Path, wanted: frozenset[str]) -> None:
     limit = time.time() - KEEP_SECONDS
     for path in folder.glob("*/*"):
         if str(path.relative_to(folder)) not in wanted and path.stat().st_mtime < limit:

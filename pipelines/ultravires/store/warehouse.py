@@ -20,7 +20,7 @@ import pyarrow as pa
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
-from ultravires.store.home_folder import prepare_home
+from ultravires.store.home_folder import prepare_home, private_files
 from ultravires.store.queries import fetch_row, quoted, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.store.segments import Segments
@@ -150,7 +150,7 @@ def open_warehouse(
     folder of ours, RunError when the file was written by a newer Ultravires or cannot be read.
     """
     prepare_home(home)
-    with _lock(home, wait_seconds, say):
+    with private_files(), _lock(home, wait_seconds, say):
         for name in (FRESH_FILE, f"{FRESH_FILE}.wal"):  # of a compacting that was killed
             (home / name).unlink(missing_ok=True)
         warehouse = Warehouse(home, _connect(home / WAREHOUSE_FILE))

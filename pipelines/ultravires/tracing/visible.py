@@ -1,5 +1,6 @@
 """Text from a log made safe to look at: nothing in it moves a cursor, turns a line around or hides."""
 
+import json
 import unicodedata
 
 LONGEST_LINE = 5_000
@@ -20,6 +21,20 @@ def visible(value: object, limit: int = 300) -> str:
     clipped = text[:limit]
     shown = "".join(_shown(character) for character in clipped)
     return shown if len(text) <= limit else f"{shown}… ({len(text):,} characters)"
+
+
+def visible_lines(text: str) -> str:
+    """The same of text whose line breaks are ours; of whatever length."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown_or_break, text))
+
+
+def json_line(value: object) -> str:
+    """`value` as JSON on one line of ASCII, which does nothing to a terminal and is the same to any reader."""
+    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+
+
+def _shown_or_break(character: str) -> str:
+    return character if character == "\n" else _shown(character)
 
 
 def _shown(character: str) -> str:

@@ -19,3 +19,11 @@ create or replace temp macro seconds_between(earlier, later) as
 -- Evidence that is shown; how many there are stands beside it where it matters.
 create or replace temp macro first_hundred(ids) as
     array_slice(ids, 1, 100);
+
+-- Deeper than this nobody climbs: a step below it stands for itself and says so.
+create or replace temp macro most_hops() as
+    10000;
+
+-- Of more possible parents by one key none is proof, and so many are kept; the child says how many are not.
+create or replace temp macro most_candidates() as
+    20;

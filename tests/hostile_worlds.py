@@ -107,7 +107,11 @@ def circle_of_hops(n: int) -> list[Event]:
     """A circle, and as many credentials in one line below it."""
     half = n // 2
     circle = [issue(i, f"ASIA{i:06}", f"ASIA{(i + 1) % half:06}") for i in range(half)]
-    return circle + [issue(i, f"ASIA{i:06}", f"ASIA{i + 1:06}") for i in range(half, n)] + [issue(n, "ASIA000001", f"ASIA{half:06}")]
+    return (
+        circle
+        + [issue(i, f"ASIA{i:06}", f"ASIA{i + 1:06}") for i in range(half, n)]
+        + [issue(n, "ASIA000001", f"ASIA{half:06}")]
+    )
 
 
 def calls_that_call(n: int) -> list[Event]:
@@ -248,7 +252,12 @@ def patterns_of_one_approval(n: int) -> list[Event]:
 def names_never_seen(n: int) -> list[Event]:
     """Every event has an actor, a credential and keys of its own."""
     return [
-        act(i, actor_uid=f"arn:aws:iam::1:role/r{i}", credential_uid=f"ASIA{i}", keys=_keys(("request", f"1/q{i}", "names")))
+        act(
+            i,
+            actor_uid=f"arn:aws:iam::1:role/r{i}",
+            credential_uid=f"ASIA{i}",
+            keys=_keys(("request", f"1/q{i}", "names")),
+        )
         for i in range(n)
     ]
 

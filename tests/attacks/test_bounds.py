@@ -1,4 +1,4 @@
-"""What the writer of a log wants here: that the build of tables takes so long, or so much memory, that no alert is sent."""
+"""What the writer of a log wants here: a build that takes so long, or so much memory, that no alert is sent."""
 
 import io
 import tarfile

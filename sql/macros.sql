@@ -28,3 +28,31 @@ create or replace temp macro is_from_future(moment, future_from) as
 -- it is waited for only where no recorded one speaks. Of tool calls mostly the caller tells.
 create or replace temp macro is_waited_for(kind, voice, has_recorded) as
     kind = 'tool_call' or voice is distinct from 'reported' or not coalesce(has_recorded, false);
+
+-- Deeper than this nobody climbs: a step below it stands for itself and says so.
+create or replace temp macro most_hops() as
+    10000;
+
+-- Of more possible parents by one key none is proof, and so many are kept; the child says how many are not.
+create or replace temp macro most_candidates() as
+    20;
+
+-- The length of the slots of time in which a stretch is looked for: as long as the stretch or up to sixteen times longer, so
+-- that it lies in two at most. Endless ones share one length.
+create or replace temp macro slot_seconds(from_at, until_at) as
+    case
+        when seconds_between(from_at, until_at) <= 256 then 256
+        when seconds_between(from_at, until_at) <= 4096 then 4096
+        when seconds_between(from_at, until_at) <= 65536 then 65536
+        when seconds_between(from_at, until_at) <= 1048576 then 1048576
+        when seconds_between(from_at, until_at) <= 16777216 then 16777216
+        else 1000000000000
+    end;
+
+-- The slot of that length in which a moment lies; all moments between 1970 and the year 33000 lie in slot 0 of the longest.
+create or replace temp macro slot_of(moment, seconds) as
+    floor(epoch_us(moment)::double / 1000000 / seconds)::bigint;
+
+-- So many stretches of one slot are looked at; of more the first.
+create or replace temp macro most_in_slot() as
+    100;

@@ -65,7 +65,7 @@ def members(data: bytes) -> tuple[list[tuple[str, bytes | str]], str | None]:
     """(name, content or why it is not read) of each member, and the archive's damage."""
     file = FileBytes(InMemory(data), OPTIONS)
     assert is_tar(file.head(1000))
-    archive = Archive(file)
+    archive = Archive(file, file.options.max_file_bytes)
     found: list[tuple[str, bytes | str]] = []
     for member in archive.members():
         content = FileBytes(member, OPTIONS)
@@ -183,7 +183,7 @@ def test_memory_stays_that_of_a_chunk_whatever_a_member_holds() -> None:
         + gzip.compress(bytes(1024))
     )
     tracemalloc.start()
-    archive = Archive(FileBytes(InMemory(packed), Options(hash_key=b"key", max_ratio=100_000)))
+    archive = Archive(FileBytes(InMemory(packed), Options(hash_key=b"key", max_ratio=100_000)), 4 << 30)
     assert [member.size for member in archive.members()] == [1 << 30]
     assert archive.damage is None
     assert tracemalloc.get_traced_memory()[1] < 40 << 20

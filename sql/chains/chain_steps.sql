@@ -78,6 +78,28 @@ decided as (select distinct child_id from links where kind = 'tool_call>decision
 
 cut as (select distinct node_id from int_cycles),
 
+-- What stands below more links than anybody climbs has parents and no path; it is a root of its own.
+too_deep as (
+    select distinct links.child_id
+    from links
+    left join int_paths on int_paths.node_id = links.child_id and int_paths.spine = links.spine
+    where links.is_primary and int_paths.node_id is null
+),
+
+kept as (
+    select child_id, kind, method, key_kind, max(n_candidates) - count(*) as n_left_out
+    from links
+    where n_candidates > most_candidates()
+    group by child_id, kind, method, key_kind
+),
+
+left_out as (
+    select child_id, max(n_left_out) as n_left_out
+    from kept
+    where n_left_out > 0
+    group by child_id
+),
+
 doubts as (
     select
         sliced.node_id,
@@ -123,7 +145,9 @@ missing as (
                         then 'credential not revoked'
                 end,
                 case when cut.node_id is not null then 'cycle' end,
-                case when is_from_future(sliced.node_at, run_context.future_from) then 'from the future' end
+                case when is_from_future(sliced.node_at, run_context.future_from) then 'from the future' end,
+                case when too_deep.child_id is not null then 'too deep' end,
+                'candidates left out: ' || left_out.n_left_out::varchar
             ],
             lambda gap: gap is not null
         ) as gaps
@@ -134,6 +158,8 @@ missing as (
     left join stg_approvals as judging on judging.approval_id = sliced.approval_id
     left join stg_credentials on stg_credentials.credential_id = sliced.node_id
     left join cut on cut.node_id = sliced.node_id
+    left join too_deep on too_deep.child_id = sliced.node_id
+    left join left_out on left_out.child_id = sliced.node_id
     left join vendor_prefixes as token_service
         on token_service.says = 'token_service' and starts_with(sliced.action, token_service.prefix)
 )

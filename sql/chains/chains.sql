@@ -31,9 +31,21 @@ step_gaps as (
     from chain_steps
 ),
 
+-- How many candidates were left out is a number of each step; the largest is said once.
+gaps_told as (
+    select chain_id, gap
+    from step_gaps
+    where not starts_with(gap, 'candidates left out: ')
+    union all
+    select chain_id, 'candidates left out: ' || max(split_part(gap, ': ', 2)::bigint)::varchar
+    from step_gaps
+    where starts_with(gap, 'candidates left out: ')
+    group by chain_id
+),
+
 gaps as (
     select chain_id, list_sort(list(distinct gap)) as gaps
-    from step_gaps
+    from gaps_told
     group by chain_id
 ),
 

@@ -1,6 +1,6 @@
 -- grain: one row per node and spine
 -- build: full
--- why: the top of each spine above a node, the least confidence on the way, the number of credentials passed, and the approval by whose words an act is judged
+-- why: the top of each spine above a node, unless that is deeper than anybody climbs, the least confidence on the way, the number of credentials passed, and the approval by whose words an act is judged
 
 -- What an approval was given under stands above it, whichever spine leads to it.
 with recursive edges as (
@@ -63,7 +63,7 @@ climbed as (
     from climbed
     join parents on parents.parent_id = climbed.node_id and parents.spine = climbed.spine
     left join words on words.approval_id = parents.child_id
-    where not starts_with(parents.child_id, 'activity:')
+    where not starts_with(parents.child_id, 'activity:') and climbed.depth < most_hops()
 ),
 
 -- Activities are leaves: one step up and they stand on their parent's path.

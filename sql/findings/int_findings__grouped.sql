@@ -79,9 +79,21 @@ gaps_of_hits as (
     from ranked_hits
 ),
 
+-- How many candidates were left out is a number of each step; the largest is said once.
+gaps_told as (
+    select finding_id, gap
+    from gaps_of_hits
+    where not starts_with(gap, 'candidates left out: ')
+    union all
+    select finding_id, 'candidates left out: ' || max(split_part(gap, ': ', 2)::bigint)::varchar
+    from gaps_of_hits
+    where starts_with(gap, 'candidates left out: ')
+    group by finding_id
+),
+
 hit_gaps as (
     select finding_id, list_sort(list(distinct gap)) as gaps
-    from gaps_of_hits
+    from gaps_told
     group by finding_id
 ),
 

@@ -2,10 +2,30 @@
 -- build: full
 -- why: an approval's id or ticket can travel inside the session: what the issuer put there (its own approval, source identity, transitive tags) cannot change on the way, names and plain tags are the caller's choice
 
-with approval_names as (
-    select distinct node_id as approval_id, key_kind, key_value
+with all_names as (
+    select stg_keys.node_id as approval_id, stg_keys.key_kind, stg_keys.key_value,
+        coalesce(bool_or(stg_approvals.is_granted), false) as is_granted, min(stg_keys.event_at) as stated_at
     from stg_keys
-    where role = 'names' and node_kind = 'approval' and key_kind in ('approval', 'ticket')
+    left join stg_approvals on stg_approvals.approval_id = stg_keys.node_id
+    where stg_keys.role = 'names' and stg_keys.node_kind = 'approval' and stg_keys.key_kind in ('approval', 'ticket')
+    group by stg_keys.node_id, stg_keys.key_kind, stg_keys.key_value
+),
+
+-- Of many approvals that bear one ticket the first that were granted count.
+ranked_names as (
+    select
+        approval_id,
+        key_kind,
+        key_value,
+        row_number() over (partition by key_kind, key_value order by is_granted desc, stated_at, approval_id) as nth,
+        count(*) over (partition by key_kind, key_value) as n_named
+    from all_names
+),
+
+approval_names as (
+    select approval_id, key_kind, key_value, greatest(n_named - most_candidates(), 0) as n_passed_over
+    from ranked_names
+    where nth <= most_candidates()
 ),
 
 carried as (
@@ -23,7 +43,7 @@ carried as (
 ),
 
 named as (
-    select carried.event_id, carried.key_kind, carried.whole_value, approval_names.approval_id
+    select carried.event_id, carried.key_kind, carried.whole_value, approval_names.approval_id, approval_names.n_passed_over
     from carried
     join approval_names
         on approval_names.key_value = carried.key_value
@@ -84,6 +104,8 @@ judged as (
         all_carriers.approval_id,
         all_carriers.key_kind,
         all_carriers.whole_value as key_value,
+        all_carriers.n_passed_over,
+        all_carriers.carried_at,
         case
             when all_carriers.key_kind in ('approval', 'ticket', 'source_identity', 'transitive_tag') then 'carried'
             when (array_length(stg_approvals.roles) = 0 or approved_roles.role_arn is not null)
@@ -96,7 +118,30 @@ judged as (
     left join int_approvals__roles as approved_roles
         on approved_roles.approval_id = all_carriers.approval_id and approved_roles.role_arn = all_carriers.role_arn
     cross join run_context
+),
+
+together as (
+    select node_id, approval_id, key_kind, key_value, method, max(n_passed_over) as n_passed_over, min(carried_at) as first_at
+    from judged
+    group by node_id, approval_id, key_kind, key_value, method
+),
+
+-- A caller may name as many approvals as it makes calls: those that it named first count.
+ranked as (
+    select
+        *,
+        row_number() over (partition by node_id, key_kind order by method, first_at, approval_id, key_value) as nth,
+        count(*) over (partition by node_id, key_kind) as n_carried,
+        max(n_passed_over) over (partition by node_id, key_kind) as most_passed_over
+    from together
 )
 
-select distinct node_id, approval_id, key_kind, key_value, method
-from judged
+select
+    node_id,
+    approval_id,
+    key_kind,
+    key_value,
+    method,
+    most_passed_over + greatest(n_carried - most_candidates(), 0) as n_left_out
+from ranked
+where nth <= most_candidates()

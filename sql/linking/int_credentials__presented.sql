@@ -52,20 +52,78 @@ nodes as (
     where issued_credential_uid is not null
 ),
 
-fitting as (
-    select distinct nodes.node_id, bearers_compared.credential_id, nodes.key_kind, nodes.key_value
+stretches as (
+    select
+        bearers_compared.*,
+        bearers_compared.issued_at - run_context.clock_tolerance as from_at,
+        bearers_compared.ends_at + run_context.clock_tolerance as until_at
+    from bearers_compared
+    cross join run_context
+),
+
+-- Whatever the length of a token's life, it lies in two slots of time at most; a moment is looked for in one of each length.
+sized as (select *, slot_seconds(from_at, until_at) as seconds from stretches),
+
+slots as (
+    select compared_as, credential_id, issued_at, from_at, until_at, seconds, case when seconds > 16777216 then 0 else slot_of(from_at, seconds) end as slot
+    from sized
+    union
+    select compared_as, credential_id, issued_at, from_at, until_at, seconds, case when seconds > 16777216 then -1 else slot_of(until_at, seconds) end
+    from sized
+),
+
+ranked_slots as (
+    select
+        *,
+        row_number() over (partition by compared_as, seconds, slot order by issued_at, credential_id) as nth,
+        count(*) over (partition by compared_as, seconds, slot) as n_in_slot
+    from slots
+),
+
+first_in_slots as (select * from ranked_slots where nth <= most_in_slot()),
+
+lengths as (select distinct compared_as, seconds from slots),
+
+looked_for as (
+    select nodes.*, lengths.compared_as, lengths.seconds, slot_of(nodes.event_at, lengths.seconds) as slot
     from nodes
     left join int_names__compared as spelled on spelled.name = nodes.key_value
-    join bearers_compared on bearers_compared.compared_as = coalesce(spelled.compared_as, nodes.key_value)
-    cross join run_context
-    where nodes.node_id <> bearers_compared.credential_id
-        and is_within(nodes.event_at, bearers_compared.issued_at, bearers_compared.ends_at, run_context.clock_tolerance)
+    join lengths on lengths.compared_as = coalesce(spelled.compared_as, nodes.key_value)
+),
+
+fitting as (
+    select
+        looked_for.node_id, looked_for.key_kind, looked_for.key_value, first_in_slots.credential_id, first_in_slots.issued_at,
+        max(greatest(first_in_slots.n_in_slot - most_in_slot(), 0)) as n_passed_over
+    from looked_for
+    join first_in_slots
+        on first_in_slots.compared_as = looked_for.compared_as and first_in_slots.seconds = looked_for.seconds
+        and first_in_slots.slot = looked_for.slot
+    where looked_for.node_id <> first_in_slots.credential_id
+        and looked_for.event_at >= first_in_slots.from_at
+        and (first_in_slots.until_at is null or looked_for.event_at <= first_in_slots.until_at)
+    group by looked_for.node_id, looked_for.key_kind, looked_for.key_value, first_in_slots.credential_id, first_in_slots.issued_at
+),
+
+-- Of many tokens that were alive those that were issued last count.
+ranked as (
+    select
+        *,
+        row_number() over (partition by node_id, key_kind order by issued_at desc, credential_id, key_value) as nth,
+        count(*) over (partition by node_id, key_kind) as n_fitting,
+        max(n_passed_over) over (partition by node_id, key_kind) as most_passed_over
+    from fitting
 ),
 
 by_bearer as (select distinct node_id from fitting where key_kind = 'bearer')
 
 -- Whom a caller appeared as says more than whom somebody vouched for at the beginning: a token that was exchanged for another is behind it.
-select fitting.*
-from fitting
-left join by_bearer on by_bearer.node_id = fitting.node_id
-where fitting.key_kind = 'bearer' or by_bearer.node_id is null
+select
+    ranked.node_id,
+    ranked.credential_id,
+    ranked.key_kind,
+    ranked.key_value,
+    ranked.most_passed_over + greatest(ranked.n_fitting - most_candidates(), 0) as n_left_out
+from ranked
+left join by_bearer on by_bearer.node_id = ranked.node_id
+where ranked.nth <= most_candidates() and (ranked.key_kind = 'bearer' or by_bearer.node_id is null)

@@ -2,17 +2,57 @@
 -- build: full
 -- why: the exact joins: an id that one record defines and another refers to
 
-with names as (
-    select distinct node_id, node_kind, key_kind, key_value
+with stated as (
+    select node_id, node_kind, key_kind, key_value, role, min(event_at) as stated_at
     from stg_keys
-    where role = 'names'
+    where role in ('names', 'uses')
+    group by node_id, node_kind, key_kind, key_value, role
 ),
 
-uses as (
-    select distinct node_id, node_kind, key_kind, key_value
-    from stg_keys
-    where role = 'uses'
+-- A key that so many state joins all of them with all of them: of those the first count, so that none who comes later
+-- takes their place; what an approver granted or an engine denied comes before them.
+crowded as (
+    select node_kind, key_kind, key_value, role, count(*) as n_stated
+    from stated
+    group by node_kind, key_kind, key_value, role
+    having count(*) > most_candidates() + 1
 ),
+
+in_crowds as (
+    select
+        stated.node_id, stated.node_kind, stated.key_kind, stated.key_value, stated.role,
+        row_number() over (
+            partition by stated.node_kind, stated.key_kind, stated.key_value, stated.role
+            order by coalesce(stg_decisions.result = 'deny' or stg_approvals.is_granted, false) desc, stated.stated_at, stated.node_id
+        ) as nth
+    from stated
+    join crowded
+        on crowded.node_kind = stated.node_kind and crowded.key_kind = stated.key_kind
+        and crowded.key_value = stated.key_value and crowded.role = stated.role
+    left join stg_decisions on stg_decisions.decision_id = stated.node_id
+    left join stg_approvals on stg_approvals.approval_id = stated.node_id
+),
+
+-- Whoever names itself is no candidate, so one more than counts is kept.
+first_of_all as (
+    select stated.node_id, stated.node_kind, stated.key_kind, stated.key_value, stated.role
+    from stated
+    anti join crowded
+        on crowded.node_kind = stated.node_kind and crowded.key_kind = stated.key_kind
+        and crowded.key_value = stated.key_value and crowded.role = stated.role
+    union all
+    select node_id, node_kind, key_kind, key_value, role
+    from in_crowds
+    where nth <= most_candidates() + 1
+),
+
+names as (select * from stated where role = 'names'),
+
+uses as (select * from stated where role = 'uses'),
+
+first_names as (select * from first_of_all where role = 'names'),
+
+first_uses as (select * from first_of_all where role = 'uses'),
 
 -- An approval that was given under another names it; a request that nobody granted leads nowhere.
 granted as (
@@ -28,7 +68,7 @@ upward as (
         names.node_id as parent_id, names.node_kind as parent_kind,
         uses.key_kind, uses.key_value
     from uses
-    join names on names.key_kind = uses.key_kind and names.key_value = uses.key_value
+    join first_names as names on names.key_kind = uses.key_kind and names.key_value = uses.key_value
     left join granted on granted.approval_id = uses.node_id
     where (uses.node_kind, names.node_kind) in (
         ('approval', 'approval'), ('decision', 'approval'), ('tool_call', 'approval'), ('tool_call', 'decision'), ('tool_call', 'tool_call'),
@@ -44,19 +84,20 @@ downward as (
         uses.node_id as parent_id, uses.node_kind as parent_kind,
         names.key_kind, names.key_value
     from names
-    join uses on uses.key_kind = names.key_kind and uses.key_value = names.key_value
+    join first_uses as uses on uses.key_kind = names.key_kind and uses.key_value = names.key_value
     where (names.key_kind, names.node_kind, uses.node_kind) in (
         ('tool_call', 'tool_call', 'decision'), ('request', 'activity', 'tool_call')
     )
 ),
 
 -- An engine that is asked within the span of a call decides on that call, unless it says that it was about another tool.
+-- One span is one call; where many claim it, the first calls of all stand for it, however many decisions there are.
 decided_in_span as (
     select
         names.node_id as child_id, names.node_kind as child_kind,
         uses.node_id as parent_id, uses.node_kind as parent_kind,
         names.key_kind, names.key_value
-    from names
+    from first_names as names
     join uses on uses.key_kind = names.key_kind and uses.key_value = names.key_value
     join stg_tool_calls on stg_tool_calls.tool_call_id = names.node_id
     join stg_decisions on stg_decisions.decision_id = uses.node_id
@@ -66,12 +107,20 @@ decided_in_span as (
 ),
 
 -- Between the client and the server of a request there may be a gateway that logs it too; then the server's call hangs on that.
+-- In a crowd nobody is the nearest.
+requested as (
+    select upward.child_id, upward.parent_id, upward.key_kind, upward.key_value
+    from upward
+    anti join crowded on crowded.key_kind = upward.key_kind and crowded.key_value = upward.key_value
+    where upward.key_kind = 'mcp_request'
+),
+
 past_the_nearest as (
     select distinct far.child_id, far.parent_id, far.key_kind, far.key_value
-    from upward as far
-    join upward as near on near.child_id = far.child_id and near.key_kind = far.key_kind and near.key_value = far.key_value
-    join upward as beyond on beyond.child_id = near.parent_id and beyond.parent_id = far.parent_id and beyond.key_kind = far.key_kind and beyond.key_value = far.key_value
-    where far.key_kind = 'mcp_request' and near.parent_id <> far.parent_id and near.parent_id <> near.child_id
+    from requested as far
+    join requested as near on near.child_id = far.child_id and near.key_kind = far.key_kind and near.key_value = far.key_value
+    join requested as beyond on beyond.child_id = near.parent_id and beyond.parent_id = far.parent_id and beyond.key_kind = far.key_kind and beyond.key_value = far.key_value
+    where near.parent_id <> far.parent_id and near.parent_id <> near.child_id
 ),
 
 pairs as (
@@ -86,12 +135,55 @@ pairs as (
     select * from decided_in_span
 ),
 
-counted as (
+paired as (
     select
         *,
-        count(*) over (partition by child_id, parent_kind, key_kind, key_value) as n_candidates
+        count(*) over (partition by child_id, parent_kind, key_kind, key_value) as n_paired
     from pairs
     where child_id <> parent_id
+),
+
+-- How many stated a key as a parent would, and were passed over.
+passed_over as (
+    select node_kind, key_kind, key_value, max(n_stated) - most_candidates() - 1 as n_passed_over
+    from crowded
+    where role = 'names' or key_kind <> 'span'
+    group by node_kind, key_kind, key_value
+),
+
+in_order as (
+    select
+        paired.child_id, paired.parent_id, paired.key_kind, paired.key_value,
+        row_number() over (
+            partition by paired.child_id, paired.parent_kind, paired.key_kind, paired.key_value
+            order by
+                coalesce(stg_decisions.result = 'deny' or stg_approvals.is_granted, false) desc,
+                coalesce(stg_decisions.decided_at, stg_approvals.event_at, stg_tool_calls.called_at), paired.parent_id
+        ) as nth
+    from paired
+    left join stg_decisions on stg_decisions.decision_id = paired.parent_id
+    left join stg_approvals on stg_approvals.approval_id = paired.parent_id
+    left join stg_tool_calls on stg_tool_calls.tool_call_id = paired.parent_id
+    where paired.n_paired > most_candidates()
+),
+
+beyond as (
+    select child_id, parent_id, key_kind, key_value
+    from in_order
+    where nth > most_candidates()
+),
+
+counted as (
+    select
+        paired.child_id, paired.child_kind, paired.parent_id, paired.parent_kind, paired.key_kind, paired.key_value,
+        paired.n_paired + coalesce(passed_over.n_passed_over, 0) as n_candidates
+    from paired
+    anti join beyond
+        on beyond.child_id = paired.child_id and beyond.parent_id = paired.parent_id
+        and beyond.key_kind = paired.key_kind and beyond.key_value = paired.key_value
+    left join passed_over
+        on passed_over.node_kind = paired.parent_kind and passed_over.key_kind = paired.key_kind
+        and passed_over.key_value = paired.key_value
 ),
 
 -- Several keys may prove the same pair; the one with the fewest candidates speaks for it.

@@ -70,9 +70,28 @@ exact_intent as (
 
 -- A trace alone says that a person's request and a call belong to one run, not which led to which.
 trace_names as (
-    select distinct node_id as approval_id, key_value
+    select stg_keys.node_id as approval_id, stg_keys.key_value,
+        coalesce(bool_or(stg_approvals.is_granted), false) as is_granted, min(stg_keys.event_at) as stated_at
     from stg_keys
-    where node_kind = 'approval' and key_kind = 'trace'
+    left join stg_approvals on stg_approvals.approval_id = stg_keys.node_id
+    where stg_keys.node_kind = 'approval' and stg_keys.key_kind = 'trace'
+    group by stg_keys.node_id, stg_keys.key_value
+),
+
+-- Of many requests in one trace the first that were granted count.
+trace_ranked as (
+    select
+        approval_id,
+        key_value,
+        row_number() over (partition by key_value order by is_granted desc, stated_at, approval_id) as nth,
+        count(*) over (partition by key_value) as n_requests
+    from trace_names
+),
+
+trace_first as (
+    select approval_id, key_value, case when nth = 1 then greatest(n_requests - most_candidates(), 0) else 0 end as n_passed_over
+    from trace_ranked
+    where nth <= most_candidates()
 ),
 
 trace_carriers as (
@@ -84,16 +103,16 @@ trace_carriers as (
 by_trace as (
     select
         trace_carriers.node_id as child_id,
-        trace_names.approval_id as parent_id,
+        trace_first.approval_id as parent_id,
         trace_carriers.node_kind || '>approval' as kind,
         'intent' as spine,
         'trace' as method,
         'trace' as key_kind,
         trace_carriers.key_value,
-        count(*) over (partition by trace_carriers.node_id) as n_candidates,
+        (count(*) over (partition by trace_carriers.node_id) + sum(trace_first.n_passed_over) over (partition by trace_carriers.node_id))::bigint as n_candidates,
         null::double as seconds_apart
     from trace_carriers
-    join trace_names on trace_names.key_value = trace_carriers.key_value
+    join trace_first on trace_first.key_value = trace_carriers.key_value
 ),
 
 around as (
@@ -105,7 +124,7 @@ around as (
         method,
         key_kind,
         key_value,
-        count(*) over (partition by activity_id, key_kind, method) as n_candidates,
+        count(*) over (partition by activity_id, key_kind, method) + n_left_out as n_candidates,
         seconds_apart
     from int_tool_calls__around_activities
 ),
@@ -147,13 +166,13 @@ used as (
 
 -- Which token was shown is not logged, so one that fits is a candidate like an approval that fits.
 fitting_credentials as (
-    select node_id, credential_id, key_kind, key_value from int_credentials__presented
+    select node_id, credential_id, key_kind, key_value, n_left_out from int_credentials__presented
     union all
-    select node_id, credential_id, key_kind, key_value from int_credentials__of_sessions
+    select node_id, credential_id, key_kind, key_value, n_left_out from int_credentials__of_sessions
 ),
 
 presented_counts as (
-    select node_id, count(distinct credential_id) as n_candidates
+    select node_id, count(distinct credential_id) + max(n_left_out) as n_candidates
     from fitting_credentials
     group by node_id
 ),
@@ -175,7 +194,7 @@ presented as (
 
 -- Two names of one approval (its id and its ticket) are one candidate.
 carried_counts as (
-    select node_id, key_kind, count(distinct approval_id) as n_candidates
+    select node_id, key_kind, count(distinct approval_id) + max(n_left_out) as n_candidates
     from int_approvals__carried
     group by node_id, key_kind
 ),
@@ -204,7 +223,7 @@ in_window as (
         'attribute_window' as method,
         'identity' as key_kind,
         key_value,
-        count(*) over (partition by node_id) as n_candidates,
+        count(*) over (partition by node_id) + n_left_out as n_candidates,
         null::double as seconds_apart
     from int_approvals__in_window
 ),

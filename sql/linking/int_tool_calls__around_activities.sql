@@ -11,7 +11,8 @@ with calls as (
         stg_tool_calls.ended_at + run_context.clock_tolerance as until_at
     from stg_tool_calls
     cross join run_context
-    where stg_tool_calls.operation = 'execute_tool'
+    -- What ended before it began was never under way.
+    where stg_tool_calls.operation = 'execute_tool' and stg_tool_calls.ended_at + 2 * run_context.clock_tolerance >= stg_tool_calls.called_at
 ),
 
 call_sessions as (
@@ -29,15 +30,137 @@ activity_sessions as (
     where stg_keys.key_kind = 'session_name' and starts_with(stg_keys.key_value, stg_activities.role_arn || '/')
 ),
 
-by_session as (
-    select
-        activity_sessions.activity_id, activity_sessions.event_at, activity_sessions.role_arn,
-        call_sessions.tool_call_id, 'session_name' as key_kind, activity_sessions.key_value
-    from activity_sessions
-    join call_sessions on call_sessions.session_name = activity_sessions.session_name
-    join calls on calls.tool_call_id = call_sessions.tool_call_id
-    where activity_sessions.event_at between calls.from_at and calls.until_at
+-- One approval on both sides: the credential carries it, and the tool call was decided under it.
+activity_approvals as (
+    select distinct stg_activities.activity_id, stg_activities.event_at, carried.approval_id
+    from stg_activities
+    join int_approvals__carried as carried on carried.node_id = 'credential:' || stg_activities.credential_uid
+    where stg_activities.issued_credential_uid is null
 ),
+
+-- The calls that an activity could belong to by a session's name or by an approval, whatever the time.
+members as (
+    select 'session_name' as key_kind, call_sessions.session_name as group_value, calls.*
+    from call_sessions
+    join calls on calls.tool_call_id = call_sessions.tool_call_id
+    union all
+    select 'approval', of_call.approval_id, calls.*
+    from int_approvals__of_tool_calls as of_call
+    join calls on calls.tool_call_id = of_call.tool_call_id
+),
+
+moments as (
+    select 'session_name' as key_kind, session_name as group_value, activity_id, event_at, role_arn, key_value
+    from activity_sessions
+    union all
+    select 'approval', approval_id, activity_id, event_at, null::varchar, approval_id
+    from activity_approvals
+),
+
+-- A group with many calls joins all of them with all of its activities, so there each activity looks only at the calls that
+-- began and that ended nearest to it.
+crowded as (
+    select key_kind, group_value
+    from members
+    group by key_kind, group_value
+    having count(*) > 2 * most_candidates()
+),
+
+crowd as (
+    select
+        members.*,
+        row_number() over (partition by members.key_kind, members.group_value order by members.called_at, members.tool_call_id) as nth_begun,
+        row_number() over (partition by members.key_kind, members.group_value order by members.ended_at, members.tool_call_id) as nth_ended
+    from members
+    join crowded on crowded.key_kind = members.key_kind and crowded.group_value = members.group_value
+),
+
+asked as (
+    select distinct moments.key_kind, moments.group_value, moments.event_at
+    from moments
+    join crowded on crowded.key_kind = moments.key_kind and crowded.group_value = moments.group_value
+),
+
+-- What happens at one time, in the order in which it counts there.
+ticks as (
+    select key_kind, group_value, called_at as moment, 1 as turn, 1 as n_begun, 0 as n_ended, 0 as n_under_way from crowd
+    union all
+    select key_kind, group_value, ended_at, 1, 0, 1, 0 from crowd
+    union all
+    select key_kind, group_value, from_at, 1, 0, 0, 1 from crowd
+    union all
+    select key_kind, group_value, event_at, 2, 0, 0, 0 from asked
+    union all
+    select key_kind, group_value, until_at, 3, 0, 0, -1 from crowd
+),
+
+counted as (
+    select
+        key_kind,
+        group_value,
+        moment,
+        turn,
+        sum(n_begun) over in_time as n_begun,
+        sum(n_ended) over in_time as n_ended,
+        sum(n_under_way) over in_time as n_under_way
+    from ticks
+    window in_time as (partition by key_kind, group_value order by moment, turn rows between unbounded preceding and current row)
+),
+
+steps as (select unnest([-9, -8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) as step),
+
+places as (
+    select counted.key_kind, counted.group_value, counted.moment, counted.n_under_way, counted.n_begun + steps.step as nth_begun, counted.n_ended + steps.step as nth_ended
+    from counted
+    cross join steps
+    where counted.turn = 2
+),
+
+nearby as (
+    select places.key_kind, places.group_value, places.moment, places.n_under_way, crowd.tool_call_id, crowd.called_at, crowd.ended_at, crowd.from_at, crowd.until_at
+    from places
+    join crowd
+        on crowd.key_kind = places.key_kind and crowd.group_value = places.group_value and crowd.nth_begun = places.nth_begun
+    union
+    select places.key_kind, places.group_value, places.moment, places.n_under_way, crowd.tool_call_id, crowd.called_at, crowd.ended_at, crowd.from_at, crowd.until_at
+    from places
+    join crowd
+        on crowd.key_kind = places.key_kind and crowd.group_value = places.group_value and crowd.nth_ended = places.nth_ended
+),
+
+ranked as (
+    select
+        key_kind,
+        group_value,
+        moment,
+        tool_call_id,
+        n_under_way,
+        row_number() over (
+            partition by key_kind, group_value, moment
+            order by greatest(0, seconds_between(moment, called_at), seconds_between(ended_at, moment)), called_at desc, tool_call_id
+        ) as nth,
+        count(*) over (partition by key_kind, group_value, moment) as n_nearby
+    from nearby
+    where moment between from_at and until_at
+),
+
+around as (
+    select moments.activity_id, moments.event_at, moments.role_arn, members.tool_call_id, moments.key_kind, moments.key_value, 0 as n_left_out
+    from moments
+    join members on members.key_kind = moments.key_kind and members.group_value = moments.group_value
+    anti join crowded on crowded.key_kind = moments.key_kind and crowded.group_value = moments.group_value
+    where moments.event_at between members.from_at and members.until_at
+    union all
+    select
+        moments.activity_id, moments.event_at, moments.role_arn, ranked.tool_call_id, moments.key_kind, moments.key_value,
+        ranked.n_under_way - least(ranked.n_nearby, most_candidates())
+    from moments
+    join ranked
+        on ranked.key_kind = moments.key_kind and ranked.group_value = moments.group_value and ranked.moment = moments.event_at
+    where ranked.nth <= most_candidates()
+),
+
+by_session as (select * from around where key_kind = 'session_name'),
 
 session_approvals as (
     select
@@ -56,24 +179,6 @@ session_approvals as (
     group by by_session.activity_id, by_session.tool_call_id
 ),
 
--- One approval on both sides: the credential carries it, and the tool call was decided under it.
-activity_approvals as (
-    select distinct stg_activities.activity_id, stg_activities.event_at, carried.approval_id
-    from stg_activities
-    join int_approvals__carried as carried on carried.node_id = 'credential:' || stg_activities.credential_uid
-    where stg_activities.issued_credential_uid is null
-),
-
-by_approval as (
-    select
-        activity_approvals.activity_id, activity_approvals.event_at, of_call.tool_call_id, 'approval' as key_kind,
-        activity_approvals.approval_id as key_value, 'attribute_window' as method
-    from activity_approvals
-    join int_approvals__of_tool_calls as of_call on of_call.approval_id = activity_approvals.approval_id
-    join calls on calls.tool_call_id = of_call.tool_call_id
-    where activity_approvals.event_at between calls.from_at and calls.until_at
-),
-
 combined as (
     select
         by_session.activity_id,
@@ -81,17 +186,24 @@ combined as (
         by_session.tool_call_id,
         by_session.key_kind,
         by_session.key_value,
+        by_session.n_left_out,
         case when session_approvals.is_inside then 'caller_chosen' else 'caller_chosen_outside' end as method
     from by_session
     left join session_approvals
         on session_approvals.activity_id = by_session.activity_id and session_approvals.tool_call_id = by_session.tool_call_id
     union all
-    select activity_id, event_at, tool_call_id, key_kind, key_value, method
-    from by_approval
+    select activity_id, event_at, tool_call_id, key_kind, key_value, n_left_out, 'attribute_window'
+    from around
+    where key_kind = 'approval'
 )
 
 select
-    combined.* exclude (event_at),
+    combined.activity_id,
+    combined.tool_call_id,
+    combined.key_kind,
+    combined.key_value,
+    combined.method,
+    combined.n_left_out::bigint as n_left_out,
     greatest(
         0, seconds_between(combined.event_at, calls.called_at), seconds_between(calls.ended_at, combined.event_at)
     ) as seconds_apart

@@ -51,9 +51,13 @@ class Member:
 
 @dataclass
 class Archive:
-    """An archive while its members are read; then `n_members` and what was wrong with it."""
+    """An archive while its members are read; then `n_members` and what was wrong with it.
+
+    What stands behind the end of the tar is looked at for `most_behind` bytes.
+    """
 
     file: FileBytes
+    most_behind: int
     n_members: int = 0
     damage: str | None = None
     _names: set[str] = field(default_factory=set)
@@ -63,7 +67,7 @@ class Archive:
 
         A name that stands twice is told apart by `#2`. Raises nothing for damage, but notes it.
         """
-        blocks = _Blocks(self.file)
+        blocks = _Blocks(self.file, self.most_behind)
         try:
             for member in _members(blocks):
                 if _is_hidden(member.name):
@@ -88,8 +92,9 @@ class Archive:
 class _Blocks:
     """Reads an archive's decompressed chunks forward."""
 
-    def __init__(self, file: FileBytes) -> None:
+    def __init__(self, file: FileBytes, most_behind: int) -> None:
         self.file = file
+        self.most_behind = most_behind
         self._chunks = file.chunks()
         self._chunk = b""
         self._at = 0
@@ -258,9 +263,13 @@ def _next_header(blocks: _Blocks) -> _Header | None:
 
 def _refuse_what_follows(blocks: _Blocks) -> None:
     """The rest is read so that a checksum at the end of the compressed bytes is looked at."""
+    n_behind = 0
     while data := blocks.some(1 << 20):
         if data.count(0) != len(data):
             raise Damage("bytes after the end of the tar")
+        n_behind += len(data)
+        if n_behind > blocks.most_behind:
+            raise Damage(f"more than {blocks.most_behind} empty bytes after the end of the tar")
     if blocks.file.damage:
         raise Damage(blocks.file.damage)
 

@@ -118,7 +118,7 @@ def read_file(location: Location, sources: Sequence[Source], options: Options) -
         with _losing(location), location.open() as stream:
             file, hashed = _input_file(location), _Hashed(stream)
             yield from _read_content(file, FileBytes(hashed, options), sources, wanted)
-            file.sha256 = hashed.sha256()
+            file.sha256 = hashed.sha256(location.listed.size, options.max_file_bytes)
             _refuse_changed(location)
     yield file
 
@@ -159,7 +159,7 @@ def _read_archive(
     # A log may be large, an archive of many logs larger; how much it may expand stays limited.
     bytes_.options = replace(options, max_file_bytes=sys.maxsize)
     archive_file.state = "archive"
-    archive = Archive(bytes_)
+    archive = Archive(bytes_, options.max_file_bytes)
     for member in archive.members():
         name = f"{archive_file.path}!{member.name}"
         stored = f"{archive_file.stored_path}!{member.name}"
@@ -277,8 +277,12 @@ class _Hashed(Openable):
     def __exit__(self, *error: object) -> None:
         """Who opened the stream closes it."""
 
-    def sha256(self) -> str:
-        """Of the whole file, whose end nobody may have read."""
+    def sha256(self, size: int, most_unread: int) -> str | None:
+        """Of the whole file of `size` bytes, whose end nobody may have read; None where that end is too long to be read
+        for this alone, as a hole of a terabyte is, which costs its writer nothing.
+        """
+        if size - self._hashed > most_unread:
+            return None
         self.seek(self._hashed)
         while self.read(1 << 20):
             pass

@@ -176,10 +176,9 @@ class SplunkHec:
                 ) as response,
             ):
                 return read_reply(response.status_code, response.headers, _read_bounded(response))
-        except httpx.HTTPError:
-            if self.line.was_hung_up:
-                error = httpx.ReadTimeout(f"no whole answer within {self.settings.timeout:g} s")
-            return unreachable(error, self._token)
+        except httpx.HTTPError as raised:
+            late = httpx.ReadTimeout(f"no whole answer within {self.settings.timeout:g} s")
+            return unreachable(late if self.line.was_hung_up else raised, self._token)
 
 
 def in_chunks(events: Sequence[Event]) -> Iterator[list[Event]]:

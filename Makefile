@@ -21,7 +21,7 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 	@touch $@
 
 demo: install ## run the main job on data/samples and say where report and alerts are
-	@$(BIN)/ultravires run --input data/samples --home $(HOME_DIR) --config data/samples/ultravires.yaml
+	@$(BIN)/ultravires run --input data/samples --home $(HOME_DIR) --config data/samples/ultravires.yaml --as-of 2026-10-14T23:00:00Z
 
 dev: install ## open Dagster's page on the samples
 	@$(BIN)/ultravires dev --input data/samples --home $(HOME_DIR) --config data/samples/ultravires.yaml
@@ -52,6 +52,8 @@ bench: install ## the ratios of docs/performance.md (half an hour)
 	@$(BIN)/python bench/sources.py
 	@$(BIN)/python bench/small_files.py
 	@$(BIN)/python bench/new_hour.py
+	@$(BIN)/python bench/whole_run.py
+	@$(BIN)/python bench/tiny_run.py
 	@$(BIN)/python bench/many_events.py
 
 docs: install ## write docs/sources.md, docs/issuing.md, docs/tables.md and the snapshot of the asset graph from what the code says

@@ -26,8 +26,8 @@ from unittest.mock import patch
 from cloudtrail_files import START, records
 from rich.console import Console
 from rich.table import Table
-from ultravires.assets import findings, ingest, publish, scores
 from ultravires.build.duckdb_engine import Built, DuckDBEngine
+from ultravires.runs import steps
 from ultravires.runs.run import run_once
 from ultravires.store.load import Loader
 
@@ -35,16 +35,16 @@ Result = dict[str, Any]
 TIMES = 10
 N_SLOWEST = 8
 PARTS: tuple[tuple[str, Any, str], ...] = (
-    ("configuration", ingest, "store_configuration"),
+    ("configuration", steps, "store_configuration"),
     ("loading", Loader, "load"),
     ("SQL tables", DuckDBEngine, "build"),
-    ("models", scores, "run_detector"),
-    ("findings", findings, "update_findings"),
-    ("delivery", findings, "deliver"),
-    ("publishing", publish, "publish"),
-    ("report", publish, "write_report"),
+    ("models", steps, "run_detector"),
+    ("findings", steps, "update_findings"),
+    ("delivery", steps, "deliver"),
+    ("publishing", steps, "publish"),
+    ("report", steps, "write_report"),
 )
-"""What is told apart; the rest of a run is Dagster, asset checks, and opening and closing of the home."""
+"""What is told apart; the rest of a run is imports, checks, and opening and closing of the home."""
 
 
 def measure(days: int, an_hour: int, runs: int, seed: int) -> Result:
@@ -89,21 +89,23 @@ def _write_hour(folder: Path, rng: Random, hour: datetime, count: int) -> None:
 
 
 @contextmanager
-def timed_parts() -> Iterator[dict[str, float]]:
-    """Seconds that each part of a run, and each SQL table in it, took, for the time of the block."""
+def timed_parts(clock: Callable[[], float] = time.perf_counter) -> Iterator[dict[str, float]]:
+    """Seconds by `clock` that each part of a run, and each SQL table in it, took, for the time of the block."""
     seconds: dict[str, float] = defaultdict(float)
     with ExitStack() as stack:
         for label, owner, name in PARTS:
-            timed = _timed(seconds, label, getattr(owner, name))
+            timed = _timed(seconds, label, getattr(owner, name), clock)
             stack.enter_context(patch.object(owner, name, timed))
         yield seconds
 
 
-def _timed(seconds: dict[str, float], label: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _timed(
+    seconds: dict[str, float], label: str, function: Callable[..., Any], clock: Callable[[], float]
+) -> Callable[..., Any]:
     def timed(*args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
+        started = clock()
         result = function(*args, **kwargs)
-        took = time.perf_counter() - started
+        took = clock() - started
         seconds[label] += took
         if isinstance(result, Built):
             seconds[f"table {result.table}"] += took

@@ -27,7 +27,8 @@ from ultravires.reading.source import Source
 SAMPLES = Path(__file__).parent.parent / "data" / "sources"
 LEAST = 20_000
 """Events a second a core below which a source needs a reason."""
-_ID = re.compile(rb"[0-9a-f]{12,}|\d{7,9}(?=\")")
+_ID = re.compile(rb"\b(?=[0-9]*[a-f])[0-9a-f]{12,}|\d{7,9}(?=\")")
+"""Never a long number: that may be a time, and another one is perhaps none."""
 _SEED = 7
 
 

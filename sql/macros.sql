@@ -16,6 +16,12 @@ create or replace temp macro is_within(moment, valid_from, ends_at, tolerance) a
 create or replace temp macro seconds_between(earlier, later) as
     (epoch_us(later)::double - epoch_us(earlier)::double) / 1000000;
 
+-- Whether two names are one tool's: servers put names of their own before it, and a mark between.
+create or replace temp macro is_same_tool(one, other) as
+    one = other
+    or (ends_with(one, other) and regexp_matches(substr(one, 1, length(one) - length(other)), '(__|[./:-])$'))
+    or (ends_with(other, one) and regexp_matches(substr(other, 1, length(other) - length(one)), '(__|[./:-])$'));
+
 -- Evidence that is shown; how many there are stands beside it where it matters.
 create or replace temp macro first_hundred(ids) as
     array_slice(ids, 1, 100);
@@ -24,10 +30,9 @@ create or replace temp macro first_hundred(ids) as
 create or replace temp macro is_from_future(moment, future_from) as
     coalesce(moment >= future_from, false);
 
--- Whether the silence of a log means that evidence may be missing: a reported log is one that its subject can stop, so
--- it is waited for only where no recorded one speaks. Of tool calls mostly the caller tells.
-create or replace temp macro is_waited_for(kind, voice, has_recorded) as
-    kind = 'tool_call' or voice is distinct from 'reported' or not coalesce(has_recorded, false);
+-- Whether a credential ends by itself before long. Where no log says when, a session does and a key does not.
+create or replace temp macro is_bounded_credential(kind, issued_at, expires_at) as
+    coalesce(seconds_between(issued_at, expires_at) <= 7 * 86400, kind = 'session');
 
 -- Deeper than this nobody climbs: a step below it stands for itself and says so.
 create or replace temp macro most_hops() as
@@ -56,3 +61,22 @@ create or replace temp macro slot_of(moment, seconds) as
 -- So many stretches of one slot are looked at; of more the first.
 create or replace temp macro most_in_slot() as
     100;
+
+-- What the name of a network can be compared with. A configured zone is a place of its own. Without one, the /24 of a public
+-- address and the /48 of another version say nothing of each other, and a private address is as good in any house.
+create or replace temp macro network_kind(network) as
+    case
+        when not regexp_matches(network, '^[0-9a-f.:]+/(24|48)$') then 'zone'
+        when regexp_matches(network, '^(10|127|192\.168|169\.254|172\.(1[6-9]|2[0-9]|3[01])|100\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7]))\.')
+            or regexp_matches(network, '^(f[cd]|fe[89ab]|::)') then 'private'
+        when contains(network, ':') then 'public IPv6'
+        else 'public IPv4'
+    end;
+
+-- Whether a record speaks for its log: what lies where its system does not write only states what the log would hold.
+create or replace temp macro speaks_for_log(record_voice, log_voice) as
+    record_voice is distinct from 'reported' or log_voice is not distinct from 'reported';
+
+-- A moment as the logs of reference would have written it; null seconds correct nothing.
+create or replace temp macro corrected(moment, seconds_ahead) as
+    moment - coalesce(seconds_ahead, 0) * interval 1 second;

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.build.sql_tables import load_macros
+from ultravires.build.sql_tables import load_macros, referenced_tables
+from ultravires.build.table_schemas import table_schemas
 from ultravires.registry import sql_root
 from ultravires.store.queries import transaction
 from ultravires.store.warehouse import open_warehouse
@@ -26,7 +27,8 @@ create table hits(
     detector_id varchar, subject_kind varchar, subject_uid varchar, slot varchar, identity_id varchar,
     actor_uid varchar, chain_id varchar, hit_at timestamptz, event_hour timestamptz,
     evidence_event_ids varchar[],
-    message varchar, gaps varchar[], score double, severity varchar);
+    message varchar, gaps varchar[], score double, severity varchar,
+    outcome varchar);
 create table detectors(
     detector_id varchar, detector_kind varchar, title varchar, description varchar, severity varchar,
     class_uid integer, frameworks varchar[], remediation varchar, version varchar, base_score double,
@@ -37,7 +39,7 @@ create table chains(chain_id varchar, confidence double);
 create table identities(identity_id varchar, risk_tier varchar);
 create table declared_identities(identity_id varchar, kind varchar, name varchar, owner varchar, risk_tier varchar);
 create table accounted(identity_id varchar, day date, n_activities bigint, n_accounted bigint, share double);
-create table sources(log varchar, evidence_kinds varchar[], state varchar);
+create table sources(log varchar, evidence_seen varchar[]);
 create table int_identities__resolved(
     alias_uid varchar, identity_id varchar, valid_from timestamptz, valid_until timestamptz);
 create table severities(severity varchar, severity_rank integer);
@@ -49,7 +51,8 @@ create table run_context(as_of timestamptz, first_as_of timestamptz, clock_toler
 
 _EVENT = """
 insert into events by name select
-    ? as event_id, ? as log, ? as source, ? as native_id, 1 as source_version, ?::timestamptz as event_at,
+    ? as event_id, ? as log, ? as source, ? as native_id, 1 as source_version, 'recorded' as voice,
+    ?::timestamptz as event_at,
     date_trunc('hour', ?::timestamptz) as event_hour, now() as ingested_at, 'f' as file_id, 1 as record_no,
     ? as kind, 6003 as class_uid, 1 as activity_id, ? as actor_uid, 'role' as actor_kind, ? as action,
     ?::varchar[] as resource_uids, ? as outcome, '198.51.100.7' as src_ip, '{"secret": "raw record"}' as raw,
@@ -111,7 +114,7 @@ class World:
             "message": "It did it.",
         } | columns
         self.con.execute(
-            "insert into hits values (?, 'credential', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into hits values (?, 'credential', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
             [
                 detector_id,
                 subject,
@@ -131,6 +134,8 @@ class World:
 
     def group(self) -> None:
         sql = (sql_root() / "findings" / "int_findings__grouped.sql").read_text(encoding="utf-8")
+        for name in sorted(referenced_tables("int_findings__grouped", sql) - {"hits", "events"}):
+            self.con.execute(table_schemas()[name].create_sql())  # those that hold nothing in this world
         self.con.execute(f"create or replace table int_findings__grouped as {sql}")
 
     def update(self, sinks: Sequence[str] = BOTH) -> dict[str, int]:

@@ -145,7 +145,9 @@ def _fill_overview(con: duckdb.DuckDBPyConnection) -> None:
     for day, identity, n, good in ((4, "agent-invoice", 10, 10), (5, "agent-invoice", 8, 6),
                                    (5, "batch-export", 1, 0)):
         put(con, "accounted", identity_id=identity, day=date(2026, 10, day), n_activities=n,
-            n_accounted=good, share=good / n)
+            n_accounted=good, n_by_task=good, n_by_standing=0, share=good / n)
+    put(con, "accounted_by_method", identity_kind="agent", method="carried", is_standing=False, n_activities=16)
+    put(con, "accounted_by_method", identity_kind="agent", method="none", is_standing=False, n_activities=2)
     for identity, kind in (("agent-invoice", "agent"), ("batch-export", "service")):
         put(con, "identities", identity_id=identity, identity_kind=kind, name=identity, is_nonhuman=True,
             n_events=9)

@@ -234,7 +234,7 @@ def keys(row: dict[str, Any]) -> set[tuple[str, str, str]]:
 def written(row: dict[str, Any]) -> dict[str, Any]:
     """An event as expected.jsonl has it: without what is empty, what only the loader knows, and the record itself."""
     keys_ = [[key["kind"], key["value"], key["role"]] for key in row["keys"]]
-    left_out = ("raw", "raw_hash", "source_version", "log", "source", "event_hour", "keys")
+    left_out = ("raw", "raw_hash", "source_version", "voice", "place", "log", "source", "event_hour", "keys")
     kept = {name: value for name, value in row.items() if name not in left_out and value not in (None, [], {})}
     for name, value in kept.items():
         if isinstance(value, datetime):

@@ -30,7 +30,7 @@ Columns = Mapping[str, str]
 CASES = Path(__file__).parent / "sql"
 
 TIMES = ("event_at", "node_at", "step_at", "called_at", "decided_at", "child_at")
-"""The hour of a given row follows the first of these that it states."""
+"""The hour of a given row follows the first of these that it states, and its corrected time is that one too."""
 
 PACKAGED = ("identity_names", "link_weights", "name_comparison", "severities", "vendor_prefixes")
 """Reference tables that a case does not give when it takes them as they are packaged."""
@@ -70,7 +70,8 @@ def read_cases(path: Path) -> list[Case]:
 @cache
 def tables() -> dict[str, SqlTable]:
     """The SQL files by name, in build order."""
-    return {table.name: table for table in in_build_order(load_tables(registry.sql_root()))}
+    tables = load_tables(registry.sql_root())
+    return {name: tables[name] for name in in_build_order({name: table.inputs for name, table in tables.items()})}
 
 
 def prepare(warehouse: Warehouse, as_of: datetime | None = None) -> DuckDBEngine:
@@ -137,9 +138,11 @@ def _touch(con: duckdb.DuckDBPyConnection, given: Mapping[str, Sequence[Row]]) -
 
 def _with_hour(row: Row, columns: Columns) -> Row:
     stated = [name for name in TIMES if row.get(name)]
-    if "event_hour" not in columns or "event_hour" in row or not stated:
+    if not stated:
         return row
-    return {**row, "event_hour": row[stated[0]][:13] + ":00"}
+    at = row[stated[0]]
+    follows = {"event_hour": at[:13] + ":00", "corrected_at": at}
+    return {**{name: value for name, value in follows.items() if name in columns}, **row}
 
 
 def _fill(con: duckdb.DuckDBPyConnection, name: str, columns: Columns, rows: Sequence[Row]) -> None:

@@ -10,7 +10,11 @@ Parents = dict[tuple[str, str], tuple[str, float]]
 
 def primary_parents(con: duckdb.DuckDBPyConnection) -> Parents:
     """(child, spine) -> (parent, confidence), without the links that close a circle at its least node."""
-    query = "select child_id, spine, parent_id, confidence from links where is_primary"
+    query = """
+        select child_id, spine, parent_id, confidence from links where is_primary
+        union all  -- what an approval was given under stands above it on both
+        select child_id, 'authority', parent_id, confidence from links where is_primary and kind = 'approval>approval'
+    """
     parents = {(child, spine): (parent, trust) for child, spine, parent, trust in con.execute(query).fetchall()}
     cut = {(min(circle), spine) for circle, spine in circles(parents)}
     return {key: parent for key, parent in parents.items() if key not in cut}
@@ -29,11 +33,13 @@ def circles(parents: Parents) -> Iterator[tuple[list[str], str]]:
 
 
 def climb(node: str, spine: str, parents: Parents) -> tuple[str, int, float, int]:
+    """The top, the hops and the least confidence on the way, and how many credentials are there."""
     path, confidence = [node], 1.0
     while (path[-1], spine) in parents:
         parent, trust = parents[path[-1], spine]
         path, confidence = [*path, parent], min(confidence, trust)
-    return path[-1], len(path) - 1, confidence, sum(step.startswith("credential:") for step in path)
+    credentials = {step.partition("@")[0] for step in path if step.startswith("credential:")}
+    return path[-1], len(path) - 1, confidence, len(credentials)
 
 
 def on_spines(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

@@ -37,6 +37,7 @@ def _whole(number: int, row: Event) -> Event:
         "source": row["log"],
         "native_id": str(number),
         "source_version": 1,
+        "voice": "recorded",
         "event_hour": at.replace(minute=0, second=0, microsecond=0),
         "ingested_at": at,
         "file_id": "f",
@@ -90,6 +91,8 @@ def _approval(rng: random.Random) -> Event:
         "roles": rng.choice(([], [_role(rng)])),
         "tools": rng.choice(([], [_tool(rng)])),
     }
+    if detail["origin"] == "human_request" and uid not in ("A0", "A1"):
+        uid = f"R{uid}"  # of the others, requests bear the ids of tickets
     keys = _keys(
         ("approval", uid, "names"), ("ticket", f"T{rng.randrange(3)}", "names"), ("trace", _trace(rng), "carries")
     )
@@ -165,7 +168,7 @@ def _activity(rng: random.Random) -> Event:
     is_bearer = rng.random() < 0.2
     if is_bearer:
         keys.append(("bearer", _bearer(rng), "uses"))
-    return {
+    event = {
         "log": "aws_cloudtrail",
         "kind": "activity",
         "event_at": _at(rng),
@@ -180,6 +183,13 @@ def _activity(rng: random.Random) -> Event:
         "keys": _keys(*keys),
         "detail": {"role_arn": role, "session_name": name},
     }
+    return _with_key(event) if str(event["credential_uid"]).startswith("AKIA") else event
+
+
+def _with_key(event: Event) -> Event:
+    """A key that lasts shows no session, and nobody issued it here."""
+    keys = [key for key in event["keys"] if key["kind"] != "session_name"]
+    return event | {"credential_uid": "AKIAKEY", "keys": keys, "detail": {}}
 
 
 def _issue(rng: random.Random) -> Event:
@@ -241,7 +251,7 @@ def _stage(rng: random.Random) -> Event:
         "log": "kubernetes_audit",
         "kind": "activity",
         "event_at": MONDAY + timedelta(hours=23 * number, minutes=59, seconds=59),
-        "actor_uid": "system:serviceaccount:pay:agent",
+        "actor_uid": f"system:serviceaccount:pay:agent{stage // 3 * (number // 2)}",
         "actor_kind": "workload",
         "action": "k8s:secrets:get",
         "outcome": "unknown" if stage == 1 else "success",

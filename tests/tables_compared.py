@@ -7,7 +7,18 @@ from ultravires.store.snapshot import open_published
 
 ARRIVAL = {"ingested_at", "file_id", "record_no", "loaded_at", "revision", "run_id"}
 """SCHEMA: provenance, runs and alerts are the only things that may differ between orders of arrival."""
-HISTORIES = {"runs", "alerts", "chain_aliases", "files", "quarantine", "lateness", "tombstones"}
+HISTORIES = {
+    "runs",
+    "alerts",
+    "chain_aliases",
+    "files",
+    "quarantine",
+    "lateness",
+    "tombstones",
+    "replaced_files",
+    "unread_files",
+    "unread_records",
+}
 
 
 def comparable(con: duckdb.DuckDBPyConnection, table: str) -> list[tuple[object, ...]]:

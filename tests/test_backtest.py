@@ -22,9 +22,10 @@ TRUE = [
     ("activity:native-4", "activity:native-1", None, "same_event", "exact_key"),
     ("credential:K", "approval:A", "authority", "credential>approval", "carried"),
     ("credential:LOST", "approval:A", "authority", "credential>approval", "carried"),
+    ("credential:K2", "approval:B", "authority", "credential>approval", "attribute_window"),
 ]
 ALSO_TRUE = [("tool_call:t/2", "tool_call:t/1", "intent", "tool_call>tool_call", "exact_key")]
-# child, parent, kind, spine, method, n_candidates, is_primary
+# child, parent, kind, spine, method, n_candidates, is_primary; how many more only fitted stands in N_WEAKER
 FOUND = [
     ("decision:d1", "approval:A", "decision>approval", "intent", "exact_key", 1, True),
     ("tool_call:t/1", "decision:d1", "tool_call>decision", "intent", "exact_key", 1, True),
@@ -38,8 +39,10 @@ FOUND = [
     ("credential:K2", "approval:A", "credential>approval", "authority", "carried", 1, True),
     ("activity:e1", "decision:d1", "issued_by", None, "exact_key", 1, False),
 ]
+N_WEAKER = {"credential:K2": 3}
 EVENTS = [
     ("a", "2026-10-01", "approval", "A", None, None, "A/approved", None),
+    ("b", "2026-10-01", "approval", "B", None, None, "B/approved", None),
     ("d", "2026-10-05", "decision", None, "d1", None, "d1", None),
     ("t1", "2026-10-05", "tool_call", None, None, "t/1", "t/1", None),
     ("t2", "2026-10-06", "tool_call", None, None, "t/2", "t/2", None),
@@ -54,6 +57,13 @@ FINDINGS = [
     ("f3", "too_wide", "event", "e2", ["e2"], "open", "nothing says so"),
     ("f4", "rare", "event", "e1", ["e1"], "open", "rare"),
     ("f5", "self", "approval", "approval:A", ["a"], "withdrawn", "was self"),
+]
+# identity, node kind, is_counted: the copy's caller is an id that resolves to nobody
+STEPS = [
+    ("bot", "activity", True),
+    ("bot", "activity", True),
+    ("AROA7", "activity", False),
+    ("tool", "tool_call", True),
 ]
 SITUATIONS: list[Json] = [
     {"situation": "wide", "expected": ["too_wide"], "also": ["rare"], "nodes": ["tool_call:t/1", "activity:native-1"]},
@@ -74,7 +84,7 @@ def labels(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def con() -> duckdb.DuckDBPyConnection:
-    """The three published tables that the scorer reads, with the columns it needs."""
+    """The published tables that the scorer reads, with the columns it needs."""
     con = duckdb.connect()
     con.execute("set timezone = 'UTC'")
     con.execute(
@@ -84,14 +94,18 @@ def con() -> duckdb.DuckDBPyConnection:
     con.executemany("insert into events values (?, ?, ?, ?, ?, ?, ?, ?)", EVENTS)
     con.execute(
         "create table links (child_id varchar, parent_id varchar, kind varchar, spine varchar, method varchar, "
-        "n_candidates bigint, is_primary boolean)"
+        "n_candidates bigint, is_primary boolean, n_weaker bigint)"
     )
-    con.executemany("insert into links values (?, ?, ?, ?, ?, ?, ?)", FOUND)
+    con.executemany(
+        "insert into links values (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, N_WEAKER.get(row[0], 0)) for row in FOUND]
+    )
     con.execute(
         "create table findings (finding_id varchar, detector_id varchar, subject_kind varchar, subject_uid varchar, "
-        "evidence_event_ids varchar[], state varchar, message varchar)"
+        "evidence_event_ids varchar[], state varchar, message varchar, is_suppressed boolean, severity varchar)"
     )
-    con.executemany("insert into findings values (?, ?, ?, ?, ?, ?, ?)", FINDINGS)
+    con.executemany("insert into findings values (?, ?, ?, ?, ?, ?, ?, false, 'high')", FINDINGS)
+    con.execute("create table chain_steps (identity_id varchar, node_kind varchar, is_counted boolean)")
+    con.executemany("insert into chain_steps values (?, ?, ?)", STEPS)
     return con
 
 
@@ -130,7 +144,7 @@ def test_ambiguous_links_are_scored_apart(scores: Scores) -> None:
 def test_a_wrong_link_lowers_precision(scores: Scores) -> None:
     """K2 is nobody's session; LOST was never found."""
     assert link_score(scores, "credential>approval", "carried") == (2, 1, 2, 1)
-    row = next(s for s in scores.links if s.kind == "credential>approval")
+    row = next(s for s in scores.links if (s.kind, s.method) == ("credential>approval", "carried"))
     assert (row.precision, row.recall) == (0.5, 0.5)
 
 
@@ -145,15 +159,16 @@ def test_kinds_that_the_truth_does_not_know_are_not_judged(scores: Scores) -> No
 
 
 def test_every_miss_has_its_reason(scores: Scores) -> None:
-    """Not loaded, ambiguous, another preferred, and no candidate at all are told apart."""
+    """Not loaded, ambiguous, another preferred, outdone by a better one, and no candidate at all are told apart."""
     reasons = {miss.child: miss.reason for miss in scores.misses}
     assert reasons == {
         "credential:LOST": "the credential was not loaded",
         "activity:native-2": "ambiguous: one of several candidates, and another was taken",
         "activity:native-3": "no candidate",
         "tool_call:t/2": "a candidate, but tool_call>tool_call by exact_key was preferred",
+        "credential:K2": "it could only fit by its time, and credential>approval by carried is better",
     }
-    assert sum(miss.n for miss in scores.misses) == 4
+    assert sum(miss.n for miss in scores.misses) == 5
 
 
 def test_a_situation_is_found_when_every_expected_detector_speaks_of_its_nodes(scores: Scores) -> None:
@@ -178,6 +193,48 @@ def test_days_are_counted_from_the_first_act_to_the_last(scores: Scores) -> None
     assert scores.findings_a_day == 2.0
 
 
+def test_of_several_detectors_one_may_be_enough(con: duckdb.DuckDBPyConnection, labels: Path) -> None:
+    """Where none of them speaks, each is missing; where one does, none, and its finding is explained."""
+    rows: list[Json] = [
+        {"situation": "either", "expected": [], "one_of": ["too_wide", "never"], "nodes": ["activity:native-2"]},
+        {"situation": "neither", "expected": [], "one_of": ["never", "rare"], "nodes": ["activity:native-2"]},
+    ]
+    (labels / "situations.json").write_text(json.dumps({"situations": SITUATIONS + rows}), encoding="utf-8")
+    scores = score(con, labels)
+    missing = {s.situation: s.missing for s in scores.situations}
+    assert (missing["either"], missing["neither"]) == ((), ("never", "rare"))
+    assert scores.unexplained == ()
+
+
+@pytest.mark.parametrize(("nodes", "accusing"), [(["activity:native-2"], ("too_wide",)), (["activity:native-1"], ())])
+def test_a_benign_situation_is_right_where_nobody_accuses_it(
+    con: duckdb.DuckDBPyConnection, labels: Path, nodes: list[str], accusing: tuple[str, ...]
+) -> None:
+    """By a finding that nothing explains; what is said of a wrong that shares a node with it accuses nobody."""
+    row: Json = {"situation": "right", "expected": [], "nodes": nodes, "is_benign": True}
+    (labels / "situations.json").write_text(json.dumps({"situations": [*SITUATIONS, row]}), encoding="utf-8")
+    found = next(s for s in score(con, labels).situations if s.is_benign)
+    assert (found.accused_by, found.is_found) == (accusing, not accusing)
+
+
+def test_false_findings_are_counted_by_identity_days(con: duckdb.DuckDBPyConnection, labels: Path) -> None:
+    """Two identities for two days, and one finding that no label explains; copies count nobody twice."""
+    scores = score(con, labels)
+    assert (scores.n_identities, scores.identity_days) == (2, 4.0)
+    assert scores.false_per_1000_identity_days == 250.0
+
+
+@pytest.mark.parametrize("quiet", ["is_suppressed = true", "severity = 'informational'"])
+def test_what_is_delivered_to_nobody_is_no_false_alarm(
+    con: duckdb.DuckDBPyConnection, labels: Path, quiet: str
+) -> None:
+    """It is listed as unexplained all the same."""
+    con.execute(f"update findings set {quiet} where finding_id = 'f3'")
+    scores = score(con, labels)
+    assert len(scores.unexplained) == 1 and scores.unexplained_delivered == ()
+    assert scores.false_per_1000_identity_days == 0.0
+
+
 def test_scores_are_drawn_and_written(scores: Scores) -> None:
     """The drawing names what is missing; the object survives JSON."""
     console = Console(width=160, force_terminal=False)
@@ -185,8 +242,10 @@ def test_scores_are_drawn_and_written(scores: Scores) -> None:
         console.print(render_scores(scores))
     drawn = capture.get()
     assert "1 of 3 situations found; 4 findings, 1 of them unexplained" in drawn
+    assert "1 in 4 identity-days, 250.00 per 1,000" in " ".join(drawn.split())
     assert "caller_chosen, ambiguous" in drawn and "nothing says so" in drawn
     assert json.loads(json.dumps(as_dict(scores)))["n_findings"] == 4
+    assert as_dict(scores)["false_per_1000_identity_days"] == 250.0
 
 
 def test_text_of_logs_is_drawn_as_it_is(con: duckdb.DuckDBPyConnection, labels: Path) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,13 +19,18 @@ import pytest
 from browser import find_browser, open_page
 from conftest import REPO, SAMPLES
 from tables_compared import differences
-from ultravires.assets.schemas import CHECKED_BY_LOADING
+from ultravires.assets.home_resource import HomeResource
 from ultravires.build.pipeline import check_inputs, sql_tables
+from ultravires.build.table_keys import CHECKED_BY_LOADING
 from ultravires.build.table_schemas import table_schemas
 from ultravires.definitions import ASSETS, CHECKS, definitions
-from ultravires.runs.home import HomeResource
+from ultravires.reading.locations import LocalPlace
+from ultravires.runs.home import open_home
 from ultravires.runs.run import run_once
+from ultravires.runs.steps import steps
 
+WITHOUT_ASSET = {"conservation", "everything_built"}
+"""Steps that are checks on Dagster's page."""
 SNAPSHOT = Path(__file__).parent / "dagster_graph.json"
 
 
@@ -91,6 +97,17 @@ def test_every_table_is_an_asset_with_a_description_and_a_group() -> None:
 def test_everything_that_sql_reads_is_made_by_something() -> None:
     """No table reads a name that nothing writes."""
     assert check_inputs() == []
+
+
+def test_a_run_takes_the_steps_of_the_graph_in_its_order(tmp_path: Path) -> None:
+    """`ultravires run` goes without Dagster: what it makes is every asset, each after those that it reads."""
+    with open_home(LocalPlace(SAMPLES), tmp_path / "home", config=SAMPLES / "ultravires.yaml") as home:
+        made = [made.name for step in steps() for made in step.take(home)]
+    nodes = {node.key.to_user_string(): node for node in definitions.get_repository_def().asset_graph.asset_nodes}
+    assert sorted(made) == sorted({*nodes, *WITHOUT_ASSET} - {"requeued_days"})
+    for name in set(made) - WITHOUT_ASSET:
+        for above in (key.to_user_string() for key in nodes[name].parent_keys):
+            assert above == "requeued_days" or made.index(above) < made.index(name), (above, name)
 
 
 def dg_of_the_repository(*words: str) -> subprocess.CompletedProcess[str]:
@@ -179,33 +196,52 @@ def free_port() -> int:
 @contextmanager
 def serving(command: list[str], port: int, **options: Any) -> Iterator[str]:
     """The address at which `command` answers; it and what it started have ended after the block."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options
-    )
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/server_info", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
+    address = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True, **options)
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
-        assert process.stdout is not None
-        process.stdout.close()
+            _wait_for(address, process)
+            yield address
+        except Exception as error:
+            said.seek(0)
+            error.add_note(said.read().decode(errors="replace"))
+            raise
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(20)
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
+    """Until the page has the graph: it answers before, and shows nothing to whoever asks too early."""
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         assert process.poll() is None, "it ended by itself"
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise TimeoutError(f"{address} did not answer")
+        if location := _graph_location(address):
+            assert location["__typename"] == "RepositoryLocation", location.get("message")
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"{address} did not answer with the graph")
+
+
+def _graph_location(address: str) -> dict[str, Any] | None:
+    """What the page says of the graph that it shows: that it is there or why not; None while it loads."""
+    question = """{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError {
+        __typename ... on PythonError { message } } } } } }"""
+    asked = urllib.request.Request(
+        f"{address}/graphql",
+        data=json.dumps({"query": question}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+    except OSError:
+        return None
+    return entries[0]["locationOrLoadError"] if entries else None
 
 
 def test_the_lineage_is_drawn_without_an_error_in_the_console(page: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -14,8 +15,9 @@ import pytest
 import ultravires_models.detectors
 from ultravires.build.table_schemas import table_schemas
 from ultravires_models.detector import Detector, run_detector
-from ultravires_models.detectors.rare_action import Profile, RareActionModel, Use
 from ultravires_models.errors import DetectorError
+from ultravires_models.estimators.peers import PeerIndex, Profile
+from ultravires_models.estimators.rare_action import RareActionModel, Use
 from ultravires_models.frameworks import load_frameworks
 from ultravires_models.hits import HITS, SEVERITIES
 
@@ -31,6 +33,8 @@ USAGE = pa.schema(
         ("event_hour", pa.timestamp("us", tz="UTC")),
         ("n", pa.int64()),
         ("n_denied", pa.int64()),
+        ("n_failed", pa.int64()),
+        ("access", pa.string()),
         ("first_at", pa.timestamp("us", tz="UTC")),
         ("last_at", pa.timestamp("us", tz="UTC")),
         ("first_event_id", pa.string()),
@@ -70,6 +74,8 @@ def use(identity: str, action: str, day: int, hour: int = 9, **row: Any) -> dict
         "event_hour": at.replace(minute=0),
         "n": 1,
         "n_denied": 0,
+        "n_failed": 0,
+        "access": "write",
         "first_at": at,
         "last_at": at,
         "first_event_id": f"{identity}-{action}-{day}-{hour}",
@@ -228,6 +234,25 @@ def test_people_are_not_judged() -> None:
         assert hits_of(usage, [identity("a", is_nonhuman=is_nonhuman), *TEAM[1:]]) == []
 
 
+@pytest.mark.parametrize(
+    ("access", "severity"),
+    [("list", "informational"), ("read", "low"), ("secret", None), ("write", None), (None, None)],
+)
+def test_what_a_first_use_gives_decides_its_severity(access: str | None, severity: str | None) -> None:
+    """To list is informational, to read low; a change, a secret, and what is not known keep the detector's own."""
+    usage = [*routine(["a", "b", "c"], 6), use("a", "svc:New", 6, access=access)]
+    (hit,) = run_detector(RARE_ACTION, tables(usage, TEAM)).to_pylist()
+    assert hit["severity"] == severity
+
+
+def test_a_first_use_that_never_succeeded_says_so() -> None:
+    """Only where none of the day's uses, at whatever hour and place, succeeded."""
+    tried = [use("a", "svc:Try", 6, hour, n_failed=1) for hour in (9, 10)]
+    done = [use("a", "svc:Do", 6, 9, n_failed=1), use("a", "svc:Do", 6, 10)]
+    hits = run_detector(RARE_ACTION, tables([*routine(["a", "b", "c"], 6), *tried, *done], TEAM)).to_pylist()
+    assert {hit["subject_uid"]: hit["outcome"] for hit in hits} == {"arn:a svc:Try": "failure", "arn:a svc:Do": None}
+
+
 def test_repeats_of_a_day_count_once() -> None:
     """Many uses at many hours of a day are one first use, with the earliest as evidence."""
     usage = [*routine(["a", "b", "c"], 6), *(use("a", "svc:New", 6, hour) for hour in (20, 4, 11))]
@@ -253,9 +278,92 @@ def test_an_identity_that_repeats_itself_scores_higher() -> None:
 
 def test_probabilities_sum_to_one() -> None:
     """The blended distribution over the vocabulary and the unseen loses no weight between its levels."""
-    profiles = {name: Profile("role", "team") for name in "abc"}
-    model = RareActionModel(profiles).fit([{Use(name, f"s:{k}") for k in range(4)} for name in "abc"])
-    assert sum(model._distribution("a").values()) == pytest.approx(1.0)
+    profiles = {name: Profile("role", "team") for name in "abc"} | {"d": Profile("role", None)}
+    others = {Use("d", f"s:{k}") for k in range(2, 9)}
+    model = RareActionModel(profiles).fit([{Use(name, f"s:{k}") for k in range(4)} for name in "abc"] + [others])
+    for identity_id in profiles:
+        _, shares = model._shares(Use(identity_id, "iam:New"))
+        assert sum(n for _, n in shares) == len(model.total_) + 1
+        assert sum(n * share for share, n in shares) == pytest.approx(1.0)
+
+
+def random_days(rng: random.Random, n: int, n_days: int) -> tuple[dict[str, Profile], list[set[Use]]]:
+    """Identities of two kinds, some with an owner, whose routines share some of 30 actions, and who bring new ones."""
+    owners = [None, *(f"team{number}" for number in range(3))]
+    profiles = {f"id{k}": Profile(rng.choice(["role", "user"]), rng.choice(owners)) for k in range(n)}
+    routines = {name: rng.sample(range(30), rng.randint(1, 9)) for name in profiles}
+    days = []
+    for _ in range(n_days):
+        uses = {Use(name, f"s:{k}") for name, known in routines.items() for k in known if rng.random() < 0.8}
+        days.append(uses | {Use(rng.choice([*profiles]), f"s:{rng.randrange(60)}") for _ in range(4)})
+    return profiles, days
+
+
+def peers_by_definition(model: RareActionModel, identity_id: str) -> list[str]:
+    """Each compared with each, as the model's words say it."""
+    mine, own = model.profiles[identity_id], set(model.counts_.get(identity_id, ()))
+    return [
+        other
+        for other, counts in model.counts_.items()
+        if other != identity_id
+        and model.profiles[other].kind == mine.kind
+        and (
+            (mine.owner is not None and mine.owner == model.profiles[other].owner)
+            or len(own & set(counts)) >= model.similar_from * len(own | set(counts))
+        )
+    ]
+
+
+@pytest.mark.parametrize("similar_from", [0.3, 0.5, 0.6, 1.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_peers_are_those_of_a_comparison_of_each_with_each(seed: int, similar_from: float) -> None:
+    """However they are found: as many, with the same acts, and an action is known of them where one of them used it."""
+    profiles, days = random_days(random.Random(seed), 40, 6)
+    model = RareActionModel(profiles, similar_from=similar_from).fit([])
+    for day in days:
+        model.partial_fit(day)
+        for name in profiles:
+            names = peers_by_definition(model, name)
+            found = model.peers(name)
+            summed = sum((model.counts_[other] for other in names), Counter[str]())
+            assert (found.n, found.counts) == (len(names), summed)
+            for action in sorted(model.total_.keys() - model.counts_.get(name, Counter()).keys()):
+                is_known = any(action in model.counts_[other] for other in names)
+                assert model.peers_.has_used(profiles[name], model.counts_.get(name, Counter()), action) == is_known
+
+
+def test_days_learned_one_by_one_are_a_whole_fit() -> None:
+    """No day has to be learned again for the next: the state is that of a fit over all of them."""
+    profiles, days = random_days(random.Random(1), 20, 6)
+    whole, uses = RareActionModel(profiles).fit(days), [Use(name, "s:59") for name in profiles]
+    by_day = RareActionModel(profiles).fit([])
+    for day in days:
+        by_day.partial_fit(day)
+    assert (by_day.counts_, by_day.n_novel_days_) == (whole.counts_, whole.n_novel_days_)
+    assert list(by_day.score_samples(uses)) == list(whole.score_samples(uses))
+
+
+def test_comparisons_grow_no_faster_than_identities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen times as many teams without an owner: as many comparisons for each identity, not sixteen times more."""
+    compared: list[int] = []
+    is_similar = PeerIndex._is_similar
+    monkeypatch.setattr(
+        PeerIndex,
+        "_is_similar",
+        lambda *given: compared.append(1) or is_similar(*given),  # type: ignore[func-returns-value]
+    )
+    per_identity = []
+    for n in (50, 800):
+        rng, compared[:] = random.Random(n), []
+        names = [f"id{k}" for k in range(n)]
+        model = RareActionModel({name: Profile("role", None) for name in names}).fit([])
+        for _ in range(8):
+            acts = ((name, f"svc{k // 5}:Act{rng.randrange(9)}") for k, name in enumerate(names) for _ in range(6))
+            model.partial_fit([*(Use(*act) for act in acts), *(Use(name, "sts:GetCallerIdentity") for name in names)])
+        assert model.is_rare([Use(name, "iam:New") for name in names]).all()
+        per_identity.append(len(compared) / n)
+    assert per_identity[0] > 1
+    assert per_identity[1] < 1.5 * per_identity[0]
 
 
 def test_fit_forgets_what_was_before() -> None:

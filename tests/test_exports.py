@@ -61,7 +61,7 @@ def events(batches: list[Batch]) -> list[dict[str, Any]]:
 
 def comparable(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Events without what says where and how their record was written."""
-    left_out = ("record_no", "raw_hash", "raw")
+    left_out = ("record_no", "raw_hash", "raw", "voice", "place")
     kept = [{name: value for name, value in row.items() if name not in left_out} for row in found]
     return sorted(kept, key=lambda row: str(row["event_id"]))
 

@@ -247,7 +247,7 @@ def test_the_risk_parts_come_from_the_tables(world: World) -> None:
         "insert into accounted values ('arn:role/bot', '2026-11-20', 4, 1, 0.25), "
         "('arn:role/bot', '2026-11-19', 4, 1, 0.25)"
     )
-    world.con.execute("insert into sources values ('approvals', ['approval'], 'complete')")
+    world.con.execute("insert into sources values ('approvals', ['approval'])")
     world.hit("odd", "x", ["e1"], score=0.7)
     world.update()
     assert json.loads(world.one("from findings")["risk_parts"]) == {
@@ -265,7 +265,7 @@ def test_the_risk_parts_come_from_the_tables(world: World) -> None:
 def test_without_a_log_of_approvals_nobody_is_unaccounted_for(world: World) -> None:
     """An absent source does not accuse: the part of unaccounted activity is zero."""
     world.con.execute("insert into accounted values ('arn:role/bot', '2026-11-20', 4, 0, 0.0)")
-    world.con.execute("insert into sources values ('approvals', ['approval'], 'absent')")
+    world.con.execute("insert into sources values ('approvals', [])")
     simple_hit(world)
     world.update()
     assert json.loads(world.one("from findings")["risk_parts"])["unaccounted"] == 0

@@ -142,7 +142,7 @@ odd_values = st.recursive(
 
 @each_source
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

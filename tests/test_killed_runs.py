@@ -106,14 +106,14 @@ def test_a_lost_delivery_would_be_seen(scenarios: Scenarios) -> None:
     ("which", "number", "share"),
     [
         ("first", "written", 0.25),
-        ("second", "written", 0.7),
+        pytest.param("second", "written", 0.7, marks=pytest.mark.stress),
         ("second", "told", 0.0),
         ("first", "published", 0.5),
         ("prune", "written", 0.2),
-        ("prune", "written", 0.6),
-        ("prune", "published", 0.5),
+        pytest.param("prune", "written", 0.6, marks=pytest.mark.stress),
+        pytest.param("prune", "published", 0.5, marks=pytest.mark.stress),
         ("upgrade", "written", 0.15),
-        ("upgrade", "written", 0.4),
+        pytest.param("upgrade", "written", 0.4, marks=pytest.mark.stress),
     ],
     ids=["load", "rewrite", "delivery", "publish", "prune", "settle", "publish_pruned", "read_again", "rebuild"],
 )

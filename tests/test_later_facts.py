@@ -44,7 +44,8 @@ def test_an_approval_that_comes_late_withdraws_the_accusation(tmp_path: Path) ->
     write_effects(logs)
     run_once(logs, home, config=None, as_of="")
     assert {row[0] for row in findings(home)[UNAPPROVED]} == {"open"}
-    opened = {a["finding_info"]["uid"] for a in alerts(home) if UNAPPROVED in json.dumps(a)}
+    spoken = (UNAPPROVED, "ultravires_borrowed_approval")
+    opened = {a["finding_info"]["uid"] for a in alerts(home) if any(name in json.dumps(a) for name in spoken)}
     with ultravires.open(home) as con:
         ((before,),) = con.execute("select chain_id from chain_steps where action = 'iam:PutRolePolicy'").fetchall()
 
@@ -83,13 +84,13 @@ def test_a_run_delivers_to_splunk_once_and_closes_there_too(tmp_path: Path, monk
     monkeypatch.setenv("HEC_TOKEN_OF_THE_TEST", "t0ken")
     with HecDouble({"t0ken": Token(use_ack=True)}) as splunk:
         config.write_text(f"sinks: {{splunk_hec: {{url: '{splunk.url}', token_env: HEC_TOKEN_OF_THE_TEST}}}}\n")
-        run_once(logs, home, config=config, as_of="")
+        run_once(logs, home, config=config, as_of=at(180))
         created = [event["event"]["activity_id"] for event in splunk.events]
         assert created and set(created) == {1}
-        run_once(logs, home, config=config, as_of="")
+        run_once(logs, home, config=config, as_of=at(180))
         assert len(splunk.events) == len(created)
         write_lines(logs / "approvals_2.jsonl", [approval("APR-B", 30)])
-        run_once(logs, home, config=config, as_of="")
+        run_once(logs, home, config=config, as_of=at(180))
         later = [event["event"]["activity_id"] for event in splunk.events[len(created) :]]
     assert 3 in later
 

@@ -82,9 +82,9 @@ def test_a_file_that_vanishes_while_it_is_read_takes_nothing_with_it(
     monkeypatch.setattr(parts, "SMALL_FILE", -1)
     monkeypatch.setattr(input_file, "HELD_BYTES", 0)
 
-    def vanishing(file: FileBytes, *rest: object) -> Iterator[object]:
+    def vanishing(file: FileBytes, *rest: object, **how: object) -> Iterator[object]:
         is_lost = file.head(1000) == beginning
-        yield from whole(file, *rest)
+        yield from whole(file, *rest, **how)
         if is_lost:
             lost.unlink()
 
@@ -106,11 +106,15 @@ def test_files_that_vanish_before_they_are_read_are_named_once_each(loader: Load
 
 
 @pytest.mark.parametrize("held", [0, input_file.HELD_BYTES])
-def test_a_file_that_is_still_being_written_waits_for_the_next_run(
-    loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch, held: int
+@pytest.mark.parametrize("name", ["whole.json", "lines.jsonl"])
+def test_a_file_that_is_still_being_written_waits_if_it_has_no_lines(
+    loader: Loader, logs: Path, monkeypatch: pytest.MonkeyPatch, held: int, name: str
 ) -> None:
-    """Half a file is not loaded; the whole one is, later."""
-    growing = logs / APPROVALS[2].name
+    """Half a document is not loaded; the whole one is, later. Of lines what stands is read."""
+    records = APPROVALS[2].read_bytes().splitlines()
+    growing = logs / name
+    growing.write_bytes(b"\n".join(records) if name == "lines.jsonl" else b"[\n" + b",\n".join(records) + b"\n]")
+    (logs / APPROVALS[2].name).unlink()
     monkeypatch.setattr(input_file, "HELD_BYTES", held)
     monkeypatch.setattr(parts, "SMALL_FILE", held)
     stat = LocalFile.stat
@@ -124,21 +128,32 @@ def test_a_file_that_is_still_being_written_waits_for_the_next_run(
     with monkeypatch.context() as patched:
         patched.setattr(LocalFile, "stat", growing_stat)
         first = loader.load(LocalPlace(logs))
-        assert (first.files, len(first.waiting)) == (2, 1)
+        assert (first.files, len(first.waiting)) == ((3, 0) if name == "lines.jsonl" else (2, 1))
+    events = first.events
+    loader.counts = LoadCounts()
     second = loader.load(LocalPlace(logs))
-    assert second.files == 3
-    assert conserved(loader)
+    assert second.files == 1
+    assert (second.events == 0) == (name == "lines.jsonl")
+    assert loader.con.execute("select sum(n_events) from files").fetchall() == [(events + second.events,)]
+    assert not second.waiting
 
 
-def test_a_file_that_changed_after_it_was_loaded_is_told_of_in_every_run(loader: Loader, logs: Path) -> None:
-    """It is named, and not read again."""
+def test_a_file_that_grew_after_it_was_loaded_is_read_on(loader: Loader, logs: Path) -> None:
+    """Once, and under the id that it has."""
     loader.load(LocalPlace(logs))
     changed = logs / APPROVALS[0].name
-    changed.write_bytes(changed.read_bytes() * 2)
-    for _ in range(2):
+    records = changed.read_bytes()
+    known = loader.con.execute("select file_id, n_records from files where path = ?", [str(changed)]).fetchall()
+    changed.write_bytes(records * 2)
+    for n_files in (1, 0):
         loader.counts = LoadCounts()
         counts = loader.load(LocalPlace(logs))
-        assert (counts.files, counts.changed) == (0, [str(changed)])
+        assert (counts.files, counts.changed) == (n_files, [])
+        assert counts.records == n_files * records.count(b"\n")
+    (row,) = known
+    assert loader.con.execute("select file_id, n_records from files where path = ?", [str(changed)]).fetchall() == [
+        (row[0], 2 * row[1])
+    ]
 
 
 def test_an_unrecognised_file_is_tried_again_after_an_upgrade(

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import ultravires
 from nbclient import NotebookClient
+from small_logs import approval, write_lines
+from ultravires.runs.run import run_once
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "investigate_chain.ipynb"
 CHARTS = ("timeline", "drift", "usage", "accounted")
@@ -51,3 +54,22 @@ def test_notebook_is_committed_without_outputs_and_defines_nothing() -> None:
             assert (cell["outputs"], cell["execution_count"]) == ([], None)
             definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
             assert not [node for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, definitions)]
+
+
+def test_the_alert_that_is_followed_is_the_riskiest(executed: nbformat.NotebookNode, sample_home: Path) -> None:
+    """Whatever class its OCSF event has."""
+    with ultravires.open(sample_home) as con:
+        query = "select finding_id from findings where state = 'open' order by risk_score desc, finding_id limit 1"
+        row = con.execute(query).fetchone()
+    assert row is not None and row[0] in shown(executed, "finding")
+
+
+def test_a_home_in_which_nothing_was_found_is_told(tmp_path: Path) -> None:
+    """One line, and charts without a point; no traceback."""
+    (tmp_path / "logs").mkdir()
+    write_lines(tmp_path / "logs" / "approvals.jsonl", [approval("APR-A", 0)])
+    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    environment = {**os.environ, "ULTRAVIRES_HOME": str(tmp_path / "home")}
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute(env=environment)
+    assert "Nothing was found in this home" in shown(notebook, "finding")

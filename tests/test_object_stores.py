@@ -111,12 +111,25 @@ def test_a_prefix_is_read_as_the_folder_it_is_a_copy_of(bucket: fs.FileSystem, t
     assert (again.files, again.events, again.changed) == (1, 3, [])
 
 
-def test_an_object_that_changed_is_named_and_one_that_vanished_too(bucket: fs.FileSystem, tmp_path: Path) -> None:
-    """As files are."""
-    load(input_place("s3://logs/a"), tmp_path / "home")
-    put(bucket, f"logs/a/{APPROVALS[0].name}", b"{}")
-    counts = load(input_place("s3://logs/a"), tmp_path / "home")
-    assert (counts.files, counts.changed) == (0, [f"s3://logs/a/{APPROVALS[0].name}"])
+def test_an_object_that_got_longer_is_read_on_and_another_content_is_read_anew(
+    bucket: fs.FileSystem, tmp_path: Path
+) -> None:
+    """As files are: nothing is read twice, and what was there before is noted."""
+    whole, name = APPROVALS[0].read_bytes(), f"logs/a/{APPROVALS[0].name}"
+    lines = whole.splitlines(keepends=True)
+    put(bucket, name, b"".join(lines[:-1]))
+    first = load(input_place("s3://logs/a"), tmp_path / "home")
+    put(bucket, name, whole)
+    longer = load(input_place("s3://logs/a"), tmp_path / "home")
+    assert (longer.files, longer.records, longer.duplicates) == (1, 1, 0)
+    put(bucket, name, RECORDS["opa_decisions"])
+    other = load(input_place("s3://logs/a"), tmp_path / "home")
+    assert (other.files, other.events, other.changed) == (1, 3, [])
+    with open_warehouse(tmp_path / "home") as warehouse:
+        assert warehouse.con.execute("select path, what from replaced_files").fetchall() == [
+            (f"s3://{name}", "emptied")
+        ]
+    assert first.files == 3
 
 
 def test_a_run_reads_objects_in_several_processes(bucket: fs.FileSystem, tmp_path: Path) -> None:

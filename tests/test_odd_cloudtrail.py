@@ -179,7 +179,7 @@ def records(draw: st.DrawFn) -> Json:
     return record
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(records(), st.booleans()), min_size=1, max_size=12))
 def test_odd_records_are_the_same(tmp_path: Path, found: list[tuple[Json, bool]]) -> None:
     """Written in the order of CloudTrail or in another."""

@@ -304,7 +304,7 @@ def spaced(line: Any) -> bytes:
 LINES = st.tuples(exports(), st.sampled_from([msgspec.json.encode] * 9 + [spaced])).map(lambda line: line[1](line[0]))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(LINES, min_size=1, max_size=4))
 def test_odd_exports_are_the_same(folder: Path, lines: list[bytes]) -> None:
     same_in_both_forms(b"\n".join(lines), SOURCE, folder)

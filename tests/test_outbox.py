@@ -188,10 +188,12 @@ def test_an_alert_without_an_answer_was_not_taken(world: World) -> None:
 
 
 def test_the_hourly_bound_holds_the_rest_and_says_so_once(world: World) -> None:
-    """Above the bound alerts are held, one notice tells how many, and later hours release them."""
+    """Above the bound alerts are held, one notice tells how many, and later hours release them. One alert an hour is
+    kept for others than this identity.
+    """
     add_findings(world, 7)
     world.update()
-    sink = Recorder(max_per_hour=3)
+    sink = Recorder(max_per_hour=4)
     first = send(world, sink)
     assert (first.sent, first.held) == (4, 4)
     (notice,) = [alert for alert in sink.alerts if alert.finding_id is None]

@@ -61,14 +61,14 @@ def prune_plainly(home: Path, before: datetime = TUESDAY, *, keep_in_force: bool
 def load_two_days(place: Path) -> None:
     """Monday and Tuesday: an approval a day, a runner that acts under none, records that nobody can read."""
     folder, runner = place / "logs", session(RUNNER, "ASIARUNNER")
-    write_lines(folder / "approvals_1.jsonl", [approval("MON", 0), approval("ODD", 1, status="escalated")])
+    write_lines(folder / "approvals_1.jsonl", [approval("ODD", -1, status="escalated"), approval("MON", 0)])
     write_lines(
         folder / "approvals_2.jsonl", [approval("TUE", DAY + 60), approval("ODDER", DAY + 60, status="escalated")]
     )
     parameters = {"roleName": "other", "policyName": "p"}
     acts = [
         call(f"e{n}", minute, "iam:PutRolePolicy", runner, requestParameters=parameters, sourceIPAddress=address)
-        for n, (minute, address) in enumerate(((10, "198.51.100.1"), (DAY + 10, "198.51.100.2")))
+        for n, (minute, address) in enumerate(((600, "198.51.100.1"), (DAY + 10, "198.51.100.2")))
     ]
     write_lines(folder / "trail_1.json", acts[:1])
     write_lines(folder / "trail_2.json", acts)
@@ -103,6 +103,23 @@ def test_what_is_older_is_gone_from_every_table(home: Path) -> None:
         known = warehouse.con.execute("select src_ip from address_networks").fetchall()
     assert known == [("198.51.100.2",)]
     assert_conserved(home)
+
+
+def test_what_an_approval_that_nobody_can_read_may_excuse_stays_excused(home: Path, logs: Path) -> None:
+    """It lies between Monday and Tuesday: it stays in quarantine, and Tuesday's act is not accused after the prune."""
+    write_lines(logs / "approvals_1b.jsonl", [approval("MON2", 700), approval("ODD2", 701, status="escalated")])
+    run_once(logs, home, config=None, as_of="")
+    accused = f"select evidence_event_ids from findings where detector_id = '{UNAPPROVED}' and state = 'open'"
+    before = rows(home, accused)
+    doubt = "select gaps from chain_steps join events using (event_id) where native_id = 'e1'"
+    assert rows(home, doubt) == [(["no approval: record unreadable"],)]
+    assert prune_plainly(home).n_quarantined == 1
+    assert rows(home, "select parse_filename(path) from unread_records order by path") == [
+        ("approvals_1b.jsonl",),
+        ("approvals_2.jsonl",),
+    ]
+    assert rows(home, doubt) == [(["no approval: record unreadable"],)]
+    assert before and rows(home, accused) == []
 
 
 def test_the_tombstone_says_what_went(home: Path) -> None:

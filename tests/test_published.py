@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import duckdb
@@ -11,7 +12,7 @@ from ultravires.build.pipeline import published_names, sql_tables
 from ultravires.build.sql_tables import LAYERS
 from ultravires.errors import RunError, UsageError
 from ultravires.store import publish as publishing
-from ultravires.store.warehouse import open_warehouse
+from ultravires.store.warehouse import Warehouse, open_warehouse
 
 
 def test_every_table_without_a_prefix_is_published(sample_home: Path) -> None:
@@ -86,6 +87,53 @@ def test_a_large_table_is_published_by_the_day_and_only_days_that_changed_are_wr
         con.execute("delete from acts where event_hour is null or event_hour > '2026-10-05 05:00:00+00'")
         publishing.publish(warehouse, ["acts"], run_id="r")
         assert "days" not in publishing.read_manifest(tmp_path / "published")["tables"]["acts"]
+
+
+class Publisher:
+    """A table whose content is new in each publication, and a clock."""
+
+    def __init__(self, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.time()
+        monkeypatch.setattr(publishing.time, "time", lambda: self.now)
+        self._warehouse = warehouse
+
+    def publish(self, content: int) -> Path:
+        self._warehouse.con.execute(f"create or replace table acts as select {content} as i")
+        publishing.publish(self._warehouse, ["acts"], run_id="r")
+        folder = self._warehouse.home / "published"
+        (file,) = publishing.read_manifest(folder)["tables"]["acts"]["files"]
+        return folder / file
+
+
+def test_a_superseded_file_stays_for_a_day_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However old it was when it was superseded: who opened it a moment ago goes on reading."""
+    with open_warehouse(tmp_path) as warehouse:
+        publisher = Publisher(warehouse, monkeypatch)
+        first = publisher.publish(1)
+        os.utime(first, (publisher.now - 864_000,) * 2)
+        second = publisher.publish(2)
+        with ultravires.open(tmp_path) as reader:
+            publisher.now += 86_000
+            third = publisher.publish(3)
+            assert first.exists() and second.exists()
+            assert reader.execute("select i from acts").fetchall() == [(2,)]
+        publisher.now += 1_000
+        publisher.publish(3)
+        assert not first.exists() and second.exists() and third.exists()
+
+
+def test_superseded_files_take_no_more_room_than_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first, but none of the last ten minutes."""
+    monkeypatch.setattr(publishing, "KEEP_LEAST_BYTES", 0)
+    with open_warehouse(tmp_path) as warehouse:
+        publisher = Publisher(warehouse, monkeypatch)
+        files = []
+        for content in range(40):
+            files.append(publisher.publish(content))
+            publisher.now += 120
+        stand = [file.exists() for file in files]
+        assert stand[-6:] == [True] * 6, "the current one, and those of ten minutes"
+        assert stand[:20] == [False] * 20
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"tables": 1}', '{"run_id": "r", "tables": {"links": {}}}', "\xff"])

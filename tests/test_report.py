@@ -55,6 +55,7 @@ def test_page_tells_totals_findings_controls_drift_and_sources(con: duckdb.DuckD
     text = " ".join(Elements(render_report(con)).text.split())
     assert "2 open findings, 84 % of non-human activity accounted for" in text
     assert "16 of 19 actions of non-human identities" in text
+    assert "agent 18 16 0 2 carried 16" in text
     assert "Activity outside the approved actions" in text and "historic" in text
     assert "2026-10-05 09:40:02 agent-invoice s3:PutBucketPolicy arn:aws:s3:::archive" in text
     assert "Never seen: okta_system." in text

@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from ultravires_models.describe import DETECTORS, describe
 from ultravires_models.detectors.rare_action import DETECTOR
 from ultravires_models.errors import RuleError
 from ultravires_models.frameworks import frameworks_table, load_frameworks
+from ultravires_models.relation import Relation
 from ultravires_models.rule import PLACEHOLDER, Rule, load_rules, read_rule
-from ultravires_models.sigma.runner import compile_rules
+from ultravires_models.sigma.runner import compile_probe, compile_rules
 
 ROOT = Path(ultravires_models.__file__).parent / "rules"
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -58,6 +59,35 @@ def test_every_case_of_a_rule_holds(rule: Rule) -> None:
     cases = read_cases(ROOT / rule.relation.product / f"{rule.detector_id}.cases.jsonl", rule.relation)
     assert {case.fires for case in cases} == {True, False}
     assert failed_cases(rule, cases, RELATIONS) == []
+
+
+@pytest.mark.parametrize("rule", CASES_PER_RULE)
+def test_the_probe_sees_every_row_that_fires(rule: Rule) -> None:
+    """A run looks no further where the probe gives no row: it must give one for each row that any rule matches."""
+    together = [other for other in RULES if other.relation is rule.relation]
+    cases = read_cases(ROOT / rule.relation.product / f"{rule.detector_id}.cases.jsonl", rule.relation)
+    for probe in (compile_probe([rule], rule.relation), compile_probe(together, rule.relation)):
+        for case in (case for case in cases if case.fires):
+            assert probed(probe, rule.relation, [case.row]), case.name
+
+
+def probed(probe: str, relation: Relation, rows: list[Mapping[str, Any]]) -> bool:
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        create_relation(con, relation, rows)
+        return bool(con.execute(probe).fetchall())
+
+
+def test_the_probe_passes_over_what_no_rule_is_about() -> None:
+    """Else the long statement of all rules would be planned for every read of an object."""
+    probe = compile_probe([rule for rule in RULES if rule.relation is AWS_CLOUDTRAIL], AWS_CLOUDTRAIL)
+    read = {"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "eventTime": "2026-11-02T10:30:00Z"}
+    assert not probed(probe, AWS_CLOUDTRAIL, [cloudtrail_row(read)])
+    assert probed(
+        probe,
+        AWS_CLOUDTRAIL,
+        [cloudtrail_row(read | {"eventName": ["x", "StopLogging"], "eventSource": "cloudtrail.amazonaws.com"})],
+    )
 
 
 @pytest.mark.parametrize("rule", CASES_PER_RULE)

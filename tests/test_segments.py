@@ -28,8 +28,9 @@ def events(ids: list[int]) -> pa.Table:
     """One event an id, an hour apart."""
     hours = [AT + timedelta(hours=number) for number in ids]
     plain = {
-        "log": "l", "source": "l", "source_version": 1, "ingested_at": AT, "file_id": "f", "kind": "activity",
-        "class_uid": 6003, "activity_id": 1, "raw": "{}", "raw_hash": "0" * 32, "resource_uids": ["a", "b"],
+        "log": "l", "source": "l", "source_version": 1, "voice": "recorded", "ingested_at": AT,
+        "file_id": "f", "kind": "activity", "class_uid": 6003, "activity_id": 1,
+        "raw": "{}", "raw_hash": "0" * 32, "resource_uids": ["a", "b"],
         "keys": [{"kind": "k", "value": "v", "role": "uses"}],
     }  # fmt: skip
     rows = [

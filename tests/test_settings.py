@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from source_samples import decision
+from ultravires.build.reference import reference_tables
 from ultravires.errors import ConfigError, UsageError
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
 from ultravires.registry import sources
 from ultravires.runs.home import open_home, store_configuration
+from ultravires.runs.run import run_once
 from ultravires.settings import Expectation, Limits, Settings, find_config, load_settings
 from ultravires.store.load import Loader
 
@@ -108,6 +110,12 @@ def test_approvals_are_rare_by_nature() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "governs: {approvals: {acounts: [x]}}",
+            "unknown key 'governs.approvals.acounts'; known keys there: accounts, id",
+        ),
+        ("governs: {approvals: {}}", "governs.approvals: Value error, name accounts, projects, identities or logs"),
+        ("governs: {approvals: {accounts: ['']}}", "governs.approvals.accounts.0: String should have at least 1 char"),
         ("limits: {max_record_byte: 1MB}", "unknown key 'limits.max_record_byte'; known keys there: max_depth, max_fi"),
         ("limits: {max_file_bytes: 4 apples}", "limits.max_file_bytes: could not interpret byte unit: apples"),
         ("limits: {max_ratio: 0}", "limits.max_ratio: .* greater than or equal to 10"),
@@ -122,6 +130,33 @@ def test_a_broken_configuration_is_one_line(tmp_path: Path, text: str, message: 
     with pytest.raises(ConfigError, match=message) as caught:
         load_settings(write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_log_governs_is_said_in_globs(tmp_path: Path) -> None:
+    """Accounts and projects are one column of the logs; what is said reaches SQL as patterns."""
+    path = tmp_path / "ultravires.yaml"
+    path.write_text(
+        "governs: {jira_approvals: {accounts: ['11_*'], projects: [p], identities: ['b?'], logs: [gcp_audit]}}"
+    )
+    tables = reference_tables(load_settings(path), sources().values())
+    assert {tuple(row.values()) for row in tables["governed_scopes"].to_pylist()} == {
+        ("jira_approvals", "account", r"11\_%"),
+        ("jira_approvals", "account", "p"),
+        ("jira_approvals", "identity", "b_"),
+        ("jira_approvals", "log", r"gcp\_audit"),
+    }
+    rows = tables["source_expectations"].to_pylist()
+    assert {row["log"] for row in rows if row["is_scoped"]} == {"jira_approvals"}
+
+
+@pytest.mark.parametrize("log", ["jira", "aws_cloudtrail"])
+def test_only_a_log_of_approvals_decisions_or_calls_governs(log: str, tmp_path: Path) -> None:
+    """What names no such log governs nobody, which one line says before anything is read."""
+    path = tmp_path / "ultravires.yaml"
+    path.write_text(f"governs: {{{log}: {{logs: ['*']}}}}")
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(ConfigError, match=f"governs: '{log}' is no log of approvals.*one of: approvals, aws_team"):
+        run_once(tmp_path / "logs", tmp_path / "home", config=path, as_of="")
 
 
 def test_a_missing_configuration_is_a_usage_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ultravires_models.errors import RuleError
 from ultravires_models.hits import HITS
 from ultravires_models.relation import Relation
 from ultravires_models.rule import Rule, read_rule
-from ultravires_models.sigma.runner import compile_rules
+from ultravires_models.sigma.runner import compile_probe, compile_rules
 
 ANY_SELECTION = {"selection": {"event_id|exists": True}, "condition": "selection"}
 
@@ -116,6 +116,13 @@ def test_a_hit_carries_what_the_section_names(tmp_path: Path) -> None:
     assert (hit["gaps"], hit["score"], hit["severity"]) == (["no decision"], 1.0, None)
 
 
+def test_a_row_may_say_how_severe_it_is(tmp_path: Path) -> None:
+    """Where the column is null, the rule's level counts."""
+    rule = make_rule(tmp_path, "a", STEP_FACTS, ANY_SELECTION, {"severity": "risk"})
+    hits = run([rule], STEP_FACTS, [step(step_id="a", risk="medium"), step(step_id="b", risk=None)])
+    assert sorted(str(hit["severity"]) for hit in hits) == ["None", "medium"]
+
+
 def test_a_row_without_its_subject_is_about_the_row(tmp_path: Path) -> None:
     """A null subject column loses no hit: the row's own id becomes the subject, and its kind says so."""
     credential = {"subject": {"kind": "credential", "column": "credential_uid"}}
@@ -189,3 +196,30 @@ def test_rules_of_another_relation_and_no_rules_are_refused(tmp_path: Path) -> N
         compile_rules([rule], DRIFT)
     with pytest.raises(RuleError, match="no rules for ultravires/drift"):
         compile_rules([], DRIFT)
+
+
+@pytest.mark.parametrize(
+    ("detection", "passes_over"),
+    [
+        ({"a": {"node_kind": "activity"}, "condition": "a"}, True),
+        ({"a": {"node_kind": ["activity", "credential"]}, "condition": "a"}, True),
+        ({"a": {"node_kind": "activity", "is_privileged": True}, "condition": "a"}, True),
+        ({"a": {"node_kind": "activity"}, "b": {"is_privileged": True}, "condition": "a or b"}, True),
+        ({"a": {"node_kind": "activity"}, "b": {"is_privileged": False}, "condition": "a or b"}, False),
+        ({"a": {"node_kind": "activity"}, "b": {"is_privileged": True}, "condition": "a and not b"}, True),
+        ({"a": {"node_kind": "activity"}, "b": {"is_privileged": True}, "condition": "a or not b"}, False),
+        ({"a": {"is_privileged": True}, "condition": "not a"}, False),
+    ],
+)
+def test_a_probe_passes_over_only_what_cannot_match(
+    detection: dict[str, Any], passes_over: bool, tmp_path: Path
+) -> None:
+    """Of a negation it knows nothing; and where it passes over a row, no rule matches it."""
+    rules = [make_rule(tmp_path, "a_rule", STEP_FACTS, detection)]
+    rows = [step(node_kind="tool_call", is_privileged=False)]
+    with duckdb.connect() as con:
+        con.execute("SET TimeZone = 'UTC'")
+        create_relation(con, STEP_FACTS, rows)
+        assert (con.execute(compile_probe(rules, STEP_FACTS)).fetchall() == []) == passes_over
+    if passes_over:
+        assert run(rules, STEP_FACTS, rows) == []

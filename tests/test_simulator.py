@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ultravires.simulator
 import yaml
+from simulated_worlds import Json, all_nodes, contents, labels, lines, spans, trail
 from ultravires.errors import UsageError
 from ultravires.settings import load_settings
 from ultravires.simulator import write_world
@@ -21,7 +21,6 @@ from ultravires.simulator.timetable import TIMETABLE
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 SAMPLE_EVENTS, SAMPLE_SEED = 6_000, 7
 FIVE_MB = 5_000_000
-Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -30,35 +29,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("world")
     write_world(out, events=SAMPLE_EVENTS, seed=SAMPLE_SEED)
     return out
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a world by its path; compressed files by what they hold, which no zlib version changes."""
-    return {
-        str(path.relative_to(folder)): gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "README.md"
-    }
-
-
-def trail(folder: Path) -> list[Json]:
-    files = sorted((folder / "aws_cloudtrail").rglob("*.json.gz"))
-    return [record for path in files for record in json.loads(gzip.decompress(path.read_bytes()))["Records"]]
-
-
-def lines(folder: Path, log: str) -> list[Json]:
-    files = sorted((folder / log).glob("*.jsonl"))
-    return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
-
-
-def spans(folder: Path) -> list[Json]:
-    exported = [r for line in lines(folder, "otel_genai") for r in line["resourceSpans"]]
-    return [span for r in exported for scope in r["scopeSpans"] for span in scope["spans"]]
-
-
-def labels(folder: Path, name: str) -> list[Json]:
-    rows: list[Json] = json.loads((folder / "labels" / f"{name}.json").read_bytes())[name]
-    return rows
 
 
 def test_the_simulator_imports_nothing_that_reads_logs() -> None:
@@ -172,23 +142,6 @@ def test_larger_worlds_hold_each_situation_several_times(tmp_path: Path) -> None
     write_world(tmp_path / "w", events=100_000, seed=5)
     counts = Counter(row["situation"] for row in labels(tmp_path / "w", "situations"))
     assert set(counts.values()) == {2}
-
-
-def all_nodes(world: Path) -> set[str]:
-    """Every node that the logs themselves name, read without any code of the product."""
-    nodes = {f"approval:{line['approval_id']}" for line in lines(world, "approvals")}
-    nodes |= {f"decision:{line['decision_id']}" for line in lines(world, "opa_decisions")}
-    for span in spans(world):
-        keys = {attribute["key"] for attribute in span["attributes"]}
-        kind = "approval" if "user.id" in keys else "tool_call"
-        nodes.add(f"{kind}:{span['traceId']}/{span['spanId']}")
-    for record in trail(world):
-        nodes.add(f"activity:{record['eventID']}")
-        answer = record.get("responseElements") or {}
-        issued = answer.get("credentials") or answer.get("accessKey") or {}
-        held = (record["userIdentity"].get("accessKeyId"), issued.get("accessKeyId"))
-        nodes |= {f"credential:{key}" for key in held if key}
-    return nodes
 
 
 def test_true_links_join_nodes_of_the_logs(world: Path) -> None:

@@ -153,8 +153,8 @@ def test_a_web_identity_carries_its_subject_and_principal_tags(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("identity", "uid", "kind"),
     [
-        (USER, USER["arn"], "service"),
-        ({**USER, "accessKeyId": "AKIA************"}, USER["arn"], "service"),
+        (USER, USER["arn"], "unknown"),
+        ({**USER, "accessKeyId": "AKIA************"}, USER["arn"], "unknown"),
         ({**USER, "accessKeyId": "ASIAEXAMPLE"}, USER["arn"], "unknown"),
         ({**USER, "principalId": "AROAX:s", "accessKeyId": "ASIAEXAMPLE"}, USER["arn"], "unknown"),
         ({"type": "AWSAccount", "principalId": "AROAX:s", "accountId": "444455556666"}, "AROAX", "role"),

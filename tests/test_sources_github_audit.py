@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from source_samples import batches, claimed_by, expected_events, keys, only, quarantined, rows
+from ultravires.sources.github.runs import runs_named
 
 TIME = 1_791_187_200_000
 RUN = {"repo": "example-org/invoices", "workflow_run_id": 41}
@@ -132,6 +133,7 @@ def test_a_job_is_issued_a_token_under_the_approval_of_its_environment(tmp_path:
         ("approval", "github:example-org/invoices/run/41/production", "carries"),
         ("ticket", "github:example-org/invoices/run/41", "carries"),
         ("bearer", "repo:example-org/invoices:environment:production", "names"),
+        ("run", "github:example-org/invoices/run/41", "names"),
     }
     assert row["detail"] == {"issued_role_arn": "repo:example-org/invoices:environment:production"}
 
@@ -147,7 +149,32 @@ def test_a_job_is_issued_a_token_under_the_approval_of_its_environment(tmp_path:
 def test_a_job_without_environment_carries_no_approval(members: Any, subject: str | None, tmp_path: Path) -> None:
     """Its subject follows from the branch."""
     row = read(tmp_path, "workflows.prepared_workflow_job", **RUN, job_name="build", **members)
-    assert keys(row) == ({("bearer", subject, "names")} if subject else set())
+    run = ("run", "github:example-org/invoices/run/41", "names")
+    assert keys(row) == {run} | ({("bearer", subject, "names")} if subject else set())
+
+
+def test_a_run_that_begins_is_known_by_its_number(tmp_path: Path) -> None:
+    """Where no job of it is told, a session in a cloud that names the run hangs on it."""
+    row = read(tmp_path, "workflows.created_workflow_run", **RUN)
+    assert row["issued_credential_uid"] == "github:example-org/invoices/run/41"
+    assert keys(row) == {("run", "github:example-org/invoices/run/41", "names")}
+    assert row["detail"] == {"issued_kind": "session"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "session_name", "runs"),
+    [
+        ("repo:o/r:environment:prod", "deploy-18250000041", ["github:o/r/run/18250000041"]),
+        ("repo:o@11/r@22:ref:refs/heads/main", "18250000041-1", ["github:o/r/run/18250000041"]),
+        ("repo:o/r:pull_request", "GitHubActions", []),
+        ("system:serviceaccount:o:r", "deploy-18250000041", []),
+        (None, "deploy-18250000041", []),
+        ("repo:o/r:environment:prod", "deploy-2026", []),
+    ],
+)
+def test_which_run_a_session_names(subject: str | None, session_name: str, runs: list[str]) -> None:
+    """The token vouches for the repository; the number is what the workflow put into the session's name."""
+    assert runs_named(subject, session_name) == runs
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,14 @@ def test_a_humans_request_is_an_approval_of_the_task(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("key", [("ticket", "T-1", "uses"), ("approval", "A-1", "uses")], ids=["ticket", "approval"])
+def test_a_humans_request_states_what_it_is_under(key: tuple[str, str, str], tmp_path: Path) -> None:
+    """The ticket or approval on the root span is the key by which the request hangs under it."""
+    run = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "payer", "user.email": "mira@example.org"}
+    row = read(tmp_path, {**run, f"{key[0]}.id": key[1]}, parent=None)
+    assert row["kind"] == "approval" and keys(row) == {("span", TOOL, "names"), key, ("trace", TRACE, "carries")}
+
+
 @pytest.mark.parametrize(("human", "parent"), [({}, None), ({"user.id": "mira"}, 1)])
 def test_a_run_without_a_human_or_below_another_span_is_a_tool_call(
     human: dict[str, Any], parent: int | None, tmp_path: Path

@@ -22,6 +22,7 @@ from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.input_place import input_place
 from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
+from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Source
 from ultravires.runs.home import OpenHome
 from ultravires.runs.run import run_once
@@ -187,7 +188,7 @@ def test_a_hash_of_arguments_whose_secrets_are_redacted_stays_what_it_was(
     load(home)
     before = events(home, "args_hash, raw")
     assert before[0][0] is not None and "hunter2" not in before[0][1]
-    upgrade(monkeypatch, "opa_decisions")
+    upgrade(monkeypatch, "aws_cloudtrail")
     read_outdated_again(home)
     assert events(home, "args_hash, raw") == before
 
@@ -296,3 +297,41 @@ def test_copies_that_were_events_of_ocsf_become_the_native_events(
     }
     assert set(events(home, "event_id")) == again
     assert read_outdated_again(home) == 0
+
+
+def test_a_home_of_yesterday_loses_what_is_known_as_a_secret_today(
+    home: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From raw, columns and quarantine; a record without an id of its own has then the one that it would get today, so
+    that it is a duplicate when it is delivered once more, and every other record keeps its id.
+    """
+    secret = "Tr0ub4dor-and-3-more"
+    who = session("arn:aws:iam::111122223333:role/runner", "ASIARUNNER")
+    named = call("e0", 0, "s3:GetObject", who)
+    nameless = [
+        {**call("", number, "s3:GetObject", who, requestParameters=each), "eventID": None}
+        for number, each in enumerate([{"note": "as it is"}, {"dbPassword": secret}])
+    ]
+    write_lines(logs_of(home) / "trail.jsonl", [named, *nameless])
+    (logs_of(home) / "broken.jsonl").write_text(
+        json.dumps(approval("APR-1", 0)) + f'\n{{"approval_id": "APR-2", "dbPassword": "{secret}", "ta\n'
+    )
+    with monkeypatch.context() as yesterday:
+        yesterday.setattr(Redactor, "suspects", lambda self, texts: [])
+        yesterday.setattr(Redactor, "redact_bytes", lambda self, data: data)
+        load(home)
+    held = "select count(*) from {} where contains(cast({} as varchar), ?)"
+    con = home.warehouse.con
+    assert con.execute(held.format("events", "raw"), [secret]).fetchall() == [(1,)]
+    assert con.execute(held.format("quarantine", "raw"), [secret]).fetchall() == [(1,)]
+    ids = "select native_id from events where source = 'aws_cloudtrail' order by record_no"
+    before = con.execute(ids).fetchall()
+    upgrade(monkeypatch, "aws_cloudtrail")
+    read_outdated_again(home)
+    assert con.execute(held.format("events", "raw"), [secret]).fetchall() == [(0,)]
+    assert con.execute(held.format("quarantine", "raw"), [secret]).fetchall() == [(0,)]
+    after = con.execute(ids).fetchall()
+    assert after[:2] == before[:2] and after[2] != before[2]
+    (logs_of(home) / "again.jsonl").write_bytes((logs_of(home) / "trail.jsonl").read_bytes() + b"\n")
+    load(home)
+    assert con.execute(ids).fetchall() == after

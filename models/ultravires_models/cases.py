@@ -55,14 +55,17 @@ def table_row(row: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
 def cloudtrail_row(event: Mapping[str, Any]) -> dict[str, Any]:
     """A CloudTrail record as the row of `events` that the aws relation reads, without the log's reader."""
     at = event.get("eventTime", _ANY_TIME)
+    identity = event.get("userIdentity") or {}
+    issuer = (identity.get("sessionContext") or {}).get("sessionIssuer") or {}
     return {
         "event_id": event.get("eventID", "event"),
-        "actor_uid": (event.get("userIdentity") or {}).get("arn"),
+        "actor_uid": issuer.get("arn") or identity.get("arn") or identity.get("invokedBy"),
         "action": f"{str(event.get('eventSource', '')).split('.')[0]}:{event.get('eventName')}",
         "error_code": event.get("errorCode"),
-        "credential_uid": (event.get("userIdentity") or {}).get("accessKeyId"),
+        "credential_uid": identity.get("accessKeyId"),
         "event_at": at,
         "event_hour": f"{at[:13]}:00:00Z",
+        "detail": json.dumps({"session_name": str(identity.get("arn")).rpartition("/")[2]} if issuer else {}),
         "raw": json.dumps(event, ensure_ascii=False, separators=(",", ":")),
     }
 

@@ -22,7 +22,7 @@ class Detector:
 
     `inputs` are the published tables it reads; `detect` takes them by name and returns HITS in a fixed order,
     the same for every order of the rows it is given. `severity` holds where a hit states none. `version`
-    changes with the code (`file_version(__file__)`).
+    changes with the code (`file_version(__file__)`, and the other files it is made of).
     """
 
     detector_id: str
@@ -38,9 +38,9 @@ class Detector:
     false_positives: tuple[str, ...] = ()
 
 
-def file_version(path: str) -> str:
-    """The first 12 hex digits of a file's sha256: what findings carry as the version of their detector."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12]
+def file_version(*paths: str) -> str:
+    """The first 12 hex digits of the sha256 of files: what findings carry as the version of their detector."""
+    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:12]
 
 
 def run_detector(detector: Detector, tables: Tables) -> pa.Table:

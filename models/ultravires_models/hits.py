@@ -20,8 +20,11 @@ HITS = pa.schema(
         pa.field("gaps", pa.list_(pa.string()), nullable=False),
         pa.field("score", pa.float64(), nullable=False),
         pa.field("severity", pa.string()),
+        pa.field("outcome", pa.string()),
     ]
 )
-"""score is 1.0 for rules, in [0, 1] for models; severity, where not null, overrides the detector's own."""
+"""score is 1.0 for rules, in [0, 1] for models; severity, where not null, overrides the detector's own; outcome is what
+came of the act, where the hit is about one and a log says so that its subject cannot write to.
+"""
 
 SEVERITIES = ("informational", "low", "medium", "high", "critical")

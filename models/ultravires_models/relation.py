@@ -1,7 +1,7 @@
 """A relation: what the rules of one log source read, and how its rows become HITS."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ultravires_models.errors import RuleError
@@ -22,6 +22,7 @@ _KINDS: Mapping[str, ColumnKind] = {
     "timestamptz": "time",
     "date": "time",
 }
+_RECORDED_OUTCOME = "CASE WHEN voice IS DISTINCT FROM 'reported' THEN outcome END"
 _EVIDENCE = ("evidence_event_ids", "event_ids", "event_id")
 
 
@@ -30,7 +31,8 @@ class Relation:
     """One table with the SQL that maps a row of it to HITS.
 
     `columns` are the columns that a rule may name, with DuckDB's types in lower case. Where `raw_column` is set, the
-    fields of detections are dot paths into that JSON text instead, and `columns` serve subjects, evidence and messages.
+    fields of detections are dot paths into that JSON text instead, and `columns` serve subjects, evidence and messages;
+    `read_fields` are what the log's reader made of several paths, as names that no record has and SQL for the text.
     The `*_sql` attributes are expressions over the columns. `row_kind` and `row_uid_sql` name the subject of a row
     whose own subject is null. If `is_by_hour`, only hours in touched_hours are read.
     """
@@ -48,8 +50,10 @@ class Relation:
     actor_sql: str = NO_TEXT
     chain_sql: str = NO_TEXT
     gaps_sql: str = NO_LIST
+    outcome_sql: str = NO_TEXT
     where_sql: str = "true"
     raw_column: str | None = None
+    read_fields: Mapping[str, str] = field(default_factory=dict)
     is_by_hour: bool = False
 
     @property
@@ -78,12 +82,14 @@ def table_relation(
     chain: str | None = None,
     gaps: str | None = None,
     evidence: str | None = None,
+    where: str | None = None,
 ) -> Relation:
     """The relation `ultravires/<table>`. What is not given follows from the columns:
 
     time: the first column that is a time and not event_hour, and the run's where that is null; hour: event_hour, else
     that of the time; row_uid: the columns of the key, else all; evidence: evidence_event_ids, else event_ids, else
-    event_id; identity, actor, chain and gaps: the columns of these names. An expression for evidence gives a list, or
+    event_id; identity, actor, chain and gaps: the columns of these names; outcome: the column of this name where
+    a voice stands beside it that is not the subject's own; where: all rows. An expression for evidence gives a list, or
     names a column.
     """
     times = [name for name, kind in columns.items() if kind == "timestamptz" and name != "event_hour"]
@@ -109,6 +115,8 @@ def table_relation(
         actor_sql=actor or column("actor_uid", NO_TEXT),
         chain_sql=chain or column("chain_id", NO_TEXT),
         gaps_sql=f"coalesce({gaps or column('gaps', NO_LIST)}, [])",
+        outcome_sql=_RECORDED_OUTCOME if {"outcome", "voice"} <= set(columns) else NO_TEXT,
+        where_sql=where or "true",
         is_by_hour=is_by_hour,
     )
 

@@ -20,13 +20,13 @@ DETECTION_FINDING = 2004
 IAM_ANALYSIS_FINDING = 2008
 SLOTS = ("", "day")
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_SECTION = {"subject", "slot", "evidence", "remediation", "message", "class_uid"}
+_SECTION = {"subject", "slot", "severity", "evidence", "remediation", "message", "class_uid"}
 
 
 @dataclass(frozen=True)
 class Rule:
     """One rule, read and checked. `subject_columns` are joined by a space; `message` has {field} in it. `evidence` is a
-    column, or None for what the relation has.
+    column, or None for what the relation has; `severity_column` says how severe a row is, where that is not null.
     """
 
     detector_id: str
@@ -41,6 +41,7 @@ class Rule:
     subject_kind: str
     subject_columns: tuple[str, ...]
     slot: str
+    severity_column: str | None
     evidence: str | None
     message: str
     remediation: str
@@ -126,6 +127,7 @@ def _read_section(section: object, relation: Relation, title: str) -> dict[str, 
         "subject_kind": subject["kind"],
         "subject_columns": tuple(columns) if isinstance(columns, list) else (columns,),
         "slot": section.get("slot", ""),
+        "severity_column": section.get("severity"),
         "evidence": section.get("evidence"),
         "message": section.get("message", title),
         "remediation": section.get("remediation", "Check with the owner whether this was meant, and undo it if not."),
@@ -143,7 +145,8 @@ def _check_section(fields: Mapping[str, Any], relation: Relation) -> None:
         raise RuleError("ultravires: slot is '' or day")
     if fields["class_uid"] not in (DETECTION_FINDING, IAM_ANALYSIS_FINDING):
         raise RuleError("ultravires: class_uid is 2004 or 2008")
-    named = (*fields["subject_columns"], *([] if fields["evidence"] is None else [fields["evidence"]]))
+    optional = (fields["severity_column"], fields["evidence"])
+    named = (*fields["subject_columns"], *(column for column in optional if column is not None))
     for column in named:
         if not isinstance(column, str) or column not in relation.columns:
             known = ", ".join(sorted(relation.columns))

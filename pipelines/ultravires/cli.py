@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from ultravires import __version__
 from ultravires.errors import UsageError
-from ultravires.settings import DEFAULT_HOME, find_config
+from ultravires.settings import CONFIG_NAME, DEFAULT_HOME, find_config, lies_in
 from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 
 REMOTE = "s3://, gs:// or az:// prefix"
@@ -81,22 +81,81 @@ def run(
     home: Home = DEFAULT_HOME,
     config: Config = None,
     as_of: Annotated[
-        str, typer.Option("--as-of", help="Judge as of this time (ISO 8601); default: the newest recorded event.")
+        str,
+        typer.Option(
+            "--as-of", help="Judge as of this time (ISO 8601), as if run then; default: the newest recorded event."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:
     """Load what is new, rebuild what it touches, judge, publish and deliver. Run it again: only what is new."""
-    from ultravires.runs.progress import watched
-    from ultravires.runs.run import run_once
+    from ultravires.reading.input_place import input_place
+    from ultravires.runs.unchanged import unchanged_result
 
-    with watched():
-        result = run_once(input, home, config=_config(config, home, input), as_of=as_of)
+    found = _config(config, home, input)
+    result = unchanged_result(input_place(input), home, config=found, as_of=as_of)
+    if result is None:
+        from ultravires.runs.progress import watched
+        from ultravires.runs.run import run_once
+
+        with watched():
+            result = run_once(input, home, config=found, as_of=as_of)
     if as_json:
         typer.echo(json_line(result.as_dict()))
     else:
         from ultravires.runs.summary import print_summary
 
         print_summary(result, home)
+
+
+@app.command()
+def watch(
+    input: Annotated[str, typer.Option("--input", help=f"Folder, file or {REMOTE} of logs that are still written.")],
+    home: Home = DEFAULT_HOME,
+    config: Config = None,
+    every: Annotated[str, typer.Option("--every", help="How often to look: 30s, 5m, 1h.")] = "60s",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a run on stdout.")] = False,
+) -> None:
+    """Run over and over in one process until Ctrl-C; says what a run found when it read or sent something."""
+    from ultravires.runs.run_result import RunResult
+    from ultravires.runs.summary import print_summary
+    from ultravires.runs.watching import parse_interval
+    from ultravires.runs.watching import watch as keep_watching
+
+    def tell(result: RunResult) -> None:
+        if as_json:
+            typer.echo(json_line(result.as_dict()))
+        else:
+            print_summary(result, home)
+
+    keep_watching(input, home, config=_config(config, home, input), every=parse_interval(every), tell=tell)
+
+
+@app.command()
+def init(
+    input: Annotated[str, typer.Option("--input", help=f"Folder, file or {REMOTE} of logs to look at.")],
+    config: Annotated[Path, typer.Option("--config", help="The file to write; never over one that stands.")] = Path(
+        CONFIG_NAME
+    ),
+) -> None:
+    """Look at logs and write an ultravires.yaml with what was found, for you to check."""
+    from ultravires.reading.input_place import input_place
+    from ultravires.runs.first_look import write_configuration
+    from ultravires.runs.progress import watched
+
+    where = input_place(input)
+    where.refuse_missing()
+    if "://" not in input and lies_in(config, Path(input).resolve()):
+        raise UsageError(
+            f"{config}: lies in the logs, from where no configuration is taken; name another with --config"
+        )
+    with watched():
+        seen = write_configuration(where, config)
+    sources = {source for of_file in seen.files.values() for source in of_file}
+    found = f"{len(sources):,} logs in {len(seen.files):,} files, {len(seen.unread):,} not read"
+    typer.echo(
+        visible(f"{config} is written: {found}. Check it, then: ultravires run --input {input} --config {config}")
+    )
 
 
 @app.command()
@@ -130,6 +189,36 @@ def trace(
     with open_published(home) as con:
         found = find(con, id)
     _show(found, draw, as_json)
+
+
+@app.command()
+def findings(
+    home: Home = DEFAULT_HOME,
+    *,
+    severity: Annotated[
+        str, typer.Option("--severity", help="The least: informational ... critical.")
+    ] = "informational",
+    identity: Annotated[str | None, typer.Option("--identity", help="Part of the name of whom it is about.")] = None,
+    detector: Annotated[str | None, typer.Option("--detector", help="A rule or a model, by its id.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="With evidence since this date (its begin in UTC) or ISO 8601 time.")
+    ] = None,
+    state: Annotated[str, typer.Option("--state", help="open, withdrawn or all.")] = "open",
+    as_json: Json = False,
+) -> None:
+    """List what was found, the riskiest first."""
+    from ultravires.moments import parse_moment
+    from ultravires.store.snapshot import open_published
+    from ultravires.tracing.findings_list import Wanted, draw, list_findings
+    from ultravires.tracing.terminal import Terminal
+
+    moment = parse_moment(since, "--since") if since else None
+    with open_published(home) as con:
+        found = list_findings(con, Wanted(severity, identity, detector, moment, state))
+    if as_json:
+        typer.echo(json_line([one.as_dict() for one in found]))
+    else:
+        draw(found, Terminal())
 
 
 @app.command()
@@ -269,14 +358,30 @@ def prune(
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0917 - one option each
     out: Annotated[Path, typer.Option("--out", help="Empty or new folder for the world.")],
-    events: Annotated[int, typer.Option("--events", min=100, help="About how many records.")] = 5_000,
+    events: Annotated[
+        int | None,
+        typer.Option("--events", min=100, help="About how many records; 5,000 without --identities and --days."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed writes the same bytes.")] = 7,
+    identities: Annotated[
+        int | None, typer.Option("--identities", help="How many identities, in all situations.")
+    ] = None,
+    days: Annotated[int | None, typer.Option("--days", help="How many days, with all situations; 10 or more.")] = None,
+    start: Annotated[str, typer.Option("--start", help="The first day.")] = "2026-10-05",
+    clean: Annotated[bool, typer.Option("--clean", help="Nothing goes wrong in it.")] = False,
 ) -> None:
-    """Write a labelled world of logs in the vendors' formats."""
+    """Write a labelled world of logs in the vendors' formats.
+
+    With --identities or --days it is a whole company in which everything occurs that the simulator knows, benign and
+    not; without them, the small one of data/samples.
+    """
+    from ultravires.moments import parse_moment
+    from ultravires.runs.progress import watched, watcher
     from ultravires.simulator import write_world
 
+    first_day = parse_moment(start, "--start").date()
     try:
         out.mkdir(parents=True, exist_ok=True)
         is_empty = not any(out.iterdir())
@@ -284,7 +389,19 @@ def simulate(
         raise UsageError(f"{out}: cannot be written to ({error.strerror}); choose another --out") from error
     if not is_empty:
         raise UsageError(f"{out}: not an empty folder; choose another --out")
-    counts = write_world(out, events=events, seed=seed)
+    if events is None and identities is None and days is None:
+        events = 5_000
+    with watched():
+        counts = write_world(
+            out,
+            seed=seed,
+            events=events,
+            identities=identities,
+            days=days,
+            start=first_day,
+            is_clean=clean,
+            progress=lambda done, total: watcher().step("days written", done, total),
+        )
     typer.echo(json_line(counts))
 
 

@@ -4,11 +4,11 @@ import dagster as dg
 
 from ultravires.assets.checks import asset_checks
 from ultravires.assets.findings import finding_assets
+from ultravires.assets.home_resource import HomeResource
 from ultravires.assets.ingest import ingest_assets
 from ultravires.assets.publish import publish_assets
 from ultravires.assets.scores import score_assets
 from ultravires.assets.sql import sql_assets
-from ultravires.runs.home import HomeResource
 from ultravires.runs.new_files import new_files_sensor
 from ultravires.settings import configured_run
 

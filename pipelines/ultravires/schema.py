@@ -6,7 +6,7 @@ column stands in sql/loaded/events.yml.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 9
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 
@@ -19,6 +19,8 @@ EVENTS = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("native_id", pa.string(), nullable=False),
         pa.field("source_version", pa.int32(), nullable=False),
+        pa.field("voice", pa.string(), nullable=False),
+        pa.field("place", pa.string()),
         pa.field("event_at", UTC_MICROS, nullable=False),
         pa.field("event_hour", UTC_MICROS, nullable=False),
         pa.field("ingested_at", UTC_MICROS, nullable=False),
@@ -68,6 +70,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 }
 """DuckDB's name of a type, in lower case -> Arrow's type."""
 
+VOICES = ("recorded", "reported", "declared")
 KINDS = ("approval", "decision", "credential", "tool_call", "activity")
 OUTCOMES = ("success", "failure", "denied", "unknown")
 KEY_ROLES = ("names", "uses", "carries")

@@ -7,14 +7,23 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from ultravires.errors import ConfigError, UsageError
 
@@ -140,8 +149,69 @@ class Limits(Strict):
     max_ratio: Annotated[int, Field(ge=10, le=1_000_000)] = 1000
 
 
+Globs = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+class Governs(Strict):
+    """Whose acts a log could have approved or decided, as globs: of any account, project or subscription, of any
+    identity (its id or a name that a log uses), or in any log that is named here.
+    """
+
+    accounts: Globs = ()
+    projects: Globs = ()
+    identities: Globs = ()
+    logs: Globs = ()
+
+    @model_validator(mode="after")
+    def _governs_something(self) -> "Governs":
+        if not (self.accounts or self.projects or self.identities or self.logs):
+            raise ValueError("name accounts, projects, identities or logs; to govern everything say logs: ['*']")
+        return self
+
+    def scopes(self) -> Iterator[tuple[str, str]]:
+        """(what it is that a glob is of, the glob). Accounts, projects and subscriptions are one column of the logs."""
+        of_kinds = {"account": (*self.accounts, *self.projects), "identity": self.identities, "log": self.logs}
+        return ((kind, glob) for kind, globs in of_kinds.items() for glob in dict.fromkeys(globs))
+
+
+class OriginPlace(Strict):
+    """A place that belongs to one source: everything that is named here has to fit.
+
+    `path` is a glob below the input (`approvals/**`), or of a whole URL (`s3://bucket/trail/**`); an archive's member
+    is behind a `!`. The others are globs of what a delivery states: CloudWatch's log group, Cloud Logging's log name,
+    the category of a diagnostic setting of Azure.
+    """
+
+    path: str | None = None
+    log_group: str | None = None
+    google_log: str | None = None
+    azure_category: str | None = None
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> "OriginPlace":
+        inside = [name for name in (self.log_group, self.google_log, self.azure_category) if name is not None]
+        given = [name for name in (self.path, *inside) if name is not None]
+        if not given or not all(given):
+            raise ValueError("name a path, log_group, google_log or azure_category, none of them empty")
+        if len(inside) > 1:
+            raise ValueError(
+                "a record lies in one of log_group, google_log and azure_category; give each its own place"
+            )
+        if self.path is not None and (self.path.startswith("/") or ".." in self.path.split("/")):
+            raise ValueError("a path is seen from the input; it begins without a slash and has no '..'")
+        return self
+
+
+def as_places(value: object) -> object:
+    """One place is a list of one, and a text is a path."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return [{"path": each} if isinstance(each, str) else each for each in values]
+
+
 class Settings(Strict):
     sources: dict[str, Expectation] = Field(default_factory=dict)
+    origins: dict[str, Annotated[tuple[OriginPlace, ...], BeforeValidator(as_places)]] = Field(default_factory=dict)
+    governs: dict[str, Governs] = Field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
     risk_tiers: Annotated[dict[str, RiskTier], AfterValidator(with_default_tiers)] = Field(
         default_factory=lambda: dict(DEFAULT_TIERS)
@@ -197,12 +267,12 @@ def find_config(explicit: Path | None, home: Path, inputs: Iterable[Path] = ()) 
     roots = [root.resolve() for root in inputs]
     for path in (Path(CONFIG_NAME), home / CONFIG_NAME):
         # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
-        if os.path.isfile(path) and not any(_lies_in(path, root) for root in roots):  # noqa: PTH113
+        if os.path.isfile(path) and not any(lies_in(path, root) for root in roots):  # noqa: PTH113
             return path
     return None
 
 
-def _lies_in(path: Path, root: Path) -> bool:
+def lies_in(path: Path, root: Path) -> bool:
     """By its name or by where a link leads."""
     found = path.parent.resolve() / path.name
     return found.is_relative_to(root) or found.resolve().is_relative_to(root)
@@ -275,6 +345,8 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     model: type[Strict] = Settings
     inner: dict[str, type[Strict]] = {
         "sources": Expectation,
+        "origins": OriginPlace,
+        "governs": Governs,
         "identities": Identity,
         "risk_tiers": RiskTier,
         "suppressions": Suppression,

@@ -13,7 +13,8 @@ with tallied as (
         count(*) as n_steps,
         count(*) filter (where node_kind = 'decision') as n_decisions,
         count(*) filter (where node_kind = 'tool_call') as n_tool_calls,
-        count(*) filter (where node_kind = 'credential') as n_credentials,
+        -- The days of a key are one credential.
+        count(distinct case when node_kind = 'credential' then regexp_replace(step_id, '@[0-9]{4}-[0-9]{2}-[0-9]{2}$', '') end) as n_credentials,
         count(*) filter (where node_kind = 'activity' and is_counted) as n_activities,
         count(*) filter (where is_privileged and is_counted) as n_privileged,
         count(*) filter (where outcome = 'denied' and is_counted) as n_denied,

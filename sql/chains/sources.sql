@@ -8,8 +8,33 @@ with expected as (
         case when count(evidence_kind) > 0 then list_sort(list(distinct evidence_kind) filter (where evidence_kind is not null)) end as evidence_kinds,
         max(expected_delay) as expected_delay,
         max(max_silence) as max_silence,
-        max(voice) as voice
+        max(voice) as voice,
+        -- Who names a log in the configuration says that it is delivered.
+        case
+            when bool_or(is_scoped or is_named)
+                then list_sort(list(distinct evidence_kind) filter (where evidence_kind is not null))
+        end as named_kinds
     from source_expectations
+    group by log
+),
+
+-- What a prune took of a log of one kind was of that kind.
+kinds_heard as (
+    select events.log, events.kind as evidence_kind
+    from events
+    join source_expectations on source_expectations.log = events.log and source_expectations.evidence_kind = events.kind
+    cross join run_context
+    where speaks_for_log(events.voice, source_expectations.voice) and not is_from_future(events.event_at, run_context.future_from)
+    union
+    select pruned_hours.log, array_to_string(expected.evidence_kinds, '')
+    from pruned_hours
+    join expected on expected.log = pruned_hours.log
+    where array_length(expected.evidence_kinds) = 1
+),
+
+seen as (
+    select log, list_sort(list(distinct evidence_kind)) as evidence_kinds
+    from kinds_heard
     group by log
 ),
 
@@ -74,9 +99,14 @@ select
     expected.expected_delay,
     expected.max_silence,
     expected.voice,
-    coalesce(heard.n_from_future, 0) as n_from_future
+    coalesce(heard.n_from_future, 0) as n_from_future,
+    case
+        when heard.newest_event_at is null then []
+        else coalesce(expected.named_kinds, seen.evidence_kinds, [])
+    end as evidence_seen
 from expected
 cross join run_context
+left join seen on seen.log = expected.log
 left join heard on heard.log = expected.log
 left join broken on broken.log = expected.log
 left join silent_now on silent_now.log = expected.log

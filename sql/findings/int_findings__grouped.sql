@@ -2,7 +2,21 @@
 -- build: full
 -- why: a finding is what a detector says about one subject; its name must outlive evidence, severity, chain and rule version
 
-with named_hits as (
+-- Records that share an id and disagree are one subject: the finding stands while any of them supports it, and which
+-- of them bears the id, what comes later may decide otherwise, does not rename it.
+with shared_subjects as (
+    select 'event' as subject_kind, event_id as subject_uid, shared_id from shared_ids
+    union
+    select 'approval', approval_id, shared_id from stg_contested_approvals
+),
+
+native_hits as (
+    select hits.* replace (coalesce(shared_subjects.shared_id, hits.subject_uid) as subject_uid)
+    from hits
+    left join shared_subjects on shared_subjects.subject_uid = hits.subject_uid and shared_subjects.subject_kind = hits.subject_kind
+),
+
+named_hits as (
     select
         'fi_' || substr(
             sha256(hits.detector_id || chr(31) || hits.subject_kind || chr(31) || hits.subject_uid || chr(31) || hits.slot), 1, 24
@@ -20,9 +34,13 @@ with named_hits as (
         hits.message,
         hits.gaps,
         hits.score,
-        coalesce(hits.severity, detectors.severity) as severity
-    from hits
+        coalesce(lower_severities.severity, severities.severity) as severity
+    from native_hits as hits
     join detectors on detectors.detector_id = hits.detector_id
+    join severities on severities.severity = coalesce(hits.severity, detectors.severity)
+    -- What was tried and did not succeed is one grade lower, in every rule.
+    left join severities as lower_severities
+        on hits.outcome in ('denied', 'failure') and lower_severities.severity_rank = severities.severity_rank - 1
     left join int_identities__resolved as resolved
         on resolved.alias_uid = hits.identity_id
         and holds_at(hits.hit_at, resolved.valid_from, resolved.valid_until)
@@ -109,6 +127,7 @@ located as (
         events.event_at,
         events.log || '/' || events.kind as evidence_class,
         case when events.kind in ('activity', 'tool_call') then events.outcome end as outcome,
+        events.action,
         events.resource_uids
     from evidence
     left join events on events.event_id = evidence.event_id
@@ -135,6 +154,7 @@ steps as (
         located.finding_id,
         chain_steps.chain_id,
         chain_steps.is_privileged,
+        located.action,
         row_number() over (
             partition by located.finding_id
             -- An issuing event stands in the chains twice, as what was done and as what it made.
@@ -153,15 +173,66 @@ step_chains as (
     group by finding_id
 ),
 
-touched_resources as (
-    select distinct finding_id, unnest(resource_uids) as resource_uid
+resources_of_evidence as (
+    select finding_id, event_at, unnest(resource_uids) as resource_uid
     from located
 ),
 
-jewels as (
-    select distinct touched_resources.finding_id
+touched_resources as (
+    select finding_id, resource_uid, min(event_at) as first_at
+    from resources_of_evidence
+    group by finding_id, resource_uid
+),
+
+touched_jewels as (
+    select distinct touched_resources.finding_id, touched_resources.resource_uid
     from touched_resources
     join crown_jewels on touched_resources.resource_uid ilike crown_jewels.resource_like escape '\'
+),
+
+jewels as (
+    select distinct finding_id
+    from touched_jewels
+),
+
+-- What makes the same finding worse, the worst first; who was told of the one has not heard of the other. Of resources
+-- the first few hundred, so that the outbox stays small; beyond them whoever doubles their number is heard.
+facts as (
+    select finding_id, 1 as place, null::timestamptz as first_at, 'crown jewel ' || resource_uid as fact
+    from touched_jewels
+    union all
+    select finding_id, 2, null, 'success'
+    from evidence_facts
+    where n_succeeded > 0
+    union all
+    select distinct finding_id, 3, null::timestamptz, 'privileged action ' || action
+    from steps
+    where is_privileged and action is not null
+    union all
+    select finding_id, 4, null, 'more than ' || (2 ** floor(log2(count(*) - 1)))::bigint || ' resources'
+    from touched_resources
+    group by finding_id
+    having count(*) > 300
+    union all
+    select finding_id, 5, first_at, 'resource ' || resource_uid
+    from touched_resources
+),
+
+ranked_facts as (
+    select
+        finding_id,
+        -- A text of a log as far as it is told, distinct all the same.
+        case when length(fact) <= 300 then fact else left(fact, 250) || '… ' || md5(fact) end as fact,
+        row_number() over (partition by finding_id order by place, first_at, fact) as nth,
+        row_number() over (partition by finding_id, place order by first_at, fact) as nth_of_place
+    from facts
+),
+
+told_facts as (
+    select finding_id, list(fact order by nth) as facts
+    from ranked_facts
+    where nth_of_place <= 300
+    group by finding_id
 ),
 
 -- By the identity that the configuration declares, never by a name in a log: its writer could choose one that is quiet.
@@ -183,7 +254,7 @@ suppressed as (
 shares as (
     select accounted.identity_id, sum(accounted.n_accounted) / sum(accounted.n_activities) as accounted_share
     from accounted
-    where exists (select 1 from sources where list_contains(sources.evidence_kinds, 'approval') and sources.state <> 'absent')
+    where exists (select 1 from sources where list_contains(sources.evidence_seen, 'approval'))
     group by accounted.identity_id
 ),
 
@@ -200,7 +271,11 @@ gathered as (
         first_identities.first.identity as identity_id,
         first_identities.first.actor as actor_uid,
         coalesce(hit_chains.first.chain, step_chains.chain_id) as chain_id,
-        worst_severities.severity,
+        -- What a detector thinks not worth telling is told where a crown jewel was touched.
+        case
+            when worst_severities.severity = 'informational' and jewels.finding_id is not null then detectors.severity
+            else worst_severities.severity
+        end as severity,
         coalesce(list_transform(first_hundred(evidence_facts.in_order), lambda item: item.id), []) as evidence_event_ids,
         coalesce(evidence_facts.n_evidence, 0) as n_evidence,
         coalesce(evidence_facts.evidence_classes, []) as evidence_classes,
@@ -210,6 +285,7 @@ gathered as (
         -- What is dated in the future makes nothing recent.
         coalesce(greatest(hit_facts.last_known_at, evidence_facts.last_known_at), hit_facts.last_at) as last_known_at,
         coalesce(hit_gaps.gaps, []) as gaps,
+        coalesce(told_facts.facts, []) as facts,
         coalesce(detectors.frameworks, []) as frameworks,
         detectors.remediation,
         detectors.version as rule_version,
@@ -230,6 +306,7 @@ gathered as (
     left join evidence_facts on evidence_facts.finding_id = first_hits.finding_id
     left join step_chains on step_chains.finding_id = first_hits.finding_id
     left join jewels on jewels.finding_id = first_hits.finding_id
+    left join told_facts on told_facts.finding_id = first_hits.finding_id
     left join suppressed on suppressed.finding_id = first_hits.finding_id
 )
 
@@ -242,6 +319,7 @@ select
     sha256(
         gathered.evidence_hash || chr(31) || gathered.severity || chr(31) || 'open' || chr(31) || coalesce(gathered.chain_id, '')
         || chr(31) || array_to_string(gathered.gaps, chr(30)) || chr(31) || gathered.rule_version
+        || case when len(gathered.facts) > 0 then chr(31) || array_to_string(gathered.facts, chr(30)) else '' end
     ) as facts_hash
 from gathered
 cross join run_context

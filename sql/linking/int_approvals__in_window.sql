@@ -1,4 +1,4 @@
--- grain: one row per credential, issuing activity or activity that shows no credential, and approval whose subject, role and window fit it
+-- grain: one row per credential, issuing activity, activity that shows no credential or person's request to an agent, and approval whose subject, role and window fit it
 -- build: full
 -- why: the last resort, where no id travels: it names a candidate and is never proof
 
@@ -21,10 +21,15 @@ with windows as (
 subjects as (
     select credential_id, credential_uid, role_arn, holder_uid as alias_uid, coalesce(issued_at, first_used_at) as from_at, coalesce(issued_at, last_used_at) as until_at
     from stg_credentials
+    where issued_at is not null or is_bounded_credential(credential_kind, issued_at, expires_at)
     union
     select credential_id, credential_uid, role_arn, issued_by_uid, coalesce(issued_at, first_used_at), coalesce(issued_at, last_used_at)
     from stg_credentials
     where issued_by_uid is not null
+    union
+    -- One without an end fits day by day.
+    select node_id, null::varchar, role_arn, holder_uid, first_used_at, last_used_at
+    from int_credentials__by_day
     union
     select
         stg_credentials.credential_id, stg_credentials.credential_uid, stg_credentials.role_arn, stg_keys.key_value,
@@ -43,29 +48,39 @@ issuing as (
 -- Many logs never show a credential, and some show that of whoever acted as somebody else; there the actor alone says
 -- who stands in the window.
 bare as (
-    select activity_id as node_id, role_arn, actor_uid as alias_uid, event_at as from_at, event_at as until_at, action
+    select activity_id as node_id, role_arn, actor_uid as alias_uid, event_at as from_at, event_at as until_at, action, canonical_action
     from stg_activities
     where (credential_uid is null or credential_holder is not null) and issued_credential_uid is null and actor_uid is not null
 ),
 
+-- What a person may ask of an agent is what the agent may do.
+requests as (
+    select approval_id as node_id, subject_uid as alias_uid, event_at
+    from stg_approvals
+    where origin = 'human_request' and status = 'approved' and subject_uid is not null
+),
+
 carriers as (
-    select credential_id as node_id, role_arn, alias_uid, from_at, until_at, null::varchar as action from subjects
+    select credential_id as node_id, role_arn, alias_uid, from_at, until_at, null::varchar as action, null::varchar as canonical_action from subjects
     union
-    select node_id, role_arn, alias_uid, from_at, until_at, null::varchar from issuing
+    select node_id, role_arn, alias_uid, from_at, until_at, null::varchar, null::varchar from issuing
     union
-    select node_id, role_arn, alias_uid, from_at, until_at, action from bare
+    select node_id, role_arn, alias_uid, from_at, until_at, action, canonical_action from bare
+    union
+    select node_id, null::varchar, alias_uid, event_at, event_at, null::varchar, null::varchar from requests
 ),
 
 identified as (
     select distinct
-        carriers.node_id, carriers.role_arn, carriers.from_at, carriers.until_at, carriers.action, resolved.identity_id
+        carriers.node_id, carriers.role_arn, carriers.from_at, carriers.until_at, carriers.action, carriers.canonical_action, resolved.identity_id
     from carriers
     join int_identities__resolved as resolved
         on resolved.alias_uid = carriers.alias_uid
         and holds_at(carriers.from_at, resolved.valid_from, resolved.valid_until)
 ),
 
--- A credential may serve many acts, but one act that the approval does not list is none of the approved.
+-- A credential may serve many acts, but one act that the approval does not list, in the words of its log or of a grant, is
+-- none of the approved.
 patterns as (
     select approval_id, identity_id, unnest(actions) as pattern
     from windows
@@ -76,12 +91,14 @@ listed as (
     from patterns
 ),
 
-acted as (select distinct identity_id, action from identified where action is not null),
+acted as (select distinct identity_id, action, canonical_action from identified where action is not null),
 
 approved_actions as (
-    select distinct listed.approval_id, acted.action
+    select distinct listed.approval_id, acted.action, acted.canonical_action
     from acted
-    join listed on listed.identity_id = acted.identity_id and acted.action ilike listed.pattern_like escape '\'
+    join listed
+        on listed.identity_id = acted.identity_id
+        and (acted.action ilike listed.pattern_like escape '\' or acted.canonical_action ilike listed.pattern_like escape '\')
 ),
 
 -- Whatever the length of a window, it lies in two slots of time at most; a moment is looked for in one slot of each length.
@@ -170,14 +187,14 @@ begun_within as (
 ),
 
 met as (
-    select looked_for.node_id, looked_for.role_arn, looked_for.from_at, looked_for.until_at, looked_for.action, looked_for.identity_id, first_in_slots.approval_id, first_in_slots.n_passed_over
+    select looked_for.node_id, looked_for.role_arn, looked_for.from_at, looked_for.until_at, looked_for.action, looked_for.canonical_action, looked_for.identity_id, first_in_slots.approval_id, first_in_slots.n_passed_over
     from looked_for
     join first_in_slots
         on first_in_slots.identity_id = looked_for.identity_id and first_in_slots.seconds = looked_for.seconds
         and first_in_slots.slot = looked_for.slot
     union all
     select
-        begun_within.node_id, begun_within.role_arn, begun_within.from_at, begun_within.until_at, begun_within.action, begun_within.identity_id, begun.approval_id,
+        begun_within.node_id, begun_within.role_arn, begun_within.from_at, begun_within.until_at, begun_within.action, begun_within.canonical_action, begun_within.identity_id, begun.approval_id,
         greatest(begun_within.n_until - begun_within.n_before - most_in_slot(), 0)
     from begun_within
     join begun on begun.identity_id = begun_within.identity_id and begun.nth = begun_within.nth
@@ -190,6 +207,9 @@ fitting as (
         met.identity_id,
         seconds_between(windows.valid_from, windows.ends_at) as validity,
         windows.valid_from,
+        max(met.role_arn) as role_arn,
+        min(met.from_at) as from_at,
+        max(met.until_at) as until_at,
         max(met.n_passed_over) as n_passed_over
     from met
     join windows on windows.approval_id = met.approval_id and windows.identity_id = met.identity_id
@@ -197,6 +217,7 @@ fitting as (
         on approved_roles.approval_id = met.approval_id and approved_roles.role_arn = met.role_arn
     left join approved_actions
         on approved_actions.approval_id = met.approval_id and approved_actions.action = met.action
+        and approved_actions.canonical_action is not distinct from met.canonical_action
     cross join run_context
     where met.until_at >= windows.valid_from - run_context.clock_tolerance
         and met.from_at <= windows.ends_at + run_context.clock_tolerance
@@ -211,6 +232,9 @@ ranked as (
         node_id,
         approval_id,
         identity_id,
+        role_arn,
+        from_at,
+        until_at,
         row_number() over (partition by node_id order by validity, valid_from desc, approval_id) as nth,
         count(*) over (partition by node_id) as n_fitting,
         max(n_passed_over) over (partition by node_id) as most_passed_over
@@ -221,6 +245,9 @@ select
     node_id,
     approval_id,
     identity_id as key_value,
+    role_arn,
+    from_at,
+    until_at,
     most_passed_over + greatest(n_fitting - most_candidates(), 0) as n_left_out
 from ranked
 where nth <= most_candidates()

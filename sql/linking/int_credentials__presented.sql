@@ -11,7 +11,7 @@ with bearers as (
     from stg_keys
     join stg_activities on stg_activities.event_id = stg_keys.event_id
     join stg_credentials on stg_credentials.credential_uid = stg_activities.issued_credential_uid
-    where stg_keys.key_kind = 'bearer' and stg_keys.role = 'names' and stg_activities.outcome = 'success'
+    where stg_keys.key_kind in ('bearer', 'run') and stg_keys.role = 'names' and stg_activities.outcome = 'success'
     union
     -- A session of a role appears in another cloud by its role and its name.
     select
@@ -30,7 +30,7 @@ shown as (
         stg_keys.key_kind, stg_keys.key_value
     from stg_keys
     join stg_activities on stg_activities.event_id = stg_keys.event_id
-    where (stg_activities.credential_uid is null and stg_keys.key_kind = 'bearer' and stg_keys.role = 'uses')
+    where (stg_activities.credential_uid is null and stg_keys.key_kind in ('bearer', 'run') and stg_keys.role = 'uses')
         -- Who fetches a credential for somebody else, as a node does for a pod, shows both its own and the other's.
         or (
             (stg_activities.credential_uid is null or stg_activities.issued_credential_uid is not null)
@@ -115,7 +115,23 @@ ranked as (
     from fitting
 ),
 
-by_bearer as (select distinct node_id from fitting where key_kind = 'bearer')
+by_bearer as (select distinct node_id from fitting where key_kind = 'bearer'),
+
+-- A session names the run that it is of, and its token vouches for the subject of one of that run's jobs: where both lead
+-- to one credential, its name was chosen inside of what was vouched for.
+of_run as (
+    select
+        fitting.node_id, fitting.credential_id, min(fitting.key_value) as key_value,
+        row_number() over (partition by fitting.node_id order by max(fitting.issued_at) desc, fitting.credential_id) as nth,
+        count(*) over (partition by fitting.node_id) as n_fitting
+    from fitting
+    join fitting as vouched
+        on vouched.node_id = fitting.node_id and vouched.credential_id = fitting.credential_id and vouched.key_kind = 'federated_subject'
+    where fitting.key_kind = 'run'
+    group by fitting.node_id, fitting.credential_id
+),
+
+by_run as (select distinct node_id from fitting where key_kind = 'run')
 
 -- Whom a caller appeared as says more than whom somebody vouched for at the beginning: a token that was exchanged for another is behind it.
 select
@@ -123,7 +139,16 @@ select
     ranked.credential_id,
     ranked.key_kind,
     ranked.key_value,
+    'attribute_window' as method,
     ranked.most_passed_over + greatest(ranked.n_fitting - most_candidates(), 0) as n_left_out
 from ranked
 left join by_bearer on by_bearer.node_id = ranked.node_id
-where ranked.nth <= most_candidates() and (ranked.key_kind = 'bearer' or by_bearer.node_id is null)
+left join by_run on by_run.node_id = ranked.node_id
+anti join of_run on of_run.node_id = ranked.node_id
+where ranked.nth <= most_candidates()
+    and (ranked.key_kind = 'bearer' or by_bearer.node_id is null)
+    and (ranked.key_kind <> 'federated_subject' or by_run.node_id is null)
+union all
+select node_id, credential_id, 'run', key_value, 'caller_chosen', greatest(n_fitting - most_candidates(), 0)
+from of_run
+where nth <= most_candidates()

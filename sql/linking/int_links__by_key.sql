@@ -3,7 +3,9 @@
 -- why: the exact joins: an id that one record defines and another refers to
 
 with stated as (
-    select node_id, node_kind, key_kind, key_value, role, min(event_at) as stated_at
+    select
+        node_id, node_kind, key_kind, key_value, role, min(event_at) as stated_at,
+        bool_and(coalesce(voice = 'reported', false)) as is_reported
     from stg_keys
     where role in ('names', 'uses')
     group by node_id, node_kind, key_kind, key_value, role
@@ -20,7 +22,7 @@ crowded as (
 
 in_crowds as (
     select
-        stated.node_id, stated.node_kind, stated.key_kind, stated.key_value, stated.role,
+        stated.node_id, stated.node_kind, stated.key_kind, stated.key_value, stated.role, stated.is_reported,
         row_number() over (
             partition by stated.node_kind, stated.key_kind, stated.key_value, stated.role
             order by coalesce(stg_decisions.result = 'deny' or stg_approvals.is_granted, false) desc, stated.stated_at, stated.node_id
@@ -35,13 +37,13 @@ in_crowds as (
 
 -- Whoever names itself is no candidate, so one more than counts is kept.
 first_of_all as (
-    select stated.node_id, stated.node_kind, stated.key_kind, stated.key_value, stated.role
+    select stated.node_id, stated.node_kind, stated.key_kind, stated.key_value, stated.role, stated.is_reported
     from stated
     anti join crowded
         on crowded.node_kind = stated.node_kind and crowded.key_kind = stated.key_kind
         and crowded.key_value = stated.key_value and crowded.role = stated.role
     union all
-    select node_id, node_kind, key_kind, key_value, role
+    select node_id, node_kind, key_kind, key_value, role, is_reported
     from in_crowds
     where nth <= most_candidates() + 1
 ),
@@ -54,11 +56,12 @@ first_names as (select * from first_of_all where role = 'names'),
 
 first_uses as (select * from first_of_all where role = 'uses'),
 
--- An approval that was given under another names it; a request that nobody granted leads nowhere.
+-- An approval that was given under another names it, and so does what a person asks of an agent; what nobody granted
+-- leads nowhere.
 granted as (
     select approval_id
     from stg_approvals
-    where is_granted
+    where is_granted or (origin = 'human_request' and status = 'approved')
 ),
 
 -- The reference stands in the child: the child's record names its parent's id.
@@ -66,7 +69,7 @@ upward as (
     select
         uses.node_id as child_id, uses.node_kind as child_kind,
         names.node_id as parent_id, names.node_kind as parent_kind,
-        uses.key_kind, uses.key_value
+        uses.key_kind, uses.key_value, uses.is_reported
     from uses
     join first_names as names on names.key_kind = uses.key_kind and names.key_value = uses.key_value
     left join granted on granted.approval_id = uses.node_id
@@ -82,7 +85,7 @@ downward as (
     select
         names.node_id as child_id, names.node_kind as child_kind,
         uses.node_id as parent_id, uses.node_kind as parent_kind,
-        names.key_kind, names.key_value
+        names.key_kind, names.key_value, uses.is_reported
     from names
     join first_uses as uses on uses.key_kind = names.key_kind and uses.key_value = names.key_value
     where (names.key_kind, names.node_kind, uses.node_kind) in (
@@ -96,14 +99,13 @@ decided_in_span as (
     select
         names.node_id as child_id, names.node_kind as child_kind,
         uses.node_id as parent_id, uses.node_kind as parent_kind,
-        names.key_kind, names.key_value
+        names.key_kind, names.key_value, uses.is_reported
     from first_names as names
     join uses on uses.key_kind = names.key_kind and uses.key_value = names.key_value
     join stg_tool_calls on stg_tool_calls.tool_call_id = names.node_id
     join stg_decisions on stg_decisions.decision_id = uses.node_id
     where names.key_kind = 'span' and stg_tool_calls.operation = 'execute_tool'
-        -- Servers put names of their own before a tool's.
-        and coalesce(ends_with(stg_decisions.tool, stg_tool_calls.tool) or ends_with(stg_tool_calls.tool, stg_decisions.tool), true)
+        and coalesce(is_same_tool(stg_decisions.tool, stg_tool_calls.tool), true)
 ),
 
 -- Between the client and the server of a request there may be a gateway that logs it too; then the server's call hangs on that.
@@ -175,7 +177,7 @@ beyond as (
 
 counted as (
     select
-        paired.child_id, paired.child_kind, paired.parent_id, paired.parent_kind, paired.key_kind, paired.key_value,
+        paired.child_id, paired.child_kind, paired.parent_id, paired.parent_kind, paired.key_kind, paired.key_value, paired.is_reported,
         paired.n_paired + coalesce(passed_over.n_passed_over, 0) as n_candidates
     from paired
     anti join beyond
@@ -192,11 +194,13 @@ ranked as (
         *,
         row_number() over (
             partition by child_id, parent_id
-            order by n_candidates, key_kind, key_value
+            order by n_candidates, is_reported, key_kind, key_value
         ) as nth
     from counted
 )
 
-select child_id, child_kind, parent_id, parent_kind, key_kind, key_value, n_candidates
+select
+    child_id, child_kind, parent_id, parent_kind, key_kind, key_value, n_candidates,
+    case when is_reported then 'reported' else 'recorded' end as voice
 from ranked
 where nth = 1

@@ -1,18 +1,29 @@
 -- grain: one row per activity and tool call that could have made it
 -- build: full
--- why: without a request id, the session's name or the common approval says which calls were under way when the cloud recorded the effect
+-- why: without a request id, the session's name, the common approval or, as the least, the common identity says which calls were under way when the cloud recorded the effect
 
-with calls as (
+-- By the clock of whoever recorded the effects: the agent's own may be wrong.
+with in_time as (
     select
         stg_tool_calls.tool_call_id,
-        stg_tool_calls.called_at,
-        stg_tool_calls.ended_at,
-        stg_tool_calls.called_at - run_context.clock_tolerance as from_at,
-        stg_tool_calls.ended_at + run_context.clock_tolerance as until_at
+        corrected(stg_tool_calls.called_at, int_corrections.seconds_ahead) as called_at,
+        corrected(stg_tool_calls.ended_at, int_corrections.seconds_ahead) as ended_at
     from stg_tool_calls
+    left join int_corrections on int_corrections.node_id = stg_tool_calls.tool_call_id
+    where stg_tool_calls.operation = 'execute_tool'
+),
+
+calls as (
+    select
+        in_time.tool_call_id,
+        in_time.called_at,
+        in_time.ended_at,
+        in_time.called_at - run_context.clock_tolerance as from_at,
+        in_time.ended_at + run_context.clock_tolerance as until_at
+    from in_time
     cross join run_context
     -- What ended before it began was never under way.
-    where stg_tool_calls.operation = 'execute_tool' and stg_tool_calls.ended_at + 2 * run_context.clock_tolerance >= stg_tool_calls.called_at
+    where in_time.ended_at + 2 * run_context.clock_tolerance >= in_time.called_at
 ),
 
 call_sessions as (
@@ -34,7 +45,36 @@ activity_sessions as (
 activity_approvals as (
     select distinct stg_activities.activity_id, stg_activities.event_at, carried.approval_id
     from stg_activities
-    join int_approvals__carried as carried on carried.node_id = 'credential:' || stg_activities.credential_uid
+    left join int_credentials__by_day as by_day
+        on by_day.credential_uid = stg_activities.credential_uid and by_day.day = date_trunc('day', stg_activities.event_at)
+    join int_approvals__carried as carried
+        on carried.node_id = coalesce(by_day.node_id, 'credential:' || stg_activities.credential_uid)
+    where stg_activities.issued_credential_uid is null
+),
+
+-- An agent's call and what its own identity did in that second, where no request id and nothing else joins the two.
+by_request as (
+    select distinct child_id as activity_id
+    from int_links__by_key
+    where child_kind = 'activity' and parent_kind = 'tool_call'
+),
+
+call_identities as (
+    select stg_tool_calls.tool_call_id, resolved.identity_id
+    from stg_tool_calls
+    join int_identities__resolved as resolved
+        on resolved.alias_uid = stg_tool_calls.agent_uid
+        and holds_at(stg_tool_calls.called_at, resolved.valid_from, resolved.valid_until)
+    where stg_tool_calls.operation = 'execute_tool'
+),
+
+activity_identities as (
+    select stg_activities.activity_id, stg_activities.event_at, resolved.identity_id
+    from stg_activities
+    join int_identities__resolved as resolved
+        on resolved.alias_uid = stg_activities.actor_uid
+        and holds_at(stg_activities.event_at, resolved.valid_from, resolved.valid_until)
+    anti join by_request on by_request.activity_id = stg_activities.activity_id
     where stg_activities.issued_credential_uid is null
 ),
 
@@ -47,6 +87,14 @@ members as (
     select 'approval', of_call.approval_id, calls.*
     from int_approvals__of_tool_calls as of_call
     join calls on calls.tool_call_id = of_call.tool_call_id
+    union all
+    select
+        'identity', call_identities.identity_id, calls.tool_call_id, calls.called_at, calls.ended_at,
+        calls.called_at - interval 1 second, calls.ended_at + interval 1 second
+    from call_identities
+    join calls on calls.tool_call_id = call_identities.tool_call_id
+    -- To the second, and none that ended before it began.
+    where calls.ended_at >= calls.called_at
 ),
 
 moments as (
@@ -55,6 +103,9 @@ moments as (
     union all
     select 'approval', approval_id, activity_id, event_at, null::varchar, approval_id
     from activity_approvals
+    union all
+    select 'identity', identity_id, activity_id, event_at, null::varchar, identity_id
+    from activity_identities
 ),
 
 -- A group with many calls joins all of them with all of its activities, so there each activity looks only at the calls that
@@ -195,17 +246,26 @@ combined as (
     select activity_id, event_at, tool_call_id, key_kind, key_value, n_left_out, 'attribute_window'
     from around
     where key_kind = 'approval'
+),
+
+all_around as (
+    select * from combined
+    union all
+    select around.activity_id, around.event_at, around.tool_call_id, around.key_kind, around.key_value, around.n_left_out, 'attribute_window'
+    from around
+    anti join combined on combined.activity_id = around.activity_id
+    where around.key_kind = 'identity'
 )
 
 select
-    combined.activity_id,
-    combined.tool_call_id,
-    combined.key_kind,
-    combined.key_value,
-    combined.method,
-    combined.n_left_out::bigint as n_left_out,
+    all_around.activity_id,
+    all_around.tool_call_id,
+    all_around.key_kind,
+    all_around.key_value,
+    all_around.method,
+    all_around.n_left_out::bigint as n_left_out,
     greatest(
-        0, seconds_between(combined.event_at, calls.called_at), seconds_between(calls.ended_at, combined.event_at)
+        0, seconds_between(all_around.event_at, calls.called_at), seconds_between(calls.ended_at, all_around.event_at)
     ) as seconds_apart
-from combined
-join calls on calls.tool_call_id = combined.tool_call_id
+from all_around
+join calls on calls.tool_call_id = all_around.tool_call_id

@@ -11,12 +11,17 @@ with pairs as (
         case
             when links.kind = 'same_event' then abs(seconds_between(links.parent_at, links.child_at))
             else greatest(seconds_between(links.child_at, links.parent_at), 0)
-        end as apart_seconds
+        end as apart_seconds,
+        links.kind <> 'same_event' and not links.is_in_order as is_left_apart
     from links
     join int_nodes as child on child.node_id = links.child_id
     join int_nodes as parent on parent.node_id = links.parent_id
     where links.method = 'exact_key' and links.n_candidates = 1
-        and (links.kind = 'same_event' or (links.kind = 'activity>tool_call' and links.key_kind = 'request'))
+        and (
+            links.kind in ('same_event', 'tool_call>decision')
+            or (links.kind = 'activity>tool_call' and links.key_kind = 'request')
+            or (links.kind = 'tool_call>tool_call' and child.log <> parent.log)
+        )
 ),
 
 apart as (
@@ -44,7 +49,10 @@ quantiles as (
 ),
 
 counted as (
-    select child_log, parent_log, kind, count(*) as n_pairs, sum(case when apart_seconds > 0 then 1 else 0 end)::bigint as n_apart
+    select
+        child_log, parent_log, kind, count(*) as n_pairs,
+        sum(case when apart_seconds > 0 then 1 else 0 end)::bigint as n_apart,
+        sum(case when is_left_apart then 1 else 0 end)::bigint as n_left_apart
     from pairs
     group by child_log, parent_log, kind
 )
@@ -55,6 +63,7 @@ select
     counted.kind,
     counted.n_pairs,
     counted.n_apart,
+    counted.n_left_apart,
     quantiles.median_apart_seconds,
     quantiles.p95_apart_seconds,
     quantiles.max_apart_seconds

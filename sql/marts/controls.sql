@@ -49,9 +49,9 @@ unapproved as (
 
 logs as (
     select
-        bool_or(list_contains(evidence_kinds, 'decision') and state <> 'absent') as has_decisions,
-        bool_or(list_contains(evidence_kinds, 'approval') and state <> 'absent') as has_approvals,
-        bool_or(list_contains(evidence_kinds, 'tool_call') and state <> 'absent') as has_tool_calls
+        bool_or(list_contains(evidence_seen, 'decision')) as has_decisions,
+        bool_or(list_contains(evidence_seen, 'approval')) as has_approvals,
+        bool_or(list_contains(evidence_seen, 'tool_call')) as has_tool_calls
     from sources
 ),
 

@@ -2,11 +2,11 @@
 -- build: full
 -- why: approved against used: what went beyond and since when (overreach), and what was approved and never used (unused)
 
+-- Whose drift it is: who acted, not who asked for the approval.
 with subjects as (
-    select step_facts.*, coalesce(chains.identity_id, step_facts.identity_id) as approved_identity_id
+    select * exclude (identity_id), coalesce(identity_id, 'unknown') as identity_id
     from step_facts
-    join chains on chains.chain_id = step_facts.chain_id
-    where step_facts.node_kind = 'activity' and step_facts.approval_id is not null
+    where node_kind = 'activity' and approval_id is not null
 ),
 
 beyond as (
@@ -16,19 +16,19 @@ beyond as (
 ),
 
 resources_beyond as (
-    select approved_identity_id, actor_uid, action, unnest(resource_uids) as resource_uid
+    select identity_id, actor_uid, action, unnest(resource_uids) as resource_uid
     from beyond
 ),
 
 beyond_resources as (
-    select approved_identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
+    select identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
     from resources_beyond
-    group by approved_identity_id, actor_uid, action
+    group by identity_id, actor_uid, action
 ),
 
 overreach as (
     select
-        beyond.approved_identity_id as identity_id,
+        beyond.identity_id,
         beyond.actor_uid,
         'overreach' as kind,
         beyond.action,
@@ -40,12 +40,20 @@ overreach as (
         true as is_certain,
         first_hundred(list_sort(list(distinct beyond.event_id))) as evidence_event_ids
     from beyond
-    group by beyond.approved_identity_id, beyond.actor_uid, beyond.action
+    group by beyond.identity_id, beyond.actor_uid, beyond.action
 ),
 
+-- An approval lists an act in the words of its log or of a grant, and what it needs beside, such as passing a role.
 used as (
     select distinct approval_id, action
     from subjects
+    union
+    select approval_id, canonical_action
+    from subjects
+    union
+    select subjects.approval_id, unnest(stg_activities.further_permissions)
+    from subjects
+    join stg_activities on stg_activities.activity_id = subjects.step_id
 ),
 
 approved_patterns as (
@@ -122,6 +130,6 @@ select
     both_kinds.evidence_event_ids
 from both_kinds
 left join beyond_resources
-    on beyond_resources.approved_identity_id = both_kinds.identity_id
+    on beyond_resources.identity_id = both_kinds.identity_id
     and beyond_resources.actor_uid = both_kinds.actor_uid and beyond_resources.action = both_kinds.action
     and both_kinds.kind = 'overreach'

@@ -5,7 +5,7 @@
 with patterns as (
     select
         approvals.identity_id,
-        approvals.approval_uid,
+        substr(approvals.approval_id, 10) as approval_uid,
         approvals.event_id,
         approvals.valid_from,
         approvals.ends_at as valid_until,

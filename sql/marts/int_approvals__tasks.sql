@@ -4,10 +4,11 @@
 
 select
     chain_steps.root_id as approval_id,
-    min(stg_tool_calls.called_at) as task_started_at,
-    max(stg_tool_calls.ended_at) filter (where not is_from_future(stg_tool_calls.ended_at, run_context.future_from)) as task_ended_at
+    min(corrected(stg_tool_calls.called_at, int_corrections.seconds_ahead)) as task_started_at,
+    max(corrected(stg_tool_calls.ended_at, int_corrections.seconds_ahead)) filter (where not is_from_future(stg_tool_calls.ended_at, run_context.future_from)) as task_ended_at
 from chain_steps
 cross join run_context
 join stg_tool_calls on stg_tool_calls.tool_call_id = chain_steps.step_id
-where chain_steps.root_kind = 'approval' and chain_steps.is_accounted
+left join int_corrections on int_corrections.node_id = chain_steps.step_id
+where chain_steps.root_kind = 'approval' and chain_steps.is_accounted and chain_steps.accounted_by is distinct from 'standing'
 group by chain_steps.root_id

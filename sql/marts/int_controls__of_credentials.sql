@@ -12,6 +12,9 @@ with ends as (
     left join int_approvals__tasks on int_approvals__tasks.approval_id = chains.root_id
 ),
 
+-- Of a key that lasts its days are judged, and the key itself by its issue.
+days as (select distinct credential_id from int_credentials__by_day),
+
 held as (
     select
         chain_steps.chain_id,
@@ -20,8 +23,11 @@ held as (
         ends.task_ended_at,
         ends.approval_ends_at
     from chain_steps
-    join stg_credentials on stg_credentials.credential_id = chain_steps.step_id
+    left join int_credentials__by_day as by_day on by_day.node_id = chain_steps.step_id
+    join stg_credentials on stg_credentials.credential_id = coalesce(by_day.credential_id, chain_steps.step_id)
+    left join days on days.credential_id = chain_steps.step_id
     join ends on ends.chain_id = chain_steps.chain_id
+    where days.credential_id is null or stg_credentials.issued_event_id is not null
 ),
 
 judged as (

@@ -1,13 +1,25 @@
--- grain: one row per activity or tool call under an approval
+-- grain: one row per activity or tool call and approval that it is under, or that the agent was under that asked for it
 -- build: full
--- why: compares each act with the words of its approval: actions, resources, tools and roles, by case-insensitive patterns
+-- why: compares each act with the words of its approval: actions (in the words of the log or of a grant), resources, tools and roles, by case-insensitive patterns
 
-with acts as (
+with under as (
+    select step_id, approval_id
+    from chain_steps
+    where is_accounted
+    union
+    select delegations.step_id, delegations.caller_approval_id
+    from delegations
+    join chain_steps on chain_steps.step_id = delegations.step_id
+    where chain_steps.is_accounted and chain_steps.node_kind = 'activity'
+),
+
+acts as (
     select
         chain_steps.step_id,
-        chain_steps.approval_id,
+        under.approval_id,
         chain_steps.node_kind,
         chain_steps.action,
+        chain_steps.canonical_action,
         chain_steps.resource_uids,
         coalesce(stg_activities.issued_role_arn, stg_activities.role_arn) as role_arn,
         -- Taking a role is judged by the approved roles; asking who one is gives no power.
@@ -16,13 +28,13 @@ with acts as (
         stg_approvals.resources,
         stg_approvals.tools,
         stg_approvals.roles
-    from chain_steps
-    join stg_approvals on stg_approvals.approval_id = chain_steps.approval_id
+    from under
+    join chain_steps on chain_steps.step_id = under.step_id
+    join stg_approvals on stg_approvals.approval_id = under.approval_id
     left join stg_activities on stg_activities.activity_id = chain_steps.step_id
     left join vendor_prefixes as identity_question
         on identity_question.says = 'identity_question' and identity_question.prefix = chain_steps.action
-    where chain_steps.is_accounted
-        and (chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:')))
+    where chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:'))
 ),
 
 listed as (
@@ -44,6 +56,10 @@ distinct_actions as (
         case node_kind when 'activity' then 'action' else 'tool' end as pattern_kind,
         case node_kind when 'activity' then action else substr(action, 6) end as value
     from acts
+    union
+    select approval_id, 'action', canonical_action
+    from acts
+    where node_kind = 'activity'
 ),
 
 distinct_resources as (
@@ -82,7 +98,7 @@ resource_acts as (
     where whole_account.prefix is null
 ),
 
-resource_steps as (select distinct step_id from resource_acts),
+resource_steps as (select distinct step_id, approval_id from resource_acts),
 
 judged_resources as (
     select
@@ -106,9 +122,9 @@ judged_resources as (
 
 -- A record also names what holds the thing acted on (the cluster of a service, the database of a table).
 holders as (
-    select distinct holder.step_id, holder.value
+    select distinct holder.step_id, holder.approval_id, holder.value
     from judged_resources as holder
-    join judged_resources as held on held.step_id = holder.step_id
+    join judged_resources as held on held.step_id = holder.step_id and held.approval_id = holder.approval_id
     where not holder.is_approved and held.is_approved and holder.owner <> '' and held.owner = holder.owner
         and (
             starts_with(held.value, holder.value || '/')
@@ -116,7 +132,7 @@ holders as (
         )
     union
     -- Where the record names only the holder of what the approval speaks of, nothing can be said about the thing itself.
-    select distinct holder.step_id, holder.value
+    select distinct holder.step_id, holder.approval_id, holder.value
     from judged_resources as holder
     join patterns on patterns.approval_id = holder.approval_id and patterns.pattern_kind = 'resource'
     where not holder.is_approved and holder.owner <> ''
@@ -125,9 +141,11 @@ holders as (
 ),
 
 outside_resources as (
-    select distinct judged_resources.step_id
+    select distinct judged_resources.step_id, judged_resources.approval_id
     from judged_resources
-    left join holders on holders.step_id = judged_resources.step_id and holders.value = judged_resources.value
+    left join holders
+        on holders.step_id = judged_resources.step_id and holders.approval_id = judged_resources.approval_id
+        and holders.value = judged_resources.value
     where not judged_resources.is_approved and holders.value is null
 )
 
@@ -137,7 +155,8 @@ select
     acts.role_arn,
     case
         when acts.is_role_taking then false
-        when acts.node_kind = 'activity' and array_length(acts.actions) > 0 then approved_values.value is null
+        when acts.node_kind = 'activity' and array_length(acts.actions) > 0
+            then approved_values.value is null and approved_words.value is null
         when acts.node_kind = 'tool_call' and array_length(acts.tools) > 0 then approved_values.value is null
     end as is_outside_actions,
     case
@@ -152,7 +171,10 @@ left join approved_values
     on approved_values.approval_id = acts.approval_id
     and approved_values.pattern_kind = case acts.node_kind when 'activity' then 'action' else 'tool' end
     and approved_values.value = case acts.node_kind when 'activity' then acts.action else substr(acts.action, 6) end
-left join resource_steps on resource_steps.step_id = acts.step_id
-left join outside_resources on outside_resources.step_id = acts.step_id
+left join approved_values as approved_words
+    on approved_words.approval_id = acts.approval_id and approved_words.pattern_kind = 'action'
+    and acts.node_kind = 'activity' and approved_words.value = acts.canonical_action
+left join resource_steps on resource_steps.step_id = acts.step_id and resource_steps.approval_id = acts.approval_id
+left join outside_resources on outside_resources.step_id = acts.step_id and outside_resources.approval_id = acts.approval_id
 left join int_approvals__roles as approved_roles
     on approved_roles.approval_id = acts.approval_id and approved_roles.role_arn = acts.role_arn

@@ -8,6 +8,16 @@ with acts as (
     where node_kind in ('activity', 'tool_call') and is_counted
 ),
 
+-- Of whom an engine decides.
+judged as (
+    select distinct coalesce(resolved.identity_id, stg_decisions.subject_uid) as identity_id
+    from stg_decisions
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = stg_decisions.subject_uid
+        and holds_at(stg_decisions.decided_at, resolved.valid_from, resolved.valid_until)
+    where stg_decisions.voice is distinct from 'reported' and stg_decisions.subject_uid is not null
+),
+
 decisions_of_calls as (
     select
         links.child_id as tool_call_id,
@@ -15,24 +25,59 @@ decisions_of_calls as (
         stg_decisions.event_id as decision_event_id,
         stg_decisions.result,
         stg_decisions.args_hash,
-        stg_decisions.decided_at,
-        row_number() over (
-            partition by links.child_id
-            -- The answer that stood when the call was made; an allow that came afterwards excuses nothing.
-            order by
-                links.confidence desc,
-                stg_decisions.decided_at <= acts.step_at + run_context.clock_tolerance desc,
-                stg_decisions.decided_at desc,
-                links.parent_id
-        ) as nth
+        corrected(stg_decisions.decided_at, int_corrections.seconds_ahead) as decided_at,
+        links.confidence,
+        acts.corrected_at as step_at,
+        stg_decisions.voice is not distinct from 'reported' as is_reported,
+        stg_decisions.is_contradicted,
+        -- It was about these arguments, as far as both are known; what the call itself points at also names its tool. And an
+        -- agent of which an engine decides does not decide for itself.
+        not coalesce(stg_decisions.args_hash <> stg_tool_calls.args_hash, false)
+        and (links.stated_by is distinct from 'reported' or stg_decisions.tool is not null)
+        and not (stg_decisions.voice is not distinct from 'reported' and judged.identity_id is not null) as is_of_call
     from links
     join stg_decisions on stg_decisions.decision_id = links.parent_id
+    left join int_corrections on int_corrections.node_id = links.parent_id
     join acts on acts.step_id = links.child_id
-    cross join run_context
+    left join stg_tool_calls on stg_tool_calls.tool_call_id = links.child_id
+    left join judged on judged.identity_id = acts.identity_id
     where links.kind = 'tool_call>decision' and links.method = 'exact_key'
 ),
 
-decided as (select * from decisions_of_calls where nth = 1),
+ranked_decisions as (
+    select
+        decisions_of_calls.*,
+        bool_or(is_contradicted) over (partition by tool_call_id)
+        or min(result) over (partition by tool_call_id) <> max(result) over (partition by tool_call_id) as is_disputed,
+        row_number() over (
+            partition by tool_call_id
+            -- A denial stands whatever else was said, and what an engine said before what its caller says. Of the rest the
+            -- answer that stood when the call was made; an allow that came afterwards excuses nothing.
+            order by
+                result is not distinct from 'deny' desc,
+                is_of_call desc,
+                is_reported,
+                confidence desc,
+                decided_at <= step_at + run_context.clock_tolerance desc,
+                decided_at desc,
+                decision_id
+        ) as nth
+    from decisions_of_calls
+    cross join run_context
+),
+
+-- One answer to several calls that are not the same call.
+shared_decisions as (
+    select decisions_of_calls.decision_id
+    from decisions_of_calls
+    join stg_tool_calls on stg_tool_calls.tool_call_id = decisions_of_calls.tool_call_id
+    where stg_tool_calls.operation = 'execute_tool'
+    group by decisions_of_calls.decision_id
+    having min(stg_tool_calls.args_hash) <> max(stg_tool_calls.args_hash)
+        or not is_same_tool(min(stg_tool_calls.tool), max(stg_tool_calls.tool))
+),
+
+decided as (select * from ranked_decisions where nth = 1),
 
 joined as (
     select
@@ -50,6 +95,10 @@ joined as (
         decided.decision_event_id,
         decided.result as decision_result,
         decided.args_hash as decided_args_hash,
+        decided.is_of_call,
+        coalesce(decided.is_disputed, false) as is_disputed,
+        shared_decisions.decision_id is not null as shares_decision,
+        fitting.step_id is not null as is_fitting,
         call.args_hash as called_args_hash,
         call.operation,
         activity.actor_kind,
@@ -59,38 +108,62 @@ joined as (
         activity.src_ip,
         activity.mints_credential,
         credential.issued_event_id,
-        credential.issue_network,
+        credential.credential_kind,
+        credential.home_network,
+        credential.home_event_id,
+        activity.is_providers_own,
         tasks.task_ended_at,
         scope.role_arn,
         scope.is_outside_actions,
         scope.is_outside_resources,
         scope.is_outside_roles,
-        approval_evidence.doubt is not null or acts.step_at > approval_evidence.complete_until as is_approval_log_doubtful,
-        decision_evidence.doubt is not null or acts.step_at > decision_evidence.complete_until as is_decision_log_doubtful,
-        tool_call_evidence.doubt is not null or acts.step_at > tool_call_evidence.complete_until as is_tool_call_log_doubtful,
+        delegations.caller_id,
+        delegations.caller_uid,
+        delegations.caller_approval_id,
+        -- Who acts on its own ticket for another agent is one delegation with it; both tickets stand in it.
+        coalesce(delegations.is_on_own_approval and delegations.caller_root_id = acts.intent_root_id, false) as is_delegated,
+        coalesce(of_caller.is_outside_actions or of_caller.is_outside_resources, false) as is_beyond_caller,
+        evidence.node_id is null or evidence.approval_doubt is not null as is_approval_log_doubtful,
+        evidence.node_id is null or evidence.decision_doubt is not null as is_decision_log_doubtful,
+        evidence.node_id is null or evidence.tool_call_doubt is not null as is_tool_call_log_doubtful,
         identities.is_nonhuman,
         run_context.clock_tolerance
     from acts
     cross join run_context
-    left join stg_approvals as approval on approval.approval_id = acts.approval_id and acts.is_accounted
+    left join stg_approvals as approval on approval.approval_id = acts.approval_id and (acts.is_accounted or acts.is_under_ended)
     left join stg_tool_calls as call on call.tool_call_id = acts.step_id
     left join stg_tool_calls as parent_call on parent_call.tool_call_id = acts.intent_parent_id
     left join decided on decided.tool_call_id = acts.step_id
+    left join shared_decisions on shared_decisions.decision_id = decided.decision_id
+    left join int_steps__fitting as fitting on fitting.step_id = acts.step_id
     left join stg_activities as activity on activity.activity_id = acts.step_id
     left join stg_credentials as credential on credential.credential_uid = activity.credential_uid
-    left join int_approvals__tasks as tasks on tasks.approval_id = acts.root_id and acts.is_accounted
-    left join int_steps__in_scope as scope on scope.step_id = acts.step_id
-    left join int_evidence__speakers as spoken on spoken.actor_uid = acts.actor_uid
-    left join int_evidence__by_hour as approval_evidence
-        on approval_evidence.event_hour = acts.event_hour and approval_evidence.evidence_kind = 'approval'
-        and approval_evidence.speakers = coalesce(spoken.approval_speakers, '')
-    left join int_evidence__by_hour as decision_evidence
-        on decision_evidence.event_hour = acts.event_hour and decision_evidence.evidence_kind = 'decision'
-        and decision_evidence.speakers = coalesce(spoken.decision_speakers, '')
-    left join int_evidence__by_hour as tool_call_evidence
-        on tool_call_evidence.event_hour = acts.event_hour and tool_call_evidence.evidence_kind = 'tool_call'
-        and tool_call_evidence.speakers = coalesce(spoken.tool_call_speakers, '')
+    left join int_approvals__tasks as tasks on tasks.approval_id = acts.root_id and acts.is_accounted and acts.accounted_by is distinct from 'standing'
+    left join int_steps__in_scope as scope on scope.step_id = acts.step_id and scope.approval_id = acts.approval_id and acts.is_accounted
+    left join delegations on delegations.step_id = acts.step_id
+    left join int_steps__in_scope as of_caller
+        on of_caller.step_id = acts.step_id and of_caller.approval_id = delegations.caller_approval_id
+        and acts.node_kind = 'activity'
+        and delegations.caller_root_id <> case
+            when acts.authority_confidence >= 0.5 and starts_with(acts.authority_root_id, 'approval:') then acts.authority_root_id
+            else acts.intent_root_id
+        end
+    left join int_evidence__of_acts as evidence on evidence.node_id = acts.step_id
     left join identities on identities.identity_id = acts.identity_id
+),
+
+-- Against the home of the credential: null where addresses cannot tell.
+placed as (
+    select
+        *,
+        case
+            when network is null or home_network is null then null
+            when network = home_network then false
+            when network_kind(network) = 'private' or network_kind(home_network) = 'private' then null
+            when network_kind(network) = 'zone' or network_kind(home_network) = 'zone' then true
+            when network_kind(network) = network_kind(home_network) then true
+        end as is_other_network
+    from joined
 )
 
 select
@@ -106,8 +179,10 @@ select
     identity_id,
     is_nonhuman,
     action,
+    canonical_action,
     resource_uids,
     outcome,
+    voice,
     is_privileged,
     approval_id,
     approval_event_id,
@@ -117,43 +192,61 @@ select
     gaps,
     case
         when node_kind <> 'activity' then null
-        when not list_contains(list_transform(gaps, lambda gap: split_part(gap, ':', 1)), 'no approval') then false
+        when not list_contains(list_transform(gaps, lambda gap: split_part(gap, ':', 1)), 'no approval') or is_fitting then false
         when coalesce(is_approval_log_doubtful, true) then null
         else true
     end as has_no_approval,
-    step_at > approval_ends_at + clock_tolerance as is_after_approval_end,
+    case
+        when node_kind <> 'activity' then null
+        when is_accounted or not is_excused or is_under_ended or is_fitting then false
+        when coalesce(is_approval_log_doubtful, true) then null
+        else true
+    end as has_weak_approval,
+    is_accounted and corrected_at < approval_granted_at - clock_tolerance as is_approved_afterwards,
+    corrected_at > approval_ends_at + clock_tolerance as is_after_approval_end,
     is_outside_actions,
     is_outside_resources,
     is_outside_roles,
     case when decision_id is not null then decision_result = 'deny' and outcome <> 'denied' end as is_denied_by_decision,
     case
         when node_kind <> 'tool_call' or operation <> 'execute_tool' then null
-        when decision_id is not null then false
+        when decision_id is not null and (is_of_call or decision_result is not distinct from 'deny') then false
         when coalesce(is_decision_log_doubtful, true) then null
         else true
     end as has_no_decision,
     case
         when decided_args_hash is not null and called_args_hash is not null then decided_args_hash <> called_args_hash
     end as has_changed_arguments,
+    case when node_kind = 'tool_call' then is_disputed end as is_disputed,
+    case when decision_id is not null then shares_decision end as shares_decision,
     case
         when node_kind = 'activity' and task_ended_at is not null and not coalesce(is_tool_call_log_doubtful, true)
             then parent_tool_call_id is null and step_at > task_ended_at + clock_tolerance
                 and (approval_ends_at is null or step_at <= approval_ends_at + clock_tolerance)
     end as is_after_task_end,
-    case
-        when issue_network is not null and network is not null then network <> issue_network
-    end as is_other_network,
+    is_other_network,
     coalesce(mints_credential and outcome = 'success', false) as mints_credential,
     case
         when intent_confidence >= 0.5 and authority_confidence >= 0.5
             and starts_with(intent_root_id, 'approval:') and starts_with(authority_root_id, 'approval:')
-            then intent_root_id <> authority_root_id
+            -- What fits by window alone is no other task, and a person's request no other approval.
+            then (
+                intent_root_id <> authority_root_id and not is_delegated
+                and intent_method not in ('standing', 'attribute_window') and authority_method not in ('standing', 'attribute_window')
+            ) or is_beyond_caller
+        when is_beyond_caller then true
     end as is_confused_deputy,
+    caller_id,
+    caller_uid,
+    caller_approval_id,
     decision_id,
     decision_event_id,
     tool_call_id,
     tool_call_event_id,
+    coalesce(is_providers_own, false) as is_providers_own,
     credential_uid,
+    credential_kind,
+    home_network,
     held_credential_uid,
     issued_event_id,
     task_ended_at,
@@ -163,7 +256,13 @@ select
     network,
     list_sort(
         list_distinct(
-            list_filter([event_id, approval_event_id, decision_event_id, tool_call_event_id, issued_event_id], lambda id: id is not null)
+            list_filter(
+                [
+                    event_id, approval_event_id, decision_event_id, tool_call_event_id, issued_event_id,
+                    case when is_other_network then home_event_id end
+                ],
+                lambda id: id is not null
+            )
         )
     ) as evidence_event_ids
-from joined
+from placed

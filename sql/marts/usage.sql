@@ -7,6 +7,7 @@ with acts as (
         identity_id,
         actor_uid,
         action,
+        canonical_action,
         unnest(case when array_length(resource_uids) > 0 then resource_uids else [''] end) as resource_uid,
         event_hour,
         outcome,
@@ -14,18 +15,37 @@ with acts as (
         event_id
     from chain_steps
     where node_kind = 'activity' and is_counted and identity_id is not null
+),
+
+-- An action gives the most that any record of it says.
+accesses as (
+    select
+        action,
+        case
+            when bool_or(access = 'write') then 'write'
+            when bool_or(access = 'secret') then 'secret'
+            when bool_or(access = 'read') then 'read'
+            else 'list'
+        end as access
+    from stg_activities
+    where action is not null
+    group by action
 )
 
 select
-    identity_id,
-    actor_uid,
-    action,
-    resource_uid,
-    event_hour,
+    acts.identity_id,
+    acts.actor_uid,
+    acts.action,
+    acts.resource_uid,
+    acts.event_hour,
     count(*) as n,
-    count(*) filter (where outcome = 'denied') as n_denied,
-    min(step_at) as first_at,
-    max(step_at) as last_at,
-    min_by(event_id, {'at': step_at, 'id': event_id}) as first_event_id
+    count(*) filter (where acts.outcome = 'denied') as n_denied,
+    min(acts.canonical_action) as canonical_action,
+    count(*) filter (where acts.outcome in ('denied', 'failure')) as n_failed,
+    min(accesses.access) as access,
+    min(acts.step_at) as first_at,
+    max(acts.step_at) as last_at,
+    min_by(acts.event_id, {'at': acts.step_at, 'id': acts.event_id}) as first_event_id
 from acts
-group by identity_id, actor_uid, action, resource_uid, event_hour
+left join accesses on accesses.action = acts.action
+group by acts.identity_id, acts.actor_uid, acts.action, acts.resource_uid, acts.event_hour

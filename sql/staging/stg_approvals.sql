@@ -1,32 +1,38 @@
 -- grain: one row per approval
 -- build: full
--- why: the states of one approval (requested, approved, revoked ...) arrive as separate records, in any order and in any file
+-- why: the states of one approval (requested, approved, revoked ...) arrive as separate records of one system, in any order and in any file
 
 with states as (
     select
-        approval_uid,
-        event_id,
-        event_at,
-        log,
-        task,
-        json_extract_string(detail, '$.status') as status,
-        json_extract_string(detail, '$.origin') as origin,
-        json_extract_string(detail, '$.subject') as subject_uid,
-        json_extract_string(detail, '$.requested_by') as requested_by,
-        json_extract_string(detail, '$.approved_by') as approved_by,
-        try_cast(json_extract_string(detail, '$.requested_at') as timestamptz) as requested_at,
-        try_cast(json_extract_string(detail, '$.approved_at') as timestamptz) as approved_at,
-        try_cast(json_extract_string(detail, '$.valid_from') as timestamptz) as valid_from,
-        try_cast(json_extract_string(detail, '$.valid_until') as timestamptz) as valid_until,
-        try_cast(json_extract_string(detail, '$.revoked_at') as timestamptz) as revoked_at,
-        try_cast(json_extract(detail, '$.actions') as varchar[]) as actions,
-        try_cast(json_extract(detail, '$.resources') as varchar[]) as resources,
-        try_cast(json_extract(detail, '$.roles') as varchar[]) as roles,
-        try_cast(json_extract(detail, '$.tools') as varchar[]) as tools,
-        json_extract_string(detail, '$.ticket') as ticket,
-        json_extract_string(detail, '$.risk') as risk
-    from events
-    where kind = 'approval' and approval_uid is not null
+        coalesce(contested.approval_id, 'approval:' || e.approval_uid) as approval_id,
+        e.approval_uid,
+        e.event_id,
+        e.event_at,
+        e.log,
+        e.voice,
+        e.task,
+        json_extract_string(e.detail, '$.status') as status,
+        json_extract_string(e.detail, '$.origin') as origin,
+        json_extract_string(e.detail, '$.subject') as subject_uid,
+        json_extract_string(e.detail, '$.requested_by') as requested_by,
+        json_extract_string(e.detail, '$.approved_by') as approved_by,
+        try_cast(json_extract_string(e.detail, '$.requested_at') as timestamptz) as requested_at,
+        try_cast(json_extract_string(e.detail, '$.approved_at') as timestamptz) as approved_at,
+        try_cast(json_extract_string(e.detail, '$.valid_from') as timestamptz) as valid_from,
+        try_cast(json_extract_string(e.detail, '$.valid_until') as timestamptz) as valid_until,
+        try_cast(json_extract_string(e.detail, '$.revoked_at') as timestamptz) as revoked_at,
+        try_cast(json_extract(e.detail, '$.actions') as varchar[]) as actions,
+        try_cast(json_extract(e.detail, '$.resources') as varchar[]) as resources,
+        try_cast(json_extract(e.detail, '$.roles') as varchar[]) as roles,
+        try_cast(json_extract(e.detail, '$.tools') as varchar[]) as tools,
+        json_extract_string(e.detail, '$.ticket') as ticket,
+        json_extract_string(e.detail, '$.risk') as risk
+    from events as e
+    left join stg_contested_approvals as contested on contested.event_id = e.event_id
+    where e.kind = 'approval' and e.approval_uid is not null
+    -- Who tells of an approval that its own system records does not change it.
+    qualify e.voice is distinct from 'reported'
+        or bool_and(e.voice is not distinct from 'reported') over (partition by coalesce(contested.approval_id, e.approval_uid))
 ),
 
 ordered as (
@@ -43,10 +49,15 @@ placed as (
 
 merged as (
     select
-        approval_uid,
+        approval_id,
+        min(approval_uid) as approval_uid,
         max_by(status, place) filter (where status is not null) as status,
         max_by(origin, place) filter (where origin is not null) as origin,
-        max_by(subject_uid, place) filter (where subject_uid is not null) as subject_uid,
+        -- What was granted, was granted to whom the record of the grant names; a later word names nobody else.
+        coalesce(
+            min_by(subject_uid, place) filter (where subject_uid is not null and status = 'approved'),
+            max_by(subject_uid, place) filter (where subject_uid is not null)
+        ) as subject_uid,
         max_by(requested_by, place) filter (where requested_by is not null) as requested_by,
         max_by(approved_by, place) filter (where approved_by is not null) as approved_by,
         max_by(requested_at, place) filter (where requested_at is not null) as requested_at,
@@ -59,25 +70,33 @@ merged as (
         max_by(resources, place) filter (where array_length(resources) > 0) as resources,
         max_by(roles, place) filter (where array_length(roles) > 0) as roles,
         max_by(tools, place) filter (where array_length(tools) > 0) as tools,
-        max_by(ticket, place) filter (where ticket is not null) as ticket,
+        coalesce(
+            min_by(ticket, place) filter (where ticket is not null and status = 'approved'),
+            max_by(ticket, place) filter (where ticket is not null)
+        ) as ticket,
         max_by(risk, place) filter (where risk is not null) as risk,
         max_by(task, place) filter (where task is not null) as task,
         -- A system that keeps only the last state says of an ended grant who gave it, and no longer when.
         coalesce(bool_or(status in ('approved', 'revoked', 'expired') and approved_by is not null), false) as has_approver,
         min(event_at) filter (where status = 'revoked') as first_revoked_at,
         min(event_at) filter (where status = 'expired') as first_expired_at,
+        min(event_at) filter (where status = 'requested') as first_asked_at,
         min(event_at) filter (where status = 'approved') as first_approved_at,
         min_by(event_id, place) filter (where status = 'approved') as approving_event_id,
         max_by(event_id, place) as last_event_id,
         max_by(event_at, place) as last_event_at,
         min_by(log, place) as log,
+        -- Only grants contradict each other; a request and an end may call the same person by another name.
+        count(distinct subject_uid) filter (where status = 'approved') > 1 as has_subjects,
+        count(distinct ticket) filter (where status = 'approved') > 1 as has_tickets,
+        min_by(voice, place) as voice,
         list_sort(list(distinct event_id)) as event_ids
     from placed
-    group by approval_uid
+    group by approval_id
 )
 
 select
-    'approval:' || approval_uid as approval_id,
+    approval_id,
     approval_uid,
     coalesce(origin, 'ticket') as origin,
     status,
@@ -86,6 +105,8 @@ select
     approved_by,
     requested_at,
     coalesce(approved_at, first_approved_at) as approved_at,
+    -- What was asked for later was not approved before, whatever its record says.
+    greatest(coalesce(approved_at, first_approved_at), first_asked_at) as granted_at,
     coalesce(valid_from, approved_at, first_approved_at) as valid_from,
     valid_until,
     coalesce(revoked_at, first_revoked_at) as revoked_at,
@@ -97,7 +118,10 @@ select
     ticket,
     risk,
     task,
-    coalesce(
+    -- What only a place that is not the system's own tells is stated: it is shown, and grants nothing. What a person asks
+    -- of an agent narrows what the agent was granted, and grants nothing either.
+    voice is distinct from 'reported' and origin is distinct from 'human_request'
+    and coalesce(
         status = 'approved'
         or (status in ('revoked', 'expired') and (coalesce(approved_at, first_approved_at) is not null or has_approver)),
         false
@@ -106,5 +130,9 @@ select
     event_ids,
     coalesce(first_approved_at, last_event_at) as event_at,
     date_trunc('hour', coalesce(first_approved_at, last_event_at)) as event_hour,
-    log
+    log,
+    voice,
+    list_filter(
+        [case when has_subjects then 'subject' end, case when has_tickets then 'ticket' end], lambda word: word is not null
+    ) as differs
 from merged

@@ -19,12 +19,14 @@ with issues as (
         session_created_at,
         src_ip,
         network,
+        program,
         account_uid,
         log,
+        voice,
         -- The copy of a cross-account event that knows the caller's credential says more than the other.
         row_number() over (
             partition by issued_credential_uid
-            order by credential_uid is null, event_at, event_id
+            order by voice is not distinct from 'reported', credential_uid is null, event_at, event_id
         ) as nth
     from stg_activities
     where issued_credential_uid is not null
@@ -45,9 +47,40 @@ used as (
         min_by(session_name, {'at': event_at, 'id': event_id}) as session_name,
         min(session_created_at) as session_created_at,
         min_by(account_uid, {'at': event_at, 'id': event_id}) as account_uid,
-        min(log) as log
+        min(log) as log,
+        case when bool_and(voice is not distinct from 'reported') then 'reported' else 'recorded' end as voice
     from stg_activities
     where credential_uid is not null
+    group by credential_uid
+),
+
+-- What its holder did with it, as far as a log says so that the holder cannot write to; a failed try shows no home.
+lived as (
+    select
+        credential_uid,
+        {'at': event_at, 'id': event_id} as nth,
+        network,
+        workload_uid,
+        program,
+        network is not null and network_kind(network) <> 'private' as is_placed
+    from stg_activities
+    where credential_uid is not null
+        and voice is distinct from 'reported'
+        and outcome is distinct from 'denied' and outcome is distinct from 'failure'
+),
+
+homes as (
+    select
+        credential_uid,
+        -- A place that can be compared is the better home; a private address is one only where there is no other.
+        coalesce(
+            min_by(network, nth) filter (where is_placed),
+            min_by(network, nth) filter (where network is not null)
+        ) as network,
+        coalesce(min(nth) filter (where is_placed), min(nth) filter (where network is not null)) as nth,
+        min_by(workload_uid, nth) filter (where workload_uid is not null) as workload_uid,
+        min_by(program, nth) filter (where program is not null) as program
+    from lived
     group by credential_uid
 ),
 
@@ -55,10 +88,23 @@ revoked as (
     select
         revoked_credential_uid as credential_uid,
         min(event_at) as revoked_at,
-        min_by(event_id, {'at': event_at, 'id': event_id}) as revoked_event_id
+        min_by(event_id, {'at': event_at, 'id': event_id}) as revoked_event_id,
+        case when bool_and(voice is not distinct from 'reported') then 'reported' else 'recorded' end as voice
     from stg_activities
     where revoked_credential_uid is not null and outcome = 'success'
     group by revoked_credential_uid
+),
+
+-- The program that asked for a session goes on with it, or its own subject does: then it was at home where it asked. A key
+-- that lasts is made by one and used by another.
+asked_for_itself as (
+    select issued.credential_uid
+    from issued
+    left join homes on homes.credential_uid = issued.credential_uid
+    where issued.issues_session
+        and issued.voice is distinct from 'reported'
+        and issued.network is not null and network_kind(issued.network) <> 'private'
+        and (issued.holder_uid = issued.actor_uid or issued.program = homes.program)
 ),
 
 known as (
@@ -97,11 +143,19 @@ select
     coalesce(used.n_uses, 0) as n_uses,
     issued.src_ip as issue_ip,
     issued.network as issue_network,
+    case when asked_for_itself.credential_uid is not null then issued.network else homes.network end as home_network,
+    homes.workload_uid as home_workload_uid,
+    homes.program as home_program,
+    case when asked_for_itself.credential_uid is not null then issued.event_at else homes.nth.at end as home_at,
+    case when asked_for_itself.credential_uid is not null then issued.event_id else homes.nth.id end as home_event_id,
     coalesce(used.account_uid, issued.account_uid) as account_uid,
-    coalesce(issued.log, used.log, 'unknown') as log
+    coalesce(issued.log, used.log, 'unknown') as log,
+    coalesce(issued.voice, used.voice, revoked.voice) as voice
 from known
 left join issued on issued.credential_uid = known.credential_uid
 left join used on used.credential_uid = known.credential_uid
+left join homes on homes.credential_uid = known.credential_uid
+left join asked_for_itself on asked_for_itself.credential_uid = known.credential_uid
 left join revoked on revoked.credential_uid = known.credential_uid
 left join vendor_prefixes as session_id
     on session_id.names = 'credential' and session_id.says = 'session' and starts_with(known.credential_uid, session_id.prefix)

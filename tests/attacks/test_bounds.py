@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_worlds import WORLDS, act, approvals_of_one_window, decision, role_hops, spans_of_one_trace
+from hostile_worlds import WORLDS, act, approval, approvals_of_one_window, decision, role_hops, spans_of_one_trace
 from source_samples import SAMPLES
 from sql_cases import prepare, tables
 from sql_world import AS_OF, Event, as_events
@@ -127,6 +127,23 @@ def test_approvals_that_all_fit_are_not_all_joined(tmp_path: Path) -> None:
         assert rows(engine, "select count(*) from chain_steps where is_accounted and node_kind = 'activity'") == [(0,)]
 
 
+@pytest.mark.parametrize("n", [50, 1_000])
+def test_what_states_its_approval_has_no_links_to_all_that_fit(n: int, tmp_path: Path) -> None:
+    """However many approvals fit an act, it has the one link to that which it carries, and says how many fitted."""
+    carried = [act(i, keys=[{"kind": "source_identity", "value": f"A{i}", "role": "carries"}]) for i in range(n)]
+    with built(tmp_path / "home", [*(approval(i, f"A{i}") for i in range(n)), *carried]) as (engine, seconds):
+        assert seconds < SECONDS
+        kept = "select count(*), min(method), min(n_weaker), max(n_weaker) from links where spine is not null"
+        assert rows(engine, kept) == [(n, "carried", n, n)]
+        assert rows(engine, "select distinct accounted_by from chain_steps where node_kind = 'activity'") == [
+            ("carried",)
+        ]
+        left_out = "select max(n_left_out) from int_approvals__in_window"
+        assert rows(engine, left_out) == [(n - 20,)]
+        told = f"select count(*) from chain_steps where list_contains(gaps, 'candidates left out: {n - 20}')"
+        assert rows(engine, told) == [(n,)]
+
+
 def test_no_flood_of_answers_hides_the_one_that_denied(tmp_path: Path) -> None:
     """10,000 allows for one call, and the deny that came last of all is still among those that count."""
     events = WORLDS["decisions_of_one_call"](10_000)
@@ -157,10 +174,10 @@ def test_which_candidates_are_kept_does_not_depend_on_arrival(name: str, tmp_pat
 def test_one_honest_act_beside_a_flood_keeps_its_approval(tmp_path: Path) -> None:
     """Whoever else is flooded: the joins of another session, ticket and identity are those that they were."""
     events = WORLDS["approvals_of_one_ticket"](2_000)
-    own = act(1, credential_uid="ASIAOWN", keys=[{"kind": "source_identity", "value": "A7", "role": "carries"}])
-    with built(tmp_path / "home", [*events, own]) as (engine, _):
+    own = act(1, credential_uid="ASIAOWN", keys=[{"kind": "source_identity", "value": "OWN", "role": "carries"}])
+    with built(tmp_path / "home", [*events, approval(99_999, "OWN"), own]) as (engine, _):
         link = "select parent_id, confidence from links where child_id = 'credential:ASIAOWN' and is_primary"
-        assert rows(engine, link) == [("approval:A7", 0.8)]
+        assert rows(engine, link) == [("approval:OWN", 0.8)]
 
 
 def read(path: Path) -> InputFile:

@@ -41,6 +41,8 @@ class FieldReader:
         return self.resolve_column(name) if name in self.relation.columns else self.resolve(name)
 
     def _resolve_path(self, name: str) -> Field:
+        if name in self.relation.read_fields:
+            return Field(f"list_filter([{self.relation.read_fields[name]}], lambda t: t IS NOT NULL)", "list")
         path = split_path(name)
         if path not in self.paths:
             self.paths.append(path)

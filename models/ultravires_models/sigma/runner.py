@@ -10,6 +10,7 @@ from ultravires_models.relation import Relation
 from ultravires_models.rule import PLACEHOLDER, Rule
 from ultravires_models.sigma.backend import DuckDbBackend
 from ultravires_models.sigma.fields import Field, FieldReader, field_projections, parse_projections
+from ultravires_models.sigma.necessary import necessary_condition
 from ultravires_models.sigma.sqltext import identifier, literal
 
 # a log value in a message is bounded, and cannot break the line it is shown on
@@ -34,6 +35,21 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
     select = ",\n  ".join(f"{columns[name]} AS {identifier(name)}" for name in HITS.names)
     # By its own name, so that the relation's SQL can tell its columns from those of a table that it looks up.
     return f"WITH {with_clause}\nSELECT\n  {select}\nFROM fired AS {identifier(relation.table)}"
+
+
+def compile_probe(rules: Sequence[Rule], relation: Relation) -> str:
+    """A SELECT that gives one row where any rule may match any row of the relation, else none.
+
+    It reads what `compile_rules` reads, with a condition that is true of every row that a rule matches, and is a small
+    part of it: over few rows the long statement costs its planning, which this one says whether to do.
+    """
+    reader = FieldReader(relation)
+    conditions = [necessary_condition(rule, reader) for rule in rules]
+    known = [condition for condition in conditions if condition is not None]
+    where = " OR ".join(known) if len(known) == len(conditions) else "true"
+    ctes = [*_row_ctes(relation), *_field_ctes(reader)]
+    with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
+    return f"WITH {with_clause}\nSELECT 1 FROM fields AS {identifier(relation.table)} WHERE {where} LIMIT 1"
 
 
 def compile_condition(rule: Rule, reader: FieldReader) -> str:
@@ -102,7 +118,8 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
         "message": per_rule(lambda rule: _message(rule, reader)),
         "gaps": relation.gaps_sql,
         "score": "1.0::DOUBLE",
-        "severity": "NULL::VARCHAR",
+        "severity": per_rule(lambda rule: _severity(rule, reader)),
+        "outcome": relation.outcome_sql,
     }
 
 
@@ -121,6 +138,10 @@ def _subject_kind(rule: Rule, reader: FieldReader) -> str:
 def _subject_uid(rule: Rule, reader: FieldReader) -> str:
     row_uid = reader.relation.row_uid_sql
     return f"coalesce({_subject(rule, reader)}, {row_uid})" if rule.subject_columns else row_uid
+
+
+def _severity(rule: Rule, reader: FieldReader) -> str:
+    return "NULL::VARCHAR" if rule.severity_column is None else _text(reader.resolve_column(rule.severity_column))
 
 
 def _of_rule(rule: Rule, expression: Callable[[Rule], str]) -> str:

@@ -5,25 +5,28 @@ reopening, a suppression that ends and a sink that was added today:
 
 - open, and the sink knows nothing of it: create (1)
 - open, and the sink was told that it is closed: update (2)
-- open, and more severe than the sink was told, or resting on a class of evidence (log and kind) that it was
-  not told of: update (2)
+- open, and more severe than the sink was told, or with a fact that it was not told of: a class of evidence (log and
+  kind), a crown jewel, a success after failures, a privileged action, a resource: update (2), which says first what
+  is new
 - withdrawn, and the sink was told that it is open: close (3)
 - pruned: nothing, because that its evidence was deleted refutes nothing
 
-Historic findings go to the alerts file alone, suppressed ones to nobody until the suppression ends.
+Historic findings go to the alerts file alone, suppressed ones to nobody until the suppression ends, and informational
+ones to nobody until they are more than that.
 """
 
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 from ultravires_models.frameworks import load_frameworks
 from ultravires_models.hits import SEVERITIES
 
+from ultravires.alerting.news import news_of
 from ultravires.alerting.ocsf import Evidence, Finding, finding_as_ocsf
 from ultravires.alerting.sink import ALERTS_FILE
 from ultravires.build.table_schemas import table_schemas
@@ -33,7 +36,8 @@ _DUE = """
 with told as (
     select
         finding_id, sink, max_by(activity_id, revision) as activity_id,
-        max_by(severity, revision) as severity, max_by(evidence_classes, revision) as evidence_classes
+        max_by(severity, revision) as severity, max_by(evidence_classes, revision) as evidence_classes,
+        max_by(facts, revision) as facts
     from alerts
     where finding_id is not null
     group by finding_id, sink
@@ -44,16 +48,25 @@ compared as (
         case
             when next.state = 'withdrawn' then case when told.activity_id <> 3 then 3 end
             when next.state = 'pruned' or next.is_suppressed or (next.is_historic and sinks.sink <> $local) then null
+            when next.severity = $least and coalesce(told.activity_id, 3) = 3 then null
             when told.activity_id is null then 1
             when told.activity_id = 3 then 2
             when list_position($severities, next.severity) > list_position($severities, told.severity) then 2
             when not list_has_all(told.evidence_classes, next.evidence_classes) then 2
-        end as activity_id
+            when not list_has_all(told.facts, next.facts) then 2
+        end as activity_id,
+        told.activity_id is not null and told.activity_id <> 3 as is_known,
+        case when list_position($severities, next.severity) > list_position($severities, told.severity)
+            then next.severity end as raised_to,
+        list_filter(next.evidence_classes, lambda one: not list_contains(told.evidence_classes, one)) as new_classes,
+        list_filter(next.facts, lambda one: not list_contains(told.facts, one)) as new_facts
     from next_findings as next
     cross join (select unnest($sinks) as sink) as sinks
     left join told on told.finding_id = next.finding_id and told.sink = sinks.sink
 )
-select finding_id, revision, facts_hash, sink, activity_id
+select finding_id, revision, facts_hash, sink, activity_id,
+    case when is_known then raised_to end, case when is_known then new_classes end,
+    case when is_known then new_facts end
 from compared
 where activity_id is not null
 order by finding_id, sink
@@ -65,7 +78,7 @@ select
     next.subject_uid, next.identity_id, next.actor_uid, next.chain_id, next.severity, next.risk_score,
     next.risk_parts, next.confidence, next.n_evidence, next.evidence_classes, next.first_at, next.last_at,
     next.is_historic, next.gaps, next.frameworks, next.remediation, next.rule_version, next.class_uid,
-    next.revision, detectors.description
+    next.revision, detectors.description, next.facts
 from next_findings as next
 left join detectors on detectors.detector_id = next.detector_id
 where next.finding_id in (select unnest($ids))
@@ -88,7 +101,18 @@ order by named.finding_id, events.event_at, events.event_id
 # Bodies are made a page at a time, so that a first run over a year of logs does not hold them all.
 _PAGE = 500
 
-Due = tuple[str, int, str, str, int]
+
+class Due(NamedTuple):
+    """What a sink is to be told, and what of it is new to it where it knows the finding as open."""
+
+    finding_id: str
+    revision: int
+    facts_hash: str
+    sink: str
+    activity_id: int
+    raised_to: str | None
+    new_classes: list[str] | None
+    new_facts: list[str] | None
 
 
 def create_alerts_table(con: duckdb.DuckDBPyConnection) -> None:
@@ -105,14 +129,14 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
 
     Returns how many rows were added (an alert for two sinks is two rows).
     """
-    parameters = {"local": ALERTS_FILE, "severities": list(SEVERITIES), "sinks": sorted(sinks)}
-    due: list[Due] = con.execute(_DUE, parameters).fetchall()
+    parameters = {"local": ALERTS_FILE, "severities": list(SEVERITIES), "least": SEVERITIES[0], "sinks": sorted(sinks)}
+    due = [Due(*row) for row in con.execute(_DUE, parameters).fetchall()]
     row = fetch_row(con, "select coalesce(as_of, now()) from run_context")
     if row is None:
         return 0
     titles = {name: entry.title for name, entry in load_frameworks().items()}
     for page in _pages(due):
-        ids = sorted({item[0] for item in page})
+        ids = sorted({item.finding_id for item in page})
         findings, evidence = _read_findings(con, ids), _read_evidence(con, ids)
         _insert(con, [_alert_row(item, findings, evidence, row[0], titles) for item in page], run_id)
     return len(due)
@@ -144,26 +168,27 @@ def _alert_row(
     as_of: datetime,
     titles: dict[str, str],
 ) -> dict[str, Any]:
-    finding_id, revision, facts_hash, sink, activity_id = due
-    finding = findings[finding_id]
-    alert_id = alert_id_of(finding_id, revision, facts_hash)
+    finding = findings[due.finding_id]
+    alert_id = alert_id_of(due.finding_id, due.revision, due.facts_hash)
     body = finding_as_ocsf(
         finding,
-        evidence.get(finding_id, []),
+        evidence.get(due.finding_id, []),
         alert_id=alert_id,
-        activity_id=activity_id,
+        activity_id=due.activity_id,
+        news=news_of(due.raised_to, due.new_classes or (), due.new_facts or ()),
         at=as_of,
         titles=titles,
     )
     return {
         "alert_id": alert_id,
-        "finding_id": finding_id,
-        "revision": revision,
-        "sink": sink,
-        "activity_id": activity_id,
+        "finding_id": due.finding_id,
+        "revision": due.revision,
+        "sink": due.sink,
+        "activity_id": due.activity_id,
         "chain_id": finding.chain_id,
         "severity": finding.severity,
         "evidence_classes": list(finding.evidence_classes),
+        "facts": list(finding.facts),
         "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
     }
 
@@ -178,6 +203,7 @@ _ROW = pa.schema(
         pa.field("chain_id", pa.string()),
         pa.field("severity", pa.string()),
         pa.field("evidence_classes", pa.list_(pa.string())),
+        pa.field("facts", pa.list_(pa.string())),
         pa.field("body", pa.string()),
     ]
 )

@@ -42,7 +42,7 @@ with today as (
         candidate.last_at,
         candidate.is_historic or coalesce(candidate.last_at <= appeared.last_at, false) as is_historic,
         candidate.is_suppressed, candidate.gaps,
-        candidate.frameworks, candidate.remediation, candidate.rule_version, candidate.class_uid,
+        candidate.facts, candidate.frameworks, candidate.remediation, candidate.rule_version, candidate.class_uid,
         candidate.facts_hash,
         coalesce(findings.revision, 0)
             + case when findings.facts_hash is distinct from candidate.facts_hash then 1 else 0 end

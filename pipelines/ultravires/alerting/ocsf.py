@@ -69,6 +69,7 @@ class Finding:
     class_uid: int
     revision: int
     description: str | None
+    facts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,19 @@ def finding_as_ocsf(
     activity_id: int,
     at: datetime,
     titles: Mapping[str, str],
+    news: str = "",
 ) -> dict[str, Any]:
     """The alert as a JSON-able dict that is valid against the published schema of its class.
 
     `evidence` in order of time, `at` the moment of the logs (`as_of`) at which the finding became so,
-    `titles` the names of framework references.
+    `titles` the names of framework references, `news` the sentence with which an update begins.
     """
     body = {
         **_classification(finding.class_uid, activity_id),
         **_status(finding.severity, activity_id),
         **_confidence(finding.confidence),
         "time": millis(at),
-        "message": cut(finding.message),
+        "message": cut(f"{news} {finding.message}".strip()),
         "count": max(finding.n_evidence, 1),
         "start_time": millis(finding.first_at),
         "end_time": millis(finding.last_at),

@@ -14,7 +14,16 @@ MOST_UNRESOLVED = 0.2
 
 
 def asset_checks() -> list[dg.AssetChecksDefinition]:
-    return [watermark_lag, quarantine_share, conservation, unresolved_links, clock_ahead, clocks_apart]
+    return [
+        watermark_lag,
+        quarantine_share,
+        unread_evidence,
+        conservation,
+        unresolved_links,
+        clock_ahead,
+        clocks_apart,
+        everything_built,
+    ]
 
 
 @dg.asset_check(asset="sources", description="No log lags behind its expected delay or has fallen silent.")
@@ -35,6 +44,18 @@ def quarantine_share(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
         passed=share <= MOST_QUARANTINED,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"share": float(share)},
+    )
+
+
+@dg.asset_check(asset="unread_files", description="Nothing lies unread where recorded logs are read.")
+def unread_evidence(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    folders = home.warehouse.con.execute(
+        "select folder, count(*) from unread_files where is_evidence group by folder order by folder"
+    ).fetchall()
+    return dg.AssetCheckResult(
+        passed=not folders,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"folders": len(folders), "files": sum(n for _, n in folders)},
     )
 
 
@@ -106,6 +127,11 @@ def clocks_apart(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
         watcher().say(f"{child} and {parent}: clocks {seconds:,.0f} s apart, more than {tolerance:,.0f} s")
     names = ", ".join(f"{row[0]} and {row[1]}" for row in apart)
     return dg.AssetCheckResult(passed=not apart, severity=dg.AssetCheckSeverity.WARN, metadata={"apart": names})
+
+
+@dg.asset_check(asset="report", description="No table failed; where one did, it stands as the run before left it.")
+def everything_built(home: dg.ResourceParam[OpenHome]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=not home.not_built, metadata={"not built": ", ".join(home.not_built)})
 
 
 def _number(home: OpenHome, query: str) -> float:

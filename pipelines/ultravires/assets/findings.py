@@ -1,20 +1,11 @@
 """Group findings: the detectors' descriptions, the findings and their outbox, delivery, aliases of chains."""
 
-from datetime import UTC, datetime
-
 import dagster as dg
-from ultravires_models.describe import describe
 
-from ultravires import registry
-from ultravires.alerting.findings import update_findings
-from ultravires.alerting.outbox import deliver
 from ultravires.assets.schemas import Materialized, column_schema, description, key_checks, materialized, table_spec
 from ultravires.build import pipeline
-from ultravires.build.chain_aliases import follow_chains
+from ultravires.runs import steps
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
-from ultravires.store.queries import count_rows
-from ultravires.store.tombstones import is_unsettled
 
 
 def finding_assets() -> list[dg.AssetsDefinition]:
@@ -28,9 +19,8 @@ def finding_assets() -> list[dg.AssetsDefinition]:
     check_specs=key_checks("detectors"),
 )
 def detectors(home: dg.ResourceParam[OpenHome]) -> Materialized:
-    rows = describe(pipeline.rules(), list(registry.detectors().values()))
-    home.warehouse.store_reference("detectors", rows)
-    return materialized(home, "detectors", {"dagster/row_count": rows.num_rows})
+    (made,) = steps.describe_detectors(home)
+    return materialized(home, made)
 
 
 @dg.multi_asset(
@@ -38,22 +28,14 @@ def detectors(home: dg.ResourceParam[OpenHome]) -> Materialized:
     check_specs=key_checks("findings", "alerts"),
 )
 def findings(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
-    """Compare what the detectors say now with what stands, and queue what has to be told."""
-    with home.sinks() as sinks, home.warehouse.transaction() as con:
-        counts = update_findings(con, home.run_id, sinks=sorted(sinks), is_settling=is_unsettled(con))
-    for name in ("findings", "alerts"):
-        metadata = {"dagster/row_count": count_rows(home.warehouse.con, name), **counts}
-        yield materialized(home, name, metadata)
+    """What the detectors say now, compared with what stood; what has to be told is queued."""
+    yield from (materialized(home, made) for made in steps.find(home))
 
 
 @dg.asset(group_name="findings", deps=["alerts"], description="Alerts handed to the sinks and acknowledged by them.")
-def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[None]:
-    with home.sinks() as sinks:
-        delivery = deliver(home.warehouse.con, sinks, now=datetime.now(UTC))
-    home.counts["alerts_sent"] = delivery.sent
-    for sink, problem in delivery.problems.items():
-        watcher().say(f"sink {sink}: {problem}")
-    return dg.MaterializeResult(metadata={"sent": delivery.sent, "waiting": delivery.waiting, "held": delivery.held})
+def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> Materialized:
+    (made,) = steps.deliver_alerts(home)
+    return materialized(home, made)
 
 
 @dg.asset(
@@ -64,5 +46,5 @@ def delivered_alerts(home: dg.ResourceParam[OpenHome]) -> dg.MaterializeResult[N
     check_specs=key_checks("chain_aliases"),
 )
 def chain_aliases(home: dg.ResourceParam[OpenHome]) -> Materialized:
-    rows = follow_chains(home.warehouse, home.run_id)
-    return materialized(home, "chain_aliases", {"dagster/row_count": rows})
+    (made,) = steps.follow_chain_ids(home)
+    return materialized(home, made)

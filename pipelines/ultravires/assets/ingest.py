@@ -4,17 +4,9 @@ import dagster as dg
 
 from ultravires.assets.schemas import column_schema, description, key_checks, materialized, table_spec
 from ultravires.build.pipeline import hourly_tables
-from ultravires.build.reference import last_run_context, store_run_context
 from ultravires.build.table_schemas import LOADED, REFERENCE, names_in
-from ultravires.reading.pool import file_reader
-from ultravires.runs import clock
-from ultravires.runs.home import OpenHome, store_configuration
-from ultravires.runs.not_read import lines, not_read
-from ultravires.runs.progress import watcher
-from ultravires.store.load import LoadCounts, Loader
-from ultravires.store.queries import count_rows
-from ultravires.store.tombstones import is_unsettled
-from ultravires.store.upgrade import read_outdated_again
+from ultravires.runs import steps
+from ultravires.runs.home import OpenHome
 
 FIRST_DAY = "2020-01-01"
 DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY)
@@ -31,8 +23,7 @@ def ingest_assets() -> list[dg.AssetsDefinition]:
 )
 def configuration(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
     """ultravires.yaml and the packaged data as small tables."""
-    for name, rows in store_configuration(home).items():
-        yield materialized(home, name, {"dagster/row_count": rows})
+    yield from (materialized(home, made) for made in steps.store_reference_tables(home))
 
 
 @dg.multi_asset(
@@ -41,30 +32,8 @@ def configuration(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-
     check_specs=key_checks(*names_in(LOADED)),
 )
 def loaded_logs(home: dg.ResourceParam[OpenHome]):  # type: ignore[no-untyped-def]
-    """Read again what an older reader read, then the new files of the input; nothing while a prune waits
-    to be settled.
-    """
-    counts = LoadCounts() if is_unsettled(home.warehouse.con) else _load(home)
-    home.not_read = not_read(counts)
-    home.ignored = dict(sorted(counts.ignored_as.items()))
-    for line in lines(counts):
-        watcher().say(line)
-    if counts.pruned:
-        watcher().say(f"{counts.pruned:,} events from before the tombstone of a prune were not stored")
-    home.counts |= {
-        name: getattr(counts, name)
-        for name in ("files", "records", "events", "duplicates", "pruned", "quarantined", "ignored")
-    }
-    home.counts["unrecognised"] = len(counts.unrecognised)
-    for name in names_in(LOADED):
-        rows = count_rows(home.warehouse.con, name)
-        yield materialized(home, name, {"dagster/row_count": rows, "new events": counts.events})
-
-
-def _load(home: OpenHome) -> LoadCounts:
-    home.counts["read_again"] = read_outdated_again(home)
-    with file_reader(home.options(), home.path / "reading") as read:
-        return Loader(home.engine, home.settings, read, watcher().step).load(home.input)
+    """What an older reader read, read again; then the new files of the input."""
+    yield from (materialized(home, made) for made in steps.load_logs(home))
 
 
 @dg.asset(
@@ -74,15 +43,7 @@ def _load(home: OpenHome) -> LoadCounts:
     metadata=column_schema("run_context"),
 )
 def run_context(home: dg.ResourceParam[OpenHome]) -> None:
-    con = home.warehouse.con
-    tolerance = home.settings.clock_tolerance
-    # The clock as it is now: what was written while this run was reading is not from the future.
-    time = clock.judged_time(con, clock=clock.now(), tolerance=tolerance, said=home.as_of)
-    home.clock_doubt = time.clock_doubt
-    # Where a prune took every event, the time that they had reached stands.
-    as_of = time.as_of or last_run_context(home.warehouse, "as_of")
-    con.execute("update runs set as_of = ? where run_id = ?", [as_of, home.run_id])
-    store_run_context(home.warehouse, as_of, tolerance, time.future_from)
+    list(steps.judge_time(home))
 
 
 @dg.asset(

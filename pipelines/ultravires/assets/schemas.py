@@ -4,17 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from ultravires.build.table_keys import checked_key, repeated_keys
 from ultravires.build.table_schemas import table_schemas
 from ultravires.runs.home import OpenHome
-from ultravires.store.queries import fetch_row
+from ultravires.runs.steps import Made
 
 if TYPE_CHECKING:
     Materialized = dg.MaterializeResult[None]
 else:
     Materialized = dg.MaterializeResult  # Dagster knows an asset with checks by the bare class
-
-CHECKED_BY_LOADING = ("events",)
-"""Loading stores every id once and `conservation` counts; to group all history in every run would cost what is old."""
 
 
 def description(table: str) -> str:
@@ -39,25 +37,20 @@ def table_spec(table: str, group: str, deps: list[str] | None = None) -> dg.Asse
 def key_checks(*tables: str) -> list[dg.AssetCheckSpec]:
     """One check for every table that has a key."""
     return [
-        dg.AssetCheckSpec(
-            f"{table}_unique_key", asset=table, description=f"Each {', '.join(table_schemas()[table].key)} stands once."
-        )
+        dg.AssetCheckSpec(f"{table}_unique_key", asset=table, description=f"Each {', '.join(key)} stands once.")
         for table in tables
-        if table_schemas()[table].key and table not in CHECKED_BY_LOADING
+        if (key := checked_key(table))
     ]
 
 
-def materialized(home: OpenHome, table: str, metadata: dict[str, Any]) -> Materialized:
-    """The table as it stands now, with the answers of its `key_checks`."""
-    results = [_check(home, table, spec.name) for spec in key_checks(table)]
-    return dg.MaterializeResult(asset_key=table, metadata=metadata, check_results=results)
+def materialized(home: OpenHome, made: Made) -> Materialized:
+    """What a step made as it stands now, with the answers of its `key_checks`."""
+    results = [_check(home, made.name, spec.name) for spec in key_checks(made.name)]
+    return dg.MaterializeResult(asset_key=made.name, metadata=made.metadata, check_results=results)
 
 
 def _check(home: OpenHome, table: str, name: str) -> dg.AssetCheckResult:
-    columns = ", ".join(table_schemas()[table].key)
-    query = f'select count(*) from (select 1 from "{table}" group by {columns} having count(*) > 1)'
-    row = fetch_row(home.warehouse.con, query)
-    repeated = row[0] if row else 0
+    repeated = repeated_keys(home.warehouse.con, table)
     return dg.AssetCheckResult(
         passed=repeated == 0, asset_key=table, check_name=name, metadata={"repeated keys": repeated}
     )

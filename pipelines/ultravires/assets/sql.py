@@ -1,15 +1,13 @@
 """Groups staging, linking, chains, marts, rules and findings: one asset for every table that one SELECT makes."""
 
-import time
-
 import dagster as dg
 
 from ultravires.assets.schemas import Materialized, column_schema, key_checks, materialized
 from ultravires.build.pipeline import sql_tables
 from ultravires.build.sql_tables import SqlTable
 from ultravires.build.table_schemas import table_schemas
+from ultravires.runs import steps
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
 
 
 def sql_assets() -> list[dg.AssetsDefinition]:
@@ -33,18 +31,8 @@ def _asset(table: SqlTable) -> dg.AssetsDefinition:
         kinds={"duckdb", "sql"},
     )
     def build(home: dg.ResourceParam[OpenHome]) -> Materialized:
-        started = time.monotonic()
-        watcher().step(table.name, home.n_built, len(sql_tables()))
-        built = home.engine.build(table)
-        home.n_built += 1
-        seconds = round(time.monotonic() - started, 3)
-        metadata = {
-            "dagster/row_count": built.n_rows,
-            "state": built.state,
-            "hours rewritten": built.n_hours,
-            "seconds": seconds,
-        }
-        return materialized(home, table.name, metadata) if is_described else dg.MaterializeResult(metadata=metadata)
+        (made,) = steps.build_table(table, home)
+        return materialized(home, made)
 
     return build
 

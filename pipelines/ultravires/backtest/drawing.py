@@ -1,21 +1,38 @@
 """A backtest in the terminal: four short tables."""
 
+from collections.abc import Sequence
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ultravires.backtest.findings import SituationScore
 from ultravires.backtest.scores import Scores
 
 
 def render_scores(scores: Scores) -> Group:
     """Links, what they miss, situations and detectors, and the findings that nothing explains."""
-    n_found = sum(situation.is_found for situation in scores.situations)
+    wrong = [situation for situation in scores.situations if not situation.is_benign]
+    benign = [situation for situation in scores.situations if situation.is_benign]
     summary = (
-        f"{n_found} of {len(scores.situations)} situations found; {scores.n_findings} findings, "
-        f"{len(scores.unexplained)} of them unexplained; {scores.findings_a_day:.1f} findings a day"
+        f"{sum(s.is_found for s in wrong)} of {len(wrong)} situations found{_left_in_peace(benign)}; "
+        f"{scores.n_findings} findings, {len(scores.unexplained)} of them unexplained; "
+        f"{scores.findings_a_day:.1f} findings a day; delivered findings that no label explains: "
+        f"{len(scores.unexplained_delivered)} in {scores.identity_days:,.0f} identity-days, "
+        f"{scores.false_per_1000_identity_days:.2f} per 1,000"
     )
     tables = (_links(scores), _misses(scores), _detectors(scores), _situations(scores), _rest(scores))
     return Group(*(table for table in tables if table.row_count), Text(summary))
+
+
+def _left_in_peace(benign: Sequence[SituationScore]) -> str:
+    return f", {sum(s.is_found for s in benign)} of {len(benign)} benign ones left in peace" if benign else ""
+
+
+def _outcome(score: SituationScore) -> str:
+    if score.is_benign:
+        return f"accused by {', '.join(score.accused_by)}" if score.accused_by else "left in peace"
+    return f"missing: {', '.join(score.missing)}" if score.missing else "found"
 
 
 def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
@@ -56,14 +73,15 @@ def _detectors(scores: Scores) -> Table:
 
 
 def _situations(scores: Scores) -> Table:
-    table = _table("Situations", "situation", "identity", "missing")
+    table = _table("Situations", "situation", "identity", "outcome")
     for s in scores.situations:
-        table.add_row(Text(s.situation), Text(s.identity), Text(", ".join(s.missing)) if s.missing else "found")
+        table.add_row(Text(s.situation), Text(s.identity), Text(_outcome(s)))
     return table
 
 
 def _rest(scores: Scores) -> Table:
-    table = _table("Findings that no situation explains", "detector", "what it says")
+    table = _table("Findings that no situation explains", "detector", "finding", "what it says", "delivered")
     for found in scores.unexplained:
-        table.add_row(Text(found.detector), Text(found.message))
+        is_told = "yes" if found.is_delivered else "no"
+        table.add_row(Text(found.detector), found.finding_id, Text(found.message), is_told)
     return table

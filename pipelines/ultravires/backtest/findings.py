@@ -10,26 +10,38 @@ from ultravires.backtest.labels import Situation, label_node
 
 @dataclass(frozen=True)
 class OpenFinding:
-    """One open finding and the nodes it is about: its subject, and what its evidence is about."""
+    """One open finding and the nodes it is about: its subject, and what its evidence is about.
+
+    is_delivered: a network sink is told of it, in a home that has followed the logs from the first day on. Nobody is
+    told of what is suppressed, or only informational.
+    """
 
     finding_id: str
     detector: str
     message: str
     nodes: frozenset[str]
+    is_delivered: bool = True
 
 
 @dataclass(frozen=True)
 class SituationScore:
-    """One labelled situation; missing: the expected detectors that say nothing about its nodes."""
+    """One labelled situation; missing: the expected detectors that say nothing about its nodes.
+
+    Of one_of it expects one: where none speaks, all of them are missing. A benign situation is right where nobody
+    accuses it; accused_by: the detectors of unexplained findings about its nodes.
+    """
 
     situation: str
     identity: str
     expected: tuple[str, ...]
     missing: tuple[str, ...]
+    is_benign: bool = False
+    accused_by: tuple[str, ...] = ()
 
     @property
     def is_found(self) -> bool:
-        return not self.missing
+        """Found where something is wrong, left in peace where nothing is."""
+        return not self.accused_by if self.is_benign else not self.missing
 
 
 @dataclass(frozen=True)
@@ -56,13 +68,14 @@ class DetectorScore:
 def open_findings(con: duckdb.DuckDBPyConnection, nodes: Mapping[str, tuple[str, ...]]) -> list[OpenFinding]:
     rows = con.execute(
         """
-        select finding_id, detector_id, coalesce(message, ''), subject_kind, subject_uid, evidence_event_ids
+        select finding_id, detector_id, coalesce(message, ''), subject_kind, subject_uid, evidence_event_ids,
+            not is_suppressed and severity <> 'informational'
         from findings where state = 'open' order by finding_id
         """
     ).fetchall()
     return [
-        OpenFinding(finding, detector, message, _nodes_of(kind, uid, evidence or [], nodes))
-        for finding, detector, message, kind, uid, evidence in rows
+        OpenFinding(finding, detector, message, _nodes_of(kind, uid, evidence or [], nodes), is_delivered)
+        for finding, detector, message, kind, uid, evidence, is_delivered in rows
     ]
 
 
@@ -76,15 +89,25 @@ def _nodes_of(
 
 def score_situations(situations: Sequence[Situation], findings: Sequence[OpenFinding]) -> list[SituationScore]:
     """A situation is found when each expected detector has an open finding that touches its nodes."""
-    return [
-        SituationScore(
-            label.situation,
-            label.identity,
-            label.expected,
-            tuple(detector for detector in label.expected if not _touching(label, detector, findings)),
-        )
-        for label in situations
-    ]
+    unexplained = unexplained_findings(situations, findings)
+    return [_score_situation(label, findings, unexplained) for label in situations]
+
+
+def _score_situation(
+    label: Situation, findings: Sequence[OpenFinding], unexplained: Sequence[OpenFinding]
+) -> SituationScore:
+    silent = [detector for detector in label.expected if not _touching(label, detector, findings)]
+    if not any(_touching(label, detector, findings) for detector in label.one_of):
+        silent += label.one_of
+    accusing = {found.detector for found in unexplained if found.nodes & set(label.nodes)} if label.is_benign else set()
+    return SituationScore(
+        label.situation,
+        label.identity,
+        (*label.expected, *label.one_of),
+        tuple(silent),
+        label.is_benign,
+        tuple(sorted(accusing)),
+    )
 
 
 def _touching(label: Situation, detector: str, findings: Sequence[OpenFinding]) -> bool:
@@ -96,7 +119,7 @@ def unexplained_findings(situations: Sequence[Situation], findings: Sequence[Ope
     """Findings about no situation that expects, or allows, their detector."""
     by_detector: dict[str, set[str]] = {}
     for label in situations:
-        for detector in (*label.expected, *label.also):
+        for detector in label.explains:
             by_detector.setdefault(detector, set()).update(label.nodes)
     return [found for found in findings if not found.nodes & by_detector.get(found.detector, set())]
 

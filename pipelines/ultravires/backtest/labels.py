@@ -1,5 +1,6 @@
 """The labels of a world: what truly belongs together, and what went wrong where."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +11,8 @@ import msgspec
 from ultravires.errors import UsageError
 
 _T = TypeVar("_T")
+_DAY = re.compile(r"@\d{4}-\d\d-\d\d$")
+"""Of a key that has no end each day is a node of its own; the labels know the key."""
 
 
 class TrueLink(msgspec.Struct, frozen=True):
@@ -27,14 +30,24 @@ class TrueLink(msgspec.Struct, frozen=True):
 
 
 class Situation(msgspec.Struct, frozen=True):
-    """What went wrong, on which nodes, and the detectors that must, or rightly may, say so."""
+    """What went wrong, on which nodes, and the detectors that must, or rightly may, say so.
+
+    one_of: at least one of these must. is_benign: it only looks wrong, and nothing may be said about its nodes.
+    """
 
     situation: str
     expected: tuple[str, ...]
     nodes: tuple[str, ...]
     also: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    is_benign: bool = False
     identity: str = ""
     why: str = ""
+
+    @property
+    def explains(self) -> frozenset[str]:
+        """The detectors that may speak of its nodes."""
+        return frozenset((*self.expected, *self.one_of, *self.also))
 
 
 class _Links(msgspec.Struct):
@@ -80,8 +93,10 @@ def nodes_of_events(con: duckdb.DuckDBPyConnection) -> Mapping[str, tuple[str, .
 
 
 def label_node(node: str, nodes: Mapping[str, tuple[str, ...]]) -> str:
-    """A node id of ours in the labels' words: an activity by the vendor's event id."""
+    """A node id of ours in the labels' words: an activity by the vendor's event id, a key without its day."""
     kind, _, uid = node.partition(":")
+    if kind == "credential":
+        return _DAY.sub("", node)
     if kind != "activity":
         return node
     return next((name for name in nodes.get(uid, ()) if name.startswith("activity:")), node)

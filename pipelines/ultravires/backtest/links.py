@@ -22,6 +22,8 @@ class FoundLink:
     method: str
     n_candidates: int
     is_primary: bool
+    n_weaker: int = 0
+    """How many others fit the child by attribute_window alone, which are no links beside this one."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ def published_links(
 ) -> list[FoundLink]:
     """Every published link of one of `kinds`."""
     rows = con.execute(
-        "select child_id, parent_id, kind, spine, method, n_candidates, is_primary from links"
+        "select child_id, parent_id, kind, spine, method, n_candidates, is_primary, n_weaker from links"
         " where kind in (select unnest($kinds::varchar[]))",
         {"kinds": sorted(kinds)},
     ).fetchall()
-    return [FoundLink(label_node(child, nodes), label_node(parent, nodes), *rest) for child, parent, *rest in rows]
+    found = [FoundLink(label_node(child, nodes), label_node(parent, nodes), *rest) for child, parent, *rest in rows]
+    return [link for link in found if link.child != link.parent]
 
 
 def score_links(found: Sequence[FoundLink], truth: Sequence[TrueLink]) -> list[LinkScore]:
@@ -131,6 +134,8 @@ def _reason(link: TrueLink, candidate: FoundLink | None, chosen: FoundLink | Non
         return "ambiguous: one of several candidates, and another was taken"
     if candidate and chosen:
         return f"a candidate, but {chosen.kind} by {chosen.method} was preferred"
+    if chosen and chosen.n_weaker and link.method == "attribute_window":
+        return f"it could only fit by its time, and {chosen.kind} by {chosen.method} is better"
     if chosen:
         return f"no candidate; {chosen.kind} by {chosen.method} was taken instead"
     return "no candidate"

@@ -1,6 +1,7 @@
 """Scores a run over labelled history: are the links true, are the situations found, what else was said.
 
-Reads published tables only (`events`, `links`, `findings`) and the labels that `ultravires simulate` writes.
+Reads published tables only (`events`, `links`, `findings`, `chain_steps`), and the labels that `ultravires simulate`
+writes.
 """
 
 from dataclasses import asdict, dataclass
@@ -31,7 +32,10 @@ from ultravires.backtest.links import (
 
 @dataclass(frozen=True)
 class Scores:
-    """What a backtest says; n_days counts the days from the first event to the last."""
+    """What a backtest says; n_days counts the days from the first event to the last.
+
+    n_identities: those that any log saw acting.
+    """
 
     links: tuple[LinkScore, ...]
     misses: tuple[Miss, ...]
@@ -40,6 +44,21 @@ class Scores:
     unexplained: tuple[OpenFinding, ...]
     n_findings: int
     n_days: float
+    n_identities: int
+
+    @property
+    def identity_days(self) -> float:
+        """What false findings are counted by: so many identities, watched for so many days."""
+        return self.n_identities * max(self.n_days, 1.0)
+
+    @property
+    def unexplained_delivered(self) -> tuple[OpenFinding, ...]:
+        return tuple(found for found in self.unexplained if found.is_delivered)
+
+    @property
+    def false_per_1000_identity_days(self) -> float:
+        """Delivered findings that no label explains, for each 1,000 identity-days."""
+        return 1000 * len(self.unexplained_delivered) / max(self.identity_days, 1.0)
 
     @property
     def findings_a_day(self) -> float:
@@ -65,6 +84,7 @@ def score(con: duckdb.DuckDBPyConnection, labels_dir: Path) -> Scores:
         unexplained=tuple(unexplained_findings(situations, findings)),
         n_findings=len(findings),
         n_days=_days(con),
+        n_identities=_identities(con),
     )
 
 
@@ -74,6 +94,15 @@ def _days(con: duckdb.DuckDBPyConnection) -> float:
         "select coalesce(epoch(max(event_at)) - epoch(min(event_at)), 0) / 86400 from events where kind <> 'approval'"
     ).fetchone()
     return float(row[0]) if row else 0.0
+
+
+def _identities(con: duckdb.DuckDBPyConnection) -> int:
+    # The copy of a record for the other account knows its caller by an id that resolves to nobody.
+    row = con.execute(
+        "select count(distinct identity_id) from chain_steps"
+        " where is_counted and node_kind in ('activity', 'tool_call')"
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def as_dict(scores: Scores) -> dict[str, Any]:
@@ -87,5 +116,9 @@ def as_dict(scores: Scores) -> dict[str, Any]:
         "unexplained": [asdict(f) | {"nodes": sorted(f.nodes)} for f in scores.unexplained],
         "n_findings": scores.n_findings,
         "n_days": scores.n_days,
+        "n_identities": scores.n_identities,
+        "identity_days": scores.identity_days,
+        "n_unexplained_delivered": len(scores.unexplained_delivered),
+        "false_per_1000_identity_days": scores.false_per_1000_identity_days,
         "findings_a_day": scores.findings_a_day,
     }

@@ -6,12 +6,21 @@ from typing import Literal
 
 import duckdb
 import pyarrow as pa
+from ultravires_models.hits import HITS
 
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
+from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import RunError
 from ultravires.registry import sql_root
+from ultravires.schema import duckdb_type
 from ultravires.store.queries import fetch_row
-from ultravires.store.warehouse import Warehouse
+from ultravires.store.warehouse import NO_ROWS, Warehouse
+
+
+def columns_of(table: str) -> dict[str, str]:
+    """Column -> DuckDB type of a table that is built: as its .yml says, and of hits as rules and models give them."""
+    schema = table_schemas().get(table)
+    return schema.types() if schema is not None else {field.name: duckdb_type(field.type) for field in HITS}
 
 
 @dataclass(frozen=True)
@@ -49,16 +58,21 @@ class DuckDBEngine:
             self.con.unregister("model_rows")
         return Built(name, "built" if changed else "unchanged", rows.num_rows, 0)
 
+    def stand_in(self, name: str) -> None:
+        """Where `name` was never built, make it without rows, so that what reads it has something to read."""
+        schema = table_schemas().get(name)
+        if schema is not None:
+            self.con.execute(schema.create_sql())
+        elif not fetch_row(self.con, "select 1 from duckdb_tables() where table_name = ?", [name]):
+            self.store(name, HITS.empty_table(), code_hash="", inputs={})
+
     def is_fresh(self, name: str, *, code_hash: str, inputs: Mapping[str, int]) -> bool:
         """True when the table stands as this code makes it of these versions of its inputs."""
-        state = fetch_row(self.con, "select code_hash from table_state where table_name = ?", [name])
-        if state is None or state[0] != code_hash:
-            return False
-        rows = self.con.execute("select input_name, input_version from built_from where table_name = ?", [name])
-        return dict(rows.fetchall()) == dict(inputs)
+        state = self.warehouse.state(name)
+        return state is not None and state.code_hash == code_hash and state.inputs == dict(inputs)
 
     def versions(self, names: frozenset[str]) -> dict[str, int]:
-        return {name: self.warehouse.version(name) for name in sorted(names)}
+        return self.warehouse.versions(names)
 
     def touch_readers(self, table: str, hours_sql: str) -> None:
         """Queue the hours that `hours_sql` selects for every hourly table that reads `table`."""
@@ -71,8 +85,8 @@ class DuckDBEngine:
         if self.is_fresh(table.name, code_hash=table.code_hash, inputs=inputs):
             return Built(table.name, "fresh", self._count(table.name), 0)
         with self.warehouse.transaction():
-            self.con.execute(f'create or replace table "{table.name}" as {table.sql}')
-            changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs)
+            content = self._create(table)
+            changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
         return Built(table.name, "built" if changed else "unchanged", self._count(table.name), 0)
 
     def _build_by_hour(self, table: SqlTable) -> Built:
@@ -84,17 +98,38 @@ class DuckDBEngine:
             if n_hours == 0 and not whole:
                 return Built(table.name, "fresh", self._count(table.name), 0)
             if whole:
-                self.con.execute(f'create or replace table "{table.name}" as {table.sql}')
+                self._create(table)
             else:
                 self.con.execute(
                     f'delete from "{table.name}" where event_hour in (select event_hour from {TOUCHED_HOURS})'
                 )
-                self.con.execute(f'insert into "{table.name}" by name {table.sql}')
+                if not self._has_no_rows(table):
+                    self.con.execute(f'insert into "{table.name}" by name {table.sql}')
             self.con.execute("delete from touched where table_name = ?", [table.name])
-            self.warehouse.bump_version(table.name)
-            self._note_code(table, timeless)
+            self.warehouse.record_hours(table.name, code_hash=table.code_hash, inputs=timeless)
             self.touch_readers(table.name, f"select event_hour from {TOUCHED_HOURS}")
         return Built(table.name, "built", self._count(table.name), n_hours)
+
+    def _create(self, table: SqlTable) -> tuple[int, str] | None:
+        """Make `table` anew; its fingerprint, where that is known beforehand."""
+        if not self._has_no_rows(table):
+            self.con.execute(f'create or replace table "{table.name}" as {table.sql}')
+            return None
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
+        self.con.execute(f'create or replace table "{table.name}"({columns})')
+        return NO_ROWS
+
+    def _has_no_rows(self, table: SqlTable) -> bool:
+        """Whether what `table` reads is so empty that its SELECT, which costs more to plan than to run, gives none."""
+        if any(all(map(self._is_empty, names)) for names in table.needed):
+            return True
+        return bool(table.probe) and fetch_row(self.con, table.probe) is None
+
+    def _is_empty(self, table: str) -> bool:
+        state = self.warehouse.state(table)
+        if state is not None and state.n_rows is not None:
+            return state.n_rows == 0
+        return fetch_row(self.con, f'select 1 from "{table}" limit 1') is None
 
     def _collect_hours(self, table: SqlTable, whole: bool) -> int:
         if whole:
@@ -110,12 +145,9 @@ class DuckDBEngine:
         row = fetch_row(self.con, f"select count(*) from {TOUCHED_HOURS}")
         return int(row[0]) if row else 0
 
-    def _note_code(self, table: SqlTable, timeless: Mapping[str, int]) -> None:
-        self.con.execute("update table_state set code_hash = ? where table_name = ?", [table.code_hash, table.name])
-        self.con.execute("delete from built_from where table_name = ?", [table.name])
-        for name, version in timeless.items():
-            self.con.execute("insert into built_from values (?, ?, ?)", [table.name, name, version])
-
     def _count(self, table: str) -> int:
+        state = self.warehouse.state(table)
+        if state is not None and state.n_rows is not None:
+            return state.n_rows
         row = fetch_row(self.con, f'select count(*) from "{table}"')
         return int(row[0]) if row else 0

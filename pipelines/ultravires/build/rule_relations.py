@@ -5,7 +5,9 @@ from functools import cache
 
 import msgspec
 from ultravires_models.relation import Relation, table_relation
+from ultravires_models.sigma.sqltext import literal
 
+from ultravires.build.reference import providers_own_names
 from ultravires.build.table_schemas import RUNS, TableSchema, table_schemas
 
 
@@ -22,12 +24,17 @@ def _relation(table: TableSchema) -> Relation:
 
 
 def _raw_cloudtrail(events: TableSchema) -> Relation:
-    """CloudTrail's records by their own fields, as the rules of the Sigma community read them."""
+    """CloudTrail's records by their own fields, as the rules of the Sigma community read them; without what AWS's own
+    services did in their own name, for who asked them to is another record.
+    """
+    providers = "|".join(providers_own_names("aws_cloudtrail"))
+    is_providers = f"voice IS DISTINCT FROM 'reported' AND regexp_matches(actor_uid, {literal(providers)})"
     return replace(
         _relation(events),
         product="aws",
         service="cloudtrail",
         identity_sql="actor_uid",
-        where_sql="log = 'aws_cloudtrail'",
+        where_sql=f"log = 'aws_cloudtrail' AND NOT coalesce({is_providers}, false)",
         raw_column="raw",
+        read_fields={"ultravires.session_name": "json_extract_string(detail, '$.session_name')"},
     )

@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 
+from ultravires.build.needed_rows import NOTHING, Needed, needed_rows
 from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
@@ -36,8 +37,12 @@ class SqlTable:
     inputs: frozenset[str]
     macros: str = ""
     """The macros that the SELECT may use, as the statements that create them."""
+    needed: Needed = NOTHING
+    """Tables without whose rows it has none."""
+    probe: str = ""
+    """A query that gives a row where it may have any; none where only `needed` tells."""
 
-    @property
+    @cached_property
     def code_hash(self) -> str:
         return hashlib.sha256(f"{self.mode}\n{self.macros}\n{self.sql}".encode()).hexdigest()
 
@@ -67,7 +72,8 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
     mode = header["build"]
     if mode not in ("full", "by_hour"):
         raise ConfigError(f"{name}.sql: -- build: is '{mode}'; it must be full or by_hour")
-    inputs = referenced_tables(name, text)
+    statement = _parsed(name, text)
+    inputs = _tables_of(statement)
     if (mode == "by_hour") != (TOUCHED_HOURS in inputs):
         raise ConfigError(f"{name}.sql: a by_hour table, and only that, reads {TOUCHED_HOURS}")
     return SqlTable(
@@ -79,16 +85,26 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
         sql=text.rstrip().rstrip(";"),
         inputs=frozenset(inputs - {TOUCHED_HOURS}),
         macros=macros,
+        needed=frozenset(names for names in needed_rows(statement, macros) if TOUCHED_HOURS not in names),
     )
 
 
 def referenced_tables(name: str, sql: str) -> set[str]:
     """Names of the tables that one SELECT reads; its own CTEs are left out (no CTE may shadow a table)."""
+    return _tables_of(_parsed(name, sql))
+
+
+def _parsed(name: str, sql: str) -> dict[str, Any]:
     row = fetch_row(_parser(), "select json_serialize_sql(?::varchar)", [sql])
-    tree = json.loads(row[0]) if row else {"error": True}
+    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     if tree["error"]:
         raise ConfigError(f"{name}.sql: not a single SELECT: {tree.get('error_message', 'no statement')}")
-    nodes = list(_walk(tree["statements"]))
+    statement: dict[str, Any] = tree["statements"][0]
+    return statement
+
+
+def _tables_of(statement: Mapping[str, Any]) -> set[str]:
+    nodes = list(_walk(statement))
     ctes = {entry["key"] for node in nodes for entry in _cte_entries(node)}
     ctes |= {str(node["cte_name"]) for node in nodes if "cte_name" in node}
     tables = {str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE"}
@@ -119,10 +135,12 @@ def _walk(tree: object) -> Iterable[dict[str, object]]:
         yield from _walk(child)
 
 
-def in_build_order(tables: Mapping[str, SqlTable]) -> list[SqlTable]:
-    """Tables so that each comes after its inputs."""
-    graph = {name: {i for i in table.inputs if i in tables} for name, table in sorted(tables.items())}
+def in_build_order(reads: Mapping[str, Iterable[str]]) -> list[str]:
+    """Names of tables so that each comes after those that it reads, the same in every process; what is not among them
+    is left out.
+    """
+    graph = {name: [each for each in sorted(inputs) if each in reads] for name, inputs in sorted(reads.items())}
     try:
-        return [tables[name] for name in TopologicalSorter(graph).static_order()]
+        return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         raise ConfigError(f"the SQL files depend on each other in a circle: {' -> '.join(error.args[1])}") from error

@@ -66,6 +66,8 @@ class FileBytes:
         self.options = options
         self.size = 0
         self.damage: str | None = None
+        self.is_packed = False
+        """Whether it is compressed, which is known when some of it was read."""
         self._looked_at: list[bytes] = []
         self._rest: Iterator[bytes] | None = None
 
@@ -96,6 +98,7 @@ class FileBytes:
                 begin = file.read(_MAGIC_BYTES)
                 file.seek(0)
                 name, decompress = _format(begin)
+                self.is_packed = decompress is not _plain
                 for chunk in decompress(file):
                     yield self._checked(chunk, file, name)
             except Damage as damage:

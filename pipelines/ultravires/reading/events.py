@@ -68,7 +68,7 @@ class Frame(NamedTuple):
     """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
     not. `written` is the record as it is kept, where that is known already; `mended` what was broken in its text
     and was replaced (`reading.mending`); `reader` the name of the source that recognised it, where it came out of a
-    wrapper.
+    wrapper; `place` the layers of wrappers around it, as they state where it lay (`reading.origins`).
     """
 
     offset: int
@@ -78,6 +78,7 @@ class Frame(NamedTuple):
     written: bytes | None = None
     mended: tuple[str, ...] = ()
     reader: str | None = None
+    place: str | None = None
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):

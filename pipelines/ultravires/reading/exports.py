@@ -16,60 +16,76 @@ EACH = "[]"
 
 Members = dict[str, msgspec.Raw]
 _MEMBERS = msgspec.json.Decoder(Members)
+_TEXT = msgspec.json.Decoder(str)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class Export(NamedTuple):
     """One way of keeping records. `beside` are members that must be there, too; `added` are members that the export
-    puts into the record itself, which are taken out again.
+    puts into the record itself, which are taken out again. `stated` are the paths of members of which the first that is
+    there says where in that system the record lay.
     """
 
     name: str
     path: tuple[str, ...]
     beside: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
+    stated: tuple[tuple[str, ...], ...] = ()
+
+
+class Kept(NamedTuple):
+    """What an object keeps where `name` keeps records: the JSON texts of what lies there, and what it says of where
+    that lay.
+    """
+
+    name: str
+    stated: str | None
+    texts: list[bytes]
 
 
 _WAZUH = frozenset({"source", "log_info", "aws_account_id"})
 
+_DATASET = (("event.dataset",), ("event", "dataset"), ("data_stream.dataset",), ("data_stream", "dataset"))
+_LOCATION = (("location",),)
+
 EXPORTS: tuple[Export, ...] = (
     Export("elastic search", ("hits", "hits", EACH)),
-    Export("elastic", ("_source",)),
-    Export("elastic", ("event.original",)),
-    Export("elastic", ("event", "original")),
-    Export("splunk", ("result",)),
-    Export("splunk", ("results", EACH)),
-    Export("splunk", ("_raw",)),
-    Export("splunk hec", ("event",), frozenset({"sourcetype"})),
+    Export("elastic", ("_source",), stated=tuple(("_source", *path) for path in _DATASET)),
+    Export("elastic", ("event.original",), stated=_DATASET),
+    Export("elastic", ("event", "original"), stated=_DATASET),
+    Export("splunk", ("result",), stated=(("result", "sourcetype"),)),
+    Export("splunk search", ("results", EACH)),
+    Export("splunk", ("_raw",), stated=(("sourcetype",),)),
+    Export("splunk hec", ("event",), frozenset({"sourcetype"}), stated=(("sourcetype",),)),
     *(
-        Export("wazuh", ("data", name), frozenset({"rule", "agent"}), _WAZUH)
+        Export("wazuh", ("data", name), frozenset({"rule", "agent"}), _WAZUH, _LOCATION)
         for name in ("aws", "azure", "gcp", "github", "ms-graph", "office365", "okta")
     ),
-    Export("wazuh", ("data",), frozenset({"rule", "agent"})),
-    Export("wazuh", ("full_log",)),
-    Export("cloudwatch", ("logEvents", EACH, "message")),
-    Export("cloudwatch", ("events", EACH, "message")),
-    Export("cloudwatch", ("@message",)),
+    Export("wazuh", ("data",), frozenset({"rule", "agent"}), stated=_LOCATION),
+    Export("wazuh", ("full_log",), stated=_LOCATION),
+    Export("cloudwatch", ("logEvents", EACH, "message"), stated=(("logGroup",),)),
+    Export("cloudwatch", ("events", EACH, "message"), stated=(("logGroup",), ("logGroupName",))),
+    Export("cloudwatch", ("@message",), stated=(("@log",),)),
     Export(CONTAINER, ("log",)),
-    Export("journald", ("MESSAGE",)),
-    Export("cloud logging", ("jsonPayload",)),
-    Export("cloud logging", ("textPayload",)),
+    Export("journald", ("MESSAGE",), stated=(("_SYSTEMD_UNIT",), ("SYSLOG_IDENTIFIER",))),
+    Export("cloud logging", ("jsonPayload",), stated=(("logName",), ("logname",))),
+    Export("cloud logging", ("textPayload",), stated=(("logName",), ("logname",))),
     Export("container logs of Azure", ("LogEntry",)),
     Export("container logs of Azure", ("LogMessage",)),
-    Export("log analytics", ("RawData",)),
+    Export("custom table", ("RawData",), stated=(("Type",),)),
     Export("gelf", ("full_message",)),
     Export("gelf", ("short_message",)),
-    Export("sns", ("Message",), frozenset({"TopicArn"})),
+    Export("sns", ("Message",), frozenset({"TopicArn"}), stated=(("TopicArn",),)),
     Export("sqs", ("Records", EACH, "body")),
     Export("sqs", ("Messages", EACH, "Body")),
     Export("loki", ("streams", EACH, "values", EACH, EACH)),
     Export("loki", ("data", "result", EACH, "values", EACH, EACH)),
     Export("lookup-events", ("CloudTrailEvent",)),
-    Export("eventbridge", ("detail",), frozenset({"detail-type"})),
+    Export("eventbridge", ("detail",), frozenset({"detail-type"}), stated=(("source",),)),
     Export("datadog", ("data", EACH, "attributes")),
     Export("datadog", ("attributes",), frozenset({"message"})),
-    Export("fluentd", ("record",), frozenset({"tag"})),
+    Export("fluentd", ("record",), frozenset({"tag"}), stated=(("tag",),)),
     Export("message", ("message",)),
     *(Export("a page", (name, EACH)) for name in ("items", "records", "Records", "rows", "value", "data", "entries")),
 )
@@ -91,15 +107,25 @@ def elements_of(data: bytes) -> list[msgspec.Raw] | None:
         return None
 
 
-def kept_in(members: Members) -> Iterator[tuple[str, list[bytes]]]:
-    """What an object keeps where exports keep records: the export's name, and the JSON texts of what lies there. One
-    object may keep its record in several places.
-    """
+def kept_in(members: Members) -> Iterator[Kept]:
+    """What an object keeps where exports keep records. One object may keep its record in several places."""
     for export in EXPORTS:
         if export.path[0] in members and export.beside <= members.keys():
             found = list(_at(bytes(members[export.path[0]]), export.path[1:]))
             if found:
-                yield export.name, [_without(data, export.added) for data in found] if export.added else found
+                texts = [_without(data, export.added) for data in found] if export.added else found
+                yield Kept(export.name, _stated(members, export.stated), texts)
+
+
+def _stated(members: Members, paths: tuple[tuple[str, ...], ...]) -> str | None:
+    """The first text that lies at one of these paths."""
+    for path in paths:
+        if path[0] in members and (found := next(_at(bytes(members[path[0]]), path[1:]), b""))[:1] == b'"':
+            try:
+                return _TEXT.decode(found)
+            except _UNDECODABLE:
+                return None
+    return None
 
 
 def _at(data: bytes, path: tuple[str, ...]) -> Iterator[bytes]:

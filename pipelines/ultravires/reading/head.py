@@ -5,7 +5,8 @@ and what the first record says.
 """
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -14,9 +15,11 @@ import msgspec
 import numpy as np
 
 from ultravires.reading.mending import PYTHON_STARTS, python_as_json
-from ultravires.reading.splitting import BOM, opening_of
+from ultravires.reading.splitting import BLANK, BOM, opening_of
 
 HEAD_BYTES = 64 * 1024
+LONG_HEAD_BYTES = 1 << 20
+"""How far a file is looked at whose first 64 KB no source recognises: its first record may be long, or stand late."""
 _TRIED_STARTS = 50
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _COLON = re.compile(rb"\s*+:")
@@ -30,10 +33,10 @@ _OBJECT = re.compile(rb"[ \t\r\[]*+(?=\{)")
 
 
 class Head:
-    """The first 64 KB of a file's decompressed bytes."""
+    """The first 64 KB of a file's decompressed bytes, or as many as are said."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data[:HEAD_BYTES].removeprefix(BOM)
+    def __init__(self, data: bytes, size: int = HEAD_BYTES) -> None:
+        self.data = data[:size].removeprefix(BOM)
         if self.data.startswith(PYTHON_STARTS):
             self.data = b"\n".join(python_as_json(line) or line for line in self.data.split(b"\n"))
         self._keys: dict[tuple[str, ...], tuple[frozenset[str], ...]] = {}
@@ -67,7 +70,9 @@ class Head:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return list(islice(self._line_starts(), _TRIED_STARTS))
+        starts = self._line_starts()
+        first = list(islice(starts, _TRIED_STARTS))
+        return first + list(deque(starts, _TRIED_STARTS)) if len(self.data) > HEAD_BYTES else first
 
     def _line_starts(self) -> Iterator[int]:
         """Where the objects are that begin a line."""
@@ -94,7 +99,8 @@ def _names_at(head: bytes, start: int) -> frozenset[str]:
     try:
         return frozenset(_decode_object(memoryview(head)[start : None if end < 0 else end]))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return frozenset(_member_names(head, start))  # cut off, spread over lines, one of several, or no JSON
+        # cut off, spread over lines, one of several, or no JSON
+        return frozenset(_member_names(head if start < HEAD_BYTES else head[: start + HEAD_BYTES], start))
 
 
 def _member_names(head: bytes, start: int) -> Iterator[str]:
@@ -121,6 +127,18 @@ def _escaped_quotes(head: bytes, start: int) -> list[int]:
     """Where quotes are that belong to a string: an odd number of backslashes stands before them."""
     runs = _BACKSLASHES.finditer(head, start)
     return [run.end() - 1 for run in runs if run[1] and (run.end() - run.start()) % 2 == 0]
+
+
+def long_head(head_of: Callable[[int], bytes], longest_record: int) -> bytes:
+    """More of a file that its first 64 KB do not tell: 1 MB, and where that is all one line the beginning of what
+    follows it. `head_of` gives as many first bytes as it is asked for.
+    """
+    head = head_of(LONG_HEAD_BYTES)
+    if len(head) < LONG_HEAD_BYTES or b"\n" in head.strip(BLANK):
+        return head
+    longer = head_of(longest_record + LONG_HEAD_BYTES)
+    end = longer.find(b"\n", LONG_HEAD_BYTES)
+    return head if end < 0 else head + longer[end : end + HEAD_BYTES]
 
 
 def values_at(head: Head, name: str) -> set[Any]:

@@ -11,17 +11,33 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import pyarrow as pa
 
 from ultravires.formats.decompressing import Damage, FileBytes, Openable, Stream
 from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
 from ultravires.reading.files import Batch, Quarantined, read_bytes, read_wrapped
-from ultravires.reading.head import HEAD_BYTES, Head
+from ultravires.reading.growing import (
+    Before,
+    Lines,
+    LinesRead,
+    ReadAnew,
+    ReadOn,
+    Unlike,
+    falls_into_lines,
+    is_one_document,
+    is_settled,
+    packed_counts,
+    unpacked_counts,
+)
+from ultravires.reading.head import HEAD_BYTES, Head, long_head
 from ultravires.reading.locations import FileStat, Location, SomeMembers
+from ultravires.reading.mixing import row_builder
 from ultravires.reading.options import Options
+from ultravires.reading.rows import RowBuilder
 from ultravires.reading.source import Source
-from ultravires.reading.unwrapping import find_wrapping
+from ultravires.reading.unwrapping import Wrapping, find_wrapping
 
 _MOST_REASONS = 3
 HELD_BYTES = 8 << 20
@@ -64,6 +80,10 @@ class InputFile:
     quarantined: int = 0
     ignored: int = 0
     ignored_as: Counter[str] = field(default_factory=Counter)
+    lines: LinesRead | None = None
+    """How far it was read, where more lines can follow."""
+    before: Before | None = None
+    """What was read of it in an earlier run; the counts are of what is read now."""
     pending: list[pa.RecordBatch] = field(default_factory=list)
     refused: list[Quarantined] = field(default_factory=list)
 
@@ -109,17 +129,38 @@ def read_file(location: Location, sources: Sequence[Source], options: Options) -
     An archive gives its members so, one after another, and at last itself. Raises LostFile when the file cannot be
     read, or stands otherwise at the end than it was listed.
     """
+    if isinstance(location, ReadOn):
+        yield from _read_on(location, sources, options)
+        return
     wanted = location.members if isinstance(location, SomeMembers) else None
     if location.listed.size <= HELD_BYTES:
         file, content = hold_file(location)
         yield from _read_content(file, FileBytes(content, options), sources, wanted)
         file.sha256 = content.sha256()
+        refuse_unready(location, file, is_changed=content.is_changed)
     else:
         with _losing(location), location.open() as stream:
-            file, hashed = _input_file(location), _Hashed(stream)
+            file, hashed = _input_file(location), _Hashed(stream, location.listed.size)
             yield from _read_content(file, FileBytes(hashed, options), sources, wanted)
             file.sha256 = hashed.sha256(location.listed.size, options.max_file_bytes)
-            _refuse_changed(location)
+            refuse_unready(location, file, is_changed=location.stat() != location.listed)
+    yield file
+
+
+def _read_on(location: ReadOn, sources: Sequence[Source], options: Options) -> Iterator[InputFile]:
+    """What follows behind what was read before."""
+    before, file = location.before, _input_file(location)
+    file.file_id, file.before = before.file_id, before
+    with _losing(location), location.open() as stream:
+        bytes_ = FileBytes(_Capped(stream, location.listed.size), options)
+        source = next(source for source in sources if source.name == before.source)
+        wrapping = Wrapping(source, None, before.wrapper or "") if before.lines.is_wrapped else None
+        try:
+            yield from _read_lines(file, bytes_, source, wrapping, sources)
+        except Unlike as error:
+            raise _growing(location) from error
+    file.sha256 = file.lines.sha256 if file.lines else None
+    file.note_damage(bytes_.damage)
     yield file
 
 
@@ -127,19 +168,44 @@ def hold_file(location: Location) -> "tuple[InputFile, HeldFile]":
     """A file of at most HELD_BYTES, read into memory. Raises LostFile."""
     with _losing(location):
         with location.open() as stream:
-            data = _read_whole(stream, location.listed.size + 1)
-        _refuse_changed(location)
+            data = _read_whole(stream, location.listed.size)
+        is_changed = location.stat() != location.listed
     if len(data) != location.listed.size:
-        raise LostFile(location, "still being written", is_growing=True)
-    return _input_file(location), HeldFile(data)
+        raise _growing(location)
+    return _input_file(location), HeldFile(data, is_changed)
 
 
-def recognise_log(head: bytes, sources: Sequence[Source]) -> Source | None:
-    """The source whose log begins with these decompressed bytes; None for an archive and for junk."""
+def refuse_unready(location: Location, file: InputFile, *, is_changed: bool) -> None:
+    """A file may have been written on while it was read, if what follows can be read later and something was there to
+    read. Raises LostFile.
+    """
+    if is_changed if file.lines is None else file.lines.is_unfinished and not file.lines.n_bytes:
+        raise _growing(location)
+
+
+def recognise_log(head: bytes, sources: Sequence[Source], size: int = HEAD_BYTES) -> Source | None:
+    """The source whose log begins with these decompressed bytes, of which `size` are looked at; None for an archive and
+    for junk.
+    """
     if is_tar(head):
         return None
-    beginning = Head(head)
+    beginning = Head(head, size)
     return next((source for source in sources if source.recognise(beginning)), None)
+
+
+def _recognised(head: bytes, sources: Sequence[Source]) -> tuple[Source | None, Wrapping | None]:
+    """The source of a file that begins so, or how it is wrapped."""
+    source = recognise_log(head, sources, max(len(head), HEAD_BYTES))
+    return source, find_wrapping(head, sources) if source is None else None
+
+
+def is_recognised_as(head: bytes, before: Before, sources: Sequence[Source]) -> bool:
+    """Whether a file that begins so now is of the source that a shorter beginning of it was recognised as."""
+    if before.lines.n_bytes >= HEAD_BYTES:
+        return True
+    source, wrapping = _recognised(head[:HEAD_BYTES], sources)
+    found = wrapping.source if wrapping is not None else source
+    return found is not None and (found.name, wrapping is not None) == (before.source, before.lines.is_wrapped)
 
 
 def _read_content(
@@ -148,7 +214,7 @@ def _read_content(
     if is_tar(bytes_.head(HEAD_BYTES)):
         yield from _read_archive(file, bytes_, sources, wanted)
     else:
-        yield from _read_log(file, bytes_, sources)
+        yield from _read_log(file, bytes_, sources, can_grow=True)
 
 
 def _read_archive(
@@ -188,34 +254,88 @@ def _read_member(file: InputFile, member: Member, sources: Sequence[Source], opt
     yield file
 
 
-def _read_log(file: InputFile, bytes_: FileBytes, sources: Sequence[Source]) -> Iterator[InputFile]:
+def _read_log(
+    file: InputFile, bytes_: FileBytes, sources: Sequence[Source], *, can_grow: bool = False
+) -> Iterator[InputFile]:
     head = bytes_.head(HEAD_BYTES)
-    source = recognise_log(head, sources)
-    wrapping = find_wrapping(head, sources) if source is None else None
-    if source is not None:
-        batches = read_bytes(bytes_, source, bytes_.options)
-    elif wrapping is not None:
+    source, wrapping = _recognised(head, sources)
+    if source is None and wrapping is None and len(head) == HEAD_BYTES:
+        longer = long_head(bytes_.head, bytes_.options.max_record_bytes)
+        source, wrapping = _recognised(longer, sources)
+    if wrapping is not None:
         source, file.wrapper = wrapping.source, wrapping.wrapper or None
-        batches = read_wrapped(bytes_, wrapping, sources, bytes_.options)
-    else:
+    if source is None:
         file.state = "unrecognised"
         file.message = bytes_.damage or "no source recognises its content"
         return
-    file.source = source.name
-    for batch in batches:
-        file.take(batch)
-        yield file
+    if can_grow and not bytes_.is_packed and falls_into_lines(head, is_wrapped=wrapping is not None):
+        yield from _read_lines(file, bytes_, source, wrapping, sources)
+    else:
+        yield from _read_batches(file, bytes_, source, wrapping, sources)
     file.note_damage(bytes_.damage)
 
 
+def _read_lines(
+    file: InputFile, bytes_: FileBytes, source: Source, wrapping: Wrapping | None, sources: Sequence[Source]
+) -> Iterator[InputFile]:
+    """A file to which lines are added. Raises Unlike where it does not begin as it did before."""
+    head, before = bytes_.head(HEAD_BYTES), file.before.lines if file.before else None
+    lines = lines_of(file.stat, head, before, source, bytes_.options, is_wrapped=wrapping is not None)
+    origin = bytes_.options.origins.of_file(file.stored_path)
+    builder = row_builder(source, bytes_.options, origin, is_wrapped=wrapping is not None)
+    if file.before is not None:
+        builder.n_before = file.before.n_records - file.before.lines.n_behind
+        builder.remember(unpacked_counts(file.before.lines.counts))
+    yield from _read_batches(file, bytes_, source, wrapping, sources, lines=lines, builder=builder)
+    counts = packed_counts(builder.counts().get(0, {}))
+    file.lines = lines.read(head, is_wrapped=wrapping is not None, counts=counts)
+
+
+def lines_of(
+    stat: FileStat, head: bytes, before: LinesRead | None, source: Source, options: Options, *, is_wrapped: bool
+) -> Lines:
+    """How a file that begins so is read line by line. One that has no whole line, and holds many records in its only
+    one, was delivered: what is there of it is read.
+    """
+    is_ended = is_settled(stat) or (is_one_document(head) and b"\n" not in head)
+    reads_all_again = is_wrapped or source.joins_lines
+    return Lines(before, is_ended=is_ended, limit=options.max_record_bytes, reads_all_again=reads_all_again)
+
+
+def _read_batches(
+    file: InputFile,
+    bytes_: FileBytes,
+    source: Source,
+    wrapping: Wrapping | None,
+    sources: Sequence[Source],
+    *,
+    lines: Lines | None = None,
+    builder: RowBuilder | None = None,
+) -> Iterator[InputFile]:
+    file.source = source.name
+    origin = bytes_.options.origins.of_file(file.stored_path)
+    if wrapping is None:
+        batches = read_bytes(bytes_, source, bytes_.options, origin, lines=lines, builder=builder)
+    else:
+        batches = read_wrapped(bytes_, wrapping, sources, bytes_.options, origin, lines=lines, builder=builder)
+    for batch in batches:
+        file.take(batch)
+        yield file
+
+
 def _input_file(location: Location) -> InputFile:
-    return _file_known_as(str(location), location.stored_path, location.listed)
+    generation = location.generation if isinstance(location, ReadAnew) else 0
+    return _file_known_as(str(location), location.stored_path, location.listed, generation)
 
 
-def _file_known_as(path: str, stored_path: str, stat: FileStat) -> InputFile:
-    identity = f"{stored_path}\x1f{stat.size}\x1f{stat.modified_ns}"
-    file_id = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-    return InputFile(path, stored_path, stat, file_id)
+def _file_known_as(path: str, stored_path: str, stat: FileStat, generation: int = 0) -> InputFile:
+    return InputFile(path, stored_path, stat, file_id_of(stored_path, stat, generation))
+
+
+def file_id_of(stored_path: str, stat: FileStat, generation: int = 0) -> str:
+    """The id of what a path holds: the `generation`-th content under it that has this size and time."""
+    identity = f"{stored_path}\x1f{stat.size}\x1f{stat.modified_ns}" + (f"\x1f{generation}" if generation else "")
+    return hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def _read_whole(stream: Stream, most: int) -> bytes:
@@ -225,16 +345,17 @@ def _read_whole(stream: Stream, most: int) -> bytes:
     return data
 
 
-def _refuse_changed(location: Location) -> None:
-    if location.stat() != location.listed:
-        raise LostFile(location, "still being written", is_growing=True)
+def _growing(location: Location) -> LostFile:
+    return LostFile(location, "still being written", is_growing=True)
 
 
 class HeldFile(Openable):
     """A whole file in memory."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, is_changed: bool = False) -> None:
         self._data = data
+        self.is_changed = is_changed
+        """Whether the file is another by now."""
 
     def open(self) -> io.BytesIO:
         return io.BytesIO(self._data)
@@ -243,24 +364,19 @@ class HeldFile(Openable):
         return hashlib.sha256(self._data).hexdigest()
 
 
-class _Hashed(Openable):
-    """An open file that is hashed on the way; what is read again after a damage is not hashed again."""
+class _Capped(Openable):
+    """An open file as far as it was listed."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, size: int) -> None:
         self._stream = stream
-        self._digest = hashlib.sha256()
-        self._hashed = 0
+        self._size = size
 
     def open(self) -> Stream:
         return self
 
     def read(self, size: int = -1, /) -> bytes:
-        at = self._stream.tell()
-        data = self._stream.read(size)
-        if at + len(data) > self._hashed:
-            self._digest.update(memoryview(data)[self._hashed - at :])
-            self._hashed = at + len(data)
-        return data
+        left = max(0, self._size - self._stream.tell())
+        return self._stream.read(left if size < 0 else min(size, left))
 
     def seek(self, offset: int, /) -> int:
         return self._stream.seek(offset)
@@ -271,11 +387,28 @@ class _Hashed(Openable):
     def seekable(self) -> bool:
         return True
 
-    def __enter__(self) -> "_Hashed":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         """Who opened the stream closes it."""
+
+
+class _Hashed(_Capped):
+    """An open file that is hashed on the way; what is read again after a damage is not hashed again."""
+
+    def __init__(self, stream: Stream, size: int) -> None:
+        super().__init__(stream, size)
+        self._digest = hashlib.sha256()
+        self._hashed = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        at = self._stream.tell()
+        data = super().read(size)
+        if at + len(data) > self._hashed:
+            self._digest.update(memoryview(data)[self._hashed - at :])
+            self._hashed = at + len(data)
+        return data
 
     def sha256(self, size: int, most_unread: int) -> str | None:
         """Of the whole file of `size` bytes, whose end nobody may have read; None where that end is too long to be read

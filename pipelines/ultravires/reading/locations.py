@@ -9,10 +9,12 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 from ultravires.errors import UsageError
-from ultravires.formats.decompressing import Stream
+
+if TYPE_CHECKING:
+    from ultravires.formats.decompressing import Stream
 
 
 class FileStat(NamedTuple):
@@ -36,7 +38,7 @@ class Location(Protocol):
     def stored_path(self) -> str:
         """The file as the manifest knows it."""
 
-    def open(self) -> Stream:
+    def open(self) -> "Stream":
         """Raises OSError with a short reason where that fails."""
 
     def stat(self) -> FileStat:
@@ -105,11 +107,10 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True)
-class SomeMembers:
-    """An archive that was read before, of which only the `members` of these stored paths are to be read."""
+class KnownLocation:
+    """A location of which more is known than where it is."""
 
     location: Location
-    members: frozenset[str]
 
     @property
     def listed(self) -> FileStat:
@@ -123,7 +124,7 @@ class SomeMembers:
     def stored_path(self) -> str:
         return self.location.stored_path
 
-    def open(self) -> Stream:
+    def open(self) -> "Stream":
         return self.location.open()
 
     def stat(self) -> FileStat:
@@ -131,6 +132,13 @@ class SomeMembers:
 
     def __str__(self) -> str:
         return str(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class SomeMembers(KnownLocation):
+    """An archive that was read before, of which only the `members` of these stored paths are to be read."""
+
+    members: frozenset[str]
 
 
 def local_file(path: Path) -> LocalFile:

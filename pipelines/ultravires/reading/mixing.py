@@ -12,27 +12,32 @@ import pyarrow.compute as pc
 
 from ultravires import registry
 from ultravires.reading.events import Frame
+from ultravires.reading.growing import Counts
 from ultravires.reading.options import Options
+from ultravires.reading.origins import ANYWHERE, FileOrigin
 from ultravires.reading.rows import Batch, RowBuilder
 from ultravires.reading.source import Source
 
 
-def row_builder(source: Source, options: Options, *, is_wrapped: bool = False) -> RowBuilder:
+def row_builder(
+    source: Source, options: Options, origin: FileOrigin = ANYWHERE, *, is_wrapped: bool = False
+) -> RowBuilder:
     """What turns the frames of a file that `source` recognised into batches; one that mixes only where logs mix: in
     exports of cloud providers, and where records of any log came through another system.
     """
     is_mixed = is_wrapped or source.claim is not None
-    return MixedRowBuilder(source, options) if is_mixed else RowBuilder(source, options)
+    return MixedRowBuilder(source, options, origin) if is_mixed else RowBuilder(source, options, origin)
 
 
 class MixedRowBuilder(RowBuilder):
     """Builds the rows of the file's own source, and has a builder beside it for every other source it meets."""
 
-    def __init__(self, source: Source, options: Options) -> None:
-        super().__init__(source, options)
+    def __init__(self, source: Source, options: Options, origin: FileOrigin = ANYWHERE) -> None:
+        super().__init__(source, options, origin)
         others = [each for each in registry.sources().values() if each.claim and each.name != source.name]
         self._readers: tuple[Source, ...] = (source, *others) if source.claim else tuple(others)
         self._guests: dict[str, RowBuilder] = {}
+        self._counts_before: Counts = {}
 
     def add(self, record_no: int, frame: Frame) -> None:
         reader, frame = self._read_by(frame)
@@ -49,6 +54,19 @@ class MixedRowBuilder(RowBuilder):
         batches = [super().batch(), *(guest.batch() for guest in self._guests.values() if guest.rows.n_records)]
         return batches[0] if len(batches) == 1 else _merged(batches, n_records)
 
+    def remember(self, counts: Counts) -> None:
+        super().remember(counts)
+        self._counts_before = counts
+
+    def counts(self) -> dict[int, dict[str, dict[str, int]]]:
+        found = super().counts()
+        for guest in self._guests.values():
+            for file, of_readers in guest.counts().items():
+                found.setdefault(file, {}).update(of_readers)
+        for name in self._counts_before.keys() - {self.source.name, *self._guests}:
+            found.setdefault(0, {})[name] = dict(self._counts_before[name])
+        return found
+
     def _read_by(self, frame: Frame) -> tuple[Source, Frame]:
         """The source of the record's log, and the frame with the record as that source takes it."""
         recognised = self.source if frame.reader is None else registry.sources()[frame.reader]
@@ -64,8 +82,9 @@ class MixedRowBuilder(RowBuilder):
 
     def _guest(self, reader: Source) -> RowBuilder:
         if reader.name not in self._guests:
-            guest = self._guests[reader.name] = RowBuilder(reader, self.options)
+            guest = self._guests[reader.name] = RowBuilder(reader, self.options, self.origin)
             guest.file_starts = self.file_starts
+            guest.remember(self._counts_before)
         return self._guests[reader.name]
 
 

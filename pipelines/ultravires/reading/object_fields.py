@@ -18,8 +18,8 @@ _decode = msgspec.json.Decoder().decode
 _NOTHING = frozenset({"", "null", "None", "-"})
 _HIDDEN = "redacted:"
 """How a text begins that stands for a field which the configuration hides."""
-Tree = dict[str, "Tree"]
-"""Field -> the fields below it."""
+Tree = tuple[tuple[str, "Tree"], ...]
+"""Fields, each with the fields below it."""
 
 
 class TextForObject(NotParsed):
@@ -29,25 +29,40 @@ class TextForObject(NotParsed):
 @lru_cache(maxsize=256)
 def tree_of(paths: tuple[str, ...]) -> Tree:
     """Dotted paths, those above before those below, as a tree."""
-    tree: Tree = {}
+    nested: dict[str, Any] = {}
     for path in paths:
-        below = tree
+        below = nested
         for name in path.split("."):
             below = below.setdefault(name, {})
-    return tree
+    return _as_tree(nested)
 
 
-def with_objects(record: dict[str, Any], tree: Tree, never_text: Iterable[str] = (), path: str = "") -> dict[str, Any]:
+def _as_tree(nested: dict[str, Any]) -> Tree:
+    return tuple((name, _as_tree(below)) for name, below in nested.items())
+
+
+def with_objects(record: dict[str, Any], tree: Tree, never_text: Iterable[str] = ()) -> dict[str, Any]:
     """The record with the named texts decoded, itself where there are none. Raises TextForObject."""
-    changed: dict[str, Any] | None = None
+    return _decoded(record, tree, never_text, "") if has_text(record, tree) else record
+
+
+def has_text(record: dict[str, Any], tree: Tree) -> bool:
+    """Whether a named field is a text: asked of every record, and true of few."""
     get = record.get
-    for name, below in tree.items():
-        before: Any = get(name)
-        if before is None:
-            continue
+    for name, below in tree:
+        kind = type(value := get(name))
+        if kind is str or (below and kind is dict and has_text(value, below)):  # type: ignore[arg-type]
+            return True
+    return False
+
+
+def _decoded(record: dict[str, Any], tree: Tree, never_text: Iterable[str], path: str) -> dict[str, Any]:
+    changed: dict[str, Any] | None = None
+    for name, below in tree:
+        before: Any = record.get(name)
         value = _object_in(before, f"{path}{name}", never_text) if type(before) is str else before
         if below and type(value) is dict:
-            value = with_objects(value, below, never_text, f"{path}{name}.")
+            value = _decoded(value, below, never_text, f"{path}{name}.")
         if value is not before:
             changed = dict(record) if changed is None else changed
             changed[name] = value

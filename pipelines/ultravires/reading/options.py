@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ultravires.errors import ConfigError
+from ultravires.reading.origins import Origins
 from ultravires.reading.values import canonical
 
 DEFAULT_SECRETS = frozenset(
@@ -96,6 +97,9 @@ class Options:
     opa_inputs: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: DEFAULT_OPA_INPUTS)
     approval_scopes: Mapping[str, Mapping[str, Mapping[str, tuple[str, ...]]]] = field(default_factory=dict)
     """Source -> glob of the system's own words -> actions, resources, roles, tools -> what they mean."""
+
+    origins: Origins = field(default_factory=Origins)
+    """Which places are bound to which sources."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.hash_key) <= hashlib.blake2b.MAX_KEY_SIZE:

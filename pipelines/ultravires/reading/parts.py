@@ -10,9 +10,20 @@ import pyarrow as pa
 
 from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.files import Quarantined
-from ultravires.reading.input_file import HeldFile, InputFile, LostFile, hold_file, read_file, recognise_log
+from ultravires.reading.growing import ReadOn, falls_into_lines
+from ultravires.reading.input_file import (
+    HeldFile,
+    InputFile,
+    LostFile,
+    hold_file,
+    lines_of,
+    read_file,
+    recognise_log,
+    refuse_unready,
+)
 from ultravires.reading.locations import Location
 from ultravires.reading.options import Options
+from ultravires.reading.origins import FileOrigin
 from ultravires.reading.small_files import SmallFiles
 from ultravires.reading.source import Source
 from ultravires.store.segment_files import Written
@@ -73,12 +84,18 @@ class Part:
 
 def is_large(location: Location) -> bool:
     """Whether the file has to be read alone, batch by batch."""
-    return location.listed.size >= LARGE_FILE
+    return _left_of(location) >= LARGE_FILE
+
+
+def _left_of(location: Location) -> int:
+    """Bytes that were not read before; to hash the others costs little."""
+    read = location.before.lines.n_bytes if isinstance(location, ReadOn) else 0
+    return max(0, location.listed.size - read)
 
 
 def likely_bytes(location: Location) -> int:
     """How much there is likely to read of it, unpacked."""
-    return location.listed.size * (UNPACKS_TO if location.stored_path.endswith(PACKED) else 1)
+    return _left_of(location) * (UNPACKS_TO if location.stored_path.endswith(PACKED) else 1)
 
 
 def tasks(locations: Sequence[Location], first_bytes: int = TASK_BYTES) -> Iterator[list[Location]]:
@@ -134,7 +151,8 @@ def _held_ahead(task: Sequence[Location]) -> "Iterator[dict[Location, Future[tup
 
     Only for a process that can be ended at any time; who answers Ctrl-C must not wait for threads.
     """
-    remote = [location for location in task if location.is_remote and location.listed.size <= SMALL_FILE]
+    small = [location for location in task if location.is_remote and location.listed.size <= SMALL_FILE]
+    remote = [location for location in small if not isinstance(location, ReadOn)]
     if len(remote) < 2 or multiprocessing.parent_process() is None:
         yield {}
         return
@@ -149,7 +167,7 @@ class _Together:
         self._most = most
         self._part = Part()
         self._held = 0
-        self._gathered: dict[str, SmallFiles] = {}
+        self._gathered: dict[tuple[str, FileOrigin], SmallFiles] = {}
         self._held_already: dict[Location, Future[tuple[InputFile, HeldFile]]] = {}
 
     def read(self, task: Sequence[Location]) -> Part:
@@ -175,7 +193,7 @@ class _Together:
 
     def _gather(self, location: Location) -> bool:
         """Read a small file into the batch of its source; false where it is not one of those."""
-        if location.listed.size > SMALL_FILE:
+        if location.listed.size > SMALL_FILE or isinstance(location, ReadOn):
             return False
         ahead = self._held_already.pop(location, None)
         file, content = ahead.result() if ahead else hold_file(location)
@@ -186,17 +204,28 @@ class _Together:
             return False
         file.source, file.sha256 = source.name, content.sha256()
         file.note_damage(bytes_.damage)
-        if source.name not in self._gathered:
-            self._gathered[source.name] = SmallFiles(source, self._options)
-        files = self._gathered[source.name]
+        if not bytes_.is_packed and falls_into_lines(data, is_wrapped=False):
+            data = self._whole_lines(file, data, source)
+        refuse_unready(location, file, is_changed=content.is_changed)
+        origin = self._options.origins.of_file(file.stored_path)
+        if (source.name, origin) not in self._gathered:
+            self._gathered[source.name, origin] = SmallFiles(source, self._options, origin)
+        files = self._gathered[source.name, origin]
         files.add(file, data, bytes_.damage)
         self._part.files.append(file)
         if files.is_full:
             self._finish(files)
         return True
 
+    def _whole_lines(self, file: InputFile, data: bytes, source: Source) -> bytes:
+        """The lines of a file that may grow; its counts of records without an id are known when it was read."""
+        lines = lines_of(file.stat, data, None, source, self._options, is_wrapped=False)
+        data = b"".join(lines.chunks(iter([data])))
+        file.lines = lines.read(data, is_wrapped=False, counts=b"")
+        return data
+
     def _finish(self, files: SmallFiles) -> None:
-        del self._gathered[files.source.name]
+        del self._gathered[files.source.name, files.origin]
         events, refused = files.finish()
         self._held += _memory_of([events]) + sum(len(record.raw) for _, record in refused)
         self._part.events += [events] if events.num_rows else []

@@ -15,8 +15,9 @@ from typing import Any, ParamSpec, Self, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from ultravires.reading.object_fields import Tree, has_text, tree_of
 from ultravires.reading.options import Options
-from ultravires.reading.redaction import Redactor
+from ultravires.reading.redaction import LookedInto, Redactor
 
 Repeated = Raw | UnsetType
 """Of a field whose value repeats from record to record; the source finds it decoded."""
@@ -104,20 +105,28 @@ def remembered(meaning: Callable[P, T]) -> Callable[P, T]:
 
 
 @cache
-def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
-    """A function that takes the plain records of one kind, their parts decoded; None for every other.
+def plain_reader(kind: type[Record], objects: tuple[str, ...] = ()) -> Callable[[bytes], Record | None]:
+    """A function that takes the plain records of one kind, their parts decoded; None for every other, also where one of
+    `objects` (`Source.objects`) is written as text.
 
     What it remembers serves all files of a log. One function and no methods: every record passes here.
     """
     decode = msgspec.json.Decoder(kind).decode
     fields = msgspec.structs.fields(kind)
-    parts = [field.name for field in fields if field.type == Repeated]
-    items = [field.name for field in fields if field.type == RepeatedItems]
+    below = dict(tree_of(objects))
     known: dict[bytes, Any] = {}
+    parts = [
+        (field.name, known if not (tree := below.get(field.encode_name, ())) else dict[bytes, Any](), tree)
+        for field in fields
+        if field.type == Repeated
+    ]
+    items = [field.name for field in fields if field.type == RepeatedItems]
 
-    def new_part(data: bytes) -> Any:
+    def new_part(data: bytes, known: dict[bytes, Any] = known, tree: Tree = ()) -> Any:
         """Decoded, or None where it is not plain."""
         part = part_of(data)
+        if tree and isinstance(part, dict) and has_text(part, tree):
+            part = None
         if len(data) <= _LONGEST_PART:
             if len(known) >= _MOST_PARTS:
                 known.clear()
@@ -129,13 +138,13 @@ def plain_reader(kind: type[Record]) -> Callable[[bytes], Record | None]:
             record = decode(data)
             if _encode(record) != data:
                 return None
-            for name in parts:
+            for name, known_there, tree in parts:
                 raw = getattr(record, name)
                 if raw is not UNSET:
                     written = bytes(raw)
-                    part = known.get(written, _MISSING)
+                    part = known_there.get(written, _MISSING)
                     if part is _MISSING:
-                        part = new_part(written)
+                        part = new_part(written, known_there, tree)
                     if part is None or type(part) is str:  # an object may be written as text
                         return None
                     setattr(record, name, part)
@@ -167,38 +176,41 @@ class PlainRedactor:
         self._redactor = redactor
         self._parts = [field.name for field in fields if field.type == Repeated]
         self._values = [field.name for field in fields if field.type is Any or field.type in (Text, NoText)]
-        self._clean: dict[bytes, Raw] = {}
+        self._clean: dict[tuple[bool, bytes], Raw] = {}
 
-    def redact(self, data: bytes) -> bytes:
-        """The record without secrets, `data` itself where there are none. Raises NotParsed beyond `max_depth`."""
+    def redact(self, data: bytes, *, texts: LookedInto = True) -> bytes:
+        """The record without secrets, `data` itself where there are none; strings are looked into as `texts`
+        says. Raises NotParsed beyond `max_depth`.
+        """
         record, is_changed = self._decode(data), False
         for name in self._values:
             value = getattr(record, name)
-            clean = self._redactor.redact(value, within=1)
+            clean = self._redactor.redact(value, within=1, texts=texts)
             if clean is not value:
                 is_changed = True
                 setattr(record, name, clean)
         for name in self._parts:
             raw = getattr(record, name)
-            if raw is not UNSET and (clean := self._clean_part(bytes(raw))) != raw:
+            if raw is not UNSET and (clean := self._clean_part(bytes(raw), texts)) != raw:
                 is_changed = True
                 setattr(record, name, clean)
         return _encode(record) if is_changed else data
 
-    def _clean_part(self, data: bytes) -> Raw:
-        clean = self._clean.get(data)
+    def _clean_part(self, data: bytes, texts: LookedInto) -> Raw:
+        into_texts = texts is not False
+        clean = self._clean.get((into_texts, data))
         if clean is None:
-            clean = Raw(_encode(self._redactor.redact(_decode(data), within=1)))
-            if len(self._clean) < _MOST_PARTS and len(data) <= _LONGEST_PART:
-                self._clean[data] = clean
+            clean = Raw(_encode(self._redactor.redact(_decode(data), within=1, texts=texts)))
+            # what is hidden in a text is noted by the redactor each time, so only what stays is remembered
+            is_same = not into_texts or clean == data
+            if is_same and len(self._clean) < _MOST_PARTS and len(data) <= _LONGEST_PART:
+                self._clean[into_texts, data] = clean
         return clean
 
 
-def plain_redactor(kind: type[Record] | None, options: Options, redactor: Redactor) -> PlainRedactor | None:
+def plain_redactor(kind: type[Record] | None, redactor: Redactor) -> PlainRedactor | None:
     """None where there is no kind, or where one of its fields has itself a secret's name."""
-    if kind is None or {name.lower() for name in kind.__struct_encode_fields__} & {
-        name.lower() for name in options.redact
-    }:
+    if kind is None or any(map(redactor.is_named, kind.__struct_encode_fields__)):
         return None
     return PlainRedactor(kind, redactor)
 
@@ -209,12 +221,18 @@ def sees_all_fields(source: str, options: Options) -> bool:
 
 
 def plainly(
-    kind: type[Record], source: str, options: Options, otherwise: Callable[[bytes], Any]
+    kind: type[Record],
+    source: str,
+    options: Options,
+    otherwise: Callable[[bytes], Any],
+    objects: tuple[str, ...] = (),
 ) -> Callable[[bytes], Any]:
-    """How the bytes of a record are decoded: to a Record where it is plain, else by `otherwise` to a dictionary."""
+    """How the bytes of a record are decoded: to a Record where it is plain, else by `otherwise` to a dictionary.
+    `objects` are the source's.
+    """
     if not sees_all_fields(source, options):
         return otherwise
-    read = plain_reader(kind)
+    read = plain_reader(kind, objects)
 
     def decode(data: bytes) -> Any:
         record = read(data)

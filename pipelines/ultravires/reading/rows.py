@@ -9,8 +9,9 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -19,14 +20,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ultravires.reading.batch_redaction import BatchCleaner
 from ultravires.reading.companions import SERVER_LINES, is_of_server, is_server_object
 from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_id, reason_of_none
+from ultravires.reading.growing import Counts
 from ultravires.reading.mending import NOTED, noted_marks
 from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.object_fields import tree_of, with_objects
 from ultravires.reading.options import Options
+from ultravires.reading.origins import ANYWHERE, FileOrigin, Verdict, joined
 from ultravires.reading.plain_records import plain_redactor
-from ultravires.reading.redaction import Redactor
+from ultravires.reading.redaction import Redactor, json_texts
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.reading.values import canonical
@@ -35,7 +39,13 @@ from ultravires.schema import KEY
 MAX_ROWS = 20_000
 """Of one batch."""
 _HOUR = 3_600_000_000
-_QUOTE_IN_STRING = b'\\"'
+_LEAST_SECRET = 6
+_BEYOND = 4_096
+"""Bytes behind those that are kept of a record: a secret that is cut there would not be known as one."""
+_TOLD = tuple(Event.__struct_fields__.index(name) for name in ("user_agent", "task"))
+"""Columns of free text. What was a secret in the record is one there too, without the name that told of it. Never those
+that join: whoever writes `password=` before an id would take it out of the chain.
+"""
 _NO_KEYS: list[tuple[str, str, str]] = []
 _NO_DETAIL: dict[str, Any] = {}
 _RESOURCES = Event.__struct_fields__.index("resource_uids")
@@ -48,7 +58,8 @@ _astuple = msgspec.structs.astuple
 class Quarantined:
     """A record that was not read: which, where its decompressed bytes start, why, its first 64 KB, and whose it is.
 
-    `raw` is redacted where the record decoded; undecodable bytes cannot be, and stay as they are.
+    `raw` is redacted: where the record decoded as any other, else as text. `place` is what stood around it, and is
+    not in `raw`.
     """
 
     record_no: int
@@ -56,6 +67,7 @@ class Quarantined:
     reason: str
     raw: bytes
     log: str
+    place: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,8 @@ class Rows:
     is_plain: list[bool] = field(default_factory=list)
     """Whether the record at this place is kept as it was written."""
     raw_hashes: list[str] = field(default_factory=list)
+    voices: list[str] = field(default_factory=list)
+    places: list[str | None] = field(default_factory=list)
     bracketed: list[int] = field(default_factory=list)
     """Places of the kept records with so many brackets that they may be nested too deeply."""
     quarantined: list[Quarantined] = field(default_factory=list)
@@ -107,17 +121,22 @@ class RowBuilder:
     Of several files, whose records are numbered through, `file_starts` says with which number each begins.
     """
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: Source, options: Options, origin: FileOrigin = ANYWHERE) -> None:
         self.source = source
         self.options = options
+        self.origin = origin
         self.redactor = Redactor(options)
         self.named_fields = NamedFields.of(options, source.name)
         self.occurrences: Counter[tuple[int, str]] = Counter()
         self.file_starts: list[int] = []
+        self.n_before = 0
+        """Records of the file that were read before."""
         self.rows = Rows()
+        self._verdicts: dict[tuple[str | None, str | None], Verdict] = {}
+        self._place = source.place
         self._objects = tree_of(source.objects)
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
-        self._plain = plain_redactor(source.record, options, self.redactor)
+        self._cleaner = BatchCleaner(self.redactor, plain_redactor(source.record, self.redactor))
 
     def add(self, record_no: int, frame: Frame) -> None:
         """Adds one record's events, or counts it as ignored, or puts it into quarantine. Raises nothing."""
@@ -128,7 +147,9 @@ class RowBuilder:
             self._put_aside(record_no, frame, frame.reason)
             return
         try:
-            frame = read = self._with_objects(frame)
+            if self._objects and type(frame.value) is dict:
+                frame = self._with_objects(frame)
+            read = frame
             if self.named_fields is not None:
                 frame = self._without_named_fields(frame, self.named_fields)
             found = self.source.read(frame.value, self.options)
@@ -140,22 +161,30 @@ class RowBuilder:
                 return
             if frame.mended or NOTED:
                 _mark(events, (*frame.mended, *noted_marks()))
+            place = frame.place if self._place is None else joined(frame.place, self._place(frame.value))
+            verdict = self._verdicts.get((place, events[0].log)) or self._judge(place, events[0].log)
+            if verdict.bound_to:
+                raise NotParsed(verdict.reason(self.source.name))
             details = [_encode(event.detail) for event in events]
             raw = frame.written or _encode(frame.value)
         except NotParsed as error:
             self._refuse(record_no, frame, str(error))
         except RecursionError:
-            self._quarantine(record_no, frame.offset, "nested too deeply", frame.data)
+            self._quarantine(record_no, frame.offset, "nested too deeply", frame.data, frame.place)
         except Exception as error:  # one strange record must not stop a file; tests hold that this stays unused
-            self._quarantine(record_no, frame.offset, f"reader failed: {type(error).__name__}", frame.data)
+            self._quarantine(record_no, frame.offset, f"reader failed: {type(error).__name__}", frame.data, frame.place)
         else:
             self._keep(record_no, frame, events, details, raw)
+            self.rows.voices.append(verdict.voice)
+            self.rows.places.append(place)
         finally:
             NOTED.clear()
 
+    def _judge(self, place: str | None, log: str | None) -> Verdict:
+        verdict = self._verdicts[place, log] = self.origin.verdict(self.source, log, place)
+        return verdict
+
     def _with_objects(self, frame: Frame) -> Frame:
-        if type(frame.value) is not dict or not self._objects:
-            return frame
         value = with_objects(frame.value, self._objects, self.source.never_text)
         return frame if value is frame.value else frame._replace(value=value, written=None)
 
@@ -197,7 +226,7 @@ class RowBuilder:
         elif isinstance(reason, Ignored):
             self._ignore(record_no, reason)
         else:
-            self._quarantine(record_no, frame.offset, reason, frame.data)
+            self._quarantine(record_no, frame.offset, reason, frame.data, frame.place)
 
     def _ignore(self, record_no: int, reason: str) -> None:
         self.rows.n_ignored += 1
@@ -213,10 +242,13 @@ class RowBuilder:
             raw = _encode(self.redactor.redact(value))
         except (NotParsed, RecursionError):
             reason, raw = "nested too deeply", frame.data
-        self._quarantine(record_no, frame.offset, reason, raw)
+        self._quarantine(record_no, frame.offset, reason, raw, frame.place)
 
-    def _quarantine(self, record_no: int, offset: int, reason: str, raw: bytes) -> None:
-        self.rows.quarantined.append(Quarantined(record_no, offset, reason, raw[:KEPT_BYTES], self.source.log))
+    def _quarantine(self, record_no: int, offset: int, reason: str, raw: bytes, place: str | None = None) -> None:
+        kept = self.redactor.redact_bytes(raw[: KEPT_BYTES + _BEYOND])[:KEPT_BYTES]
+        if len(raw) >= KEPT_BYTES:
+            kept = kept.ljust(KEPT_BYTES)  # by its length is known that it was cut
+        self.rows.quarantined.append(Quarantined(record_no, offset, reason, kept, self.source.log, place))
 
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
@@ -235,45 +267,37 @@ class RowBuilder:
         """The records without secrets, and the places of those that are nested too deeply, which go to quarantine.
         Where a record may hold a secret, its columns are looked through, too.
         """
-        texts = _texts(rows.raws)
-        suspects = self.redactor.suspects(texts)
-        too_deep: list[int] = []
-        quoting: list[int] = []
-        changed: dict[int, bytes] = {}
-        for place in sorted({*suspects, *rows.bracketed}):
-            raw = rows.raws[place]
-            try:
-                clean = self._without_secrets(raw, rows.is_plain[place])
-            except (NotParsed, RecursionError, msgspec.DecodeError):
-                too_deep.append(place)
-                self._quarantine(rows.record_nos[place], rows.offsets[place], "nested too deeply", raw)
-                continue
-            if clean is not raw:
-                rows.raws[place] = changed[place] = clean
-            if _QUOTE_IN_STRING in raw:
-                quoting.append(place)
-        self._redact_columns(rows, quoting)
+        texts = json_texts(rows.raws)
+        suspects = sorted({*self.redactor.suspects(texts), *rows.bracketed})
+        changed, told, too_deep = self._cleaner.clean(rows.raws, suspects, rows.is_plain)
+        for place in too_deep:
+            at, around = rows.record_nos[place], rows.places[place]
+            self._quarantine(at, rows.offsets[place], "nested too deeply", rows.raws[place], around)
+        for place, clean in changed.items():
+            rows.raws[place] = clean
+        self._redact_columns(rows, told)
         return _replaced(texts, changed), too_deep
-
-    def _without_secrets(self, raw: bytes, is_plain: bool) -> bytes:
-        if is_plain and self._plain is not None:
-            return self._plain.redact(raw)
-        value = _decode(raw)
-        redacted = self.redactor.redact(value)
-        return raw if redacted is value else _encode(redacted)
 
     def _redact_details(self, rows: Rows, too_deep: frozenset[int]) -> pa.LargeStringArray:
         """The details without secrets; those of records that go to quarantine are let be."""
-        texts = _texts(rows.details)
+        texts = json_texts(rows.details)
         suspects = [place for place in self.redactor.suspects(texts) if rows.records[place] not in too_deep]
-        changed = {place: self._without_secrets(rows.details[place], is_plain=False) for place in suspects}
-        return _replaced(texts, changed)
+        changed, _, lost = self._cleaner.clean(rows.details, suspects)
+        changed |= dict.fromkeys(lost, b"{}")
+        return _replaced(texts, dict(sorted(changed.items())))
 
-    def _redact_columns(self, rows: Rows, places: list[int]) -> None:
-        """Columns hold what a record says as it is; that may be JSON inside of a string, with a secret in it."""
-        redact = self.redactor.redact
-        for row in np.flatnonzero(np.isin(np.frombuffer(rows.records, np.int64), places)).tolist() if places else ():
-            values = [redact(value) if type(value) is str and '"' in value else value for value in rows.events[row]]
+    def _redact_columns(self, rows: Rows, told: dict[int, dict[str, str]]) -> None:
+        """Columns hold what a record says as it is: text with a secret in it, or of free text the secret alone."""
+        of = np.flatnonzero(np.isin(np.frombuffer(rows.records, np.int64), list(told))).tolist() if told else []
+        texts = {row: [*_texts_of(rows, row)] for row in of}
+        telling = self.redactor.telling(chain.from_iterable(texts.values()))
+        redact = partial(self.redactor.redact, texts=telling)
+        for row in of:
+            if not told[rows.records[row]] and telling.isdisjoint(texts[row]):
+                continue
+            values = [redact(value) if type(value) is str else value for value in rows.events[row]]
+            for column in _TOLD:
+                values[column] = _without(values[column], told[rows.records[row]])
             values[_RESOURCES] = [redact(uid) for uid in values[_RESOURCES]]
             rows.events[row] = tuple(values)
             for at in range(rows.key_offsets[row], rows.key_offsets[row + 1]):
@@ -295,6 +319,8 @@ class RowBuilder:
             "source": pa.repeat(self.source.name, count),
             "native_id": native_ids,
             "source_version": pa.repeat(pa.scalar(self.source.version, pa.int32()), count),
+            "voice": _taken(pa.array(rows.voices, pa.string()), records, is_one_each),
+            "place": _taken(pa.array(rows.places, pa.string()), records, is_one_each),
             "event_hour": [moment // _HOUR * _HOUR for moment in moments],
             "record_no": _taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
             "keys": _keys(rows),
@@ -313,11 +339,37 @@ class RowBuilder:
             for native_id, record in zip(columns.get("native_id", ()), rows.records, strict=True)
         ]
 
+    def remember(self, counts: Counts) -> None:
+        """How often records without an id occurred in the file before what is read of it now."""
+        for content, n in counts.get(self.source.name, {}).items():
+            self.occurrences[0, content] = n
+
+    def counts(self) -> dict[int, dict[str, dict[str, int]]]:
+        """How often records without an id have occurred, by their file's number in `file_starts` and their reader."""
+        found: dict[int, dict[str, dict[str, int]]] = {}
+        for (file, content), n in self.occurrences.items():
+            found.setdefault(file, {}).setdefault(self.source.name, {})[content] = n
+        return found
+
     def _content_id(self, clean: Any, record_no: int) -> str:
         content = hashlib.sha256(canonical(clean)).hexdigest()[:32]
         in_file = bisect_right(self.file_starts, record_no), content
         self.occurrences[in_file] += 1
         return f"{content}:{self.occurrences[in_file]}"
+
+
+def _texts_of(rows: Rows, row: int) -> Iterator[str]:
+    """All texts in the columns of one row."""
+    values = rows.events[row]
+    yield from (value for value in values if type(value) is str)
+    yield from values[_RESOURCES]
+    yield from (value for _, value, _ in rows.keys[rows.key_offsets[row] : rows.key_offsets[row + 1]])
+
+
+def _without(text: str | None, hidden: dict[str, str]) -> str | None:
+    for secret, marker in hidden.items() if text else ():
+        text = text.replace(secret, marker) if text and len(secret) >= _LEAST_SECRET else text
+    return text
 
 
 def _mark(events: list[Event], mended: tuple[str, ...]) -> None:
@@ -326,20 +378,13 @@ def _mark(events: list[Event], mended: tuple[str, ...]) -> None:
         event.detail = {**event.detail, "mended": [*dict.fromkeys(mended)]}
 
 
-def _texts(written: list[bytes]) -> pa.LargeStringArray:
-    """Strings of UTF-8 bytes."""
-    ends = np.zeros(len(written) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, written), np.int64, len(written)), out=ends[1:])
-    return pa.LargeStringArray.from_buffers(len(written), pa.py_buffer(ends), pa.py_buffer(b"".join(written)))
-
-
 def _replaced(texts: pa.LargeStringArray, changed: dict[int, bytes]) -> pa.LargeStringArray:
     """The texts with others at the places of `changed`, which are in ascending order."""
     if not changed:
         return texts
     is_changed = np.zeros(len(texts), bool)
     is_changed[list(changed)] = True
-    return pc.replace_with_mask(texts, pa.array(is_changed), _texts(list(changed.values())))
+    return pc.replace_with_mask(texts, pa.array(is_changed), json_texts(list(changed.values())))
 
 
 def _taken(values: pa.Array, records: pa.Array, is_one_each: bool) -> pa.Array:

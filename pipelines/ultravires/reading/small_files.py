@@ -11,9 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ultravires.reading.framing import frames_of
+from ultravires.reading.growing import packed_counts
 from ultravires.reading.input_file import InputFile
 from ultravires.reading.mixing import row_builder
 from ultravires.reading.options import Options
+from ultravires.reading.origins import ANYWHERE, FileOrigin
 from ultravires.reading.rows import Quarantined
 from ultravires.reading.source import Source
 
@@ -24,11 +26,12 @@ Numbers = npt.NDArray[np.int64]
 
 
 class SmallFiles:
-    """Gathers files of one source. The events of `finish` are SOURCE_COLUMNS and file_id."""
+    """Gathers files of one source in which the same is bound. The events of `finish` are SOURCE_COLUMNS and file_id."""
 
-    def __init__(self, source: Source, options: Options) -> None:
+    def __init__(self, source: Source, options: Options, origin: FileOrigin = ANYWHERE) -> None:
         self.source = source
         self.options = options
+        self.origin = origin
         self.files: list[InputFile] = []
         self.n_bytes = 0
         self._contents: list[tuple[bytes, str | None]] = []
@@ -65,15 +68,24 @@ class SmallFiles:
 
     def _read(self) -> tuple[Numbers, pa.RecordBatch, list[Quarantined], list[tuple[int, str]]]:
         """With which record each file begins and the next one would, the events, and what was refused or ignored."""
-        builder, starts = row_builder(self.source, self.options), [1]
-        for data, damage in self._contents:
+        builder, starts = row_builder(self.source, self.options, self.origin), [1]
+        for file, (data, damage) in zip(self.files, self._contents, strict=True):
             number = starts[-1]
+            end = file.lines.n_bytes if file.lines is not None else len(data)
+            n_behind = 0
             for frame in frames_of(data, damage, self.source, self.options):
                 builder.add(number, frame)
                 number += 1
+                n_behind += frame.offset >= end
+            if file.lines is not None and n_behind:
+                file.lines = replace(file.lines, n_behind=n_behind)
             starts.append(number)
         builder.file_starts += starts[:-1]
         batch = builder.batch()
+        for place, counts in builder.counts().items():
+            file = self.files[place - 1]
+            if file.lines is not None:
+                file.lines = replace(file.lines, counts=packed_counts(counts))
         return np.array(starts, np.int64), batch.events, batch.quarantined, batch.ignored
 
     def _refused(self, starts: Numbers, quarantined: list[Quarantined]) -> Iterator[tuple[InputFile, Quarantined]]:

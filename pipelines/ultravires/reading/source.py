@@ -17,6 +17,7 @@ from ultravires.reading.options import Options
 from ultravires.reading.plain_records import Record
 
 Voice = Literal["recorded", "reported", "declared"]
+_GRANTING = frozenset({"approval", "decision"})
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,36 @@ class Source:
     record: type[Record] | None = None
     """The fields that `events` looks at (`ultravires.reading.plain_records`); None where it takes dictionaries."""
 
+    approval_system: str | None = None
+    """The system whose approvals the log tells of, where several logs tell of the same ones; None for the log's own.
+    What another system says under the same id is another approval."""
+    system: str | None = None
+    """The system in which happens what the log records, in the word that `governs` of others has for it."""
+    governs: tuple[str, ...] = ()
+    """The systems in which it could have approved or decided, and nowhere else; empty where its records say so one by
+    one, as a ticket names roles and actions of any system."""
     objects: tuple[str, ...] = ()
     """Fields (dotted paths) that hold objects or arrays, which some shippers write as JSON text: decoded before they
     mean anything (`ultravires.reading.object_fields`).
     """
+    grants: bool = False
+    """Whether it grants or decides although `evidence_kinds` does not say so."""
+    delivered_in: tuple[str, ...] = ()
+    """Where in systems that applications write to, too, only the log itself is written: globs of layers
+    (`ultravires.reading.origins`), in any case.
+    """
+    place: Callable[[Any], str | None] | None = None
+    """Where the record lay, where it says so itself: a layer. Takes what `events` takes."""
     never_text: frozenset[str] = frozenset()
     """Those of `objects` without which a record would be of nobody or a success: any other text there is refused."""
+
+    joins_lines: bool = False
+    """Whether `records` joins what stands in several lines of a file, such as a request and its answer."""
+
+    @property
+    def is_granting(self) -> bool:
+        """Whether what it says allows others to act."""
+        return self.voice == "recorded" and (self.grants or not _GRANTING.isdisjoint(self.evidence_kinds))
 
     def with_objects(self, value: Any) -> Any:
         """A record with the objects in it decoded that were written as text. Raises NotParsed where one cannot be."""

@@ -23,6 +23,7 @@ from ultravires.reading.mending import (
     object_end,
     python_as_json,
 )
+from ultravires.reading.origins import PLACED, noted_place, place_around
 from ultravires.reading.plain_records import Record
 
 KEPT_BYTES = 64 * 1024
@@ -51,6 +52,7 @@ _FIRST_SCAN_BYTES = 1 << 16
 _SCAN_BYTES = 1 << 20
 _BRACKET = ord("[")
 _NEXT_OBJECT = b",{"
+_LOG_GROUP = re.compile(rb'"logGroup"\s*:\s*("[^"\\]*")')
 _SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -98,6 +100,8 @@ class Splitter:
         self.too_long = f"{TOO_LONG} {limit} bytes"
         self._wrapper = opening_of(arrays)
         self._names = [b'"' + name.encode() + b'"' for name in arrays]
+        self._place: str | None = None
+        """Where the records of the array lay that is being read, as what stands around it says."""
 
     def frame(self, offset: int, data: bytes) -> Frame:
         """Decodes one record; what fails becomes a frame with the reason."""
@@ -106,19 +110,25 @@ class Splitter:
         try:
             value = self.decode(data)
             written = data if isinstance(value, Record) else None
-            return Frame(offset, data, value, None, written, noted_marks() if NOTED else ())
+            taken_off = noted_place() if PLACED else None
+            place = self._place or taken_off
+            return Frame(offset, data, value, None, written, noted_marks() if NOTED else (), None, place)
         except UNDECODABLE as error:
             return self._mended(offset, data) or Frame(offset, data, None, reason_of(error, data))
 
     def _mended(self, offset: int, data: bytes) -> Frame | None:
         """The record, where its text was broken in a way that can be mended."""
         NOTED.clear()
+        PLACED.clear()
         found = decode_mended(data, self.decode)
         inside = noted_marks()
         if found is None:
             return None
         value, (written, marks) = found
-        return Frame(offset, data, value, None, written if isinstance(value, Record) else None, (*marks, *inside))
+        taken_off = noted_place()
+        place = self._place or taken_off
+        kept = written if isinstance(value, Record) else None
+        return Frame(offset, data, value, None, kept, (*marks, *inside), None, place)
 
     def is_document(self, data: bytes) -> bool:
         """Whether these bytes start an array of records, bare or wrapped."""
@@ -156,12 +166,14 @@ class Splitter:
         """The elements of a whole array in memory; a broken one is searched for whole records."""
         opening = self._opening(data)
         try:
-            elements = _ELEMENTS.decode(_MEMBERS.decode(data)[opening[1].decode()] if opening else data)
+            members = _MEMBERS.decode(data) if opening else {}
+            elements = _ELEMENTS.decode(members[opening[1].decode()] if opening else data)
         except UNDECODABLE:
             found = self.scan(data, offset, is_end=True)[0]
             yield from found or [broken(offset, data, "not JSON")]
             return
         end = opening.end() if opening else 1
+        self._place = place_around(bytes(members.get("logGroup", b""))) if "logEvents" in members else None
         for count, element in enumerate(elements):
             raw = bytes(element)
             # behind a comma without a blank the next one begins; else it is looked for
@@ -171,6 +183,7 @@ class Splitter:
             end = start + len(raw)
             yield self.frame(offset + start, raw)
         yield from _outside(offset + end, data[end:])
+        self._place = None
 
     def pieces(self, whole: Frame) -> Iterator[Frame]:
         """A line that is not one JSON object may still hold whole ones: two glued together, or one cut off
@@ -211,6 +224,7 @@ class Splitter:
             position = start
             if opening := self._opening(data, start):
                 position = opening.end()
+                self._place = _place_in(opening)
                 continue
             end, failed_at, is_cut = _object_end(text, start)
             if end is None and (whole := self._mended_object(data, start, offset)):
@@ -261,6 +275,14 @@ class Splitter:
                 return None
         following = None if is_line else _OBJECT_FOLLOWS.search(text, max(failed_at, start + 1))
         return following.end() if following else None
+
+
+def _place_in(opening: re.Match[bytes]) -> str | None:
+    """What the members before an array say of where its elements lay; those behind it are not known yet."""
+    if opening[1] != b"logEvents":
+        return None
+    group = _LOG_GROUP.search(opening.group())
+    return place_around(group[1] if group else b"")
 
 
 def _outside(offset: int, data: bytes) -> list[Frame]:

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -27,12 +28,15 @@ from ultravires.reading.companions import SERVER_LINES, is_server_line, is_serve
 from ultravires.reading.events import Frame, Ignored
 from ultravires.reading.exports import CONTAINER, Members, elements_of, kept_in, members_of
 from ultravires.reading.framing import json_records, lines, peek, skip_line
+from ultravires.reading.growing import Lines
 from ultravires.reading.head import HEAD_BYTES, Head
 from ultravires.reading.line_prefixes import JSON, without_prefix
 from ultravires.reading.options import Options
+from ultravires.reading.origins import LOG_ANALYTICS, joined, stated
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import BLANK, BOM, TOO_LONG, broken, reason_of
 from ultravires.reading.typed_cells import record_of_cells
+from ultravires.reading.values import text as text_of
 
 UNWRAPPING_VERSION = 1
 """Grows with what can be unwrapped, so that files which nobody recognised are looked at again."""
@@ -72,6 +76,7 @@ class Leftover(NamedTuple):
     data: bytes
     names: frozenset[str]
     reason: str
+    layers: tuple[str, ...] = ()
 
 
 Found = Piece | Leftover
@@ -87,13 +92,17 @@ class Wrapping:
     charset: str | None
     wrapper: str
 
-    def records(self, chunks: Iterator[bytes], sources: Sequence[Source], options: Options) -> Iterator[Frame]:
-        """The file's records; offsets are those of what is around a record, in UTF-8."""
+    def records(
+        self, chunks: Iterator[bytes], sources: Sequence[Source], options: Options, lines: Lines | None = None
+    ) -> Iterator[Frame]:
+        """The file's records; offsets are those of what is around a record, in UTF-8. `lines` is how the chunks of a
+        file come that may go on.
+        """
         if self.charset is not None:
             chunks = in_utf8(chunks, self.charset)
         if self.wrapper == self.charset:
             return self.source.records(chunks, options)
-        return _Unwrapper(sources, options, self.source).frames(chunks)
+        return _Unwrapper(sources, options, self.source, lines).frames(chunks)
 
 
 def find_wrapping(head: bytes, sources: Sequence[Source]) -> Wrapping | None:
@@ -108,7 +117,7 @@ def find_wrapping(head: bytes, sources: Sequence[Source]) -> Wrapping | None:
     first = _first_piece(head, sources)
     if first is None:
         return None
-    layers = (*((charset,) if charset else ()), *first.layers)
+    layers = (*((charset,) if charset else ()), *(layer.partition(":")[0] for layer in first.layers))
     return Wrapping(first.source, charset, " > ".join(dict.fromkeys(layers)))
 
 
@@ -174,7 +183,10 @@ class _Parts:
 class _Unwrapper:
     """Takes one file's wrappers off. `main` is the source of its first record, None while that is looked for."""
 
-    def __init__(self, sources: Sequence[Source], options: Options, main: Source | None) -> None:
+    def __init__(
+        self, sources: Sequence[Source], options: Options, main: Source | None, lines: Lines | None = None
+    ) -> None:
+        self._lines = lines
         self._sources = sources
         self._options = options
         self._main = main
@@ -196,7 +208,9 @@ class _Unwrapper:
         while piece is not None:
             run = _Run(piece, pieces)
             for frame in run.source.records(run.lines(), self._options):
-                yield frame._replace(offset=run.offset_of(frame.offset), reader=run.source.name)
+                offset, outer = run.origin_of(frame.offset)
+                place = joined(outer, frame.place)
+                yield frame._replace(offset=offset, reader=run.source.name, place=place)
                 yield from _drained(aside)
             piece = run.next_piece()
         yield from aside
@@ -208,7 +222,7 @@ class _Unwrapper:
                 continue
             left: Leftover = found  # type: ignore[assignment]
             if self._main is not None and left.names and self._is_for(self._main, left):
-                yield offset, Piece(left.data, self._main, ())
+                yield offset, Piece(left.data, self._main, left.layers)
             else:
                 aside.append(broken(offset, left.data, left.reason))
 
@@ -235,6 +249,11 @@ class _Unwrapper:
         end = 0
         for end, one in of_file(chunks):
             yield end, one
+        if self._lines is not None and self._parts.waiting:
+            self._lines.is_unfinished = not self._lines.is_ended
+            if self._lines.is_unfinished:
+                return
+            end = self._lines.n_bytes
         for parts in self._parts.waiting.values():
             yield end, Leftover(bytes(parts), frozenset(), "record ends early")
 
@@ -352,19 +371,19 @@ class _Unwrapper:
                 return [piece]
             if len(self._unknown) < _MOST_SHAPES:
                 self._unknown[names] += 1
-        return inside or [self._of_nobody(data, names, is_inside=bool(layers))]
+        return inside or [self._of_nobody(data, names, layers)]
 
-    def _of_nobody(self, data: bytes, names: frozenset[str], *, is_inside: bool) -> Leftover:
+    def _of_nobody(self, data: bytes, names: frozenset[str], layers: tuple[str, ...]) -> Leftover:
         try:
             is_of_server = is_server_object(_VALUE.decode(data))
         except _UNDECODABLE as error:
-            return Leftover(data, names, reason_of(error, data))
-        reason = OTHER_LOG if is_inside else NO_RECORD
-        return Leftover(data, names, Ignored(SERVER_LINES if is_of_server else reason))
+            return Leftover(data, names, reason_of(error, data), layers)
+        reason = OTHER_LOG if layers else NO_RECORD
+        return Leftover(data, names, Ignored(SERVER_LINES if is_of_server else reason), layers)
 
     def _source_of(self, data: bytes) -> Source | None:
         """Most records are of the log of the record before; no record is recognised by two sources."""
-        head = Head(data)
+        head = Head(data, len(data))
         if self._last is not None and self._last.recognise(head):
             return self._last
         found = next((source for source in self._sources if source.recognise(head)), None)
@@ -383,7 +402,10 @@ class _Unwrapper:
                 written = msgspec.json.encode(record)
                 source = self._source_of(written)
                 if source is not None:
-                    return Piece(written, source, (*layers, renaming.name))
+                    layer = stated(
+                        renaming.name, text_of(value.get("Type")) if renaming.name == LOG_ANALYTICS else None
+                    )
+                    return Piece(written, source, (*layers, layer))
         return None
 
     def _kept(self, members: Members, layers: tuple[str, ...], depth: int) -> list[Found] | None:
@@ -391,14 +413,15 @@ class _Unwrapper:
         has no such place; nothing where a record goes on in the next object.
         """
         first: list[Found] | None = None
-        for name, texts in kept_in(members):
-            if name == CONTAINER and depth == 0:
+        for kept in kept_in(members):
+            within = (*layers, stated(kept.name, kept.stated))
+            if kept.name == CONTAINER and depth == 0:
                 whole = self._container_text(members)
                 if whole is None:
                     return []
-                inside = self._text(whole, (*layers, name), depth + 1)
+                inside = self._text(whole, within, depth + 1)
             else:
-                inside = [one for text in texts for one in self._opened(text, (*layers, name), depth + 1)]
+                inside = [one for text in kept.texts for one in self._opened(text, within, depth + 1)]
             if _holds_piece(inside):
                 return inside
             first = inside if first is None else first
@@ -429,6 +452,7 @@ class _Run:
         self._pieces = pieces
         self._starts = array("q")
         self._offsets = array("q")
+        self._places: list[str | None] = []
         self._size = 0
 
     def lines(self) -> Iterator[bytes]:
@@ -436,19 +460,26 @@ class _Run:
             offset, piece = self._next
             self._starts.append(self._size)
             self._offsets.append(offset)
+            self._places.append(_place_of(piece.layers))
             self._size += len(piece.data) + 1
             yield piece.data + b"\n"
             self._next = next(self._pieces, None)
 
-    def offset_of(self, start: int) -> int:
-        """Where in the file the line is that starts here or before."""
-        return self._offsets[max(bisect_right(self._starts, start) - 1, 0)]
+    def origin_of(self, start: int) -> tuple[int, str | None]:
+        """Where in the file the line is that starts here or before, and in which layers."""
+        nth = max(bisect_right(self._starts, start) - 1, 0)
+        return self._offsets[nth], self._places[nth]
 
     def next_piece(self) -> tuple[int, Piece] | None:
         """The first piece of the next run. What the source did not ask for is passed over, as its records end there."""
         for _ in self.lines():
             continue
         return self._next
+
+
+@lru_cache(maxsize=4096)
+def _place_of(layers: tuple[str, ...]) -> str | None:
+    return joined(*layers)
 
 
 def _holds_piece(found: list[Found]) -> bool:

@@ -2,6 +2,7 @@
 exception.
 """
 
+import json
 import re
 from base64 import b64decode
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def micros(value: Any) -> int | None:
     or nanoseconds since 1970, by its magnitude. None where the value is no time or lies outside the years 1970 to 9999.
     """
     if type(value) is str:
-        return _micros_of_number(int(value)) if _is_whole(value) else micros_of_text(value)
+        return micros_of_text(value)
     if type(value) is int:
         return _micros_of_number(value)
     if type(value) is float and isfinite(value):
@@ -162,8 +163,10 @@ def micros_of_text(value: str) -> int | None:
 
     ISO 8601 with `T` or a space between and any fraction, and what else vendors write: month/day/year (Azure, Windows),
     English names of months (RFC 2822, access logs, `date`, AWS's `Jul 30, 2024, 9:31:21 PM`), a zone behind a space,
-    a number with a fraction.
+    a number, also with a fraction.
     """
+    if _is_whole(value):
+        return _micros_of_number(int(value))
     if _ISO.match(value):
         moment = _micros_of_iso(value)
         if moment is not None:
@@ -276,5 +279,8 @@ def _iso_of_second(second: int) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces: equal values, equal bytes."""
-    return msgspec.json.encode(value, order="sorted")
+    """JSON with sorted keys and no spaces: equal values, equal bytes; also of a text that holds half a character."""
+    try:
+        return msgspec.json.encode(value, order="sorted")
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -8,6 +8,7 @@ from datetime import datetime
 import duckdb
 
 from ultravires.report.drawing import Drawing, draw_chain
+from ultravires.tracing.clocks import clock_lines
 from ultravires.tracing.finding_marks import Mark, marks_on
 from ultravires.tracing.nodes import Node, read_nodes
 from ultravires.tracing.rows import Row, fetch_rows
@@ -18,7 +19,7 @@ MAX_NODES = 120
 
 @dataclass(frozen=True)
 class ChainView:
-    """One drawn chain: its row, the nodes that are shown in the order of time, and the number of all."""
+    """One drawn chain: its row, the nodes that are shown in the order of corrected time, and the number of all."""
 
     chain: Row
     title: str
@@ -28,6 +29,8 @@ class ChainView:
     marks: dict[str, list[Mark]]
     n_steps: int
     drawing: Drawing
+    clocks: list[str]
+    """By how much the times of its logs are corrected."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ with evidence as (
     select distinct unnest(evidence_event_ids) as event_id from findings where state = 'open'
 ),
 ranked as (
-    select chain_steps.chain_id, chain_steps.step_id, chain_steps.step_at, chain_steps.node_kind,
+    select chain_steps.chain_id, chain_steps.step_id, chain_steps.node_kind,
+        coalesce(chain_steps.corrected_at, chain_steps.step_at) as corrected_at,
         row_number() over (
             partition by chain_steps.chain_id, chain_steps.node_kind
             order by chain_steps.step_id = chain_steps.root_id desc, evidence.event_id is not null desc,
@@ -91,7 +95,7 @@ shared as (
         ) as place
     from ranked
 )
-select chain_id, step_id, n_steps from shared where place <= $limit order by chain_id, step_at, step_id
+select chain_id, step_id, n_steps from shared where place <= $limit order by chain_id, corrected_at, step_id
 """
 
 _SPANS = """
@@ -135,6 +139,7 @@ def _view(chain: Row, steps: Sequence[Row], read: _Read) -> ChainView:
         marks=read.marks,
         n_steps=steps[0]["n_steps"] if steps else 0,
         drawing=draw_chain(shown, [link for each in links_of.values() for link in each], read.marks, spans),
+        clocks=clock_lines(shown),
     )
 
 

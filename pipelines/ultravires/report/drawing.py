@@ -63,11 +63,11 @@ def draw_chain(
     marks: Mapping[str, list[Mark]],
     spans: Mapping[str, tuple[datetime, datetime]],
 ) -> Drawing:
-    """The picture of the nodes that have a time: five lanes, time to the right.
+    """The picture of the nodes that have a time: five lanes, corrected time to the right.
 
     `spans` are the validities of approvals and the lives of credentials; what lies outside is cut off.
     """
-    timed = [node for node in nodes if node.at is not None and node.kind in LANES]
+    timed = [node for node in nodes if node.corrected_at is not None and node.kind in LANES]
     if not timed:
         return Drawing(TOP, [], [], [], [], [])
     scale = _scale(timed, spans)
@@ -84,7 +84,7 @@ def draw_chain(
 
 
 def _scale(timed: Sequence[Node], spans: Mapping[str, tuple[datetime, datetime]]) -> TimeScale:
-    moments = [node.at for node in timed if node.at]
+    moments = [node.corrected_at for node in timed if node.corrected_at]
     first, last = min(moments), max(moments)
     inside = [end for _, end in spans.values() if first < end < last]
     return scale_of([*moments, *inside], LEFT + 14, RIGHT - 14)
@@ -95,8 +95,8 @@ def _place(timed: Sequence[Node], scale: TimeScale) -> tuple[list[DrawnLane], di
     places: dict[str, LanePosition] = {}
     y = TOP
     for kind in LANES:
-        within = sorted((n for n in timed if n.kind == kind), key=lambda n: (n.at or datetime.min, n.node_id))
-        packed = pack([(scale.place(n.at), _label(n)) for n in within if n.at], LEFT, RIGHT)
+        within = sorted((n for n in timed if n.kind == kind), key=lambda n: (n.corrected_at or datetime.min, n.node_id))
+        packed = pack([(scale.place(n.corrected_at), _label(n)) for n in within if n.corrected_at], LEFT, RIGHT)
         n_rows = max((place.row for place in packed), default=0) + (1 if packed else 0)
         for node, place in zip(within, packed, strict=True):
             places[node.node_id] = place.moved(y + _LANE_MARGIN + ROW / 2 + place.row * ROW)
@@ -144,7 +144,7 @@ def _ends(
     timed: Sequence[Node], scale: TimeScale, spans: Mapping[str, tuple[datetime, datetime]]
 ) -> list[tuple[float, str]]:
     """Where an approval ends before the chain does: everything right of it came too late."""
-    last = max(node.at for node in timed if node.at)
+    last = max(node.corrected_at for node in timed if node.corrected_at)
     ends = {spans[n.node_id][1] for n in timed if n.kind == "approval" and n.node_id in spans}
     return [(scale.place(end), f"{end:%H:%M:%S}") for end in sorted(ends) if end < last][:3]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import duckdb
 from ultravires_models.hits import SEVERITIES
 
+from ultravires.tracing.clocks import ahead_words
 from ultravires.tracing.rows import Row, fetch_rows
 
 WORST_FIRST = SEVERITIES[::-1]
@@ -23,6 +24,8 @@ class Overview:
     findings: list[Row]
     n_more_lines: int
     controls: list[Row]
+    kinds: list[Row]
+    """What is accounted for by kind of identity, people too, and by what."""
     identities: list[Row]
     n_more_identities: int
     days: list[Row]
@@ -30,6 +33,8 @@ class Overview:
     n_more_overreach: int
     n_unused: int
     sources: list[Row]
+    clocks: list[str]
+    """A line for each log with clocks that are off: by how much they are corrected."""
     unseen_logs: list[str]
     """Logs that can be read and of which no event ever came."""
     unseen_kinds: list[str]
@@ -96,6 +101,22 @@ having sum(n_activities) > 0
 order by sum(n_activities) - sum(n_accounted) desc, sum(n_activities) desc, identity_id
 """
 
+ACCOUNTED_KINDS = """
+select identity_kind, sum(n_activities)::bigint as n_activities,
+    coalesce(sum(n_activities) filter (where method <> 'none'), 0)::bigint as n_accounted,
+    coalesce(sum(n_activities) filter (where method <> 'none' and not is_standing), 0)::bigint as n_by_task,
+    coalesce(sum(n_activities) filter (where is_standing), 0)::bigint as n_by_standing,
+    coalesce(
+        string_agg(method || ' ' || n_activities, ', ' order by n_activities desc, method)
+            filter (where method <> 'none'),
+        ''
+    ) as methods
+from accounted_by_method
+group by identity_kind
+order by n_activities desc, identity_kind
+"""
+"""A line for each kind of identity: how much a task and a standing approval account for, and by which methods."""
+
 _DAYS = """
 select day, sum(n_activities)::bigint as n_activities, sum(n_accounted)::bigint as n_accounted
 from accounted
@@ -113,6 +134,17 @@ select *, $as_of::timestamptz - newest_event_at as lateness
 from sources
 where state <> 'absent'
 order by case state when 'silent' then 1 when 'late' then 2 else 3 end, log
+"""
+
+_CLOCKS = """
+select log, count(*) filter (where state = 'corrected') as n_corrected,
+    min(seconds_ahead) filter (where state = 'corrected') as least_ahead,
+    max(seconds_ahead) filter (where state = 'corrected') as most_ahead,
+    count(*) filter (where state <> 'corrected') as n_uncorrected
+from clocks
+where state in ('corrected', 'unsteady', 'too far')
+group by log
+order by log
 """
 
 UNSEEN_KINDS = """
@@ -141,6 +173,7 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         findings=findings,
         n_more_lines=findings[0]["n_lines"] - len(findings) if findings else 0,
         controls=fetch_rows(con, _CONTROLS),
+        kinds=fetch_rows(con, ACCOUNTED_KINDS),
         identities=identities[:MAX_IDENTITIES],
         n_more_identities=max(0, len(identities) - MAX_IDENTITIES),
         days=fetch_rows(con, _DAYS, [MAX_DAYS])[::-1],
@@ -148,8 +181,26 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         n_more_overreach=max(0, len(overreach) - MAX_DRIFT),
         n_unused=fetch_rows(con, "select count(*) as n from drift where kind = 'unused'")[0]["n"],
         sources=fetch_rows(con, _SOURCES, {"as_of": as_of}),
+        clocks=[clock_line(row) for row in fetch_rows(con, _CLOCKS)],
         unseen_logs=[
             row["log"] for row in fetch_rows(con, "select log from sources where state = 'absent' order by log")
         ],
         unseen_kinds=[row["kind"] for row in fetch_rows(con, UNSEEN_KINDS)],
     )
+
+
+def clock_line(row: Row) -> str:
+    """How far the clocks of one log are off, and what is done about it."""
+    parts = []
+    if row["n_corrected"]:
+        ends = dict.fromkeys((ahead_words(row["least_ahead"]), ahead_words(row["most_ahead"])))
+        parts.append(
+            f"clock {' to '.join(ends)} ({_number(row['n_corrected'])}), shown with its own times, in corrected order"
+        )
+    if row["n_uncorrected"]:
+        parts.append(f"too far off or unsteady, and not corrected ({_number(row['n_uncorrected'])})")
+    return f"{row['log']}: {'; '.join(parts)}"
+
+
+def _number(n: int) -> str:
+    return f"{n:,} clock{'' if n == 1 else 's'}"

@@ -1,9 +1,8 @@
 """Everything a run found on one page that needs no network and trusts no log value."""
 
-import os
 import secrets
-import tempfile
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -13,6 +12,7 @@ from markupsafe import Markup
 from ultravires.report.chains import read_top_chains
 from ultravires.report.drawing import LEFT, RIGHT, TOP, WIDTH
 from ultravires.report.overview import WORST_FIRST, read_overview
+from ultravires.store.atomic_file import write_atomically
 from ultravires.tracing.visible import visible
 
 
@@ -40,21 +40,7 @@ def render_report(con: duckdb.DuckDBPyConnection, *, top_chains: int = 20) -> st
     )
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text` through a rename, so that nobody reads half a page; mode 0600."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),

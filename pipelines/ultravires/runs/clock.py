@@ -15,10 +15,13 @@ from ultravires.store.queries import fetch_row
 
 @dataclass(frozen=True)
 class JudgedTime:
-    """`future_from` is the oldest record from the future; `clock_doubt` says where clock and logs do not agree."""
+    """`future_from` is the oldest record from the future; `clock` is the machine's, or what the logs reach where it is
+    behind them; `clock_doubt` says where clock and logs do not agree.
+    """
 
     as_of: datetime | None
     future_from: datetime | None
+    clock: datetime
     clock_doubt: str | None
 
 
@@ -73,7 +76,7 @@ def judged_time(
     reaches = [_Reach(*row) for row in rows]
     speaking = [reach for reach in reaches if reach.is_recorded] or reaches
     if not speaking:
-        return JudgedTime(said, None, None)
+        return JudgedTime(said, None, clock, None)
     is_behind = 2 * sum(reach.is_ahead for reach in speaking) > len(speaking)
     if is_behind:
         reached = max(reach.newest_at for reach in speaking)
@@ -85,6 +88,7 @@ def judged_time(
     return JudgedTime(
         as_of=said or reached,
         future_from=_oldest_after(con, latest),
+        clock=max(clock, reached) if is_behind else clock,
         clock_doubt=_behind(clock, reached) if is_behind else _ahead(con, clock, reached),
     )
 

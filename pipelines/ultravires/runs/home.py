@@ -1,4 +1,4 @@
-"""An open home with everything a run needs, as a Dagster resource: opened once a run, closed whatever happens."""
+"""An open home with everything a run needs: opened once a run, closed whatever happens."""
 
 import hashlib
 import json
@@ -6,11 +6,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import dagster as dg
+from typing import Any, NamedTuple
 
 from ultravires import __version__, registry
 from ultravires.alerting.findings import create_findings_tables
@@ -19,17 +17,31 @@ from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables
 from ultravires.errors import ConfigError
-from ultravires.reading.input_place import input_place
+from ultravires.reading.growing import SETTLED_SECONDS
 from ultravires.reading.locations import InputPlace, LocalPlace, Skipped
 from ultravires.reading.named_fields import EVERY_SOURCE
 from ultravires.reading.options import DEFAULT_OPA_INPUTS, Options
+from ultravires.reading.origins import BoundPlace, Origins
 from ultravires.runs import clock
 from ultravires.runs.progress import watcher
+from ultravires.runs.unchanged import forget_result
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.settings import Settings, environment, hash_key, load_settings
 from ultravires.store.deduplicate import rename_networks
 from ultravires.store.home_folder import remember_input
+from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse, open_warehouse
+
+_LEFT_OVER = ("files", "read_again", "judged_again", "files_waiting", "alerts_sent", "alerts_waiting")
+_UNFINISHED = "select 1 from lines_read join files using (file_id) where is_unfinished and loaded_at > $since"
+"""Where a last line had no end yet, a later run looks again."""
+
+
+class Stored(NamedTuple):
+    """A reference table as a run wrote it, or left it."""
+
+    n_rows: int
+    is_changed: bool
 
 
 @dataclass
@@ -49,10 +61,20 @@ class OpenHome:
     """Why how many records of this run hold no event."""
     not_read: list[Skipped] = field(default_factory=list)
     n_built: int = 0
+    not_built: dict[str, str] = field(default_factory=dict)
+    """Tables that stand as a run before this one left them, and why."""
 
     @property
     def path(self) -> Path:
         return self.warehouse.home
+
+    def is_settled(self) -> bool:
+        """Whether this run had nothing to load, to tell or to wait for, so that the next one would say the same."""
+        con, since = self.warehouse.con, clock.now() - timedelta(seconds=SETTLED_SECONDS)
+        from_future = fetch_row(con, "select 1 from run_context where future_from is not null")
+        unfinished = fetch_row(con, _UNFINISHED, {"since": since})
+        left = any(self.counts.get(name) for name in _LEFT_OVER)
+        return not (from_future or unfinished or left or self.not_built)
 
     @contextmanager
     def sinks(self) -> Iterator[dict[str, Sink]]:
@@ -70,6 +92,7 @@ class OpenHome:
             hash_key=hash_key(self.path),
             **self.settings.limits.model_dump(),
             fields=self._redacted_fields(),
+            origins=self._origins(),
             opa_inputs={**self.settings.opa_inputs, **DEFAULT_OPA_INPUTS}
             if "*" not in self.settings.opa_inputs
             else self.settings.opa_inputs,
@@ -79,26 +102,25 @@ class OpenHome:
             },
         )
 
+    def _origins(self) -> Origins:
+        logs = {source.log for source in registry.sources().values()}
+        unknown = sorted(self.settings.origins.keys() - {*registry.sources(), *logs})
+        if unknown:
+            known = ", ".join(sorted(registry.sources()))
+            raise ConfigError(f"origins: there is no source '{unknown[0]}'; one of: {known}")
+        places = [
+            BoundPlace(source, place.path, place.log_group, place.google_log, place.azure_category)
+            for source, of_source in self.settings.origins.items()
+            for place in of_source
+        ]
+        return Origins(tuple(places), self.input.absolute())
+
     def _redacted_fields(self) -> dict[str, tuple[str, ...]]:
         unknown = sorted(self.settings.redact.keys() - {EVERY_SOURCE, *registry.sources()})
         if unknown:
             known = ", ".join(sorted(registry.sources()))
             raise ConfigError(f"redact: there is no source '{unknown[0]}'; a list, or one of: {known}")
         return self.settings.redact
-
-
-class HomeResource(dg.ConfigurableResource[OpenHome]):
-    """Where the logs, the home and the configuration are; opens the home for one run of Dagster's."""
-
-    input: str
-    home: str
-    config: str = ""
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[OpenHome]:
-        config = Path(self.config) if self.config else None
-        with open_home(input_place(self.input), Path(self.home), config=config) as home:
-            yield home
 
 
 @contextmanager
@@ -108,6 +130,7 @@ def open_home(
     """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
     settings = load_settings(config)
     with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
+        forget_result(path)
         if isinstance(where, LocalPlace):
             remember_input(path, where.path)
         engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
@@ -137,15 +160,24 @@ def prepare(home: OpenHome) -> None:
     )
 
 
-def store_configuration(home: OpenHome) -> dict[str, int]:
-    """Write the reference tables; returns rows by table. New network zones rename the addresses seen before."""
+def store_configuration(home: OpenHome) -> dict[str, Stored]:
+    """Write the reference tables. New network zones rename the addresses seen before."""
+    _refuse_governing_of_no_log(home.settings)
     tables = reference_tables(home.settings, registry.sources().values())
-    for name, rows in tables.items():
-        changed = home.warehouse.store_reference(name, rows)
-        if name == "networks" and changed:
-            with home.warehouse.transaction():
-                rename_networks(home.engine, home.settings)
-    return {name: rows.num_rows for name, rows in tables.items()}
+    with home.warehouse.storing_references(tables) as changed:
+        if "networks" in changed:
+            rename_networks(home.engine, home.settings)
+    return {name: Stored(rows.num_rows, name in changed) for name, rows in tables.items()}
+
+
+def _refuse_governing_of_no_log(settings: Settings) -> None:
+    """Only a log of approvals, decisions or tool calls can govern anybody."""
+    kinds = {"approval", "decision", "tool_call"}
+    logs = {source.log for source in registry.sources().values() if not kinds.isdisjoint(source.evidence_kinds)}
+    unknown = sorted(settings.governs.keys() - logs)
+    if unknown:
+        known = ", ".join(sorted(logs))
+        raise ConfigError(f"governs: '{unknown[0]}' is no log of approvals, decisions or tool calls; one of: {known}")
 
 
 def finish_run(home: OpenHome, counts: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ def not_read(counts: LoadCounts) -> list[Skipped]:
         *(Skipped(path, "no source recognises it") for path in counts.unrecognised),
         *(Skipped(path, "changed since it was loaded, not read again") for path in counts.changed),
         *(Skipped(path, "still being written, left for the next run") for path in counts.waiting),
+        *(Skipped(path, "its last line is not finished, left for the next run") for path in counts.unfinished),
         *counts.unreadable,
         *counts.skipped,
         *counts.silent,
@@ -36,6 +37,7 @@ def lines(counts: LoadCounts) -> Iterator[str]:
         silent = (silent.path for silent in counts.silent if silent.reason == reason)
         yield from _of_folders(f"{reason}:", silent)
     yield from _at_most("still being written, left for the next run:", counts.waiting)
+    yield from _at_most("read up to a last line that is not finished:", counts.unfinished)
     yield from _at_most("cannot be read:", counts.unreadable)
     yield from _at_most("read up to its damage:", counts.damaged)
     yield from _at_most("put aside, of", counts.too_long)

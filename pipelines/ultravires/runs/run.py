@@ -1,22 +1,27 @@
-"""One run in this process, over the same assets that Dagster shows; and Dagster's page itself."""
+"""One run in this process, by the same steps that Dagster shows as assets; and Dagster's page itself."""
 
 import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ultravires import errors
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
 from ultravires.reading.input_place import input_place
-from ultravires.reading.locations import LocalPlace, Skipped
+from ultravires.reading.locations import LocalPlace
 from ultravires.runs.progress import watcher
-from ultravires.runs.stopping import in_its_own_time
+from ultravires.runs.run_result import COUNTED, RunResult
+from ultravires.runs.stopping import in_its_own_time, is_interrupt
+from ultravires.runs.unchanged import keep_result
 from ultravires.settings import CONFIG_NAME, STARTED_IN, environment, load_settings
 from ultravires.store.home_folder import prepare_home, private_files
+
+if TYPE_CHECKING:
+    from ultravires.runs.home import OpenHome
+    from ultravires.runs.steps import Step
 
 DAGSTER_YAML = """\
 telemetry: {enabled: false}
@@ -24,44 +29,14 @@ nux: {enabled: false}
 concurrency:
   runs: {max_concurrent_runs: 1}
 """
-
-MOST_NAMED = 1_000
-COUNTED = ("files", "events", "duplicates", "quarantined", "unrecognised", "links", "chains", "findings", "alerts_sent")
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What `ultravires run --json` prints. files, events, duplicates, quarantined and alerts_sent are of this run.
-
-    ignored says of this run why how many records of which log hold no event (`otel_genai: span of no agent`).
-    clock says where the machine's clock and the logs do not agree, else it is null.
-    not_read names up to MOST_NAMED of the n_not_read files and folders that were passed over or gave nothing, with the
-    reason.
-    """
-
-    files: int
-    events: int
-    duplicates: int
-    quarantined: int
-    unrecognised: int
-    links: int
-    chains: int
-    findings: int
-    alerts_sent: int
-    seconds: float
-    ignored: dict[str, int]
-    clock: str | None
-    n_not_read: int
-    not_read: list[Skipped]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**vars(self), "not_read": [skipped._asdict() for skipped in self.not_read]}
+_REPEATS_NOTHING = (0, 1)
+"""Numbers of rows in which no key can stand twice."""
 
 
 def run_once(
     folder: str | Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600
 ) -> RunResult:
-    """Materialize every asset but the backfill's in this process; raises what went wrong as one of our errors.
+    """Take every step of a run in this process; raises what went wrong as one of our errors.
 
     `folder` is a path, or a URL as `ultravires.reading.locations` knows them.
     """
@@ -72,38 +47,32 @@ def run_once(
     beside = where.path / CONFIG_NAME if isinstance(where, LocalPlace) else None
     if config is None and beside is not None and beside.is_file() and beside.parent.resolve() != Path.cwd():
         watcher().say(f"{beside} lies beside the logs and is not used; to trust it, pass it as --config")
-    import dagster as dg
-
-    from ultravires.definitions import ASSETS, CHECKS, REQUEUED
     from ultravires.runs.home import open_home
+    from ultravires.runs.steps import steps
+    from ultravires.runs.unbound import unbound
     from ultravires.store.tombstones import is_unsettled
 
-    with (
-        open_home(where, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened,
-        dg.DagsterInstance.ephemeral() as instance,
-    ):
+    planned = steps()  # a broken rule is told before a home is begun
+    with open_home(where, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened:
         # A prune that is not settled takes a run of its own, in which no file is read.
         n_passes = 2 if is_unsettled(opened.warehouse.con) and any(where.files()) else 1
         for _ in range(n_passes):
-            opened.n_built = 0
-            result = dg.materialize(
-                [*ASSETS, *CHECKS],
-                selection=dg.AssetSelection.all() - REQUEUED,
-                resources={"home": opened},
-                instance=instance,
-                raise_on_error=False,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-            if not result.success:
-                raise _ours(result)
-    return RunResult(
+            opened.n_built, opened.not_built = 0, {}
+            _take_steps(planned, opened)
+        of_origins = unbound(opened.warehouse.con, opened.settings, where.absolute())
+        is_settled = n_passes == 1 and opened.is_settled()
+    result = RunResult(
         **{name: opened.counts.get(name, 0) for name in COUNTED},
         seconds=round(time.monotonic() - started, 2),
         ignored=opened.ignored,
         clock=opened.clock_doubt,
+        origins=of_origins,
         n_not_read=len(opened.not_read),
-        not_read=opened.not_read[:MOST_NAMED],
+        not_read=opened.not_read,
     )
+    if is_settled:
+        keep_result(where, home, config=config, as_of=as_of, result=result)
+    return result
 
 
 def serve(folder: str | Path, home: Path, *, config: Path | None, port: int) -> int:
@@ -174,31 +143,29 @@ def _moment(as_of: str) -> datetime | None:
     return moment
 
 
-def _ours(result: Any) -> UltraviresError:
-    """The error of ours that stopped the run, or one line that names the step and the first cause."""
-    for evaluation in result.get_asset_check_evaluations():
-        if evaluation.blocking and not evaluation.passed:
-            return RunError(evaluation.description or f"the check {evaluation.check_name} failed")
-    failure = result.get_step_failure_events()[0]
-    causes = [failure.step_failure_data.error]
-    while causes[-1].cause is not None:
-        causes.append(causes[-1].cause)
-    if any(_is_interrupt(cause) for cause in causes):
-        raise KeyboardInterrupt
-    for cause in causes:
-        kind = getattr(errors, cause.cls_name or "", None)
-        if kind is not None and issubclass(kind, UltraviresError) and kind is not DeliveryError:
-            ours: UltraviresError = kind(_message(cause))
-            return ours
-    return RunError(f"the run failed at {failure.step_key}: {causes[-1].cls_name}: {_message(causes[-1])}")
+def _take_steps(steps: "Sequence[Step]", home: "OpenHome") -> None:
+    """All steps of a run. Raises errors of ours as they are, any other as one line that names the step."""
+    for step in steps:
+        try:
+            for made in step.take(home):
+                if made.is_changed and made.metadata.get("dagster/row_count") not in _REPEATS_NOTHING:
+                    _say_repeated_keys(home, made.name)
+        except DeliveryError as error:
+            raise _failed_at(step.name, error) from error
+        except UltraviresError:
+            raise
+        except Exception as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from error
+            raise _failed_at(step.name, error) from error
 
 
-def _is_interrupt(cause: Any) -> bool:
-    """Ctrl-C, as Dagster tells of it, and as DuckDB does where it came during a query."""
-    is_of_duckdb = cause.cls_name == "RuntimeError" and "Query interrupted" in cause.message
-    return is_of_duckdb or cause.cls_name == "DagsterExecutionInterruptedError"
+def _say_repeated_keys(home: "OpenHome", table: str) -> None:
+    from ultravires.build.table_keys import checked_key, repeated_keys
+
+    if checked_key(table) and (repeated := repeated_keys(home.warehouse.con, table)):
+        watcher().say(f"table {table}: {repeated:,} keys stand more than once; please report this")
 
 
-def _message(cause: Any) -> str:
-    """Dagster's text of an exception starts with the class's qualified name."""
-    return " ".join(str(cause.message).split(": ", 1)[-1].split())[:500]
+def _failed_at(step: str, error: Exception) -> RunError:
+    return RunError(f"the run failed at {step}: {type(error).__name__}: {' '.join(str(error).split())[:500]}")

@@ -51,6 +51,11 @@ def in_its_own_time() -> Iterator[None]:
         signal.set_wakeup_fd(before)
 
 
+def is_interrupt(error: Exception) -> bool:
+    """Whether it is Ctrl-C during a query, as DuckDB tells of it."""
+    return isinstance(error, RuntimeError) and "Query interrupted" in str(error)
+
+
 def _watch(reader: int, asked: threading.Event, ended: threading.Event) -> None:
     """Until `writer` is closed, or the grace after the first Ctrl-C is over."""
     while numbers := os.read(reader, 64):

@@ -6,12 +6,12 @@ import duckdb
 from rich.table import Table
 from rich.text import Text
 
-from ultravires.report.overview import UNSEEN_KINDS, WORST_FIRST
-from ultravires.runs.run import RunResult
+from ultravires.report.overview import ACCOUNTED_KINDS, UNSEEN_KINDS, WORST_FIRST
+from ultravires.runs.run_result import RunResult
 from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
 from ultravires.tracing.terminal import Terminal
-from ultravires.tracing.visible import visible
+from ultravires.tracing.visible import LONGEST_LINE, visible
 
 
 def print_summary(result: RunResult, home: Path) -> None:
@@ -29,10 +29,13 @@ def print_summary(result: RunResult, home: Path) -> None:
         table.add_row("no event in", f"{n:,} records of {visible(reason)}")
     if result.clock is not None:
         table.add_row("clock", result.clock)
+    if result.origins is not None:
+        table.add_row("origins", visible(result.origins, LONGEST_LINE))
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
         table.add_row("records in all", _records(con))
-        table.add_row("accounted for", _accounted(con))
+        for label, words in _accounted(con):
+            table.add_row(label, words)
         for log, state in con.execute(
             "select log, state from sources where state not in ('complete', 'absent') order by log"
         ).fetchall():
@@ -49,17 +52,26 @@ def print_summary(result: RunResult, home: Path) -> None:
                 "select severity, count(*) from findings where state = 'open' and not is_suppressed group by severity"
             ).fetchall()
         )
+        n_historic = fetch_row(
+            con, "select count(*) from findings where state = 'open' and is_historic and not is_suppressed"
+        )
         top = con.execute(
             "select severity, title, coalesce(identity_id, subject_uid), finding_id from findings "
             "where state = 'open' and not is_suppressed order by risk_score desc, finding_id limit 5"
         ).fetchall()
     found = ", ".join(f"{by_severity[s]} {s}" for s in WORST_FIRST if s in by_severity) or "none"
     table.add_row("open findings", found)
+    if n_historic and n_historic[0]:
+        table.add_row(
+            "historic",
+            f"{n_historic[0]:,} of them, more than a day older than the first run, are sent to no network; "
+            "see: ultravires findings",
+        )
     table.add_row("alerts sent now", f"{result.alerts_sent:,}")
     console.print(table)
     for severity, title, who, finding_id in top:
         console.print(
-            Text(f"  {severity:9} {visible(title)} - {visible(who)} ({finding_id})"), no_wrap=True, overflow="ellipsis"
+            Text(f"  {finding_id} {severity:9} {visible(title)} - {visible(who)}"), no_wrap=True, overflow="ellipsis"
         )
     console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
@@ -79,13 +91,19 @@ def _records(con: duckdb.DuckDBPyConnection) -> str:
     return f"{read:,} read: {kinds}{more}"
 
 
-def _accounted(con: duckdb.DuckDBPyConnection) -> str:
-    if (
-        fetch_row(con, "select 1 from sources where state <> 'absent' and list_contains(evidence_kinds, 'approval')")
-        is None
-    ):
-        return "unknown: no log of approvals"
-    row = fetch_row(con, "select sum(n_accounted), sum(n_activities) from accounted")
-    if not row or not row[1]:
-        return "no activity of non-human identities"
-    return f"{row[0] / row[1]:.1%} of {row[1]:,} activities of non-human identities"
+def _accounted(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """The share of what non-human identities did, and a line for each kind of identity with the methods."""
+    if fetch_row(con, "select 1 from sources where list_contains(evidence_seen, 'approval')") is None:
+        return [("accounted for", "unknown: no log of approvals")]
+    row = fetch_row(
+        con, "select sum(n_activities), sum(n_accounted), sum(n_by_task), sum(n_by_standing) from accounted"
+    )
+    if not row or not row[0]:
+        return [("accounted for", "no activity of non-human identities")]
+    n, accounted, by_task, by_standing = row
+    parts = f"{by_task / n:.1%} by a task, {by_standing / n:.1%} by a standing approval"
+    kinds = [
+        (f"  {kind}", f"{n_accounted / n_of_kind:.1%} of {n_of_kind:,}" + (f": {methods}" if methods else ""))
+        for kind, n_of_kind, n_accounted, _, _, methods in con.execute(ACCOUNTED_KINDS).fetchall()
+    ]
+    return [("accounted for", f"{accounted / n:.1%} of {n:,} activities of non-human identities ({parts})"), *kinds]

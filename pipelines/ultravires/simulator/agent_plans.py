@@ -32,12 +32,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run of one agent: under a grant, or asked for by a human."""
+    """One run of one agent: under a grant, asked for by a human, or both.
+
+    is_announced: the grant is in its log already: an earlier run stood under it.
+    """
 
     agent: Agent
     steps: tuple[Step, ...]
     grant: Grant | None = None
     human: str | None = None
+    is_announced: bool = False
 
     @property
     def starts_at(self) -> int:
@@ -62,7 +66,7 @@ def plan_steps(rng: Random, agent: Agent, at: int, tools: tuple[Tool, ...]) -> t
     steps = []
     for tool in tools:
         number = rng.randrange(100_000)
-        target = tool.calls[0].target.replace("{n}", f"{number:05d}")
+        target = tool.calls[0].target.replace("{n}", f"{number:05d}") if tool.calls else tool.name
         arguments = {"target": target, "batch": number % 500, "dry_run": False}
         seconds = rng.randrange(3, 40)
         steps.append(Step(tool, at, seconds, arguments, arguments, number, is_repeated=rng.random() < 0.03))
@@ -74,9 +78,14 @@ def _pause(rng: Random, agent: Agent) -> int:
     return rng.randrange(_APART, 2 * _APART) if agent.is_spaced else rng.randrange(4, 50) * SECOND
 
 
-def grant_for(stage: Stage, agent: Agent, at: int, tools: tuple[Tool, ...]) -> Grant:
-    """The approval of one run that starts at `at`: its tools' actions, resources and roles, for some hours."""
-    rng, (uid, ticket), (asked, answered) = stage.rng, stage.scribe.next_grant(), stage.people()
+def grant_for(
+    stage: Stage, agent: Agent, at: int, tools: tuple[Tool, ...], names: tuple[str, str] | None = None
+) -> Grant:
+    """The approval of one run that starts at `at`: its tools' actions, resources and roles, for some hours.
+
+    names: its id and ticket, where they are not the next ones.
+    """
+    rng, (uid, ticket), (asked, answered) = stage.rng, names or stage.scribe.next_grant(), stage.people()
     approved_at = at - rng.randrange(2, 25) * MINUTE
     calls = [(role_of(agent, tool).account, call) for tool in tools for call in tool.calls]
     patterns = {pattern for account, call in calls for pattern in resource_patterns(account, call)}

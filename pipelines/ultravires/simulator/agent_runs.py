@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from ultravires.simulator import aws, aws_sessions, ids, opa, otlp
+from ultravires.simulator.agent_grants import standing_node
 from ultravires.simulator.agent_plans import Plan, Step, role_of
 from ultravires.simulator.aws_calls import Json
 from ultravires.simulator.cast import Agent, Call, Role
@@ -40,9 +41,13 @@ class Run:
     trace: str
     root: str
     conversation: str
+    parent: str = ""
+    """The span of another agent's call that began this run."""
     sessions: list[aws.Session] = field(default_factory=list)
     spans: list[Json] = field(default_factory=list)
     made: list[Made] = field(default_factory=list)
+    takings: list[str] = field(default_factory=list)
+    """The events by which it took its roles."""
 
     @property
     def agent(self) -> Agent:
@@ -51,7 +56,8 @@ class Run:
     @property
     def clock(self) -> int:
         """How far the agent's host is ahead of AWS, in milliseconds."""
-        return skew_of(self.agent.uid)
+        ahead = self.agent.seconds_ahead
+        return skew_of(self.agent.uid) if ahead is None else ahead * SECOND
 
     @property
     def root_node(self) -> str:
@@ -76,20 +82,29 @@ def skew_of(host: str) -> int:
     return ids.stream("clock", host).randrange(-_CLOCK_SPREAD, _CLOCK_SPREAD) * SECOND
 
 
-def begin(stage: Stage, plan: Plan) -> Run:
-    """Announce the grant, and take the first role where the runner takes it before the agent starts."""
+def begin(stage: Stage, plan: Plan, *, below: str | None = None) -> Run:
+    """Announce the grant, and take the first role where the runner takes it before the agent starts.
+
+    Where nothing of the approval travels, the runner does not know it: the role is then taken inside the first call.
+    below: the node of another agent's tool call that asks for this run, in whose trace it goes on.
+    """
     trace, root, conversation = (ids.hexadecimal(stage.rng, digits) for digits in (32, 16, 24))
-    run = Run(stage.scribe, stage.rng, plan, trace, root, f"conv_{conversation}")
-    if plan.grant:
+    parent = ""
+    if below:
+        trace, _, parent = below.removeprefix("tool_call:").partition("/")
+    run = Run(stage.scribe, stage.rng, plan, trace, root, f"conv_{conversation}", parent)
+    if plan.grant and not plan.is_announced:
         run.scribe.grant(plan.grant)
+    if plan.grant and plan.agent.carries != "window":
         take_role(run, plan.agent.roles[0], plan.starts_at - 2 * SECOND)
     return run
 
 
-def perform(stage: Stage, plan: Plan) -> Run:
+def perform(stage: Stage, plan: Plan, *, below: str | None = None) -> Run:
     """The whole run, start to end."""
-    run = begin(stage, plan)
-    for number, step in enumerate(plan.steps, start=1):
+    run = begin(stage, plan, below=below)
+    # The ids of calls are one's own within a trace, also where two agents are at work in it.
+    for number, step in enumerate(plan.steps, start=101 if below else 1):
         take_step(run, step, f"call_{number}")
     finish(run)
     return run
@@ -103,15 +118,20 @@ def finish(run: Run) -> None:
         otlp.span(
             run.trace,
             run.root,
-            "",
+            run.parent,
             f"invoke_agent {run.agent.uid}",
             started=plan.starts_at + run.clock,
             ended=plan.ends_at + run.clock,
             attributes=otlp.run_attributes(run.agent, run.conversation, plan.human, ticket),
         )
     )
+    if run.parent:
+        run.scribe.link(run.root_node, run.node(run.parent), "tool_call>tool_call")
     if run.agent.states_ticket and grant:
-        run.scribe.link(run.root_node, grant.node, "tool_call>approval", "caller_chosen")
+        kind = "approval>approval" if plan.human else "tool_call>approval"
+        run.scribe.link(run.root_node, grant.node, kind, "caller_chosen", is_primary=not run.parent)
+    if plan.human and not grant:
+        run.scribe.link(run.root_node, standing_node(run.agent), "approval>approval", "standing")
     run.scribe.export(run.agent, run.spans)
 
 
@@ -140,14 +160,15 @@ def take_role(run: Run, role: Role, at: int, *, below: str | None = None) -> aws
     issued = _issued(run, role, at)
     record = aws_sessions.assume_role_record(run.rng, at, caller, issued, names_source=is_first)
     # Where the approval enters, it and not the runner's own credential is what the session stands on.
-    is_entry = is_first and grant is not None
+    is_entry = is_first and grant is not None and run.agent.carries != "window"
     activity = _store_taking(run, record, at, caller, issued)
+    run.takings.append(activity)
     run.scribe.link(activity, caller.node, "activity>credential", is_primary=not is_entry)
     run.scribe.link(issued.node, caller.node, "credential>credential", is_primary=not is_entry)
     if grant:
-        method = _carrying(issued)
-        run.scribe.link(issued.node, grant.node, "credential>approval", method, is_primary=is_first)
-        run.scribe.link(activity, grant.node, "activity>approval", method, is_primary=is_first)
+        method = _carrying(run, issued)
+        run.scribe.link(issued.node, grant.node, "credential>approval", method, is_primary=is_entry)
+        run.scribe.link(activity, grant.node, "activity>approval", method, is_primary=is_entry)
     if below:
         _sdk_span(run, below, record, at)
     run.sessions.append(issued)
@@ -168,8 +189,10 @@ def _issued(run: Run, role: Role, at: int) -> aws.Session:
     )
 
 
-def _carrying(issued: aws.Session) -> str:
-    """How a session carries its approval: by its source identity, else by the name the runner gave it."""
+def _carrying(run: Run, issued: aws.Session) -> str:
+    """How a session carries its approval: by its source identity, by the name the runner gave it, or not at all."""
+    if run.agent.carries == "window":
+        return "attribute_window"
     return "carried" if issued.source_identity else "caller_chosen"
 
 
@@ -181,7 +204,7 @@ def _store_taking(run: Run, record: Json, at: int, caller: aws.Session, issued: 
     node, twin = run.scribe.record(original, at), run.scribe.record(copy, at)
     run.scribe.link(twin, node, "same_event")
     if run.plan.grant:
-        run.scribe.link(twin, run.plan.grant.node, "activity>approval", _carrying(issued))
+        run.scribe.link(twin, run.plan.grant.node, "activity>approval", _carrying(run, issued))
     return node
 
 
@@ -194,13 +217,9 @@ def call_aws(
 
 
 def store_call(run: Run, session: aws.Session, record: Json, at: int, *, below: str | None) -> str:
-    """Store a call's record, and the client span of it where the agent's SDK is instrumented.
-
-    A throttled try has no span: the SDK's span shows the request id of the last try only.
-    """
+    """Store a call's record, and the client span of it where the agent's SDK is instrumented."""
     node = run.scribe.record(record, at, session)
-    is_shown = run.agent.has_sdk_spans and record.get("errorCode") != "ThrottlingException"
-    if below and is_shown:
+    if below and run.agent.has_sdk_spans:
         _sdk_span(run, below, record, at)
     elif below:
         run.scribe.link(node, run.node(below), "activity>tool_call", _guess(run))
@@ -224,6 +243,14 @@ def _sdk_span(run: Run, parent: str, record: Json, at: int) -> None:
     run.scribe.link(f"activity:{record['eventID']}", run.node(uid), "activity>tool_call")
 
 
+def _link_first_try(run: Run, node: str, tool: str) -> None:
+    """A throttled try has no span of its own: the SDK's span shows the request id of the last try only."""
+    if run.agent.has_sdk_spans:
+        run.scribe.link(node, run.node(run.spans[-1]["spanId"]), "activity>tool_call", "retried")
+    else:
+        run.scribe.link(node, run.node(tool), "activity>tool_call", _guess(run))
+
+
 def _chat(run: Run, at: int) -> None:
     uid, started = ids.hexadecimal(run.rng, 16), at + run.clock
     attributes = otlp.chat_attributes(run.agent, run.conversation, run.rng)
@@ -238,10 +265,11 @@ def _link_to_root(run: Run, span: str, *, is_primary: bool) -> None:
 
 
 def _decide(run: Run, step: Step, call_id: str) -> str:
-    """The policy engine's answer, on a clock of its own; returns its id."""
+    """The policy engine's answer, on a clock of its own; returns its id. It is told the approval or the ticket."""
     uid, at, grant = opa.decision_id(run.rng), step.at - 90, run.plan.grant
     request: Json = {"agent": {"id": run.agent.uid}, "tool": step.tool.name, "tool_call_id": call_id}
-    request |= {"approval_id": grant.uid} if grant else {}
+    if grant:
+        request |= {"ticket": grant.ticket} if run.agent.carries == "window" else {"approval_id": grant.uid}
     request |= {"arguments": step.decided_arguments, "resource": step.decided_arguments["target"]}
     record = opa.decision_record(
         run.rng,
@@ -254,7 +282,10 @@ def _decide(run: Run, step: Step, call_id: str) -> str:
         plain=run.agent.risk == "low",
     )
     run.scribe.decide(record, at)
-    run.scribe.link(f"decision:{uid}", run.approval_node, "decision>approval")
+    # A prompt stands under its ticket: the decision may hang on either, which is one chain.
+    approvals = {run.approval_node, run.root_node} if run.plan.human else {run.approval_node}
+    for node in sorted(approvals):
+        run.scribe.link(f"decision:{uid}", node, "decision>approval", is_primary=len(approvals) == 1)
     return uid
 
 
@@ -285,10 +316,14 @@ def _effects(run: Run, step: Step, uid: str) -> tuple[str, ...]:
         at += 300
     nodes, session = [], run.sessions[place]
     for call in step.calls():
+        throttled = None
         if run.rng.random() < _THROTTLED:
-            nodes.append(call_aws(run, session, call, at, below=uid, error="ThrottlingException"))
+            throttled = call_aws(run, session, call, at, below=None, error="ThrottlingException")
+            nodes.append(throttled)
             at += 400
         error = "AccessDenied" if run.rng.random() < _REFUSED else None
         nodes.append(call_aws(run, session, call, at, below=uid, error=error))
         at += 500
+        if throttled:
+            _link_first_try(run, throttled, uid)
     return tuple(nodes)

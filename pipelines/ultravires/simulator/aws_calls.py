@@ -161,7 +161,25 @@ def _nothing(account: str, target: str) -> None:
     return None
 
 
-SHAPES: dict[str, Shape] = {
+LOOKS = (
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSnapshots",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVolumes",
+    "ec2:DescribeVpcs",
+    "ecs:ListClusters",
+    "iam:GetAccountSummary",
+    "iam:ListPolicies",
+    "iam:ListUsers",
+    "kms:ListKeys",
+    "lambda:ListFunctions20150331",
+    "logs:DescribeLogGroups",
+    "rds:DescribeDBInstances",
+    "sns:ListTopics",
+)
+"""Reads that name nothing."""
+
+SHAPES: dict[str, Shape] = {action: Shape(_nothing, is_read=True) for action in LOOKS} | {
     "s3:GetObject": Shape(_bucket, _bucket_arns, is_read=True, is_data=True),
     "s3:PutObject": Shape(_bucket, _bucket_arns, is_data=True),
     "s3:ListObjects": Shape(_bucket, _bucket_arns, is_read=True, is_data=True),

@@ -15,7 +15,7 @@ def run_human(stage: Stage, human: Human, at: int) -> None:
         session = _on_call_session(stage, human, at)
     else:
         scribe.record(aws.console_login_record(rng, at, human), at)
-        session = _human_session(stage, human, at, aws.BROWSER)
+        session = human_session(stage, human, at, aws.BROWSER)
     for call in human.calls:
         at += rng.randrange(20, 400) * SECOND
         scribe.record(aws.call_record(rng, at, session, call), at, session)
@@ -25,13 +25,13 @@ def _on_call_session(stage: Stage, human: Human, at: int) -> aws.Session:
     scribe = stage.scribe
     key = ids.access_key(ids.stream(scribe.seed, "human key", human.user), "AKIA")
     static = aws.Session(key, human.account, human.ip, user_arn=human.arn)
-    session = _human_session(stage, human, at, COMMAND_LINE)
+    session = human_session(stage, human, at, COMMAND_LINE)
     scribe.record(aws_sessions.session_token_record(stage.rng, at, static, session), at, static)
     scribe.link(session.node, static.node, "credential>credential")
     return session
 
 
-def _human_session(stage: Stage, human: Human, at: int, user_agent: str) -> aws.Session:
+def human_session(stage: Stage, human: Human, at: int, user_agent: str) -> aws.Session:
     return aws.Session(
         key=ids.access_key(stage.rng, "ASIA"),
         account=human.account,

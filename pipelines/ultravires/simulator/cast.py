@@ -46,12 +46,19 @@ class Role:
         return f"arn:aws:iam::{self.account}:role/{self.name}"
 
 
+def _family(name: str, copy: int) -> str:
+    return name.removesuffix(f"-{copy + 1:02d}") if copy else name
+
+
 @dataclass(frozen=True)
 class Agent:
     """How one agent works and what of it the logs show.
 
     dialect: current, older, openinference or mcp attribute names. session: what the session is called: trace,
-    ticket or random. carries: source_identity, or session_name where nothing else carries the approval.
+    ticket or random. carries: source_identity, session_name where nothing else carries the approval, or window (nothing
+    travels; only subject, role and window fit).
+    is_asked_by_human: a person's prompt begins each run, under no ticket or, with is_ticketed, under one for the day.
+    asks: the agent that its last tool hands work to. seconds_ahead: what is wrong with its clock, where that is fixed.
     """
 
     uid: str
@@ -66,6 +73,9 @@ class Agent:
     is_spaced: bool = False
     states_ticket: bool = False
     is_asked_by_human: bool = False
+    is_ticketed: bool = False
+    asks: str = ""
+    seconds_ahead: int | None = None
     risk: str = "medium"
     model: str = "model-large-2"
     copy: int = 0
@@ -73,7 +83,7 @@ class Agent:
     @property
     def family(self) -> str:
         """The uid without the number of its copy."""
-        return self.uid.removesuffix(f"-{self.copy + 1:02d}") if self.copy else self.uid
+        return _family(self.uid, self.copy)
 
     @property
     def host_ip(self) -> str:
@@ -84,7 +94,10 @@ class Agent:
 class Worker:
     """A pipeline, batch user or workload: a principal, the roles it takes, and the calls of one job.
 
+    kind: ci, batch, workload, or change (a batch user whose every job has a change in ServiceNow).
     carries: transitive_tag, session_tag or window (nothing travels; only subject, role and window fit).
+    maker: the administrator who makes its key in the office; of other keys no log has the making.
+    picks: how many of its calls one job makes, chosen anew each time; 0 is all.
     """
 
     kind: str
@@ -97,11 +110,20 @@ class Worker:
     carries: str = "window"
     runs_a_day: int = 1
     account: str = PLATFORM
+    maker: str = ""
+    picks: int = 0
+    copy: int = 0
+
+    @property
+    def family(self) -> str:
+        """The name without the number of its copy."""
+        return _family(self.name, self.copy)
 
     @property
     def ip(self) -> str:
         number = sum(self.name.encode()) % 240 + 5
-        return {"ci": f"198.51.100.{number}", "batch": f"10.30.7.{number}"}.get(self.kind, f"10.40.12.{number}")
+        networks = {"ci": "198.51.100", "batch": "10.30.7", "change": "10.30.8"}
+        return f"{networks.get(self.kind, '10.40.12')}.{number}"
 
 
 @dataclass(frozen=True)
@@ -133,3 +155,7 @@ class Cast:
     agents: tuple[Agent, ...]
     workers: tuple[Worker, ...]
     humans: tuple[Human, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.agents) + len(self.workers) + len(self.humans)

@@ -1,22 +1,62 @@
-"""The cast of a world of a given size: the base cast, and copies of it in larger worlds."""
+"""The cast of a world of a given size: one company, and copies of it in larger worlds."""
 
 from dataclasses import replace
 
+from ultravires.errors import UsageError
 from ultravires.simulator.agents import base_agents
-from ultravires.simulator.cast import Agent, Cast, Role, Worker
+from ultravires.simulator.cast import Agent, Cast, Human, Role, Worker
+from ultravires.simulator.extent import Extent
+from ultravires.simulator.further_agents import further_agents
+from ultravires.simulator.further_workers import further_workers
 from ultravires.simulator.workers import base_humans, base_workers
 
 _EVENTS_A_COPY = 25_000
 _MOST_COPIES = 40
 
 
-def cast_for(n_events: int) -> Cast:
-    """Every identity of a world of about `n_events` records; at least the base cast."""
-    copies = min(max(1, n_events // _EVENTS_A_COPY), _MOST_COPIES)
+def cast_for(extent: Extent) -> Cast:
+    """Every identity of the world; at least one company. UsageError where fewer are asked for."""
+    if not extent.is_whole:
+        return _companies(_small_company(), min(max(1, (extent.n_events or 1) // _EVENTS_A_COPY), _MOST_COPIES))
+    company = _whole_company()
+    n_identities = extent.n_identities or company.size
+    if n_identities < company.size:
+        raise UsageError(f"--identities is {n_identities}; the smallest company has {company.size}")
+    return _companies(company, n_identities // company.size, more=n_identities % company.size)
+
+
+def _small_company() -> Cast:
+    return Cast(base_agents(), base_workers(), base_humans())
+
+
+def _whole_company() -> Cast:
+    return Cast(base_agents() + further_agents(), base_workers() + further_workers(), base_humans())
+
+
+def _companies(company: Cast, copies: int, more: int | None = None) -> Cast:
+    """Copies of one company, and the first `more` identities of another copy; without `more`, people are not copied."""
+    whole = [_copy(company, n) for n in range(copies)]
+    if more is not None:
+        whole.append(_first(_copy(company, copies), more))
     return Cast(
-        agents=tuple(_copy_agent(agent, n) for n in range(copies) for agent in base_agents()),
-        workers=tuple(_copy_worker(worker, n) for n in range(copies) for worker in base_workers()),
-        humans=base_humans(),
+        agents=tuple(agent for cast in whole for agent in cast.agents),
+        workers=tuple(worker for cast in whole for worker in cast.workers),
+        humans=company.humans if more is None else tuple(human for cast in whole for human in cast.humans),
+    )
+
+
+def _first(cast: Cast, n: int) -> Cast:
+    """The first n of a cast: agents, then workers, then people."""
+    agents, n = cast.agents[:n], max(0, n - len(cast.agents))
+    workers, n = cast.workers[:n], max(0, n - len(cast.workers))
+    return Cast(agents, workers, cast.humans[:n])
+
+
+def _copy(company: Cast, n: int) -> Cast:
+    return Cast(
+        tuple(_copy_agent(agent, n) for agent in company.agents),
+        tuple(_copy_worker(worker, n) for worker in company.workers),
+        tuple(_copy_human(human, n) for human in company.humans),
     )
 
 
@@ -35,10 +75,15 @@ def _copy_agent(agent: Agent, n: int) -> Agent:
 
 def _copy_worker(worker: Worker, n: int) -> Worker:
     roles = tuple(_copy_role(role, n) for role in worker.roles)
-    return replace(worker, name=worker.name + _suffix(n), subject=_copy_subject(worker, n), roles=roles)
+    return replace(worker, name=worker.name + _suffix(n), subject=_copy_subject(worker, n), roles=roles, copy=n)
 
 
 def _copy_subject(worker: Worker, n: int) -> str:
     if worker.kind == "ci":
         return worker.subject.replace(":ref:", f"{_suffix(n)}:ref:")
     return worker.subject + _suffix(n)
+
+
+def _copy_human(human: Human, n: int) -> Human:
+    user = human.user + _suffix(n)
+    return replace(human, user=user, email=f"{user}@{human.email.partition('@')[2]}")

@@ -14,6 +14,16 @@ from ultravires.simulator.stage import Stage
 OUTSIDE = "ultravires_activity_outside_approval"
 OVERREACH = "ultravires_entitlement_overreach"
 RARE = "rare_action"
+AFTER_END = "ultravires_activity_after_approval_end"
+AFTERWARDS = "ultravires_approved_afterwards"
+BORROWED = "ultravires_borrowed_approval"
+DEPUTY = "ultravires_confused_deputy"
+ELSEWHERE = "ultravires_credential_used_elsewhere"
+UNAPPROVED = "ultravires_unapproved_privileged_activity"
+WEAK = "ultravires_weakly_linked_approval"
+
+THIEF_IP = "203.0.113.77"
+THIEF_PROGRAM = "python-requests/2.32.5"
 
 
 def plan_of(stage: Stage, agent: Agent, at: int, tools: tuple[Tool, ...] | None = None) -> Plan:

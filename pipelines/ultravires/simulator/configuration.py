@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from ultravires.simulator import changes
+from ultravires.simulator.agent_plans import approved_actions
 from ultravires.simulator.cast import (
     ADMIN,
     CLEANER,
@@ -18,8 +20,11 @@ from ultravires.simulator.cast import (
     Role,
     Worker,
 )
+from ultravires.simulator.worker_grants import approved_resources
 
 Json = dict[str, Any]
+LOGS = ("approvals", "aws_cloudtrail", "opa_decisions", "otel_genai")
+"""Each in a folder of its own name."""
 
 
 def configuration_of(cast: Cast) -> str:
@@ -29,6 +34,7 @@ def configuration_of(cast: Cast) -> str:
     agents = [_agent(agent, shared) for agent in cast.agents]
     workers = [_worker(worker, shared) for worker in cast.workers]
     settings: Json = {
+        "origins": {log: f"{log}/**" for log in LOGS},
         "identities": [*people, *agents, *workers, *_roles(shared)],
         "networks": {zone: list(cidrs) for zone, cidrs in ZONES.items()},
         "risk_tiers": {
@@ -38,7 +44,26 @@ def configuration_of(cast: Cast) -> str:
             "critical": {"human_approval": True, "least_answer": "2m"},
         },
     }
+    changed = [worker for worker in cast.workers if worker.kind == "change"]
+    settings |= _of_changes(changed) if changed else {}
+    settings["origins"] |= {changes.LOG: f"{changes.LOG}/**"} if changed else {}
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def _of_changes(workers: list[Worker]) -> Json:
+    """What the words of the change system mean, and how long it may be silent where changes are made every night."""
+    scopes = {
+        changes.item_of(worker): {
+            "actions": list(approved_actions(worker.calls)),
+            "resources": list(approved_resources(worker)),
+            "roles": [role.arn for role in worker.roles],
+        }
+        for worker in workers
+    }
+    return {
+        "sources": {changes.LOG: {"max_silence": changes.MAX_SILENCE}},
+        "approval_scopes": {changes.LOG: scopes},
+    }
 
 
 def _shared_roles(cast: Cast) -> dict[str, int]:
@@ -77,7 +102,8 @@ def _agent(agent: Agent, shared: dict[str, int]) -> Json:
 def _worker(worker: Worker, shared: dict[str, int]) -> Json:
     kind = "workload" if worker.kind == "workload" else "service"
     own = _own(worker.roles, shared)
-    names = list(dict.fromkeys([worker.subject, *own]))
+    users = [f"svc-{worker.name}"] if worker.kind == "change" else []
+    names = list(dict.fromkeys([worker.subject, *own, *users]))
     uid = worker.roles[0].arn if worker.kind == "ci" else worker.subject
     names.remove(uid)
     return {"id": uid, "kind": kind, "name": worker.name, "owner": worker.owner, "aliases": names}

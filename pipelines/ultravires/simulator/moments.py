@@ -1,6 +1,6 @@
-"""Time in the world: whole milliseconds since 1970, UTC, from a fixed first day; no clock is ever read."""
+"""Time in the world: whole milliseconds since 1970, UTC, from a given first day; no clock is ever read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -8,6 +8,11 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 DAYS = 10
 FIRST_DAY = int(datetime(2026, 10, 5, tzinfo=UTC).timestamp()) * SECOND
+
+
+def first_moment(day: date) -> int:
+    """The first millisecond of a day in UTC."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
 
 
 def _utc(at: int) -> datetime:
@@ -33,6 +38,11 @@ def to_words(at: int) -> str:
     """`Oct 5, 2026, 9:31:21 PM`, as CloudTrail writes the expiration of a session."""
     utc = _utc(at)
     return f"{utc:%b} {utc.day}, {utc.year}, {utc.hour % 12 or 12}:{utc:%M:%S %p}"
+
+
+def to_database(at: int) -> str:
+    """`2026-10-05 08:00:00`, as ServiceNow's database holds times, in UTC."""
+    return _utc(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def to_day(at: int) -> str:

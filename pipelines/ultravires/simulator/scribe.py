@@ -10,6 +10,7 @@ from typing import Any
 from ultravires.simulator import aws, grants, ids, otlp
 from ultravires.simulator.cast import PLATFORM, RUNNER, Agent
 from ultravires.simulator.delivery import DayFiles, TrailFiles, delivery_times, slot_length
+from ultravires.simulator.extent import Extent
 from ultravires.simulator.moments import HOUR, SECOND
 from ultravires.simulator.truth import LinkWriter, Situation
 
@@ -21,7 +22,7 @@ Json = dict[str, Any]
 @dataclass
 class Scribe:
     out: Path
-    n_events: int
+    extent: Extent
     seed: int
     situations: list[Situation] = field(default_factory=list)
     n_records: int = 0
@@ -31,16 +32,18 @@ class Scribe:
     spans: DayFiles = field(init=False)
     decisions: DayFiles = field(init=False)
     approvals: DayFiles = field(init=False)
+    changes: DayFiles | None = field(init=False)
     links: LinkWriter = field(init=False)
     _rng: Random = field(init=False)
 
     def __post_init__(self) -> None:
         self._rng = ids.stream(self.seed, "delivery")
-        every = slot_length(self.n_events)
+        every = slot_length(self.extent.expected_events())
         self.trail = TrailFiles(self.out / "aws_cloudtrail", every, ids.stream(self.seed, "trail"))
         self.spans = DayFiles(self.out / "otel_genai", "spans")
         self.decisions = DayFiles(self.out / "opa_decisions", "decisions")
         self.approvals = DayFiles(self.out / "approvals", "approvals")
+        self.changes = DayFiles(self.out / "servicenow_approvals", "changes") if self.extent.is_whole else None
         self.links = LinkWriter(self.out / "labels" / "links.json")
 
     def link(self, child: str, parent: str, kind: str, method: str = "exact_key", *, is_primary: bool = True) -> None:
@@ -66,9 +69,16 @@ class Scribe:
     def decide(self, record: Json, at: int) -> None:
         self._count(1, self.decisions.add(_line(record), delivery_times(self._rng, at)))
 
-    def grant(self, grant: grants.Grant) -> None:
+    def grant(self, grant: grants.Grant, rng: Random | None = None) -> None:
         for at, state in grants.state_lines(grant):
-            self._count(1, self.approvals.add(_line(state), delivery_times(self._rng, at)))
+            self._count(1, self.approvals.add(_line(state), delivery_times(rng or self._rng, at)))
+
+    def change(self, rows: Sequence[tuple[int, Json]]) -> None:
+        """(time, row) of the change system, in the worlds that have one."""
+        if self.changes is None:
+            raise ValueError("this world has no change system")
+        for at, row in rows:
+            self._count(1, self.changes.add(_line(row), delivery_times(self._rng, at)))
 
     def next_grant(self) -> tuple[str, str]:
         """A fresh approval id and ticket."""
@@ -94,12 +104,13 @@ class Scribe:
             files.flush(until)
 
     def logs(self) -> dict[str, TrailFiles | DayFiles]:
-        return {
+        logs: dict[str, TrailFiles | DayFiles] = {
             "aws_cloudtrail": self.trail,
             "otel_genai": self.spans,
             "opa_decisions": self.decisions,
             "approvals": self.approvals,
         }
+        return logs | ({"servicenow_approvals": self.changes} if self.changes else {})
 
     def _count(self, once: int, delivered: int) -> None:
         self.n_records += delivered

@@ -2,15 +2,29 @@
 
 from collections.abc import Callable, Iterator
 
-from ultravires.simulator import wrong_credentials, wrong_grants, wrong_tools
-from ultravires.simulator.moments import DAY, FIRST_DAY, HOUR, MINUTE
+from ultravires.simulator import (
+    delegations,
+    late_approvals,
+    office_keys,
+    prompted_runs,
+    standing_grants,
+    two_systems,
+    wrong_clocks,
+    wrong_credentials,
+    wrong_grants,
+    wrong_tools,
+)
+from ultravires.simulator.cast import Cast
+from ultravires.simulator.extent import Extent
+from ultravires.simulator.moments import DAYS, HOUR, MINUTE
 from ultravires.simulator.stage import Stage
 from ultravires.simulator.truth import Situation
 
 Play = Callable[[Stage, int], Situation]
+Entry = tuple[int, int, Play]
 
-# (day, minutes after 8:00): one place each in the smallest world.
-TIMETABLE: tuple[tuple[int, int, Play], ...] = (
+# (day of ten, minutes after 8:00): one place each in the smallest world.
+TIMETABLE: tuple[Entry, ...] = (
     (4, 15, wrong_grants.unapproved_privileged_activity),
     (4, 95, wrong_grants.activity_after_approval_end),
     (4, 210, wrong_tools.executed_despite_denial),
@@ -29,14 +43,56 @@ TIMETABLE: tuple[tuple[int, int, Play], ...] = (
     (8, 400, wrong_credentials.audit_logging_weakened),
     (7, 380, wrong_tools.confused_deputy),
 )
+# What the whole company has besides.
+FURTHER: tuple[Entry, ...] = (
+    (4, 420, two_systems.unapproved_change),
+    (5, 320, prompted_runs.prompt_after_ticket_revoked),
+    (5, 400, prompted_runs.prompt_after_carried_ticket_revoked),
+    (6, 350, standing_grants.standing_role_taken_by_another),
+    (6, 410, late_approvals.approved_afterwards),
+    (7, 60, standing_grants.standing_grant_beyond_its_list),
+    (7, 310, wrong_clocks.clock_ahead_after_approval_end),
+    (7, 430, delegations.delegation_beyond_approval),
+    (8, 200, office_keys.key_used_from_a_second_place),
+    # After the last deployment of the day: whoever deploys then has no approval left over.
+    (8, 840, two_systems.unapproved_beside_quiet_system),
+)
+# What looks like it and is right.
+BENIGN: tuple[Entry, ...] = (
+    (1, 240, two_systems.before_the_log_begins),
+    (5, 5, standing_grants.standing_grant_all_day),
+    (5, 160, prompted_runs.prompts_under_one_ticket),
+    (5, 205, prompted_runs.prompts_under_a_carried_ticket),
+    (6, 70, office_keys.key_made_in_the_office),
+    (6, 180, wrong_clocks.clock_ahead),
+    (6, 230, late_approvals.approval_recorded_late),
+    (7, 180, delegations.delegation),
+    (8, 250, two_systems.quiet_system_in_doubt),
+)
 _EVENTS_A_COPY = 50_000
 _MOST_COPIES = 12
 
 
-def situations_on(day: int, n_events: int) -> Iterator[tuple[int, int, Play]]:
-    """(copy, time, play) of every situation on `day`; a larger world has each several times."""
-    copies = min(max(1, n_events // _EVENTS_A_COPY), _MOST_COPIES)
-    for copy in range(copies):
-        for on_day, minutes, play in TIMETABLE:
-            if on_day == day:
-                yield copy, FIRST_DAY + day * DAY + 8 * HOUR + (minutes + copy * 7) * MINUTE, play
+def timetable_of(extent: Extent) -> tuple[Entry, ...]:
+    """Everything that happens in a world of this extent, once or more."""
+    wrong = () if extent.is_clean else TIMETABLE + (FURTHER if extent.is_whole else ())
+    return wrong + (BENIGN if extent.is_whole else ())
+
+
+def situations_on(day: int, extent: Extent, cast: Cast) -> Iterator[tuple[int, int, Play]]:
+    """(copy, time, play) of every situation on `day`; a larger world has each several times.
+
+    A longer one has them at the same parts of its days, the copies of a situation on days after each other.
+    """
+    n_tens = extent.n_days // DAYS
+    for copy in range(_n_copies(extent, cast)):
+        for on_day, minutes, play in timetable_of(extent):
+            if on_day * extent.n_days // DAYS + copy % n_tens == day:
+                yield copy, extent.starts(day) + 8 * HOUR + (minutes + copy * 7) * MINUTE, play
+
+
+def _n_copies(extent: Extent, cast: Cast) -> int:
+    """By the events in the samples' company, by the copies of its agents in the whole one."""
+    n_companies = 1 + min(max(agent.copy for agent in cast.agents), max(worker.copy for worker in cast.workers))
+    wanted = n_companies if extent.is_whole else (extent.n_events or 1) // _EVENTS_A_COPY
+    return min(max(1, wanted), _MOST_COPIES)

@@ -16,7 +16,8 @@ _INTENT = frozenset({"decision>approval", "tool_call>decision", "tool_call>tool_
 class Situation:
     """What was done wrong, by whom, on which nodes, and which detectors must say so.
 
-    also: detectors that may rightly fire on these nodes as a consequence.
+    one_of: at least one of these must. also: detectors that may rightly fire on these nodes as a consequence.
+    is_benign: nothing is wrong here, and no detector may say so.
     """
 
     situation: str
@@ -25,8 +26,12 @@ class Situation:
     nodes: tuple[str, ...]
     why: str
     also: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
+    is_benign: bool = False
 
     def as_json(self) -> dict[str, Any]:
+        further: dict[str, Any] = {"one_of": list(self.one_of)} if self.one_of else {}
+        further |= {"is_benign": True} if self.is_benign else {}
         return {
             "situation": self.situation,
             "expected": list(self.expected),
@@ -34,7 +39,7 @@ class Situation:
             "identity": self.identity,
             "nodes": list(dict.fromkeys(self.nodes)),
             "why": self.why,
-        }
+        } | further
 
 
 def spine_of(kind: str) -> str | None:

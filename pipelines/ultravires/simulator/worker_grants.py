@@ -4,7 +4,7 @@ from ultravires.simulator.agent_plans import approved_actions
 from ultravires.simulator.aws_calls import resource_patterns
 from ultravires.simulator.cast import Call, Role, Worker
 from ultravires.simulator.grants import Grant
-from ultravires.simulator.moments import DAY, FIRST_DAY, HOUR, MINUTE
+from ultravires.simulator.moments import DAY, HOUR, MINUTE
 from ultravires.simulator.stage import Stage
 
 _STANDING = 90 * DAY
@@ -12,7 +12,7 @@ _STANDING = 90 * DAY
 
 def standing_grant(stage: Stage, worker: Worker) -> Grant:
     """An approval for ninety days, given before the world begins."""
-    approved_at = FIRST_DAY - stage.rng.randrange(2, 40) * DAY + stage.rng.randrange(8, 17) * HOUR
+    approved_at = stage.scribe.extent.first_day - stage.rng.randrange(2, 40) * DAY + stage.rng.randrange(8, 17) * HOUR
     return _grant(stage, worker, approved_at, approved_at + _STANDING)
 
 
@@ -21,9 +21,14 @@ def deployment_grant(stage: Stage, worker: Worker, at: int) -> Grant:
     return _grant(stage, worker, at - stage.rng.randrange(3, 15) * MINUTE, at + 2 * HOUR)
 
 
+def approved_resources(worker: Worker) -> tuple[str, ...]:
+    """ARN patterns of all that the worker's job touches."""
+    patterns = {p for call in worker.calls for p in resource_patterns(_account_of(worker, call), call)}
+    return tuple(sorted(patterns))
+
+
 def _grant(stage: Stage, worker: Worker, approved_at: int, until: int) -> Grant:
     (uid, ticket), (asked, answered) = stage.scribe.next_grant(), stage.people()
-    patterns = {p for call in worker.calls for p in resource_patterns(_account_of(worker, call), call)}
     return Grant(
         uid=uid,
         ticket=ticket,
@@ -35,7 +40,7 @@ def _grant(stage: Stage, worker: Worker, approved_at: int, until: int) -> Grant:
         approved_at=approved_at,
         valid_until=until,
         actions=approved_actions(worker.calls),
-        resources=tuple(sorted(patterns)),
+        resources=approved_resources(worker),
         roles=tuple(role.arn for role in worker.roles),
     )
 

@@ -7,13 +7,18 @@ from ultravires.simulator.agent_plans import moved
 from ultravires.simulator.agent_runs import begin, call_aws, finish, perform, store_call, take_role, take_step
 from ultravires.simulator.bystanders import instance_session
 from ultravires.simulator.cast import ADMIN, CLEANER, Call
-from ultravires.simulator.changed_plans import OUTSIDE, OVERREACH, RARE, plan_of
+from ultravires.simulator.changed_plans import (
+    OUTSIDE,
+    OVERREACH,
+    RARE,
+    THIEF_IP,
+    THIEF_PROGRAM,
+    UNAPPROVED,
+    plan_of,
+)
 from ultravires.simulator.moments import MINUTE, SECOND
 from ultravires.simulator.stage import Stage
 from ultravires.simulator.truth import Situation
-
-_THIEF_IP = "203.0.113.77"
-_THIEF_PROGRAM = "python-requests/2.32.5"
 
 
 def credential_used_after_task(stage: Stage, at: int) -> Situation:
@@ -37,7 +42,7 @@ def credential_used_elsewhere(stage: Stage, at: int) -> Situation:
     plan = plan_of(stage, agent, at)
     apart = tuple(moved(step, n * 12 * MINUTE) for n, step in enumerate(plan.steps))
     run = perform(stage, replace(plan, steps=apart))
-    stolen = replace(run.sessions[-1], ip=_THIEF_IP, user_agent=_THIEF_PROGRAM)
+    stolen = replace(run.sessions[-1], ip=THIEF_IP, user_agent=THIEF_PROGRAM)
     call = Call("s3:ListObjects", "acme-invoices")
     node = call_aws(run, stolen, call, apart[1].at - 5 * MINUTE, below=None)
     return Situation(
@@ -105,5 +110,5 @@ def audit_logging_weakened(stage: Stage, at: int) -> Situation:
         CLEANER.arn,
         (*nodes, session.node),
         "The sandbox cleaner narrows the audit trail and then stops it.",
-        (RARE,),
+        (RARE, UNAPPROVED),
     )

@@ -5,12 +5,14 @@ from dataclasses import replace
 from ultravires.simulator import aws
 from ultravires.simulator.agent_plans import moved
 from ultravires.simulator.agent_runs import perform
+from ultravires.simulator.aws_calls import LOOKS
 from ultravires.simulator.bystanders import instance_session
 from ultravires.simulator.cast import LEGACY, Call, Tool
 from ultravires.simulator.changed_plans import (
     OUTSIDE,
     OVERREACH,
     RARE,
+    UNAPPROVED,
     grant_of,
     plan_of,
     with_calls,
@@ -28,7 +30,7 @@ def unapproved_privileged_activity(stage: Stage, at: int) -> Situation:
     node = stage.scribe.record(record, at, session)
     return Situation(
         "unapproved_privileged_activity",
-        ("ultravires_unapproved_privileged_activity",),
+        (UNAPPROVED,),
         LEGACY.arn,
         (node, session.node),
         "An old deployment role changes another role's policy, and no approval covers it.",
@@ -128,12 +130,16 @@ def hasty_high_risk_approval(stage: Stage, at: int) -> Situation:
 
 def rare_action(stage: Stage, at: int) -> Situation:
     agent = stage.agent("agent-release-notes")
-    tool = Tool("export_changes", (Call("dynamodb:Scan", "change-log"),))
+    # In a larger world each copy does something else: what one copy did is not new to its peers.
+    new = Call(LOOKS[(stage.copy - 1) % len(LOOKS)]) if stage.copy else Call("dynamodb:Scan", "change-log")
+    tool = Tool("export_changes", (new,))
     run = perform(stage, plan_of(stage, agent, at, (agent.tools[0], tool)))
     return Situation(
         "rare_action",
         (RARE,),
         agent.uid,
         (*run.made[-1].nodes(), run.approval_node),
-        "Approved, but new: the agent reads a whole table, which neither it nor any peer ever did.",
+        "Approved, but new: the agent reads a whole table, which neither it nor any peer ever did."
+        if not stage.copy
+        else "Approved, but new: the agent reads what neither it nor any peer ever did.",
     )

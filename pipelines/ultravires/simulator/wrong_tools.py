@@ -62,6 +62,4 @@ def confused_deputy(stage: Stage, at: int) -> Situation:
         agent.uid,
         (*made.nodes(), other.sessions[-1].node, run.approval_node, other.approval_node),
         "A tool call of one approval acts with the session of another.",
-        # The other task is over by then; a throttled try, which leaves no span, looks like a late use of it.
-        ("ultravires_credential_used_after_task",),
     )

@@ -11,7 +11,7 @@ explain what came after it. Until then their absence is no evidence.
 
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -20,8 +20,10 @@ from ultravires import __version__
 from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.errors import UsageError
+from ultravires.moments import parse_moment
 from ultravires.runs.progress import watcher
-from ultravires.runs.run import RunResult, run_once
+from ultravires.runs.run import run_once
+from ultravires.runs.run_result import RunResult
 from ultravires.store.conservation import book_to_files
 from ultravires.store.queries import fetch_row
 from ultravires.store.snapshot import open_published
@@ -40,17 +42,19 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _DOOMED = """
 create or replace temp table doomed as
 select
-    segment, row_no, event_id, event_at, event_hour, file_id, log,
+    segment, row_no, stored.event_id, stored.event_at, stored.event_hour, file_id, stored.log,
     case
-        when kind = 'approval' and approval_uid is not null then 'approval:' || approval_uid
+        when kind = 'approval' and stored.approval_uid is not null
+            then coalesce(contested.approval_id, 'approval:' || stored.approval_uid)
         when kind = 'decision' and decision_uid is not null then 'decision:' || decision_uid
         when kind = 'tool_call' and tool_call_uid is not null then 'tool_call:' || tool_call_uid
-        else 'activity:' || event_id
+        else 'activity:' || stored.event_id
     end as node_id,
     'credential:' || issued_credential_uid as issued_id,
     'credential:' || revoked_credential_uid as revoked_id
-from {live_rows}
-where event_at < $before
+from {live_rows} as stored
+left join stg_contested_approvals as contested on contested.event_id = stored.event_id
+where stored.event_at < $before
 """
 
 _LIVES = f"""
@@ -136,13 +140,18 @@ select log, event_hour, count(*), min(event_at), max(event_at) from doomed group
 """
 
 # A record in quarantine has no time. It goes with its file: when all that was read of it is older, or, where nothing
-# could be read, when the file itself is.
+# could be read, when the file itself is. What may be an approval or decision of something younger stays.
 _EMPTIED = """
 create or replace temp table emptied as
 select files.file_id, count(*) as n
 from files
 join quarantine on quarantine.file_id = files.file_id
 where files.n_events = 0
+    and not exists (
+        select 1 from unread_records
+        where unread_records.path = files.path and unread_records.is_believed
+            and (unread_records.until_at is null or unread_records.until_at >= $before)
+    )
     and ((files.n_duplicates = 0 and files.n_pruned > 0) or make_timestamptz(files.modified_ns // 1000) < $before)
 group by files.file_id
 """
@@ -201,17 +210,8 @@ class Pruned:
 
 
 def parse_date(text: str, *, now: datetime) -> datetime:
-    """`2026-10-01`, its begin in UTC, or a whole ISO 8601 time; UsageError for anything else and for the future."""
-    try:
-        day = date.fromisoformat(text)
-        moment = datetime.combine(day, time(0), UTC)
-    except ValueError:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            raise UsageError(f"--before {text}: not a date, such as 2026-10-01, and no ISO 8601 time") from error
-    if moment.tzinfo is None:
-        raise UsageError(f"--before {text}: say the time zone, such as {text}Z")
+    """A time for `prune --before`; UsageError for what is none, and for the future."""
+    moment = parse_moment(text, "--before")
     if moment > now:
         raise UsageError(f"--before {text}: lies in the future; logs yet to come would be turned away at the door")
     return moment

@@ -1,7 +1,7 @@
 """What readers see: immutable Parquet files and one manifest, `published/CURRENT`, replaced by rename.
 
 A reader that opened the manifest sees one consistent snapshot; files it names stay for a day after they were
-superseded. Everything is readable by its owner only.
+superseded, or as long as there is room for them. Everything is readable by its owner only.
 """
 
 import hashlib
@@ -24,7 +24,9 @@ from ultravires.store.queries import quoted
 from ultravires.store.warehouse import Warehouse
 
 CURRENT = "CURRENT"
-KEEP_SECONDS = 86_400
+KEEP_SECONDS, KEEP_LEAST_SECONDS = 86_400, 600
+KEEP_LEAST_BYTES = 1 << 30
+"""Of superseded files as many bytes stay as are published, and at least so many: a run a minute would fill a disk."""
 LARGE_ROWS = 100_000
 """From which on a table that has hours is published by the day: a run writes the days that changed, not all history."""
 _DAY = "coalesce(date_trunc('day', event_hour)::date::varchar, 'none')"
@@ -53,6 +55,8 @@ class Manifest(TypedDict, total=False):
     tables: Required[dict[str, Entry]]
     seals: dict[str, Seal]
     """What every file was when it was published; absent in what older versions published."""
+    superseded: dict[str, float]
+    """Since when files are named no more that readers may still have open; absent in what older versions published."""
 
 
 class Damaged(RunError):
@@ -78,8 +82,10 @@ def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict
     manifest: Manifest = {"run_id": run_id, "tables": entries}
     files = published_files(manifest)
     manifest["seals"] = {file: seal(folder / file, seals.get(file)) for file in sorted(files)}
+    manifest["superseded"], outdated = _split_outdated(folder, files, _superseded(folder, files))
     _replace(folder / CURRENT, msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=1))
-    _remove_superseded(folder, files)
+    for path in outdated:
+        path.unlink(missing_ok=True)
     return {name: entry["rows"] for name, entry in manifest["tables"].items()}
 
 
@@ -147,7 +153,7 @@ def _files_of_day(part: Mapping[str, Any]) -> set[str]:
 
 
 def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any]) -> dict[str, Any]:
-    rows, fingerprint = warehouse.fingerprint(table)
+    rows, fingerprint = warehouse.published_fingerprint(table)
     columns = [column[:2] for column in warehouse.con.execute(f'describe "{table}"').fetchall()]
     shape = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:8]
     version = f"{rows}-{fingerprint}-{shape}"
@@ -203,7 +209,7 @@ def _publish_events(
     # A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast.
     days = warehouse.con.execute(
         "select date_trunc('day', event_hour)::date::varchar as day, count(*), "
-        "sum(hash(event_id, raw_hash, source_version)::hugeint)::varchar "
+        "sum(hash(event_id, raw_hash, source_version, voice)::hugeint)::varchar "
         "from events group by 1 order by 1"
     ).fetchall()
     known_days = known.get("days", {})
@@ -252,8 +258,39 @@ def _replace(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _remove_superseded(folder: Path, wanted: frozenset[str]) -> None:
-    limit = time.time() - KEEP_SECONDS
+def _superseded(folder: Path, wanted: frozenset[str]) -> dict[str, float]:
+    """The files that nobody names any more, and since when: now, where the manifest that still stands names them. What
+    a killed run left is as old as it is.
+    """
+    try:
+        before = read_manifest(folder)
+    except Damaged:
+        before = None
+    known = before.get("superseded", {}) if before else {}
+    named = published_files(before) if before else frozenset()
+    now = time.time()
+    found = {}
     for path in folder.glob("*/*"):
-        if str(path.relative_to(folder)) not in wanted and path.stat().st_mtime < limit:
-            path.unlink(missing_ok=True)
+        file = str(path.relative_to(folder))
+        if file not in wanted and path.is_file():
+            found[file] = now if file in named else known.get(file, path.stat().st_mtime)
+    return found
+
+
+def _split_outdated(
+    folder: Path, wanted: frozenset[str], since: Mapping[str, float]
+) -> tuple[dict[str, float], list[Path]]:
+    """Of superseded files those that stay, and those that go: after a day, or the first to be superseded where all take
+    more room than there is for them; but none of the last minutes.
+    """
+    room = max(KEEP_LEAST_BYTES, sum((folder / file).stat().st_size for file in wanted))
+    now = time.time()
+    stay, go = {}, []
+    for file, moment in sorted(since.items(), key=lambda item: -item[1]):
+        path, age = folder / file, now - moment
+        room -= path.stat().st_size
+        if age > KEEP_SECONDS or (room < 0 and age > KEEP_LEAST_SECONDS):
+            go.append(path)
+        else:
+            stay[file] = moment
+    return stay, go

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from ultravires.reading.events import Frame
 from ultravires.reading.files import Quarantined, batches
 from ultravires.reading.options import Options
+from ultravires.reading.origins import ANYWHERE, FileOrigin
 from ultravires.reading.source import Source
 
 REDACTED = "redacted:"
@@ -35,11 +36,15 @@ class ReadAgain:
     ignored: list[RecordPlace]
 
 
-def read_again(records: Iterable[tuple[RecordPlace, Frame]], source: Source, options: Options) -> Iterator[ReadAgain]:
-    """Batches of the records in their order; each record is asked for when the ones before it are through."""
+def read_again(
+    records: Iterable[tuple[RecordPlace, Frame]], source: Source, options: Options, origin: FileOrigin = ANYWHERE
+) -> Iterator[ReadAgain]:
+    """Batches of the records in their order; each record is asked for when the ones before it are through. `origin` is
+    what is bound in the file of all of them.
+    """
     places: list[RecordPlace] = []
     n_done = 0
-    for batch in batches(_noting(records, places), source, options):
+    for batch in batches(_noting(records, places), source, options, origin):
         of_batch = places[n_done : n_done + batch.n_records]
         n_done += batch.n_records
         evented = [places[number - 1] for number in batch.events["record_no"].to_pylist()]

@@ -19,11 +19,13 @@ from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.events import Frame
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.options import Options
+from ultravires.reading.origins import MISPLACED, FileOrigin
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher
-from ultravires.runs.run import RunResult, run_once
+from ultravires.runs.run import run_once
+from ultravires.runs.run_result import RunResult
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.settings import load_settings
 from ultravires.store.deduplicate import store_events
@@ -34,6 +36,23 @@ from ultravires.store.warehouse import open_warehouse
 
 PAGE_ROWS = 1_000
 """Of at most 64 KB each: what is held in memory at once."""
+
+
+# A record that lay in the place of another log is its own source's, whichever recognised the file.
+_SOURCE = f"nullif(regexp_extract(reason, '^a record of (\\S+) {MISPLACED}', 1), '')"
+_FILES = f"""
+select distinct file_id, path, input, wrapper, coalesce({_SOURCE}, files.source) as reader
+from quarantine join files using (file_id)
+where not ? or {_SOURCE} is not null
+order by path, reader
+"""
+_PAGE = f"""
+select record_no, byte_offset, raw, place
+from quarantine join files using (file_id)
+where file_id = ? and record_no > ? and coalesce({_SOURCE}, files.source) = ?
+order by record_no
+limit ?
+"""
 
 
 @dataclass
@@ -60,6 +79,8 @@ class _File:
 
     file_id: str
     source: Source
+    origin: FileOrigin
+    wrapper: str | None = None
     leaving: list[int] = field(default_factory=list)
     emitted: int = 0
     stored: int = 0
@@ -82,17 +103,18 @@ def retry_and_run(home: Path, *, config: Path | None) -> tuple[Retried, RunResul
         return retried, run_once(Path(nothing_new), home, config=config, as_of="")
 
 
-def retry(home: OpenHome) -> Retried:
-    """Read every record in quarantine again, in one transaction; what still does not parse stays as it is."""
+def retry(home: OpenHome, *, only_misplaced: bool = False) -> Retried:
+    """Read every record in quarantine again, in one transaction; what does not parse stays as it is. Or only those
+    that lay in the place of another log.
+    """
     result = Retried()
     sources = registry.sources()
     with home.warehouse.transaction() as con:
-        found = con.execute(
-            "select file_id, files.source from files where file_id in (select file_id from quarantine) order by path"
-        ).fetchall()
-        for file_id, name in found:
+        origins = home.options().origins
+        for file_id, path, root, wrapper, name in con.execute(_FILES, [only_misplaced]).fetchall():
             if name in sources:
-                _retry_file(home, _File(file_id, sources[name]), result)
+                origin = origins.of_file(path, root)
+                _retry_file(home, _File(file_id, sources[name], origin, wrapper), result)
         result.n_staying, result.n_cut_off = con.execute(
             "select count(*), count(*) filter (where octet_length(raw) >= ?) from quarantine", [KEPT_BYTES]
         ).fetchall()[0]
@@ -103,7 +125,7 @@ def retry(home: OpenHome) -> Retried:
 def _retry_file(home: OpenHome, file: _File, result: Retried) -> None:
     options = home.options()
     tombstone = newest_tombstone(home.warehouse.con)
-    for again in read_again(_records(home, file, options), file.source, options):
+    for again in read_again(_records(home, file, options), file.source, options, file.origin):
         file.leaving += [place.record_no for place in (*again.evented, *again.ignored)]
         file.emitted += again.events.num_rows
         file.ignored += len(again.ignored)
@@ -122,15 +144,15 @@ def _records(home: OpenHome, file: _File, options: Options) -> Iterator[tuple[Re
     """The records of `file` that fall into exactly themselves; each page is fetched when the last one is through."""
     last = -1
     while page := home.warehouse.con.execute(
-        "select record_no, byte_offset, raw from quarantine where file_id = ? and record_no > ? "
-        "order by record_no limit ?",
-        [file.file_id, last, PAGE_ROWS],
+        _PAGE,
+        [file.file_id, last, file.source.name, PAGE_ROWS],
     ).fetchall():
         last = page[-1][0]
-        for record_no, offset, raw in page:
+        for record_no, offset, raw, place in page:
             frame = _only_frame(file.source, raw, options)
             if frame is not None:
-                yield RecordPlace(file.file_id, record_no), frame._replace(offset=offset)
+                around = place or file.wrapper or frame.place
+                yield RecordPlace(file.file_id, record_no), frame._replace(offset=offset or 0, place=around)
 
 
 def _only_frame(source: Source, raw: bytes, options: Options) -> Frame | None:

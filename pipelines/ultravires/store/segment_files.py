@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from ultravires.errors import RunError
 from ultravires.schema import EVENTS, UTC_MICROS
+from ultravires.store.event_content import content_digests, native_digests
 
 SUFFIX = ".parquet"
 ROW_GROUP_ROWS = 20_480
@@ -46,7 +47,8 @@ class Written(NamedTuple):
     """A finished segment file, of n_bytes on disk.
 
     `index` has a row for each event, in their order: `id_high` and `id_low`, the two halves of its id; `rank`, smaller
-    for the better of two copies; `event_hour` and `file_id`. `addresses` are the different ones in `src_ip`.
+    for the better of two copies; `content` and `native`, digests of what it says and of the vendor's id; `event_hour`
+    and `file_id`. `addresses` are the different ones in `src_ip`.
     """
 
     path: Path
@@ -99,10 +101,13 @@ def reporting_write_errors(folder: Path) -> Iterator[None]:
 
 def _index(table: pa.Table) -> pa.Table:
     ids = _halves(table["event_id"])
+    is_reported = pc.equal(table["voice"], "reported").to_numpy().astype(np.uint64)
     is_copy = pc.not_equal(table["source"], table["log"]).to_numpy().astype(np.uint64)
-    # Of two copies the native reader's beats a normalised one, then the smaller raw_hash.
-    ranks = is_copy << np.uint64(63) | _halves(table["raw_hash"])[:, 0] >> np.uint64(1)
+    # Of two copies the recorded one beats what is only told, the native reader's a normalised one, then the smaller
+    # raw_hash.
+    ranks = is_reported << np.uint64(63) | is_copy << np.uint64(62) | _halves(table["raw_hash"])[:, 0] >> np.uint64(2)
     columns = {"id_high": ids[:, 0], "id_low": ids[:, 1], "rank": ranks, "event_hour": table["event_hour"]}
+    columns |= {"content": content_digests(table), "native": native_digests(table)}
     return pa.table(columns | {"file_id": table["file_id"].dictionary_encode()})
 
 

@@ -2,14 +2,16 @@
 
 `events` is a view over those Parquet files of `HOME/events/` that `event_segments` names, without the rows in
 `deleted_rows`: second deliveries, and copies that a better one replaced. `event_ids` holds the ids of all of them with
-their hours, by which such are found. Files never change; the tables do in the transaction of a load, and the view with
-them, so a kill leaves one state or the other. A file that no transaction named is removed when the home is next opened.
+their hours, by which such are found. Where rows share an id and say different things, one bears it, and the view shows
+the others under the ids in `row_variants`. Files never change; the tables do in the transaction of a load, and the view
+with them, so a kill leaves one state or the other. A file that no transaction named is removed when the home is next
+opened.
 """
 
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +19,12 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ultravires.errors import RunError
 from ultravires.schema import EVENTS, duckdb_type
-from ultravires.store.queries import quoted, registered, transaction
+from ultravires.store.event_content import DIGESTED, content_digests, native_digests
+from ultravires.store.queries import fetch_row, quoted, registered, transaction
 from ultravires.store.segment_files import SUFFIX, Kept, Written, read_live_rows, sync_to_disk, write_segment
 
 FOLDER = "events"
@@ -37,7 +41,21 @@ create table if not exists event_segments(
     segment varchar primary key, n_rows bigint, n_bytes bigint, first_hour timestamptz, last_hour timestamptz);
 create table if not exists deleted_rows(segment varchar, row_no bigint);
 create table if not exists event_ids(
-    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint, event_hour timestamptz);
+    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, rank ubigint, event_hour timestamptz,
+    content ubigint, native ubigint);
+create table if not exists row_variants(
+    segment varchar, row_no bigint, id_high ubigint, id_low ubigint, event_id varchar);
+"""
+SHARED_ID = "lower(lpad(hex(id_high), 16, '0') || lpad(hex(id_low), 16, '0'))"
+"""SQL: the id that the rows of a file bear, of a row of `event_ids`."""
+
+# The first bears the id, and which that is follows from what they are, not from when they came.
+_NAME_VARIANTS = f"""
+insert into row_variants
+select segment, row_no, id_high, id_low,
+    substr(sha256({SHARED_ID} || chr(31) || lower(lpad(hex(content), 16, '0'))), 1, 32)
+from (from event_ids semi join contested_ids using (id_high, id_low)) anti join deleted_rows using (segment, row_no)
+qualify row_number() over (partition by id_high, id_low order by rank, content) > 1
 """
 
 _COLUMNS = ", ".join(EVENTS.names)
@@ -86,7 +104,7 @@ class Segments:
 
     def delete_orphans(self) -> None:
         """Remove the files that nothing names any more; not for inside of a transaction."""
-        names = self._names()
+        names = self.names()
         for path in self.folder.glob(f"*{SUFFIX}"):
             if path.name not in names:
                 path.unlink()
@@ -113,18 +131,42 @@ class Segments:
         self.con.executemany("insert into event_segments values (?, ?, ?, ?, ?)", rows)
         with registered(self.con, "index_of_written", index_of(written)):
             self.con.execute(
-                "insert into event_ids select segment, row_no, id_high, id_low, rank, event_hour from index_of_written"
+                "insert into event_ids select segment, row_no, id_high, id_low, rank, event_hour, content, native "
+                "from index_of_written"
             )
 
     def index_hours(self) -> None:
         """Write `event_ids` anew where it had no hours; inside the caller's transaction."""
-        of_rows = self.rows(self._paths(self._names())) if self._names() else _NO_ROWS
+        of_rows = self.rows(self._paths(self.names()), ("event_hour",)) if self.names() else _NO_ROWS
         self.con.execute(
             "create table ids_with_hours as select ids.segment, ids.row_no, id_high, id_low, rank, event_hour "
             f"from event_ids as ids join {of_rows} as of_rows using (segment, row_no)"
         )
         self.con.execute("drop table event_ids")
         self.con.execute("alter table ids_with_hours rename to event_ids")
+
+    def index_contents(self) -> None:
+        """Write into `event_ids` what it did not hold of its rows yet; inside the caller's transaction."""
+        self.con.execute(
+            "create or replace temp table told(segment varchar, row_no bigint, content ubigint, native ubigint)"
+        )
+        for path in self._paths(self.names()):
+            rows = pq.read_table(path, columns=[*DIGESTED])
+            columns = {
+                "segment": pa.repeat(path.name, rows.num_rows),
+                "row_no": np.arange(rows.num_rows),
+                "content": content_digests(rows),
+                "native": native_digests(rows),
+            }
+            with registered(self.con, "told_by_segment", pa.table(columns)):
+                self.con.execute("insert into told from told_by_segment")
+        self.con.execute(
+            "create table ids_with_contents as select segment, row_no, id_high, id_low, rank, event_hour, "
+            "told.content, told.native from event_ids join told using (segment, row_no)"
+        )
+        self.con.execute("drop table event_ids")
+        self.con.execute("alter table ids_with_contents rename to event_ids")
+        self.con.execute("drop table told")
 
     def stored_ids(self, first_hour: datetime, last_hour: datetime) -> str:
         """SQL of a table: the rows of `event_ids` of these hours."""
@@ -133,18 +175,61 @@ class Segments:
     def mark_deleted(self, rows: str) -> None:
         """Let rows not count any more, inside the caller's transaction: SQL of a table with `segment` and `row_no`."""
         self.con.execute(f"insert into deleted_rows select distinct segment, row_no from {rows}")
+        if self._has_variants():
+            self.name_variants(
+                "(from event_ids semi join row_variants using (id_high, id_low)) "
+                f"semi join (select segment, row_no from {rows}) as gone using (segment, row_no)"
+            )
 
-    def rows(self, paths: Iterable[Path]) -> str:
+    def name_variants(self, rows: str) -> None:
+        """Let of the rows that share an id one bear it, and the others ids of their own.
+
+        Inside the caller's transaction; `rows` is SQL of a table with `id_high` and `id_low`.
+        """
+        self.con.execute(f"create or replace temp table contested_ids as select distinct id_high, id_low from {rows}")
+        self.con.execute(
+            "delete from row_variants where (id_high, id_low) in (select id_high, id_low from contested_ids)"
+        )
+        self.con.execute(_NAME_VARIANTS)
+
+    def replace_rows(self, name: str, rewritten: Callable[[pa.Table], pa.Table]) -> None:
+        """Write a segment anew with other values in its rows, which stay in their places; inside the caller's
+        transaction, and seen after `refresh_view`. `rewritten` makes EVENTS of each of its row groups.
+        """
+        with pq.ParquetFile(self.folder / name) as file:
+            groups = (rewritten(file.read_row_group(n)) for n in range(file.num_row_groups))
+            written = self.write(group.cast(EVENTS) for group in groups)
+        self.add([written])
+        self.con.execute("update deleted_rows set segment = ? where segment = ?", [written.path.name, name])
+        self.con.execute("update row_variants set segment = ? where segment = ?", [written.path.name, name])
+        for table in ("event_segments", "event_ids"):
+            self.con.execute(f"delete from {table} where segment = ?", [name])
+        if self._has_variants():  # other values may make another row the one that bears the id
+            self.name_variants("row_variants")
+
+    def columns_of(self, name: str) -> list[str]:
+        """The columns that a segment was written with."""
+        return list(pq.read_schema(self.folder / name).names)
+
+    def rows(self, paths: Iterable[Path], columns: Iterable[str] = EVENTS.names) -> str:
         """SQL of a table: all rows of some files, with the `segment` and `row_no` of each."""
         read = f"read_parquet([{_listed(paths)}], filename = true, file_row_number = true)"
-        return f"(select {_COLUMNS}, parse_filename(filename) as segment, file_row_number as row_no from {read})"
+        wanted = ", ".join(columns)
+        return f"(select {wanted}, parse_filename(filename) as segment, file_row_number as row_no from {read})"
 
     def live_rows(self, paths: Sequence[Path]) -> str:
-        """SQL of a table as `rows`, without those that are deleted."""
+        """SQL of a table as `rows`, without those that are deleted, and variants under their own ids."""
         if not paths:
             return _NO_ROWS
+        shown, named = "stored.*", ""
+        if self._with_variants().intersection(path.name for path in paths):
+            shown = "stored.* replace (coalesce(row_variants.event_id, stored.event_id) as event_id)"
+            named = (
+                "left join row_variants "
+                "on row_variants.segment = stored.segment and row_variants.row_no = stored.row_no "
+            )
         return (
-            f"(select stored.* from {self.rows(paths)} as stored anti join deleted_rows "
+            f"(select {shown} from {self.rows(paths)} as stored {named}anti join deleted_rows "
             "on deleted_rows.segment = stored.segment and deleted_rows.row_no = stored.row_no)"
         )
 
@@ -156,10 +241,10 @@ class Segments:
 
     def refresh_view(self) -> None:
         """Let the view `events` be what the tables say; inside the caller's transaction."""
-        deleted = {segment.name for segment in self._segments() if segment.n_deleted}
-        parts = [f"select {_COLUMNS} from {self.live_rows(self._paths(deleted))}"]
-        if clean := self._paths(self._names() - deleted):
-            parts = [f"select {_COLUMNS} from read_parquet([{_listed(clean)}])", *(parts if deleted else ())]
+        altered = {segment.name for segment in self._segments() if segment.n_deleted} | self._with_variants()
+        parts = [f"select {_COLUMNS} from {self.live_rows(self._paths(altered))}"]
+        if clean := self._paths(self.names() - altered):
+            parts = [f"select {_COLUMNS} from read_parquet([{_listed(clean)}])", *(parts if altered else ())]
         self.con.execute(f"create or replace view events as {' union all '.join(parts)}")
 
     def compact(self) -> None:
@@ -182,10 +267,25 @@ class Segments:
         for group in groups:
             if any(segment.n_live for segment in group):
                 self.add([self.write(read_live_rows((self.folder / one.name, self._kept(one)) for one in group))])
-            for table in ("event_segments", "deleted_rows", "event_ids"):
-                names = [segment.name for segment in group]
+            names = [segment.name for segment in group]
+            moved = self._with_variants().intersection(names)
+            if moved:
+                self.con.execute(
+                    "create or replace temp table moved_variants as "
+                    "select id_high, id_low from row_variants where segment in (select unnest(?))",
+                    [[*moved]],
+                )
+            for table in ("event_segments", "deleted_rows", "event_ids", "row_variants"):
                 self.con.execute(f"delete from {table} where segment in (select unnest(?))", [names])
+            if moved:
+                self.name_variants("moved_variants")
         self.refresh_view()
+
+    def _has_variants(self) -> bool:
+        return fetch_row(self.con, "select 1 from row_variants limit 1") is not None
+
+    def _with_variants(self) -> set[str]:
+        return {name for (name,) in self.con.execute("select distinct segment from row_variants").fetchall()}
 
     def _kept(self, segment: Segment) -> Kept | None:
         if not segment.n_deleted:
@@ -205,7 +305,12 @@ class Segments:
     def _paths(self, names: Iterable[str]) -> list[Path]:
         return [self.folder / name for name in sorted(names)]
 
-    def _names(self) -> set[str]:
+    def paths(self) -> list[Path]:
+        """Their files."""
+        return self._paths(self.names())
+
+    def names(self) -> set[str]:
+        """The segments that count."""
         return {name for (name,) in self.con.execute("select segment from event_segments").fetchall()}
 
     def _segments(self) -> list[Segment]:

@@ -1,8 +1,10 @@
 """Events that an older version of their source read, read again from their own `raw`.
 
 A newer reader may see another action, outcome or key in the same record, so its events take the place of the old ones:
-same file and record number, same `raw`, `raw_hash` and time of arrival, perhaps another `event_id`. A page of records
-is one transaction; after a kill the next run goes on with what is still outdated.
+same file and record number, same `raw`, `raw_hash` and time of arrival, perhaps another `event_id`. Only secrets that
+are known as such since go from `raw`, and a record without a vendor's id then has the id that it would get today:
+delivered once more it is a duplicate. What is in quarantine is looked through for them as well. A page of records is
+one transaction; after a kill the next run goes on with what is still outdated.
 """
 
 import re
@@ -11,12 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from ultravires import registry
 from ultravires.reading.events import Frame, event_id
+from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Source
-from ultravires.reading.splitting import decode_object
+from ultravires.reading.splitting import KEPT_BYTES, decode_object
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher
 from ultravires.schema import EVENTS, UTC_MICROS
@@ -59,7 +63,8 @@ _PAGE = """
 create or replace temp table page_events as
 select
     outdated.nth, stored.segment, stored.row_no, stored.event_id, stored.event_hour, stored.file_id, stored.record_no,
-    stored.log, stored.native_id, stored.ingested_at, stored.args_hash, stored.detail, stored.raw,
+    stored.log, stored.voice, stored.place,
+    stored.native_id, stored.ingested_at, stored.args_hash, stored.detail, stored.raw,
     stored.raw_hash
 from {live_rows} as stored
 join outdated on outdated.file_id = stored.file_id and outdated.record_no = stored.record_no
@@ -68,7 +73,8 @@ where outdated.page = {page}
 
 _OLD = """
 select
-    file_id, record_no, log, native_id, ingested_at, args_hash, json_extract_string(detail, '$.mended[*]') as mended,
+    file_id, record_no, log, voice, place, native_id, ingested_at, args_hash,
+    json_extract_string(detail, '$.mended[*]') as mended,
     raw, raw_hash
 from page_events
 order by nth, try_cast(split_part(native_id, ':', 2) as bigint), native_id, event_id
@@ -83,14 +89,18 @@ where file_id = ?
 
 @dataclass
 class _Old:
-    """One record as it stands, and what its events were."""
+    """One record as it stands, without secrets of which is known since that they are some, and what its events were."""
 
     raw: str
     raw_hash: str
     ingested_at: Any
+    voice: str
+    place: str | None
     mended: tuple[str, ...] = ()
     logs: set[str] = field(default_factory=set)
     native_ids: list[str] = field(default_factory=list)
+    has_new_content: bool = False
+    """Whether a secret went, so that an id of its content is another one."""
     args_hashes: dict[str, str | None] = field(default_factory=dict)
 
 
@@ -111,6 +121,9 @@ def read_outdated_again(home: OpenHome) -> int:
     outdated = [
         source for name, source in registry.sources().items() if oldest.get(name, source.version) < source.version
     ]
+    if outdated:
+        with home.warehouse.transaction():
+            _redact_quarantine(home)
     return sum(_upgrade(home, source) for source in outdated)
 
 
@@ -135,6 +148,21 @@ def _upgrade(home: OpenHome, source: Source) -> int:
     return n_records
 
 
+def _redact_quarantine(home: OpenHome) -> None:
+    """Take out what is a secret by what is known today; nothing changes in what was looked through already."""
+    con, redactor = home.warehouse.con, Redactor(home.options())
+    places = con.execute("select file_id, record_no from quarantine order by all").fetchall()
+    for place in places:
+        ((raw,),) = con.execute("select raw from quarantine where file_id = ? and record_no = ?", place).fetchall()
+        clean = redactor.redact_bytes(raw)
+        if clean != raw:
+            kept = clean.ljust(KEPT_BYTES) if len(raw) >= KEPT_BYTES else clean
+            con.execute(
+                "update quarantine set raw = ? where file_id = ? and record_no = ?", [kept[:KEPT_BYTES], *place]
+            )
+            home.warehouse.bump_version("quarantine")
+
+
 def _replace_page(home: OpenHome, source: Source, page: int) -> None:
     con, counts = home.warehouse.con, _Counts()
     hours = fetch_row(con, "select min(from_hour), max(until_hour) from outdated where page = ?", [page])
@@ -142,6 +170,7 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
     live_rows = home.warehouse.segments.live_rows_between(*hours)
     con.execute(_PAGE.format(page=page, live_rows=live_rows))
     old = _old_records(home, counts)
+    _redact(old, Redactor(home.options()))
     home.warehouse.segments.mark_deleted("page_events")
     home.engine.touch_readers("events", "select distinct event_hour from page_events")
     for again in read_again(_frames(old), source, home.options()):
@@ -158,16 +187,25 @@ def _replace_page(home: OpenHome, source: Source, page: int) -> None:
 
 def _old_records(home: OpenHome, counts: _Counts) -> dict[RecordPlace, _Old]:
     records: dict[RecordPlace, _Old] = {}
-    for file_id, record_no, log, native_id, ingested_at, args_hash, mended, raw, raw_hash in home.warehouse.con.execute(
-        _OLD
-    ).fetchall():
-        fresh = _Old(raw, raw_hash, ingested_at, tuple(mended))
+    for row in home.warehouse.con.execute(_OLD).fetchall():
+        file_id, record_no, log, voice, place, native_id, ingested_at, args_hash, mended, raw, raw_hash = row
+        fresh = _Old(raw, raw_hash, ingested_at, voice, place, tuple(mended))
         old = records.setdefault(RecordPlace(file_id, record_no), fresh)
         old.logs.add(log)
         old.native_ids.append(native_id)
         old.args_hashes[native_id] = args_hash
         counts.removed[file_id] += 1
     return records
+
+
+def _redact(records: dict[RecordPlace, _Old], redactor: Redactor) -> None:
+    olds = list(records.values())
+    for place in redactor.suspects(pa.array([old.raw for old in olds], pa.large_string())):
+        old = olds[place]
+        value = msgspec.json.decode(old.raw)
+        clean = redactor.redact(value)
+        if clean is not value:
+            old.raw, old.has_new_content = msgspec.json.encode(clean).decode(), True
 
 
 def _frames(records: dict[RecordPlace, _Old]) -> Iterator[tuple[RecordPlace, Frame]]:
@@ -191,6 +229,9 @@ def _as_before(events: pa.Table, records: dict[RecordPlace, _Old]) -> pa.Table:
         "args_hash": pa.array(_args_hashes(rows, native_ids, of_rows), pa.string()),
         "raw": pa.array([old.raw for old in of_rows], pa.large_string()),
         "raw_hash": pa.array([old.raw_hash for old in of_rows], pa.string()),
+        # Where a record lay stands around it, and is not in `raw`.
+        "voice": pa.array([old.voice for old in of_rows], pa.string()),
+        "place": pa.array([old.place for old in of_rows], pa.string()),
         "ingested_at": pa.array([old.ingested_at for old in of_rows], UTC_MICROS),
     }
     return pa.table({name: events[name] for name in events.column_names} | kept).select(EVENTS.names).cast(EVENTS)
@@ -209,10 +250,15 @@ def _native_ids(rows: pa.Table, of_rows: list[_Old]) -> list[str]:
             before = [known for known in old.native_ids if _CONTENT_ID.fullmatch(known)]
             nth = seen[id(old)]
             seen[id(old)] += 1
-            found.append(before[nth] if nth < len(before) else native_id)
+            found.append(_content_id(native_id, before[nth], old) if nth < len(before) else native_id)
         else:
             found.append(native_id)
     return found
+
+
+def _content_id(now: str, before: str, old: _Old) -> str:
+    """The one it got, but for the content where that changed; which occurrence it was stays."""
+    return f"{now.split(':', maxsplit=1)[0]}:{before.split(':')[1]}" if old.has_new_content else before
 
 
 def _event_ids(rows: pa.Table, native_ids: list[str]) -> list[str]:

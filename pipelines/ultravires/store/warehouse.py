@@ -9,22 +9,27 @@ the transaction that changes the table, so a kill anywhere leaves work to do and
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 import duckdb
 import pyarrow as pa
 
+from ultravires import registry
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 from ultravires.store.home_folder import prepare_home, private_files
-from ultravires.store.queries import fetch_row, quoted, transaction
+from ultravires.store.queries import fetch_row, quoted, registered, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.store.segments import Segments
+from ultravires.store.table_states import BOOKKEEPING as STATE_BOOKKEEPING
+from ultravires.store.table_states import NEVER_BUILT, TableState, read_states, rows_digest, write_state
 
+NO_ROWS = (0, "0")
+"""The fingerprint of every table without rows."""
 MEMORY_LIMIT = "1500MB"
 ROW_GROUP_ROWS = 12_288
 """What a thread takes up at once: with DuckDB's own ten times as much, most tables of a home keep one thread busy."""
@@ -35,18 +40,22 @@ FRESH_FILE = "warehouse.fresh"
 
 _BOOKKEEPING = """
 create table if not exists warehouse_schema(version integer not null);
-create table if not exists table_state(
-    table_name varchar primary key, version bigint not null, code_hash varchar, fingerprint varchar,
-    n_rows bigint, built_at timestamptz);
-create table if not exists built_from(table_name varchar, input_name varchar, input_version bigint);
 create table if not exists touched(table_name varchar, event_hour timestamptz);
 create table if not exists unrecognised_by(path varchar, readers varchar);
+create table if not exists judged_by(verdicts varchar);
+create table if not exists lines_read(
+    file_id varchar primary key, n_bytes bigint, sha256 varchar, is_wrapped boolean, is_document boolean,
+    is_unfinished boolean, n_behind bigint, counts blob);
 create table if not exists findings_of_prunes(finding_id varchar, last_at timestamptz);
 """
 
 _KEPT = (
     "files",
+    "replaced_files",
+    "unread_files",
+    "unread_records",
     "quarantine",
+    "shared_ids",
     "address_networks",
     "tombstones",
     "pruned_hours",
@@ -63,44 +72,78 @@ class Warehouse:
     def __init__(self, home: Path, con: duckdb.DuckDBPyConnection) -> None:
         self.home = home
         self.con = con
+        self._states: dict[str, TableState] | None = None
+        """What stands in `table_state`, which nobody else writes while this home is open: a run asks for it hundreds
+        of times.
+        """
 
-    def transaction(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A transaction on the warehouse's connection."""
-        return transaction(self.con)
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction on the warehouse's connection; what it noted of tables is forgotten where it is rolled back."""
+        try:
+            with transaction(self.con) as con:
+                yield con
+        except BaseException:
+            self._states = None
+            raise
 
     @property
     def segments(self) -> Segments:
         """Where the rows of `events` are."""
         return Segments(self.home, self.con)
 
+    def state(self, table: str) -> TableState | None:
+        """What is known of this table; None of one that was never built."""
+        return self._known_states().get(table)
+
     def version(self, table: str) -> int:
-        row = fetch_row(self.con, "select version from table_state where table_name = ?", [table])
-        return int(row[0]) if row else 0
+        return self.versions([table])[table]
+
+    def versions(self, tables: Iterable[str]) -> dict[str, int]:
+        """The versions of these tables; 0 of one that was never built."""
+        states = {name: self.state(name) for name in sorted(tables)}
+        return {name: state.version if state else 0 for name, state in states.items()}
 
     def store_reference(self, table: str, rows: pa.Table) -> bool:
         """Replace a small table by `rows` if its content differs; true when it did."""
-        self.con.register("incoming_reference", rows)
-        try:
-            with self.transaction():
-                self.con.execute(f'create or replace table "{table}" as from incoming_reference')
-                return self.record_build(table, code_hash="", inputs={})
-        finally:
-            self.con.unregister("incoming_reference")
+        with self.storing_references({table: rows}) as changed:
+            return table in changed
 
-    def record_build(self, table: str, *, code_hash: str, inputs: dict[str, int]) -> bool:
-        """Note, inside the caller's transaction, that `table` now stands; its version grows only with its content."""
-        n_rows, fingerprint = self.fingerprint(table)
-        before = fetch_row(self.con, "select version, fingerprint from table_state where table_name = ?", [table])
-        changed = before is None or before[1] != fingerprint
-        version = (before[0] if before else 0) + int(changed)
-        self.con.execute(
-            "insert or replace into table_state values (?, ?, ?, ?, ?, now())",
-            [table, version, code_hash, fingerprint, n_rows],
-        )
-        self.con.execute("delete from built_from where table_name = ?", [table])
-        for name, input_version in inputs.items():
-            self.con.execute("insert into built_from values (?, ?, ?)", [table, name, input_version])
+    @contextmanager
+    def storing_references(self, tables: Mapping[str, pa.Table]) -> Iterator[frozenset[str]]:
+        """Replace small tables by these rows where they differ from what stands, in one transaction with the block,
+        which is given the names of those that changed. Rows that are the very ones of the last time are not written.
+        """
+        digests = {table: rows_digest(rows) for table, rows in tables.items()}
+        others = [table for table, digest in digests.items() if not self._holds(table, digest)]
+        with ExitStack() as stack:
+            for table in others:
+                stack.enter_context(registered(self.con, f"incoming_{table}", tables[table]))
+            stack.enter_context(self.transaction())
+            for table in others:
+                self.con.execute(f'create or replace table "{table}" as from "incoming_{table}"')
+            yield frozenset(table for table in others if self.record_build(table, code_hash=digests[table], inputs={}))
+
+    def _holds(self, table: str, digest: str) -> bool:
+        state = self.state(table)
+        return state is not None and state.code_hash == digest
+
+    def record_build(
+        self, table: str, *, code_hash: str, inputs: Mapping[str, int], content: tuple[int, str] | None = None
+    ) -> bool:
+        """Note, inside the caller's transaction, that `table` now stands; its version grows only with its content,
+        which is looked at where the caller does not know its fingerprint.
+        """
+        n_rows, fingerprint = content or self.fingerprint(table)
+        before = self.state(table)
+        changed = before is None or before.fingerprint != fingerprint
+        version = (before.version if before else 0) + int(changed)
+        self._note(table, TableState(version, code_hash, fingerprint, n_rows, dict(inputs)))
         return changed
+
+    def record_hours(self, table: str, *, code_hash: str, inputs: Mapping[str, int]) -> None:
+        """Note, inside the caller's transaction, that hours of `table` were rewritten, which counts as a change."""
+        self._note(table, TableState(self.version(table) + 1, code_hash, "", None, dict(inputs)))
 
     def fingerprint(self, table: str) -> tuple[int, str]:
         """(rows, a hash of the set of rows that does not depend on their order)."""
@@ -108,13 +151,27 @@ class Warehouse:
         assert row is not None
         return int(row[0]), str(row[1])
 
+    def published_fingerprint(self, table: str) -> tuple[int, str]:
+        """`fingerprint`, as it was noted when the table was built; counted where nothing was noted."""
+        state = self.state(table)
+        if state is None or state.n_rows is None or not state.fingerprint:
+            return self.fingerprint(table)
+        return state.n_rows, state.fingerprint
+
     def bump_version(self, table: str) -> None:
         """Count up the version of a table whose content changed, inside the caller's transaction."""
-        self.con.execute(
-            "insert into table_state values (?, 1, '', '', null, now()) "
-            "on conflict (table_name) do update set version = version + 1, built_at = now()",
-            [table],
-        )
+        before = self.state(table) or NEVER_BUILT
+        self._note(table, NEVER_BUILT._replace(version=before.version + 1))
+
+    def _known_states(self) -> dict[str, TableState]:
+        if self._states is None:
+            self._states = read_states(self.con)
+        return self._states
+
+    def _note(self, table: str, state: TableState) -> None:
+        states = self._known_states()
+        write_state(self.con, table, state, before=states.get(table))
+        states[table] = state
 
     def size(self) -> int:
         """Bytes of the DuckDB file and of the segments."""
@@ -223,7 +280,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 def _migrate(warehouse: Warehouse) -> None:
     con = warehouse.con
-    con.execute(_BOOKKEEPING)
+    con.execute(STATE_BOOKKEEPING + _BOOKKEEPING)
     for name in _KEPT:
         con.execute(table_schemas()[name].create_sql())
     con.execute(SEGMENT_BOOKKEEPING)
@@ -252,9 +309,8 @@ def _events_to_segments(warehouse: Warehouse) -> None:
     """Events were a table of the warehouse."""
     con, segments = warehouse.con, warehouse.segments
     segments.folder.mkdir(mode=0o700, exist_ok=True)
-    columns = ", ".join(EVENTS.names)
-    rows = con.sql(f"select {columns} from events").to_arrow_reader(_SEGMENT_ROWS)
-    written = [segments.write([pa.Table.from_batches([batch]).cast(EVENTS)]) for batch in rows]
+    rows = con.sql("from events").to_arrow_reader(_SEGMENT_ROWS)
+    written = [segments.write([_with_voices(pa.Table.from_batches([batch])).cast(EVENTS)]) for batch in rows]
     if written:
         segments.add(written)
     con.execute("drop table events")
@@ -282,6 +338,53 @@ def _name_wrappers(warehouse: Warehouse) -> None:
         warehouse.con.execute(f"alter table files add column if not exists {column} varchar")
 
 
+def _voices_of_events(warehouse: Warehouse) -> None:
+    """Events did not say who speaks in them, nor where they lay."""
+    for table, column in (("files", "input"), ("quarantine", "place")):
+        warehouse.con.execute(f"alter table {table} add column if not exists {column} varchar")
+    segments = warehouse.segments
+    segments.check()
+    for name in sorted(segments.names()):
+        if "voice" not in segments.columns_of(name):  # else an earlier step wrote it just now
+            segments.replace_rows(name, _with_voices)
+    warehouse.con.execute("update table_state set version = version + 1 where table_name = 'events'")
+
+
+def _with_voices(events: pa.Table) -> pa.Table:
+    """Old events with the voice of their source. Nobody knows a source that is gone, and nobody vouches for it."""
+    if "voice" in events.column_names:
+        return events.select(EVENTS.names)
+    sources = registry.sources()
+    names = events["source"].to_pylist()
+    voices = [sources[name].voice if name in sources else "reported" for name in names]
+    whole = events.append_column("voice", pa.array(voices, pa.string()))
+    return whole.append_column("place", pa.nulls(len(voices), pa.string())).select(EVENTS.names)
+
+
+def _contents_of_ids(warehouse: Warehouse) -> None:
+    """Of two rows with one id the smaller hash stood, whatever the other said."""
+    if "content" not in warehouse.con.sql("from event_ids").columns:
+        warehouse.segments.check()
+        warehouse.segments.index_contents()
+
+
+def _files_that_grow(warehouse: Warehouse) -> None:
+    """A file was read once, and whole; and alerts did not note which facts they told."""
+    _say_how_far_files_were_read(warehouse)
+    _note_what_was_told(warehouse)
+
+
+def _say_how_far_files_were_read(warehouse: Warehouse) -> None:
+    warehouse.con.execute("alter table files add column if not exists n_bytes bigint")
+
+
+def _note_what_was_told(warehouse: Warehouse) -> None:
+    """An alert said which classes of evidence its finding had, and nothing of what makes it worse."""
+    for table in ("findings", "alerts"):
+        if fetch_row(warehouse.con, "select 1 from duckdb_tables() where table_name = ?", [table]):
+            warehouse.con.execute(f"alter table {table} add column if not exists facts varchar[]")
+
+
 _SEGMENT_ROWS = 61_440
 _MIGRATIONS = {
     1: _count_pruned,
@@ -289,5 +392,8 @@ _MIGRATIONS = {
     3: _hours_of_ids,
     4: _rename_quarantine_and_deleted,
     5: _name_wrappers,
+    6: _contents_of_ids,
+    7: _voices_of_events,
+    8: _files_that_grow,
 }
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

@@ -15,7 +15,7 @@ class Placed(Protocol):
     @property
     def node_id(self) -> str: ...
     @property
-    def at(self) -> datetime | None: ...
+    def corrected_at(self) -> datetime | None: ...
     @property
     def parent_id(self) -> str | None: ...
 
@@ -59,7 +59,7 @@ def branches(nodes: Mapping[str, Placed], links: Iterable[Joined]) -> list[Branc
         children[parent].append(child)
 
     def by_time(ids: Iterable[str]) -> list[str]:
-        return sorted(ids, key=lambda node_id: (nodes[node_id].at or _BEGINNING, node_id))
+        return sorted(ids, key=lambda node_id: (nodes[node_id].corrected_at or _BEGINNING, node_id))
 
     tops = by_time(node_id for node_id in nodes if node_id not in parent_of)
     walked: list[Branch] = []

@@ -67,6 +67,9 @@ _PRIMARY = "is_primary and spine is not null"
 _PROVEN = f"({_PRIMARY}) or (confidence >= 0.5 and kind <> 'same_event')"
 _EDGES = "edges as (select child_id, parent_id from links where {condition})"
 
+# A day of a key leads down from the key, also where an approval of that day outranks it.
+_BELOW = f"({_PRIMARY}) or method = 'same_credential'"
+
 # UNION, not UNION ALL: a node is climbed from once, so links in a circle end by themselves.
 _UP = f"""
 with recursive {_EDGES.format(condition=_PROVEN)},
@@ -79,7 +82,7 @@ select node_id from reached
 """
 
 _DOWN = f"""
-with recursive {_EDGES.format(condition=_PRIMARY)},
+with recursive {_EDGES.format(condition=_BELOW)},
 reached(node_id) as (
     select unnest($ids::varchar[])
     union

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ultravires.tracing.chain_tree import Branch, branches
+from ultravires.tracing.clocks import clock_lines
 from ultravires.tracing.finding_marks import Mark
 from ultravires.tracing.nodes import Node
 from ultravires.tracing.terminal import print_lines
@@ -64,8 +65,12 @@ def _heading(trace: Trace) -> list[Text]:
     if rest > 0:
         lines.append(Text(f"    and {rest} more", style="dim"))
     hidden = f", {trace.n_hidden:,} of them not shown" if trace.n_hidden else ""
-    lines.append(Text(f"{len(trace.above):,} above, {trace.n_below:,} below{hidden}\n", style="dim"))
-    return lines
+    lines.append(Text(f"{len(trace.above):,} above, {trace.n_below:,} below{hidden}", style="dim"))
+    lines += [
+        Text(f"{visible(line)}: shown with its own times, in corrected order", style="dim")
+        for line in clock_lines(trace.nodes.values())
+    ]
+    return [*lines, Text("")]
 
 
 def _rails(branch: Branch) -> str:

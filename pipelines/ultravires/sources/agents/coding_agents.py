@@ -12,7 +12,7 @@ from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
-from ultravires.sources.agents.genai_spans import APPROVAL, TICKET
+from ultravires.sources.agents.genai_spans import stated
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION, AUTHORIZE_SESSION, USER_ACCESS
 
 OTHER, ASSIGN, UPDATE, LOGON, LOGOFF = 99, 1, 3, 1, 2
@@ -96,7 +96,7 @@ def _agent_and_name(record: OtlpRecord) -> tuple[str | None, str]:
 
 
 def _request(h: Happening) -> Event:
-    """A prompt is the person's approval of the task in its words."""
+    """A prompt is a person's request: the task in its words, under the approval that an attribute states."""
     prompt = h.prompt or label(h.attributes.get("event.sequence")) or str(h.event_at)
     uid = f"{h.conversation}/{prompt}"
     moment = iso(h.event_at)
@@ -113,7 +113,7 @@ def _request(h: Happening) -> Event:
         outcome="success",
         approval_uid=uid,
         task=None if said in _HIDDEN else said,
-        keys=[("prompt", uid, "names"), *_stated(h), ("conversation", h.conversation, "carries")],
+        keys=[("prompt", uid, "names"), *stated(h.attributes), ("conversation", h.conversation, "carries")],
         detail=present(
             status="approved",
             origin="human_request",
@@ -241,14 +241,6 @@ def _outcome(h: Happening) -> tuple[str, str | None]:
     status = label(attributes.get("status_code")) or label(attributes.get("http.response.status_code"))
     is_failed = h.name == "api_error" or text(attributes.get("error.message")) or (status or "2")[:1] in "45"
     return ("failure", status) if is_failed else ("success", None)
-
-
-def _stated(h: Happening) -> Iterator[tuple[str, str, str]]:
-    """The ticket or approval under which the person says to work, which an attribute of the resource can hold."""
-    if ticket := first_of(h.attributes, *TICKET):
-        yield "ticket", ticket, "uses"
-    if approval := first_of(h.attributes, *APPROVAL):
-        yield "approval", approval, "uses"
 
 
 def _shared(h: Happening) -> Iterator[tuple[str, str, str]]:

@@ -140,8 +140,8 @@ def _operation_by_signs(attributes: dict[str, Any]) -> str | None:
 
 
 def _human_request(attributes: dict[str, Any], span: Span, human: str) -> Event:
-    """A person's request to an agent approves the task in its words; it lasts as long as the run."""
-    keys = [("span", span.uid, "names"), *_carried(span)]
+    """A person's request to an agent: the task in its words, for as long as the run, under the approval it states."""
+    keys = [("span", span.uid, "names"), *stated(attributes), *_carried(span)]
     if prompt := first_of(attributes, *PROMPT):
         keys.append(("prompt", f"{span.conversation or span.trace}/{prompt}", "names"))
     ended = iso(span.ended_at) if span.ended_at else None
@@ -284,10 +284,7 @@ def _keys(record: OtlpRecord, span: Span, operation: str) -> Iterator[tuple[str,
             yield "tool_call", f"{span.conversation}/{call}", "uses"
     if attributes.get("mcp.method.name") and (request := first_of(attributes, *REQUEST)):
         yield from _of_request(record, span, request, has_call=call is not None)
-    if approval := first_of(attributes, *APPROVAL):
-        yield "approval", approval, "uses"
-    if ticket := first_of(attributes, *TICKET):
-        yield "ticket", ticket, "uses"
+    yield from stated(attributes)
     if decision := first_of(attributes, *DECISION):
         yield "decision", decision, "uses"
     if prompt := first_of(attributes, *PROMPT):
@@ -295,6 +292,14 @@ def _keys(record: OtlpRecord, span: Span, operation: str) -> Iterator[tuple[str,
     if operation in ("rpc", "execute_tool"):
         yield from _sent(attributes)
     yield from _carried(span)
+
+
+def stated(attributes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The approval and the ticket that the work is said to be under; an attribute of the resource can hold them."""
+    if approval := first_of(attributes, *APPROVAL):
+        yield "approval", approval, "uses"
+    if ticket := first_of(attributes, *TICKET):
+        yield "ticket", ticket, "uses"
 
 
 def _sent(attributes: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -73,7 +73,10 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     """One logged message to a tool call's state, to a decision, or both; none for other methods. A batch is what each
     of its messages is.
     """
-    of_singles = [_of_message(single, options) for single in singles_of(record)]
+    singles = singles_of(record)
+    if len(singles) == 1:
+        return _of_message(singles[0], options)
+    of_singles = [_of_message(single, options) for single in singles]
     return list(_told_apart(of_singles)) or of_singles[0]
 
 
@@ -292,7 +295,7 @@ def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
 SOURCE = Source(
     name="mcp_gateway",
     log="mcp_gateway",
-    version=2,
+    version=3,
     title="MCP gateways",
     reads="logs of JSON-RPC messages, one message or batch a line in an envelope with its time",
     recognised_by="a time, a message (message, payload, request, response) with jsonrpc 2.0, and who exchanges it",
@@ -301,9 +304,11 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("tool_call",),
     voice="reported",
+    system="agents",
     join_keys=("span", "trace", "conversation", "tool_call", "mcp_request", "decision", "approval", "ticket"),
     recognise=recognise,
     records=records,
+    joins_lines=True,
     events=events,
     objects=(
         "message",

@@ -91,7 +91,7 @@ def singles_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The record, or where it holds a batch one record for each request and answer of it. A batch may mix both, and
     an envelope may hold a batch of requests beside that of their answers: https://www.jsonrpc.org/specification#batch
     """
-    members = [name for name in MESSAGES if _is_batch(record.get(name))]
+    members = [name for name in MESSAGES if type(record.get(name)) is list and _is_batch(record[name])]
     if not members:
         return [record]
     around = {name: value for name, value in record.items() if name not in (*members, ANSWERED_EACH)}
@@ -114,8 +114,8 @@ def singles_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     return singles
 
 
-def _is_batch(value: Any) -> bool:
-    return type(value) is list and any(map(_is_message, value))
+def _is_batch(value: list[Any]) -> bool:
+    return any(map(_is_message, value))
 
 
 def _is_message(value: Any) -> TypeGuard[dict[str, Any]]:
@@ -130,6 +130,8 @@ def _named(layers: tuple[dict[str, Any], ...], names: tuple[str, ...]) -> str | 
     for layer in layers:
         for name in names:
             value = layer.get(name)
+            if value is None:
+                continue
             if type(value) is dict:
                 value = value.get("id") or value.get("email") or value.get("name")
             if found := label(value):

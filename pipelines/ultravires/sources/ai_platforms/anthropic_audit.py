@@ -136,7 +136,7 @@ def _targets(record: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="anthropic_audit",
     log="anthropic_audit",
-    version=2,
+    version=3,
     title="Anthropic Compliance API activity feed",
     reads='pages of the activity feed (`{"data": [...]}`), or one activity a line',
     recognised_by="the members id, created_at, organization_id, type and actor, and one of the feed's actor types",
@@ -145,6 +145,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="anthropic",
     join_keys=("bearer",),
     recognise=recognise,
     records=partial(json_records, arrays=("data",)),

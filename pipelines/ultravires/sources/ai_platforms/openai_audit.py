@@ -130,7 +130,7 @@ def _targets(member: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="openai_audit",
     log="openai_audit",
-    version=2,
+    version=3,
     title="OpenAI organization audit logs",
     reads='pages of the audit log (`{"object": "list", "data": [...]}`), or one entry a line',
     recognised_by="the members id, type, effective_at and actor, where a session or an api_key acts",
@@ -139,6 +139,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="openai",
     join_keys=(),
     recognise=recognise,
     records=partial(json_records, arrays=("data",), decode=decode_entry),

@@ -71,7 +71,7 @@ def _is_policys(body: dict[str, Any]) -> bool:
 SOURCE = Source(
     name="bedrock_agentcore",
     log="bedrock_agentcore",
-    version=2,
+    version=4,
     title="Amazon Bedrock AgentCore",
     reads="messages of the log group aws/spans, and application logs of gateways and runtimes",
     recognised_by="spans with plain attributes, or resource_arn and event_timestamp, that name bedrock-agentcore",
@@ -80,6 +80,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("tool_call", "decision"),
     voice="reported",
+    system="agents",
     join_keys=(
         "trace",
         "span",

@@ -130,7 +130,7 @@ def caller_of(arn: str | None) -> Caller:
 SOURCE = Source(
     name="bedrock_invocations",
     log="bedrock_invocations",
-    version=2,
+    version=3,
     title="Amazon Bedrock model invocations",
     reads="model invocation logs as delivered to S3, or messages of their CloudWatch log group",
     recognised_by="schemaType ModelInvocationLog with operation and modelId, also inside a member `message`",
@@ -139,6 +139,11 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("tool_call",),
     voice="recorded",
+    system="agents",
+    delivered_in=(
+        "cloudwatch:/aws/bedrock/*",
+        "cloudwatch:/aws/vendedlogs/bedrock/*",
+    ),
     join_keys=("request", "span", "tool_call"),
     recognise=recognise,
     records=partial(json_records, arrays=ENVELOPES, decode=decode_message),

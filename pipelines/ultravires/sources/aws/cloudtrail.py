@@ -21,6 +21,7 @@ from ultravires.sources.aws.arns import resource_arns
 from ultravires.sources.aws.cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.sources.aws.cloudtrail_records import (
     CONCLUSIONS,
+    OBJECTS,
     SERVICE_SUFFIX,
     SIGN_IN,
     SOURCE_NAME,
@@ -28,10 +29,12 @@ from ultravires.sources.aws.cloudtrail_records import (
     call_of,
     calling_service,
     detail_of,
+    factor_of_sign_in,
     outcome_of,
 )
 from ultravires.sources.aws.credentials import SIGN_INS, Issued, issued_by, revoked_by, session_keys, signed_in_by
 from ultravires.sources.aws.identities import Actor, actor_of
+from ultravires.sources.aws.role_passing import further_permissions
 from ultravires.sources.aws.targets import targets_of
 from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY
@@ -145,7 +148,14 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         issued_expires_at=issued.expires_at,
         revoked_credential_uid=revoked_by(name, request) if outcome == "success" else None,
         keys=_keys(record, account, actor, issued, options),
-        detail=detail_of(actor, issued, is_read_only, record.eventType or None),
+        detail=detail_of(
+            actor,
+            issued,
+            is_read_only,
+            record.eventType or None,
+            further_permissions=further_permissions(call, request, is_read_only),
+            has_mfa=factor_of_sign_in(record.additionalEventData) if is_sign_in else None,
+        ),
     )
 
 
@@ -171,7 +181,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=3,
+    version=6,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "
@@ -183,6 +193,17 @@ SOURCE = Source(
     documented_at="2026-11-24",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="aws",
+    delivered_in=(
+        "cloudwatch:aws-cloudtrail-logs*",
+        "cloudwatch:cloudtrail*",
+        "cloudwatch:/aws/cloudtrail*",
+        "cloudwatch:aws-controltower/cloudtraillogs",
+        "eventbridge:aws.*",
+        "elastic:aws.cloudtrail",
+        "splunk:aws:cloudtrail",
+        "wazuh:wazuh-aws",
+    ),
     join_keys=(
         "request",
         "shared_event",
@@ -191,25 +212,13 @@ SOURCE = Source(
         "session_tag",
         "transitive_tag",
         "federated_subject",
+        "run",
         "decision",
     ),
     recognise=recognise,
     records=delivered_records,
     record=CloudTrailRecord,
     events=events,
-    objects=(
-        "userIdentity",
-        "userIdentity.sessionContext",
-        "requestParameters",
-        "responseElements",
-        "additionalEventData",
-        "serviceEventDetails",
-        "resources",
-        "timeWindow",
-        "eventData",
-        "eventData.userIdentity",
-        "eventData.requestParameters",
-        "eventData.responseElements",
-    ),
+    objects=OBJECTS,
     never_text=frozenset({"userIdentity", "eventData.userIdentity"}),
 )

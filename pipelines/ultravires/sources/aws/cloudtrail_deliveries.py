@@ -20,10 +20,11 @@ from ultravires.reading.framing import json_records, peek
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.mending import UNDECODABLE, decode_inner, noted_marks
 from ultravires.reading.options import Options
+from ultravires.reading.origins import CLOUDWATCH, note_place, stated
 from ultravires.reading.plain_records import plainly
 from ultravires.reading.splitting import BLANK, broken, decode_object, reason_of
 from ultravires.reading.values import mapping, text
-from ultravires.sources.aws.cloudtrail_records import SOURCE_NAME, CloudTrailRecord
+from ultravires.sources.aws.cloudtrail_records import OBJECTS, SOURCE_NAME, CloudTrailRecord
 
 _ARRAYS = ("Records", "logEvents", "events", "Events")
 """S3 and trails; CloudWatch Logs subscriptions; `aws logs` answers; `aws cloudtrail lookup-events`."""
@@ -76,7 +77,8 @@ def delivered_records(chunks: Iterator[bytes], options: Options) -> Iterator[Fra
     beginning, chunks = peek(chunks)
     if is_lake_answer(Head(beginning)):
         return _lake_records(chunks, options)
-    return json_records(chunks, options, arrays=_ARRAYS, decode=plainly(CloudTrailRecord, SOURCE_NAME, options, decode))
+    read = plainly(CloudTrailRecord, SOURCE_NAME, options, decode, OBJECTS)
+    return json_records(chunks, options, arrays=_ARRAYS, decode=read)
 
 
 def decode(data: bytes) -> dict[str, Any]:
@@ -88,10 +90,13 @@ def decode(data: bytes) -> dict[str, Any]:
 def _unwrapped(value: dict[str, Any]) -> dict[str, Any]:
     kind = text(value.get("detail-type"))
     if kind and kind.endswith(_VIA_CLOUDTRAIL) and (detail := mapping(value.get("detail"))):
+        note_place(stated("eventbridge", text(value.get("source"))))
         return detail
     for name in _TEXT_MEMBERS:
         inner = text(value.get(name))
         if inner and inner.lstrip().startswith("{"):
+            if name == "message":
+                note_place(CLOUDWATCH)
             # an escape doubles at every level, so that a record cannot be wrapped often
             return mapping(decode_inner(inner.encode(), decode))
     return value

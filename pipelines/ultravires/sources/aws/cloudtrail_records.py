@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from ultravires.reading.events import present
 from ultravires.reading.plain_records import NoText, Record, Repeated, Text, Whole
-from ultravires.reading.values import mapping
+from ultravires.reading.values import mapping, text
 from ultravires.sources.aws.credentials import NOTHING_ISSUED, Issued
 from ultravires.sources.aws.identities import Actor
 from ultravires.sources.aws.ocsf_classes import ocsf_class
@@ -22,6 +22,21 @@ SIGN_IN = "ConsoleLogin"
 SERVICE_SUFFIX = ".amazonaws.com"
 CONCLUSIONS = frozenset({"AwsCloudTrailInsight", "AwsAggregatedEvent"})
 """Types of events that CloudTrail itself concluded from many calls."""
+OBJECTS = (
+    "userIdentity",
+    "userIdentity.sessionContext",
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "serviceEventDetails",
+    "resources",
+    "timeWindow",
+    "eventData",
+    "eventData.userIdentity",
+    "eventData.requestParameters",
+    "eventData.responseElements",
+)
+"""Where CloudTrail has objects, which a shipper may have written as text."""
 _DENIED = re.compile(
     r"AccessDenied|Unauthori[sz]ed|NotAuthorized|AuthorizationError|Forbidden|AuthFailure", re.IGNORECASE
 )
@@ -98,13 +113,30 @@ def outcome_of(name: str, error: str | None, response: Any) -> str:
     return "success"
 
 
-def detail_of(actor: Actor, issued: Issued, is_read_only: bool | None, event_type: str | None) -> dict[str, Any]:
+def factor_of_sign_in(details: Any) -> bool | None:
+    """Whether a console sign-in was with a second factor, which stands beside and not in the identity."""
+    return {"Yes": True, "No": False}.get(text(mapping(details).get("MFAUsed")) or "")
+
+
+def detail_of(
+    actor: Actor,
+    issued: Issued,
+    is_read_only: bool | None,
+    event_type: str | None,
+    *,
+    further_permissions: list[str],
+    has_mfa: bool | None = None,
+) -> dict[str, Any]:
     """What has no column."""
     detail = actor.detail.copy() if issued is NOTHING_ISSUED else _detail_of_issuing(actor, issued)
     if is_read_only is not None:
         detail["read_only"] = is_read_only
     if event_type is not None:
         detail["event_type"] = event_type
+    if further_permissions:
+        detail["further_permissions"] = further_permissions
+    if has_mfa is not None:
+        detail["mfa"] = has_mfa
     return detail
 
 

@@ -6,6 +6,7 @@ Subscriptions wrap such envelopes once more, in `{"messageType": "DATA_MESSAGE",
 from typing import Any
 
 from ultravires.reading.mending import UNDECODABLE, decode_inner
+from ultravires.reading.origins import CLOUDWATCH, note_place
 from ultravires.reading.splitting import decode_object
 
 ENVELOPES = ("logEvents", "events")
@@ -18,7 +19,9 @@ def decode_message(data: bytes) -> Any:
     message = record.get("message")
     if type(message) is str and message.lstrip()[:1] == "{":
         try:
-            return decode_inner(message.encode(), decode_object)
+            inner = decode_inner(message.encode(), decode_object)
         except UNDECODABLE:
             return record
+        note_place(CLOUDWATCH)
+        return inner
     return record

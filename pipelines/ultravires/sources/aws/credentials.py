@@ -11,6 +11,7 @@ from ultravires.reading.redaction import Redactor
 from ultravires.reading.values import integer, label, mapping, micros, sequence, text, texts
 from ultravires.sources.aws.arns import account_of, role_of_session
 from ultravires.sources.aws.identities import Actor, credential_id
+from ultravires.sources.github.runs import runs_named
 from ultravires.sources.issuing import issuing_of
 
 _DELETES_KEY, _UPDATES_KEY = "DeleteAccessKey", "UpdateAccessKey"
@@ -167,6 +168,8 @@ def session_keys(request: Any, issued: Issued, actor: Actor, options: Options) -
     pod_account = _service_account(of_pod.get("kubernetes-namespace"), of_pod.get("kubernetes-service-account"))
     if subject := issued.federated_subject or actor.federated_subject or pod_account:
         yield "federated_subject", subject, "carries"
+        for run in runs_named(subject, issued.session_name):
+            yield "run", run, "uses"
     if not tags and not incoming:
         return
     transitive = frozenset(texts(request.get("transitiveTagKeys")))

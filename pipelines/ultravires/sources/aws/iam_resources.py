@@ -12,17 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ultravires.reading.values import mapping, sequence, text
+from ultravires.sources.action_words import iam_services, main_permissions
 
-_IAM_SERVICE = {
-    "agreement-marketplace": "aws-marketplace",
-    "email": "ses",
-    "macie": "macie2",
-    "monitoring": "cloudwatch",
-    "servicecatalog-appregistry": "servicecatalog",
-    "tagging": "tag",
-}
-"""Services whose name in CloudTrail is not the one in IAM."""
-_IAM_OPERATION = {"listbuckets": "listallmybuckets"}
 _VERSION = re.compile(r"(\d{8}(v\d+)?|\d{4}_\d\d_\d\d)$")
 """After some operations CloudTrail writes the version of the service's API."""
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -64,7 +55,7 @@ def letters_of(name: str) -> str:
 
 def is_operation(service: str, operation: str) -> bool:
     """Whether IAM knows the operation of this service."""
-    return _operation(operation) in _service(service).operations
+    return _operation(service, operation) in _service(service).operations
 
 
 # A program makes the same calls again and again, so the parameters repeat while their values differ.
@@ -75,7 +66,7 @@ def resources_named(service: str, operation: str, parameters: tuple[str, ...]) -
     where one parameter may name several kinds.
     """
     known = _service(service)
-    acted_on = known.operations.get(_operation(operation), frozenset())
+    acted_on = known.operations.get(_operation(service, operation), frozenset())
     of_operation = [kind for kind in known.kinds if kind.name in acted_on]
     found = _all_named(of_operation, parameters, is_end_enough=True)
     found = found or _all_named([kind for kind in known.kinds if kind.is_own], parameters, is_end_enough=False)
@@ -124,16 +115,17 @@ def _end_alike(parameter: str, names: list[str]) -> bool:
     )
 
 
-def _operation(name: str) -> str:
-    """An operation of CloudTrail as IAM calls it."""
+def _operation(service: str, name: str) -> str:
+    """An operation of CloudTrail as IAM calls it, in small letters."""
     letters = _VERSION.sub("", name).lower()
-    return _IAM_OPERATION.get(letters, letters)
+    permission = main_permissions().get(f"{service}:{letters}")
+    return permission.partition(":")[2].lower() if permission else letters
 
 
 @lru_cache(maxsize=64)
 def _service(service: str) -> _Service:
     """What IAM knows of a service; nothing of one that it does not know."""
-    name = _IAM_SERVICE.get(service, service)
+    name = iam_services().get(service, service)
     files = _files()
     if name not in files:
         return _Service((), {})

@@ -14,9 +14,8 @@ _SSO_ROLE = "AWSReservedSSO_"
 _HUMAN_TYPES = frozenset({"Root", "SAMLUser", "IdentityCenterUser"})
 _FEDERATED = frozenset({"WebIdentityUser", "SAMLUser"})
 _NO_TYPE = (None, "Unknown")
-_KEY_HOLDERS = (None, "IAMUser", "Unknown")
-_ROLE_ID, _LONG_TERM_KEY = "AROA", "AKIA"
-"""How the unique id of a role begins, and the id of an access key that never expires:
+_ROLE_ID = "AROA"
+"""How the unique id of a role begins:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
 """
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,17}")
@@ -82,7 +81,7 @@ def actor_of(identity: Any, is_sign_in: bool, is_of_console: bool) -> Actor:
     is_of_instance = session_name is not None and _INSTANCE.fullmatch(session_name)
     return Actor(
         uid=uid,
-        kind=_kind(kind, role, via_service, principal=principal, key=text(of("accessKeyId")), is_human=is_human),
+        kind=_kind(kind, role, via_service, principal=principal, is_human=is_human),
         name=user_name or text(issuer.get("userName")) or said_name,
         via_service=via_service,
         credential_uid=credential_id(of("accessKeyId")) or _bearer_token(of("credentialId")),
@@ -121,12 +120,11 @@ def _kind(
     role: str | None,
     via_service: str | None,
     principal: str | None,
-    key: str | None,
     *,
     is_human: bool,
 ) -> str:
-    """A key of an IAM user may be in anybody's hands: only sign-in, console or MFA shows a human. Without them, who
-    signs with a key that never expires is a service: such keys are made for programs.
+    """A key of an IAM user may be in anybody's hands: only sign-in, console or MFA shows a human. Without them nothing
+    says who it is, a person with a key or a program.
     """
     if kind == "AWSService" or via_service:
         return "service"
@@ -137,8 +135,6 @@ def _kind(
         return "human" if role and f"/{_SSO_ROLE}" in role else "role"
     if kind == "WebIdentityUser":
         return "workload"
-    if kind in _KEY_HOLDERS and key and key.startswith(_LONG_TERM_KEY):
-        return "service"
     return "role" if kind != "IAMUser" and principal and principal.startswith(_ROLE_ID) else "unknown"
 
 

@@ -173,7 +173,7 @@ def role_patterns(account: str, permission_set: str) -> tuple[str, ...]:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=2,
+    version=3,
     title="AWS TEAM (temporary elevated access) requests",
     reads="items of the table `requests`: DynamoDB exports, scans and streams, answers of TEAM's AppSync API",
     recognised_by="accountId, accountName, role, roleId, startTime and duration, plain or with DynamoDB's types",
@@ -182,6 +182,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
     voice="recorded",
+    governs=("aws",),
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=_ARRAYS),

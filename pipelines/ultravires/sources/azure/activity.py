@@ -30,6 +30,7 @@ from ultravires.sources.azure.exports import (
     is_export,
     last_part,
     outer,
+    place_of,
     request_keys,
     subscription_of,
     tenant_of,
@@ -198,7 +199,7 @@ def _code_in(message: Any) -> str | None:
 SOURCE = Source(
     name="azure_activity",
     log="azure_activity",
-    version=2,
+    version=3,
     title="Azure Monitor activity log",
     reads='`{"records": [...]}` or lines as exported to Event Hubs and storage accounts; `{"value": [...]}` of the '
     "REST API; categories Administrative, Policy, Autoscale (and Write, Delete, Action of older exports)",
@@ -209,6 +210,13 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
     voice="recorded",
+    system="azure",
+    place=place_of,
+    delivered_in=(
+        *(f"azure:{category}" for category in sorted(ACTS | STATES)),
+        "elastic:azure.activitylogs",
+        "splunk:azure:monitor:activity*",
+    ),
     join_keys=("request", "shared_event", "approval"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

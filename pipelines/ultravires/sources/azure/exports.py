@@ -14,6 +14,7 @@ from typing import Any
 from ultravires.reading.addresses import address_of, host_of
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.object_fields import opened
+from ultravires.reading.origins import AZURE, stated
 from ultravires.reading.values import label, mapping, sequence, text
 
 ARRAYS = ("records", "value")
@@ -108,6 +109,15 @@ def category_of(record: dict[str, Any]) -> str | None:
     if operation is None or resource is None or outer(record, "time") is None:
         return None
     return _category_by_operation(record, operation.lower(), resource.lower())
+
+
+def place_of(record: dict[str, Any]) -> str | None:
+    """`Source.place` of logs that diagnostic settings export: the category of the envelope. Records of REST APIs call
+    something else so, and have no time of an envelope.
+    """
+    category = outer(record, "category")
+    is_envelope = type(category) is str and outer(record, "time") is not None
+    return stated(AZURE, category) if is_envelope else None
 
 
 def _category_by_operation(record: dict[str, Any], operation: str, resource: str) -> str | None:

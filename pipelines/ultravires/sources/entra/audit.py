@@ -23,6 +23,7 @@ from ultravires.sources.azure.exports import (
     filled,
     is_export,
     outer,
+    place_of,
     request_keys,
     tenant_of,
 )
@@ -143,7 +144,8 @@ def _resources(targets: list[Any], details: dict[str, str]) -> list[str]:
 SOURCE = Source(
     name="entra_audit",
     log="entra_audit",
-    version=2,
+    approval_system="entra",
+    version=3,
     title="Microsoft Entra directory audits",
     reads='`{"records": [...]}` or lines of the diagnostic setting AuditLogs; Graph `{"value": [...]}` of '
     "directoryAudit",
@@ -153,6 +155,16 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential", "approval"),
     voice="recorded",
+    system="entra",
+    governs=("entra", "azure", "m365"),
+    place=place_of,
+    delivered_in=(
+        "azure:auditlogs",
+        "elastic:azure.auditlogs",
+        "splunk:azure:aad:audit",
+        "splunk:azure:monitor:aad",
+        "wazuh:ms-graph",
+    ),
     join_keys=("request", "approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

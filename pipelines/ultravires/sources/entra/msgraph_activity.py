@@ -26,6 +26,7 @@ from ultravires.sources.azure.exports import (
     filled,
     is_export,
     outer,
+    place_of,
     request_keys,
     status_outcome,
     tenant_of,
@@ -143,7 +144,7 @@ def _shown(match: re.Match[str]) -> str:
 SOURCE = Source(
     name="msgraph_activity",
     log="msgraph_activity",
-    version=2,
+    version=3,
     title="Microsoft Graph activity logs",
     reads='`{"records": [...]}` or lines of the diagnostic setting MicrosoftGraphActivityLogs; rows of the table of '
     "that name",
@@ -154,6 +155,12 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity",),
     voice="recorded",
+    system="entra",
+    place=place_of,
+    delivered_in=(
+        f"azure:{GRAPH_CALLS}",
+        "elastic:azure.graphactivitylogs",
+    ),
     join_keys=("request",),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

@@ -76,7 +76,8 @@ def _first_step(record: dict[str, Any]) -> dict[str, Any]:
 SOURCE = Source(
     name="entra_pim",
     log="entra_pim",
-    version=2,
+    approval_system="entra",
+    version=3,
     title="Privileged Identity Management requests",
     reads='Graph `{"value": [...]}` of roleAssignmentScheduleRequests, PIM for groups and their approvals; Azure '
     'Resource Manager `{"value": [...]}` of roleAssignmentScheduleRequests; lines of the same',
@@ -87,6 +88,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
     voice="recorded",
+    governs=("entra", "azure", "m365"),
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

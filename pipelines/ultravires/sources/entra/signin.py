@@ -26,6 +26,7 @@ from ultravires.sources.azure.exports import (
     filled,
     is_export,
     outer,
+    place_of,
     request_keys,
     tenant_of,
 )
@@ -150,7 +151,7 @@ def _has_mfa(sign_in: dict[str, Any], outcome: str) -> bool | None:
 SOURCE = Source(
     name="entra_signin",
     log="entra_signin",
-    version=2,
+    version=3,
     title="Microsoft Entra sign-in logs",
     reads='`{"records": [...]}` or lines of a diagnostic setting (SignInLogs, NonInteractiveUserSignInLogs, '
     'ServicePrincipalSignInLogs, ManagedIdentitySignInLogs); Graph `{"value": [...]}` of signIn',
@@ -160,6 +161,15 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="entra",
+    place=place_of,
+    delivered_in=(
+        *(f"azure:{category}" for category in SIGN_INS),
+        "elastic:azure.signinlogs",
+        "splunk:azure:aad:signin",
+        "splunk:azure:monitor:aad",
+        "wazuh:ms-graph",
+    ),
     join_keys=("request",),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS),

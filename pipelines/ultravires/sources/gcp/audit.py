@@ -27,7 +27,9 @@ from ultravires.sources.gcp.log_entries import (
     holds_audit,
     is_entry,
     log_name,
+    place_of,
     project_of,
+    stage_of,
 )
 from ultravires.sources.gcp.log_entries import operation_of as operation_of_entry
 from ultravires.sources.gcp.principals import Caller, caller_of, federated_subject, presented_session, presented_subject
@@ -55,6 +57,8 @@ _CODES = {
     16: "UNAUTHENTICATED",
 }
 _OTHER = 99
+_MOST_CHECKED = 100
+"""So many checked permissions of a call are looked at; a call that Google really checked needs fewer."""
 _VERBS = {
     1: ("create", "insert", "generate", "import", "upload", "run", "start", "undelete"),
     2: ("get", "list", "search", "query", "check", "test", "lookup", "describe", "batchget", "aggregated", "fetch"),
@@ -120,7 +124,7 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
         if outcome == "success":
             issued = Issued(credential_uid=workspace.granted) if workspace.granted else issued
             revoked = workspace.revoked or revoked
-    key = key_of(caller.key_name)
+    key, permissions = key_of(caller.key_name), _permissions(payload)
     return Event(
         native_id=f"{log}/{insert_id}" if log and insert_id else insert_id,
         event_at=event_at,
@@ -148,7 +152,10 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
             issued_duration_seconds=issued.seconds,
             target_account=project_of_account(issued.acts_as),
             read_only=is_read_only,
+            permission=permissions[0] if permissions else None,
+            further_permissions=permissions[1:] or None,
             event_type=log.rpartition("%2F")[2] if log and "%2F" in log else None,
+            stage_number=stage_of(record),
         ),
     )
 
@@ -175,6 +182,14 @@ def _is_read_only(permissions: Any) -> bool | None:
     return all(kind.endswith("_READ") for kind in kinds) if kinds else None
 
 
+def _permissions(payload: dict[str, Any]) -> list[str]:
+    """The permissions that were checked, first what was checked on the resource called upon, each once."""
+    checked = [mapping(entry) for entry in sequence(payload.get("authorizationInfo"))[:_MOST_CHECKED]]
+    named = payload.get("resourceName")
+    checked.sort(key=lambda entry: named is None or entry.get("resource") != named)
+    return list(dict.fromkeys(found for entry in checked if (found := text(entry.get("permission")))))
+
+
 def _resources(payload: dict[str, Any], resource: dict[str, Any], labels: dict[str, Any]) -> list[str]:
     """The resource called upon, else those that permissions were checked on; a service account also by its address."""
     named = text(payload.get("resourceName"))
@@ -198,9 +213,9 @@ def _keys(
         keys.append(("federated_subject", subject, "carries"))
     if is_exchange and (session := presented_session(caller.uid)):
         keys.append(("bearer", session, "uses"))
-    trace, span = hex_id(_trace_of(record)), hex_id(record.get("spanId"))
-    if trace and span:
-        keys.append(("span", f"{trace}/{span}", "uses"))
+    if span := hex_id(record.get("spanId")):
+        trace = hex_id(_trace_of(record))
+        keys += [("span", f"{trace}/{span}", "uses")] if trace else []
     if operation := operation_of_entry(record, payload):
         keys.append(("shared_event", operation, "carries"))
     return keys
@@ -226,7 +241,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=3,
+    version=5,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",
@@ -235,6 +250,15 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="gcp",
+    place=place_of,
+    delivered_in=(
+        "google log:*/logs/cloudaudit.googleapis.com%2f*",
+        "google log:*/logs/cloudaudit.googleapis.com/*",
+        "elastic:gcp.audit",
+        "splunk:google:gcp:pubsub:audit*",
+        "wazuh:wazuh-gcloud",
+    ),
     join_keys=("span", "bearer", "federated_subject", "shared_event"),
     recognise=recognise,
     records=partial(json_records, arrays=ARRAYS, decode=decode_entry),

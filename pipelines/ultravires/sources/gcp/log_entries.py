@@ -14,6 +14,7 @@ from typing import Any
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.mending import decode_inner
 from ultravires.reading.object_fields import opened
+from ultravires.reading.origins import GOOGLE, stated
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import mapping, text
 
@@ -110,9 +111,24 @@ def operation_of(entry: dict[str, Any], audit: dict[str, Any]) -> str | None:
     return f"{operation.get('producer')}/{name}/{audit.get('methodName')}"
 
 
+def stage_of(entry: dict[str, Any]) -> int | None:
+    """The place of an entry among those of its operation, where there may be several: 1 its start, 3 its end."""
+    operation = mapping(entry.get("operation"))
+    is_first, is_last = bool(operation.get("first")), bool(operation.get("last"))
+    if text(operation.get("id")) is None or (is_first and is_last):
+        return None
+    return 1 if is_first else 3 if is_last else 2
+
+
 def log_name(entry: dict[str, Any]) -> str | None:
     """`projects/<id>/logs/<log>`."""
     return text(entry.get("logName")) or text(entry.get("logname"))
+
+
+def place_of(entry: dict[str, Any]) -> str | None:
+    """`Source.place` of entries: the log that they stand in."""
+    log = log_name(entry)
+    return stated(GOOGLE, log) if log else None
 
 
 def project_of(entry: dict[str, Any]) -> str | None:

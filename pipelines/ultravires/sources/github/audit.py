@@ -101,6 +101,7 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         keys=_keys(record, action, account, credentials),
         detail=present(
             issued_role_arn=credentials.appears_as,
+            issued_kind="session" if credentials.run and not credentials.appears_as else None,
             credential_kind="session" if credentials.used and _is_short_lived(access) else None,
             read_only=True if record.get("operation_type") == "access" else None,
             event_type=access,
@@ -151,6 +152,8 @@ def _keys(
     keys += carried_approvals(record, action)
     if credentials.appears_as:
         keys.append(("bearer", credentials.appears_as, "names"))
+    if credentials.run:
+        keys.append(("run", credentials.run, "names"))
     if session := text(record.get("agent_session_id")):
         keys.append(("conversation", session, "carries"))
     return keys
@@ -159,7 +162,8 @@ def _keys(
 SOURCE = Source(
     name="github_audit",
     log="github_audit",
-    version=2,
+    approval_system="github",
+    version=4,
     title="GitHub audit log",
     reads="audit events of an organization or enterprise: JSON export, API pages, git events, streams",
     recognised_by="actor, a dotted action, a time and two more of the audit log's own members",
@@ -167,9 +171,17 @@ SOURCE = Source(
     documentation="https://docs.github.com/en/enterprise-cloud@latest/admin/monitoring-activity-in-your-enterprise/"
     "reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise",
     documented_at="2026-11-25",
-    evidence_kinds=("activity",),
+    evidence_kinds=("activity", "approval"),
     voice="recorded",
-    join_keys=("request", "approval", "ticket", "bearer", "conversation"),
+    system="github",
+    governs=("github",),
+    delivered_in=(
+        "elastic:github.audit",
+        "splunk:github:cloud:audit",
+        "splunk:github:enterprise:audit",
+        "wazuh:github",
+    ),
+    join_keys=("request", "approval", "ticket", "bearer", "run", "conversation"),
     recognise=recognise,
     records=json_records,
     events=events,

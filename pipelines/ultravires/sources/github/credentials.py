@@ -10,11 +10,15 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.values import label, text
-from ultravires.sources.github.runs import job_of
+from ultravires.sources.github.runs import job_of, run_name, run_of
 from ultravires.sources.issuing import issuing_of
 
 _JOB_STARTS = "workflows.prepared_workflow_job"
-_ISSUES = frozenset(action.removeprefix("github:") for action in issuing_of("github_audit")) - {_JOB_STARTS}
+_RUN_STARTS = "workflows.created_workflow_run"
+_ISSUES = frozenset(action.removeprefix("github:") for action in issuing_of("github_audit")) - {
+    _JOB_STARTS,
+    _RUN_STARTS,
+}
 _REVOKES = frozenset(
     {
         "oauth_access.destroy",
@@ -32,16 +36,21 @@ _SHA256 = "SHA256:"
 
 
 class Credentials(msgspec.Struct, frozen=True, gc=False):
-    """Ids with the prefix `github:`, or None; `appears_as` is the subject that a job's own tokens carry."""
+    """Ids with the prefix `github:`, or None; `appears_as` is the subject that a job's own tokens carry, `run` its
+    run.
+    """
 
     used: str | None = None
     issued: str | None = None
     revoked: str | None = None
     appears_as: str | None = None
+    run: str | None = None
 
 
 def credentials_of(record: dict[str, Any], action: str) -> Credentials:
-    """What happened to credentials in this record. A job that starts is issued its own token."""
+    """What happened to credentials in this record. A job that starts is issued its own token, and a run those of its
+    jobs, where the log does not tell of each.
+    """
     token = _token_id(record)
     is_used = text(record.get("programmatic_access_type")) is not None
     if action in _ISSUES or action in _REVOKES:
@@ -50,7 +59,10 @@ def credentials_of(record: dict[str, Any], action: str) -> Credentials:
         return Credentials(used=used, issued=named) if action in _ISSUES else Credentials(used=used, revoked=named)
     job = job_of(record) if action == _JOB_STARTS else None
     if job is not None:
-        return Credentials(used=token, issued=f"github:{job.uid}", appears_as=job.subject)
+        return Credentials(used=token, issued=f"github:{job.uid}", appears_as=job.subject, run=job.run_name)
+    repo, run, _ = run_of(record) if action == _RUN_STARTS else (None, None, None)
+    if repo and run:
+        return Credentials(used=token, issued=run_name(repo, run), run=run_name(repo, run))
     return Credentials(used=token)
 
 

@@ -117,7 +117,8 @@ def _login(party: Any) -> str | None:
 SOURCE = Source(
     name="github_environment_approvals",
     log="github_environment_approvals",
-    version=2,
+    approval_system="github",
+    version=3,
     title="GitHub environment approvals",
     reads="deliveries of the webhook deployment_review, a payload a line or in arrays",
     recognised_by="action, since, workflow_run, repository and the job runs of a deployment review",
@@ -126,6 +127,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("approval",),
     voice="recorded",
+    governs=("github",),
     join_keys=("approval", "ticket"),
     recognise=recognise,
     records=json_records,

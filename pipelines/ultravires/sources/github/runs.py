@@ -3,11 +3,15 @@
 The subject of a job's OIDC token: https://docs.github.com/en/actions/reference/security/oidc#oidc-token-claims
 """
 
+import re
 from typing import Any
 
 import msgspec
 
 from ultravires.reading.values import label, text
+
+_REPOSITORY = re.compile(r"repo:([^/:@]+)(?:@\d+)?/([^/:@]+)(?:@\d+)?:")
+_RUN_ID = re.compile(r"(?<!\d)\d{8,19}(?!\d)")
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):
@@ -19,6 +23,10 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     attempt: str
     environment: str | None
     subject: str | None
+
+    @property
+    def run_name(self) -> str:
+        return run_name(self.repo, self.run)
 
     @property
     def uid(self) -> str:
@@ -64,3 +72,15 @@ def run_keys(repo: str, run: str, environment: str | None) -> list[tuple[str, st
 def approval_uid(repo: str, run: str, environment: str | None) -> str:
     """The approval of a run for one environment; of the run, where the record does not tell which."""
     return f"github:{repo}/run/{run}/{environment}" if environment else f"github:{repo}/run/{run}"
+
+
+def run_name(repo: str, run: str) -> str:
+    """The name by which other clouds' logs find a run: its repository, for which a token vouches, and its number."""
+    return f"github:{repo}/run/{run}"
+
+
+def runs_named(subject: str | None, session_name: str | None) -> list[str]:
+    """The runs that a session may be of: its token vouches for the repository, its name holds the run's number."""
+    found = _REPOSITORY.match(subject or "")
+    numbers = _RUN_ID.findall(session_name or "")[:3] if found else []
+    return [run_name(f"{found[1]}/{found[2]}", number) for number in numbers] if found else []

@@ -133,7 +133,7 @@ def _is_use(application: str, event: Happened) -> bool:
 SOURCE = Source(
     name="google_workspace_audit",
     log="google_workspace_audit",
-    version=1,
+    version=2,
     title="Google Workspace audit",
     reads="activities of the Reports API (admin, token and all other applications): answers with `items`, or one "
     "activity a line, also with one record for each of its events",
@@ -143,6 +143,7 @@ SOURCE = Source(
     documented_at="2026-11-29",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="google_workspace",
     join_keys=("shared_event",),
     recognise=recognise,
     records=partial(json_records, arrays=("items",)),

@@ -18,13 +18,20 @@ from ultravires.reading.source import Source
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import family_of
 from ultravires.sources.gcp.log_entries import begins_with_gke, holds_audit
-from ultravires.sources.kubernetes.subjects import Caller, caller_of, credential_uid, service_account
+from ultravires.sources.kubernetes.subjects import (
+    SERVICE_ACCOUNT,
+    Caller,
+    caller_of,
+    credential_uid,
+    service_account,
+)
 from ultravires.sources.kubernetes.wrappers import (
     EVENT_NEVER_TEXT,
     EVENT_OBJECTS,
     Unwrapped,
     audit_records,
     claim,
+    place_of,
     unwrap,
 )
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION, USER_ACCESS
@@ -130,9 +137,18 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
             issued_duration_seconds=seconds,
             cluster=cluster,
             read_only=verb in _READS if verb else None,
+            further_permissions=_impersonating(event, caller, verb),
             event_type=text(event.get("level")),
         ),
     )
+
+
+def _impersonating(event: dict[str, Any], caller: Caller, verb: str | None) -> list[str] | None:
+    """What acting as somebody else takes; who only looks around so gains no power."""
+    if not caller.behind or verb in _READS or not mapping(event.get("impersonatedUser")):
+        return None
+    is_service_account = caller.uid is not None and caller.uid.startswith(SERVICE_ACCOUNT)
+    return ["impersonate serviceaccounts" if is_service_account else "impersonate users"]
 
 
 def _iso(moment: int | None) -> str | None:
@@ -239,7 +255,7 @@ def ocsf_class(verb: str | None, resource: str | None) -> tuple[int, int]:
 SOURCE = Source(
     name="kubernetes_audit",
     log="kubernetes_audit",
-    version=2,
+    version=4,
     title="Kubernetes audit",
     reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS; "
     "Cloud Logging entries of GKE",
@@ -250,6 +266,16 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="kubernetes",
+    place=place_of,
+    delivered_in=(
+        "cloudwatch:/aws/eks/*/cluster",
+        "azure:kube-audit",
+        "azure:kube-audit-admin",
+        "elastic:kubernetes.audit_logs",
+        "google log:*/logs/cloudaudit.googleapis.com%2f*",
+        "google log:*/logs/cloudaudit.googleapis.com/*",
+    ),
     join_keys=("request", "bearer", "session_name", "federated_subject", "shared_event"),
     recognise=recognise,
     records=audit_records,

@@ -15,10 +15,13 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.mending import UNDECODABLE, decode_inner, noted_marks
 from ultravires.reading.object_fields import opened, tree_of, with_objects, with_opened
 from ultravires.reading.options import Options
+from ultravires.reading.origins import CLOUDWATCH, stated
 from ultravires.reading.splitting import decode_object, reason_of
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.azure.exports import family_of_record
+from ultravires.sources.azure.exports import place_of as category_place
 from ultravires.sources.gcp.log_entries import audit_of_gke, is_entry, operation_of, project_of
+from ultravires.sources.gcp.log_entries import place_of as log_place
 from ultravires.sources.kubernetes.gke_audit import audit_event, object_of
 from ultravires.sources.kubernetes.subjects import Caller, google_caller
 
@@ -89,6 +92,13 @@ def unwrap(record: dict[str, Any]) -> Unwrapped | None:
         audit = audit_of_gke(record)
         return _of_gke(record, audit) if audit else None
     return Unwrapped(record, None, None)
+
+
+def place_of(record: dict[str, Any]) -> str | None:
+    """`Source.place`: the category of an AKS record, the log of a GKE entry; deliveries of EKS are noted around it."""
+    if "properties" in record:
+        return category_place(record)
+    return log_place(record) if is_entry(record) else None
 
 
 def claim(record: dict[str, Any]) -> dict[str, Any] | None:
@@ -164,7 +174,8 @@ class _Wrapper(NamedTuple):
                 continue
             if self.name == "logEvents":
                 entry = {**value, "message": _decoded(value.get("message"))}
-                yield Frame(offset, data, {**self.around, self.name: [entry]}, None, None, noted_marks())
+                place = stated(CLOUDWATCH, text(self.around.get("logGroup")))
+                yield Frame(offset, data, {**self.around, self.name: [entry]}, None, None, noted_marks(), place=place)
             else:
                 whole = _without_secrets(value)
                 yield Frame(offset, data, whole, None, None, noted_marks())

@@ -261,7 +261,7 @@ def _directory_type(operation: str) -> str | None:
 SOURCE = Source(
     name="m365_audit",
     log="m365_audit",
-    version=1,
+    version=2,
     title="Microsoft 365 unified audit log",
     reads="records of the Management Activity API (arrays or lines); Purview's CSV export and Search-UnifiedAuditLog "
     "with the record in AuditData; auditLogRecord of Microsoft Graph",
@@ -272,6 +272,12 @@ SOURCE = Source(
     documented_at="2026-11-29",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="m365",
+    delivered_in=(
+        "elastic:o365.audit",
+        "splunk:o365:management:activity",
+        "wazuh:office365",
+    ),
     join_keys=("request",),
     recognise=recognise,
     records=records,

@@ -157,7 +157,7 @@ def _via(actor: dict[str, Any], client: dict[str, Any], used: Credentials) -> st
 SOURCE = Source(
     name="okta_system",
     log="okta_system",
-    version=2,
+    version=3,
     title="Okta System Log",
     reads="System Log events: pages of the API, newline JSON, EventBridge deliveries",
     recognised_by="eventType, published, actor and four more members of a LogEvent; or source aws.partner/okta.com",
@@ -166,6 +166,8 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="okta",
+    delivered_in=("eventbridge:aws.partner/okta.com/*", "elastic:okta.system", "splunk:oktaim2:log"),
     join_keys=("request", "bearer"),
     recognise=recognise,
     records=partial(json_records, decode=decode),

@@ -85,7 +85,7 @@ def _of_type(name: Any, record: dict[str, Any]) -> Entity | None:
 SOURCE = Source(
     name="cedar_decisions",
     log="cedar_decisions",
-    version=2,
+    version=3,
     title="Cedar decisions",
     reads="Cedarling's logs; lines with an authorization request and its answer",
     recognised_by="log_kind and pdp_id; else principal, action, resource, decision and what determined it",

@@ -99,7 +99,7 @@ def _keys(
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=2,
+    version=3,
     title="Open Policy Agent decision logs",
     reads="decision logs, as lines or as the arrays that OPA posts",
     recognised_by="the member decision_id and at least two more of OPA's own",

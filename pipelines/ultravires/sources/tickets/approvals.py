@@ -65,7 +65,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
 SOURCE = Source(
     name="approvals",
     log="approvals",
-    version=2,
+    version=3,
     title="Approvals (JSON lines)",
     reads="approvals.jsonl, one state of one approval a line",
     recognised_by="the members approval_id and status",

@@ -204,7 +204,7 @@ def _person(user: Any) -> str | None:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=2,
+    version=3,
     title="Jira Service Management approvals",
     reads="approvals of the REST API, alone, in pages or with their request; issues and issue webhooks that hold them",
     recognised_by="finalDecision, approvers and createdDate of an approval, alone or in a page, a request or an issue",

@@ -206,7 +206,7 @@ def _is_display_only(record: dict[str, Any]) -> bool:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=2,
+    version=3,
     title="ServiceNow approvals",
     reads="sysapproval_approver, sc_request, sc_req_item and change_request: Table API answers, JSON and CSV exports",
     recognised_by="approver, state and sysapproval; or number and approval of such a table, with ServiceNow's times",

@@ -156,7 +156,7 @@ def _header(request: dict[str, Any], wanted: str) -> str | None:
 SOURCE = Source(
     name="vault_audit",
     log=_LOG,
-    version=2,
+    version=3,
     title="HashiCorp Vault audit devices",
     reads="the JSON lines of a file, socket or syslog audit device; requests and responses",
     recognised_by="time, type and request, with an operation and two of Vault's own marks",
@@ -165,6 +165,7 @@ SOURCE = Source(
     documented_at="2026-11-25",
     evidence_kinds=("activity", "credential"),
     voice="recorded",
+    system="vault",
     join_keys=("request", "span", "federated_subject"),
     recognise=recognise,
     records=partial(json_records, decode=decode),

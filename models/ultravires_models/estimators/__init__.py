@@ -1,0 +1,1 @@
+"""scikit-learn estimators of the anomaly models, and what makes hits of their scores; imported where a model runs."""

@@ -1,0 +1,50 @@
+"""Keys that an administrator makes in the office and a workload uses elsewhere; one of them is stolen."""
+
+from dataclasses import replace
+
+from ultravires.simulator import aws
+from ultravires.simulator.bystanders import human_session
+from ultravires.simulator.cast import Call, Worker
+from ultravires.simulator.changed_plans import ELSEWHERE, THIEF_IP, THIEF_PROGRAM
+from ultravires.simulator.moments import MINUTE
+from ultravires.simulator.stage import Stage
+from ultravires.simulator.truth import Situation
+from ultravires.simulator.worker_runs import run_batch, static_session
+
+
+def make_key(stage: Stage, worker: Worker, at: int) -> None:
+    """The administrator signs in at the console, and makes the worker's key."""
+    scribe, human = stage.scribe, stage.human(worker.maker)
+    scribe.record(aws.console_login_record(stage.rng, at, human), at)
+    session = human_session(stage, human, at, aws.BROWSER)
+    key, at = static_session(scribe, worker), at + 3 * MINUTE
+    user = worker.subject.rpartition("/")[2]
+    scribe.record(aws.new_key_record(stage.rng, at, session, user, key.key), at, session)
+    scribe.link(key.node, session.node, "credential>credential")
+
+
+def key_made_in_the_office(stage: Stage, at: int) -> Situation:
+    worker = stage.worker("statement-feed")
+    nodes = run_batch(stage, worker, stage.standing[worker.subject], at)
+    return Situation(
+        "key_made_in_the_office",
+        (),
+        worker.subject,
+        (*nodes, static_session(stage.scribe, worker).node),
+        "The key was made in the office, and its workload uses it from the batch hosts, as ever.",
+        is_benign=True,
+    )
+
+
+def key_used_from_a_second_place(stage: Stage, at: int) -> Situation:
+    worker = stage.worker("rating-feed")
+    stolen = replace(static_session(stage.scribe, worker), ip=THIEF_IP, user_agent=THIEF_PROGRAM)
+    record = aws.call_record(stage.rng, at, stolen, Call("s3:ListObjects", worker.calls[0].target))
+    node = stage.scribe.record(record, at, stolen)
+    return Situation(
+        "key_used_from_a_second_place",
+        (ELSEWHERE,),
+        worker.subject,
+        (node, stolen.node),
+        "The key of the batch hosts is used from an outside network.",
+    )

@@ -1,0 +1,126 @@
+"""A record that breaks one table: the run goes on, what stood stands, and what does not depend on it is told."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ultravires
+from small_logs import RUNNER, WORKER, approval, assume, call, session, write_lines
+from tables_compared import differences
+from ultravires.build.duckdb_engine import Built, DuckDBEngine
+from ultravires.build.sql_tables import SqlTable
+from ultravires.errors import RunError
+from ultravires.runs import steps
+from ultravires.runs.run import run_once
+
+LOGGING = "aws_cloudtrail_audit_logging_weakened"
+UNAPPROVED = "ultravires_unapproved_privileged_activity"
+Break = Callable[[str], None]
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A worker changes a policy under nobody's approval, with approvals around it."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    runner, worker = session(RUNNER, "ASIARUNNER"), session(WORKER, "ASIAWORKER")
+    write_lines(
+        folder / "trail.json",
+        [
+            assume("e1", 60, runner, "ASIAWORKER"),
+            call("e2", 61, "iam:PutRolePolicy", worker, requestParameters={"roleName": "other", "policyName": "p"}),
+        ],
+    )
+    other = {"subject": "arn:aws:iam::111122223333:role/third", "roles": [], "actions": ["s3:GetObject"]}
+    write_lines(folder / "approvals.jsonl", [approval("APR-A", 0, **other), approval("APR-C", 120, **other)])
+    return folder
+
+
+@pytest.fixture
+def breaks(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """A function that lets one table fail from now on, as a record that nobody thought of would."""
+
+    def break_table(name: str) -> None:
+        build = DuckDBEngine.build
+
+        def failing(engine: DuckDBEngine, table: SqlTable) -> Built:
+            if table.name == name:
+                raise RunError(f"table {name}: Conversion Error: a record that nobody thought of")
+            return build(engine, table)
+
+        monkeypatch.setattr(DuckDBEngine, "build", failing)
+
+    return break_table
+
+
+def stop_logging(folder: Path) -> None:
+    """What the attacker does next, which a rule over CloudTrail alone sees."""
+    worker = session(WORKER, "ASIAWORKER")
+    write_lines(folder / "later.json", [call("e3", 63, "cloudtrail:StopLogging", worker)])
+
+
+def open_findings(home: Path) -> set[str]:
+    with ultravires.open(home) as con:
+        rows = con.execute("select detector_id from findings where state = 'open'").fetchall()
+    return {row[0] for row in rows}
+
+
+def alerts(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / "alerts.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("table", ["int_links__by_key", "links", "chain_steps", "step_facts"])
+def test_a_table_that_breaks_stops_no_alert(table: str, logs: Path, tmp_path: Path, breaks: Break) -> None:
+    """What was found stands, what the attacker did next is told, and the run says what failed."""
+    home = tmp_path / "home"
+    run_once(logs, home, config=None, as_of="")
+    before = open_findings(home)
+    assert UNAPPROVED in before
+    stop_logging(logs)
+    breaks(table)
+    with pytest.raises(RunError, match=rf"^not built: {table}: .*nobody thought of.*the next run tries again$"):
+        run_once(logs, home, config=None, as_of="")
+    assert open_findings(home) == before | {LOGGING}
+    assert any("StopLogging" in json.dumps(alert) for alert in alerts(home))
+
+
+def test_a_table_that_breaks_in_the_first_run_leaves_the_others(logs: Path, tmp_path: Path, breaks: Break) -> None:
+    """What reads it is empty, and what rules over the log alone say is told."""
+    stop_logging(logs)
+    breaks("stg_keys")
+    with pytest.raises(RunError, match="stg_keys"):
+        run_once(logs, tmp_path / "home", config=None, as_of="")
+    assert LOGGING in open_findings(tmp_path / "home")
+    assert UNAPPROVED not in open_findings(tmp_path / "home")
+
+
+def test_the_run_after_a_broken_table_ends_as_if_nothing_had_been(
+    logs: Path, tmp_path: Path, breaks: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hours that were not built stay in the queue."""
+    home, undisturbed = tmp_path / "home", tmp_path / "undisturbed"
+    run_once(logs, home, config=None, as_of="")
+    stop_logging(logs)
+    with monkeypatch.context():
+        breaks("stg_activities")
+        with pytest.raises(RunError):
+            run_once(logs, home, config=None, as_of="")
+    monkeypatch.undo()
+    run_once(logs, home, config=None, as_of="")
+    run_once(logs, undisturbed, config=None, as_of="")
+    assert differences(undisturbed, home) == []
+
+
+def test_a_model_that_breaks_stops_no_alert(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its hits stand as they stood."""
+
+    def failing(*_: Any) -> None:
+        raise MemoryError("a history that nobody thought of")
+
+    monkeypatch.setattr(steps, "run_detector", failing)
+    stop_logging(logs)
+    with pytest.raises(RunError, match="hits_rare_action: a history"):
+        run_once(logs, tmp_path / "home", config=None, as_of="")
+    assert {LOGGING, UNAPPROVED} <= open_findings(tmp_path / "home")

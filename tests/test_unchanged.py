@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from small_logs import DAY, RUNNER, WORKER, approval, assume, call, session, write_lines
 from ultravires.reading.input_place import input_place
-from ultravires.runs import unchanged
+from ultravires.runs import clock, unchanged
 from ultravires.runs.run import run_once
 from ultravires.runs.run_result import RunResult
 from ultravires.runs.unchanged import KEPT, keep_result, unchanged_result
 from ultravires.store.prune import prune_and_run
+
+
+NOON_LATER = DAY + timedelta(days=30)
 
 
 class Place:
@@ -61,7 +64,11 @@ def place(settled: Path, tmp_path: Path) -> Place:
     return copy
 
 
-def test_the_answer_is_what_a_whole_run_says(place: Place) -> None:
+def test_the_answer_is_what_a_whole_run_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of one moment: what is said of this machine's clock names its minute."""
+    monkeypatch.setattr(clock, "now", lambda: NOON_LATER)
+    place.run()
+    place.run()
     answer = place.asked()
     assert answer is not None
     told = answer.as_dict() | {"seconds": 0}

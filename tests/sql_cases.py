@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import yaml
 from ultravires import registry
+from ultravires.build.by_key import TOUCHED_IDS
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables, store_run_context
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, in_build_order, load_tables
@@ -81,7 +82,7 @@ def prepare(warehouse: Warehouse, as_of: datetime | None = None) -> DuckDBEngine
     warehouse.store_reference("hits", HITS.empty_table())
     warehouse.store_reference("detectors", DETECTORS.empty_table())
     store_run_context(warehouse, as_of, timedelta(minutes=2))
-    return DuckDBEngine(warehouse, {name: table for name, table in tables().items() if table.mode == "by_hour"})
+    return DuckDBEngine(warehouse, tables())
 
 
 @cache
@@ -123,20 +124,22 @@ def give(con: duckdb.DuckDBPyConnection, table: SqlTable, given: Mapping[str, Se
     strange = set(given) - table.inputs - {TOUCHED_HOURS}
     assert not strange, f"{table.name} does not read {', '.join(sorted(strange))}"
     for name in sorted(table.inputs):
-        rows = [_with_hour(row, empty_columns()[name]) for row in given.get(name, assumed().get(name, ()))]
-        _fill(con, name, empty_columns()[name], rows)
+        rows = [with_hour(row, empty_columns()[name]) for row in given.get(name, assumed().get(name, ()))]
+        fill(con, name, empty_columns()[name], rows)
     if table.mode == "by_hour":
         _touch(con, given)
+    if table.by_key:
+        con.execute(f"create table {TOUCHED_IDS} as select distinct id from ({table.by_key.units}) as units(id) where id is not null")
 
 
 def _touch(con: duckdb.DuckDBPyConnection, given: Mapping[str, Sequence[Row]]) -> None:
     if TOUCHED_HOURS in given:
-        _fill(con, TOUCHED_HOURS, empty_columns()[TOUCHED_HOURS], given[TOUCHED_HOURS])
+        fill(con, TOUCHED_HOURS, empty_columns()[TOUCHED_HOURS], given[TOUCHED_HOURS])
     else:
         con.execute(f"create table {TOUCHED_HOURS} as select distinct event_hour from events")
 
 
-def _with_hour(row: Row, columns: Columns) -> Row:
+def with_hour(row: Row, columns: Columns) -> Row:
     stated = [name for name in TIMES if row.get(name)]
     if not stated:
         return row
@@ -145,7 +148,7 @@ def _with_hour(row: Row, columns: Columns) -> Row:
     return {**{name: value for name, value in follows.items() if name in columns}, **row}
 
 
-def _fill(con: duckdb.DuckDBPyConnection, name: str, columns: Columns, rows: Sequence[Row]) -> None:
+def fill(con: duckdb.DuckDBPyConnection, name: str, columns: Columns, rows: Sequence[Row]) -> None:
     con.execute(f'create table "{name}" ({", ".join(f"{_quoted(c)} {kind}" for c, kind in columns.items())})')
     for row in rows:
         unknown = set(row) - set(columns)
@@ -161,7 +164,7 @@ def compare(con: duckdb.DuckDBPyConnection, table: str, expect: Sequence[Row]) -
     types = {row[0]: row[1] for row in con.execute(f'describe "{table}"').fetchall()}
     unknown = set(named) - set(types)
     assert not unknown, f"{table} has no column {', '.join(sorted(unknown))}"
-    _fill(con, "expected_rows", {name: types[name] for name in named} or {"nothing": "integer"}, expect)
+    fill(con, "expected_rows", {name: types[name] for name in named} or {"nothing": "integer"}, expect)
     wanted, found = (_as_lines(con, name, named) for name in ("expected_rows", table))
     missing, extra = list(wanted), []
     for line in found:

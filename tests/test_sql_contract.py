@@ -80,7 +80,7 @@ def test_file_starts_with_its_grain_and_says_build_and_why(path: Path) -> None:
     """The first three lines are the grain, the build mode and the reason, each with words behind it."""
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines[0].startswith("-- grain: one row per ")
-    assert lines[1] in ("-- build: full", "-- build: by_hour")
+    assert re.fullmatch(r"-- build: (full|by_hour|by_key \w+)", lines[1])
     assert lines[2].startswith("-- why: ") and len(lines[2].split()) > 5
 
 

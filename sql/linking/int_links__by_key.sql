@@ -1,14 +1,38 @@
 -- grain: one row per child, parent and key that names both
--- build: full
+-- build: by_key child_id
 -- why: the exact joins: an id that one record defines and another refers to
+-- units: select node_id from stg_keys
+-- dirty: select node_id from delta_stg_keys
+-- dirty: select child.node_id from delta_stg_keys as parent join stg_keys as child on child.key_kind = parent.key_kind and child.key_value = parent.key_value
+--     where (parent.role = 'names' and child.role = 'uses') or (parent.role = 'uses' and child.role = 'names') or parent.key_kind = 'mcp_request'
+-- dirty: select child.node_id from delta_stg_decisions as changed join stg_keys as parent on parent.node_id = changed.decision_id
+--     join stg_keys as child on child.key_kind = parent.key_kind and child.key_value = parent.key_value and child.role <> parent.role
+-- dirty: select decision_id from delta_stg_decisions
+-- dirty: select child.node_id from delta_stg_approvals as changed join stg_keys as parent on parent.node_id = changed.approval_id
+--     join stg_keys as child on child.key_kind = parent.key_kind and child.key_value = parent.key_value and child.role <> parent.role
+-- dirty: select approval_id from delta_stg_approvals
+-- dirty: select child.node_id from delta_stg_tool_calls as changed join stg_keys as parent on parent.node_id = changed.tool_call_id
+--     join stg_keys as child on child.key_kind = parent.key_kind and child.key_value = parent.key_value and child.role <> parent.role
+-- dirty: select tool_call_id from delta_stg_tool_calls
+-- only: stg_decisions(decision_id, result, decided_at, tool)
+-- only: stg_approvals(approval_id, is_granted, origin, status, event_at)
+-- only: stg_tool_calls(tool_call_id, operation, tool, called_at)
 
-with stated as (
-    select
-        node_id, node_kind, key_kind, key_value, role, min(event_at) as stated_at,
-        bool_and(coalesce(voice = 'reported', false)) as is_reported
+-- Of every key of theirs all who state it: how many there are, and in which order, decides who counts.
+with own_keys as (
+    select distinct key_kind, key_value
     from stg_keys
-    where role in ('names', 'uses')
-    group by node_id, node_kind, key_kind, key_value, role
+    where role in ('names', 'uses') and node_id in (select id from touched_ids)
+),
+
+stated as (
+    select
+        stg_keys.node_id, stg_keys.node_kind, stg_keys.key_kind, stg_keys.key_value, stg_keys.role, min(stg_keys.event_at) as stated_at,
+        bool_and(coalesce(stg_keys.voice = 'reported', false)) as is_reported
+    from stg_keys
+    semi join own_keys on own_keys.key_kind = stg_keys.key_kind and own_keys.key_value = stg_keys.key_value
+    where stg_keys.role in ('names', 'uses')
+    group by stg_keys.node_id, stg_keys.node_kind, stg_keys.key_kind, stg_keys.key_value, stg_keys.role
 ),
 
 -- A key that so many state joins all of them with all of them: of those the first count, so that none who comes later
@@ -203,4 +227,4 @@ select
     child_id, child_kind, parent_id, parent_kind, key_kind, key_value, n_candidates,
     case when is_reported then 'reported' else 'recorded' end as voice
 from ranked
-where nth = 1
+where nth = 1 and child_id in (select id from touched_ids)

@@ -1,38 +1,23 @@
 -- grain: one row per approval
--- build: full
+-- build: by_key approval_id
 -- why: the states of one approval (requested, approved, revoked ...) arrive as separate records of one system, in any order and in any file
+-- units: select coalesce(contested.approval_id, 'approval:' || told.approval_uid) from stg_approval_states as told left join stg_contested_approvals as contested on contested.event_id = told.event_id
+-- dirty: select 'approval:' || approval_uid from delta_stg_approval_states
+-- dirty: select contested.approval_id from delta_stg_approval_states as changed join stg_contested_approvals as contested on contested.event_id = changed.event_id
+-- dirty: select unnest([approval_id, 'approval:' || approval_uid]) from delta_stg_contested_approvals
 
-with states as (
-    select
-        coalesce(contested.approval_id, 'approval:' || e.approval_uid) as approval_id,
-        e.approval_uid,
-        e.event_id,
-        e.event_at,
-        e.log,
-        e.voice,
-        e.task,
-        json_extract_string(e.detail, '$.status') as status,
-        json_extract_string(e.detail, '$.origin') as origin,
-        json_extract_string(e.detail, '$.subject') as subject_uid,
-        json_extract_string(e.detail, '$.requested_by') as requested_by,
-        json_extract_string(e.detail, '$.approved_by') as approved_by,
-        try_cast(json_extract_string(e.detail, '$.requested_at') as timestamptz) as requested_at,
-        try_cast(json_extract_string(e.detail, '$.approved_at') as timestamptz) as approved_at,
-        try_cast(json_extract_string(e.detail, '$.valid_from') as timestamptz) as valid_from,
-        try_cast(json_extract_string(e.detail, '$.valid_until') as timestamptz) as valid_until,
-        try_cast(json_extract_string(e.detail, '$.revoked_at') as timestamptz) as revoked_at,
-        try_cast(json_extract(e.detail, '$.actions') as varchar[]) as actions,
-        try_cast(json_extract(e.detail, '$.resources') as varchar[]) as resources,
-        try_cast(json_extract(e.detail, '$.roles') as varchar[]) as roles,
-        try_cast(json_extract(e.detail, '$.tools') as varchar[]) as tools,
-        json_extract_string(e.detail, '$.ticket') as ticket,
-        json_extract_string(e.detail, '$.risk') as risk
-    from events as e
-    left join stg_contested_approvals as contested on contested.event_id = e.event_id
-    where e.kind = 'approval' and e.approval_uid is not null
+with named as (
+    select coalesce(contested.approval_id, 'approval:' || told.approval_uid) as approval_id, told.*
+    from stg_approval_states as told
+    left join stg_contested_approvals as contested on contested.event_id = told.event_id
+),
+
+states as (
+    select *
+    from named
+    where approval_id in (select id from touched_ids)
     -- Who tells of an approval that its own system records does not change it.
-    qualify e.voice is distinct from 'reported'
-        or bool_and(e.voice is not distinct from 'reported') over (partition by coalesce(contested.approval_id, e.approval_uid))
+    qualify voice is distinct from 'reported' or bool_and(voice is not distinct from 'reported') over (partition by approval_id)
 ),
 
 ordered as (

@@ -15,13 +15,12 @@ stated as (
         e.event_hour,
         e.log,
         e.approval_uid,
-        json_extract_string(e.detail, '$.origin') is not distinct from 'human_request' as is_request,
+        e.origin is not distinct from 'human_request' as is_request,
         coalesce(systems.approval_system, e.log)
-        || case when json_extract_string(e.detail, '$.origin') = 'human_request' then '/human_request' else '' end as approval_system,
+        || case when e.origin = 'human_request' then '/human_request' else '' end as approval_system,
         coalesce(systems.voice, 'recorded') as voice
-    from events as e
+    from stg_approval_states as e
     left join systems on systems.log = e.log
-    where e.kind = 'approval' and e.approval_uid is not null
 ),
 
 -- Of those that use one id it is the approver's system before a person's request, and a log that its subject cannot

@@ -1,8 +1,12 @@
 -- grain: one row per credential (session, token, key)
--- build: full
+-- build: by_key credential_id
 -- why: what was issued and what was used, in one row, also for keys whose issue no log ever showed
+-- units: select 'credential:' || unnest([credential_uid, issued_credential_uid, revoked_credential_uid]) from stg_activities
+-- dirty: select 'credential:' || unnest([credential_uid, issued_credential_uid, revoked_credential_uid]) from delta_stg_activities
 
-with issues as (
+with touched as (select substr(id, 12) as credential_uid from touched_ids),
+
+issues as (
     select
         issued_credential_uid as credential_uid,
         event_id,
@@ -29,7 +33,7 @@ with issues as (
             order by voice is not distinct from 'reported', credential_uid is null, event_at, event_id
         ) as nth
     from stg_activities
-    where issued_credential_uid is not null
+    where issued_credential_uid in (select credential_uid from touched)
 ),
 
 issued as (select * from issues where nth = 1),
@@ -50,7 +54,7 @@ used as (
         min(log) as log,
         case when bool_and(voice is not distinct from 'reported') then 'reported' else 'recorded' end as voice
     from stg_activities
-    where credential_uid is not null
+    where credential_uid in (select credential_uid from touched)
     group by credential_uid
 ),
 
@@ -64,7 +68,7 @@ lived as (
         program,
         network is not null and network_kind(network) <> 'private' as is_placed
     from stg_activities
-    where credential_uid is not null
+    where credential_uid in (select credential_uid from touched)
         and voice is distinct from 'reported'
         and outcome is distinct from 'denied' and outcome is distinct from 'failure'
 ),
@@ -91,7 +95,7 @@ revoked as (
         min_by(event_id, {'at': event_at, 'id': event_id}) as revoked_event_id,
         case when bool_and(voice is not distinct from 'reported') then 'reported' else 'recorded' end as voice
     from stg_activities
-    where revoked_credential_uid is not null and outcome = 'success'
+    where revoked_credential_uid in (select credential_uid from touched) and outcome = 'success'
     group by revoked_credential_uid
 ),
 

@@ -1,38 +1,25 @@
 -- grain: one row per decision
--- build: full
+-- build: by_key decision_id
 -- why: a policy engine and a permission prompt both answer one request; everything after sees one vocabulary
+-- units: select 'decision:' || decision_uid from stg_answers
+-- dirty: select 'decision:' || decision_uid from delta_stg_answers
 
 with answers as (
     select
-        decision_uid,
-        event_at as decided_at,
-        event_hour,
-        event_id,
-        log,
-        voice,
-        actor_uid as subject_uid,
-        action,
-        json_extract_string(detail, '$.tool') as tool,
-        resource_uids,
-        json_extract_string(detail, '$.result') as result,
-        json_extract_string(detail, '$.approver') as approver,
-        coalesce(json_extract_string(detail, '$.is_human') = 'true', false) as is_human,
-        args_hash,
+        *,
         -- Two answers under one id: that of an engine before that of its caller, and a denial before all.
         row_number() over (
             partition by decision_uid
-            order by
-                voice is not distinct from 'reported',
-                json_extract_string(detail, '$.result') is distinct from 'deny',
-                event_at,
-                event_id
+            order by voice is not distinct from 'reported', result is distinct from 'deny', decided_at, event_id
         ) as nth,
-        min(json_extract_string(detail, '$.result')) over (partition by decision_uid)
-        <> max(json_extract_string(detail, '$.result')) over (partition by decision_uid) as is_contradicted
-    from events
-    where kind = 'decision' and decision_uid is not null
+        min(result) over (partition by decision_uid) <> max(result) over (partition by decision_uid) as is_contradicted
+    from stg_answers
+    where 'decision:' || decision_uid in (select id from touched_ids)
 )
 
-select 'decision:' || decision_uid as decision_id, * exclude (nth)
+select
+    'decision:' || decision_uid as decision_id,
+    decision_uid, decided_at, event_hour, event_id, log, voice, subject_uid, action, tool, resource_uids, result, approver, is_human,
+    args_hash, is_contradicted
 from answers
 where nth = 1

@@ -1,26 +1,13 @@
 -- grain: one row per tool call (a span of a trace, or a coding agent's tool result)
--- build: full
+-- build: by_key tool_call_id
 -- why: the agent's own account of what it did; the same span told twice is one call, and what is told later may complete the first account and not replace it
+-- units: select 'tool_call:' || tool_call_uid from stg_call_accounts
+-- dirty: select 'tool_call:' || tool_call_uid from delta_stg_call_accounts
 
 with spans as (
-    select
-        tool_call_uid,
-        event_at as called_at,
-        coalesce(try_cast(json_extract_string(detail, '$.ended_at') as timestamptz), event_at) as ended_at,
-        event_hour,
-        event_id,
-        log,
-        voice,
-        actor_uid as agent_uid,
-        actor_name as agent_name,
-        json_extract_string(detail, '$.operation') as operation,
-        json_extract_string(detail, '$.tool') as tool,
-        action,
-        outcome,
-        args_hash,
-        workload_uid
-    from events
-    where kind = 'tool_call' and tool_call_uid is not null
+    select *
+    from stg_call_accounts
+    where 'tool_call:' || tool_call_uid in (select id from touched_ids)
 ),
 
 placed as (

@@ -1,4 +1,4 @@
-"""Builds a SQL table in DuckDB: whole, or the hours that were touched; nothing when nothing it reads has changed."""
+"""Builds a SQL table in DuckDB: whole, or the hours or units that were touched; nothing when nothing it reads has changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 from ultravires_models.hits import HITS
 
+from ultravires.build.by_key import DELTA, TOUCHED_IDS, ByKey
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import RunError
@@ -15,6 +16,10 @@ from ultravires.registry import sql_root
 from ultravires.schema import duckdb_type
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import NO_ROWS, Warehouse
+
+MOST_UNITS = 0.3
+"""Of more than this share of its rows a table is made whole, which then costs no more."""
+_BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
 
 
 def columns_of(table: str) -> dict[str, str]:
@@ -29,21 +34,28 @@ class Built:
     state: Literal["built", "unchanged", "fresh"]
     """built: content changed; unchanged: rebuilt to the same content; fresh: nothing to do."""
     n_rows: int
-    n_hours: int
+    n_hours: int = 0
+    n_units: int = 0
+    """Units that were made anew; 0 of a table that was made whole."""
 
 
 class DuckDBEngine:
-    def __init__(self, warehouse: Warehouse, hourly: Mapping[str, SqlTable]) -> None:
-        """`hourly` holds all by_hour tables by name: a table's touched hours are passed on to those that read it."""
+    def __init__(self, warehouse: Warehouse, tables: Mapping[str, SqlTable]) -> None:
+        """`tables` holds by name those that read each other: the touched hours of one are passed on to the by_hour
+        tables that read it, and its changed rows to those that are built by_key.
+        """
         self.warehouse = warehouse
         self.con = warehouse.con
-        self.hourly = hourly
+        self.deltas = warehouse.deltas
+        self.hourly = {name: table for name, table in tables.items() if table.mode == "by_hour"}
+        self.followed = frozenset(name for table in tables.values() if table.by_key for name in table.inputs)
         self.con.execute(load_macros(sql_root()))
 
     def build(self, table: SqlTable) -> Built:
         """Bring `table` up to date; RunError names the table when its SQL fails."""
+        build = {"full": self._build_full, "by_hour": self._build_by_hour, "by_key": self._build_by_key}[table.mode]
         try:
-            return self._build_by_hour(table) if table.mode == "by_hour" else self._build_full(table)
+            return build(table)
         except duckdb.Error as error:
             raise RunError(f"table {table.name}: {str(error).splitlines()[0]}") from error
 
@@ -56,7 +68,7 @@ class DuckDBEngine:
                 changed = self.warehouse.record_build(name, code_hash=code_hash, inputs=dict(inputs))
         finally:
             self.con.unregister("model_rows")
-        return Built(name, "built" if changed else "unchanged", rows.num_rows, 0)
+        return Built(name, "built" if changed else "unchanged", rows.num_rows)
 
     def stand_in(self, name: str) -> None:
         """Where `name` was never built, make it without rows, so that what reads it has something to read."""
@@ -83,11 +95,87 @@ class DuckDBEngine:
     def _build_full(self, table: SqlTable) -> Built:
         inputs = self.versions(table.inputs)
         if self.is_fresh(table.name, code_hash=table.code_hash, inputs=inputs):
-            return Built(table.name, "fresh", self._count(table.name), 0)
+            return Built(table.name, "fresh", self._count(table.name))
         with self.warehouse.transaction():
+            changed = self._make_whole(table, inputs)
+        return Built(table.name, "built" if changed else "unchanged", self._count(table.name))
+
+    def _make_whole(self, table: SqlTable, inputs: Mapping[str, int]) -> bool:
+        """Make every row anew, and where others follow this table note which of them changed."""
+        before = self.warehouse.state(table.name)
+        if before is None or table.name not in self.followed:
             content = self._create(table)
-            changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
-        return Built(table.name, "built" if changed else "unchanged", self._count(table.name), 0)
+            return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
+        self._select_into(_AFTER, table)
+        is_compared = self.deltas.compare(table.name, table.name, _AFTER)
+        self.con.execute(f'create or replace table "{table.name}" as from {_AFTER}')
+        changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs)
+        if is_compared:
+            self.deltas.note(table.name, before.version, self.warehouse.version(table.name))
+        return changed
+
+    def _select_into(self, name: str, table: SqlTable) -> None:
+        """What `table` would hold, as a temporary table."""
+        if not self._has_no_rows(table):
+            self.con.execute(f'create or replace temp table "{name}" as {table.sql}')
+            return
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
+        self.con.execute(f'create or replace temp table "{name}"({columns})')
+
+    def _build_by_key(self, table: SqlTable) -> Built:
+        assert table.by_key is not None
+        inputs = self.versions(table.inputs)
+        if self.is_fresh(table.name, code_hash=table.code_hash, inputs=inputs):
+            return Built(table.name, "fresh", self._count(table.name))
+        with self.warehouse.transaction():
+            n_units = self._touch_units(table, table.by_key, inputs)
+            if n_units is None:
+                self._touch([table.by_key.units])
+                changed = self._make_whole(table, inputs)
+            else:
+                changed = self._rewrite_units(table, table.by_key.column, inputs, n_units)
+        return Built(table.name, "built" if changed else "unchanged", self._count(table.name), n_units=n_units or 0)
+
+    def _touch_units(self, table: SqlTable, by_key: ByKey, inputs: Mapping[str, int]) -> int | None:
+        """How many units may have changed, which are then in the relation `touched_ids`; None where all have to be made."""
+        before = self.warehouse.state(table.name)
+        if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
+            return None
+        queries: list[str] = []
+        for name, version in inputs.items():
+            since = before.inputs[name]
+            if since == version:
+                continue
+            if not self.deltas.spans(name, since, version):
+                return None
+            if name in by_key.only and not self.deltas.differs_in(name, by_key.only[name]):
+                continue
+            if name not in by_key.dirty:
+                return None
+            queries += by_key.dirty[name]
+        n_units = self._touch(queries)
+        return None if n_units > MOST_UNITS * self._count(table.name) else n_units
+
+    def _touch(self, queries: list[str]) -> int:
+        """Make `touched_ids` of what these give."""
+        rows = " union ".join(f"from ({query}) as found(id)" for query in queries) or "select null::varchar as id where false"
+        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as select distinct id from ({rows}) where id is not null")
+        return self._rows_in(TOUCHED_IDS)
+
+    def _rewrite_units(self, table: SqlTable, column: str, inputs: Mapping[str, int], n_units: int) -> bool:
+        """Make the touched units anew; what differs is written."""
+        name, columns = table.name, self.deltas.columns(table.name)
+        listed = ", ".join(f'"{each}"' for each in columns)
+        self.con.execute(
+            f'create or replace temp table {_BEFORE} as from "{name}" where "{column}" in (select id from {TOUCHED_IDS})'
+        )
+        made = table.sql if n_units else f'select * from "{name}" where false'
+        self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from ({made})")
+        self.deltas.compare(name, _BEFORE, _AFTER)
+        changed = f'where "{column}" in (select "{column}" from "{DELTA}{name}")'
+        self.con.execute(f'delete from "{name}" {changed}')
+        self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
+        return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)
 
     def _build_by_hour(self, table: SqlTable) -> Built:
         # Inputs without hours of their own (configuration) make every hour stale when they change.
@@ -96,19 +184,26 @@ class DuckDBEngine:
         with self.warehouse.transaction():
             n_hours = self._collect_hours(table, whole)
             if n_hours == 0 and not whole:
-                return Built(table.name, "fresh", self._count(table.name), 0)
-            if whole:
-                self._create(table)
-            else:
-                self.con.execute(
-                    f'delete from "{table.name}" where event_hour in (select event_hour from {TOUCHED_HOURS})'
-                )
-                if not self._has_no_rows(table):
-                    self.con.execute(f'insert into "{table.name}" by name {table.sql}')
+                return Built(table.name, "fresh", self._count(table.name))
+            changed = self._make_whole(table, timeless) if whole else self._rewrite_hours(table, timeless)
             self.con.execute("delete from touched where table_name = ?", [table.name])
-            self.warehouse.record_hours(table.name, code_hash=table.code_hash, inputs=timeless)
-            self.touch_readers(table.name, f"select event_hour from {TOUCHED_HOURS}")
-        return Built(table.name, "built", self._count(table.name), n_hours)
+            if changed:
+                self.touch_readers(table.name, f"select event_hour from {TOUCHED_HOURS}")
+        return Built(table.name, "built" if changed else "unchanged", self._count(table.name), n_hours)
+
+    def _rewrite_hours(self, table: SqlTable, timeless: Mapping[str, int]) -> bool:
+        """Make the touched hours anew; they are written where anything in them differs."""
+        name, columns = table.name, self.deltas.columns(table.name)
+        hours = f"where event_hour in (select event_hour from {TOUCHED_HOURS})"
+        self.con.execute(f'create or replace temp table {_BEFORE} as from "{name}" {hours}')
+        self._select_into(_MADE, table)
+        listed = ", ".join(f'"{each}"' for each in columns)
+        self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
+        self.deltas.compare(name, _BEFORE, _AFTER)
+        changed = f'where event_hour in (select event_hour from "{DELTA}{name}")'
+        self.con.execute(f'delete from "{name}" {changed}')
+        self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
+        return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=timeless, columns=columns)
 
     def _create(self, table: SqlTable) -> tuple[int, str] | None:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
@@ -142,12 +237,14 @@ class DuckDBEngine:
             f"create or replace temp table {TOUCHED_HOURS} as select distinct event_hour from ({hours})",
             parameters,
         )
-        row = fetch_row(self.con, f"select count(*) from {TOUCHED_HOURS}")
+        return self._rows_in(TOUCHED_HOURS)
+
+    def _rows_in(self, table: str) -> int:
+        row = fetch_row(self.con, f'select count(*) from "{table}"')
         return int(row[0]) if row else 0
 
     def _count(self, table: str) -> int:
         state = self.warehouse.state(table)
         if state is not None and state.n_rows is not None:
             return state.n_rows
-        row = fetch_row(self.con, f'select count(*) from "{table}"')
-        return int(row[0]) if row else 0
+        return self._rows_in(table)

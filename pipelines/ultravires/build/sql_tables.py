@@ -1,7 +1,7 @@
 """The SQL files: one SELECT each, with a header that says grain, build mode and why.
 
 -- grain: one row per approval
--- build: full            (or by_hour: the file reads only the hours in the relation `touched_hours`)
+-- build: full            (or by_hour: the file reads only the hours in the relation `touched_hours`; or by_key <column>)
 -- why: ...
 """
 
@@ -16,12 +16,15 @@ from typing import Any, Literal
 
 import duckdb
 
+from ultravires.build.by_key import TOUCHED_IDS, ByKey, parse_by_key
 from ultravires.build.needed_rows import NOTHING, Needed, needed_rows
 from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
+Mode = Literal["full", "by_hour", "by_key"]
+MODES: Mapping[str, Mode] = {"full": "full", "by_hour": "by_hour", "by_key": "by_key"}
 LAYERS = ("staging", "linking", "chains", "marts", "findings")
 """Folders of SQL files, in the order of reading: a table reads tables of its own layer and of those before it."""
 
@@ -30,7 +33,7 @@ LAYERS = ("staging", "linking", "chains", "marts", "findings")
 class SqlTable:
     name: str
     layer: str
-    mode: Literal["full", "by_hour"]
+    mode: Mode
     grain: str
     why: str
     sql: str
@@ -41,6 +44,8 @@ class SqlTable:
     """Tables without whose rows it has none."""
     probe: str = ""
     """A query that gives a row where it may have any; none where only `needed` tells."""
+    by_key: ByKey | None = None
+    """How it is brought up to date by unit, of a table that is."""
 
     @cached_property
     def code_hash(self) -> str:
@@ -69,23 +74,30 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
     missing = [key for key in ("grain", "build", "why") if key not in header]
     if missing:
         raise ConfigError(f"{name}.sql: the header lacks {', '.join('-- ' + key + ':' for key in missing)}")
-    mode = header["build"]
-    if mode not in ("full", "by_hour"):
-        raise ConfigError(f"{name}.sql: -- build: is '{mode}'; it must be full or by_hour")
+    mode, _, column = header["build"].partition(" ")
+    if mode not in MODES or bool(column) != (mode == "by_key"):
+        raise ConfigError(f"{name}.sql: -- build: is '{header['build']}'; it must be full, by_hour or by_key <column>")
     statement = _parsed(name, text)
     inputs = _tables_of(statement)
-    if (mode == "by_hour") != (TOUCHED_HOURS in inputs):
-        raise ConfigError(f"{name}.sql: a by_hour table, and only that, reads {TOUCHED_HOURS}")
+    for relation, reader in ((TOUCHED_HOURS, "by_hour"), (TOUCHED_IDS, "by_key")):
+        if (mode == reader) != (relation in inputs):
+            raise ConfigError(f"{name}.sql: a {reader} table, and only that, reads {relation}")
+    inputs -= {TOUCHED_HOURS, TOUCHED_IDS}
+    by_key = parse_by_key(name, column, text) if mode == "by_key" else None
+    strangers = sorted({*by_key.dirty, *by_key.only} - inputs) if by_key else []
+    if strangers:
+        raise ConfigError(f"{name}.sql: the header names {strangers[0]}, which the SELECT does not read")
     return SqlTable(
         name=name,
         layer=layer,
-        mode="by_hour" if mode == "by_hour" else "full",
+        mode=MODES[mode],
         grain=header["grain"],
         why=header["why"],
         sql=text.rstrip().rstrip(";"),
-        inputs=frozenset(inputs - {TOUCHED_HOURS}),
+        inputs=frozenset(inputs),
         macros=macros,
-        needed=frozenset(names for names in needed_rows(statement, macros) if TOUCHED_HOURS not in names),
+        needed=frozenset(names for names in needed_rows(statement, macros) if not names & {TOUCHED_HOURS, TOUCHED_IDS}),
+        by_key=by_key,
     )
 
 

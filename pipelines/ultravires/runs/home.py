@@ -133,7 +133,7 @@ def open_home(
         forget_result(path)
         if isinstance(where, LocalPlace):
             remember_input(path, where.path)
-        engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
+        engine = DuckDBEngine(warehouse, pipeline.sql_tables())
         home = OpenHome(warehouse, engine, settings, where, uuid.uuid4().hex, as_of)
         prepare(home)
         yield home

@@ -9,7 +9,7 @@ the transaction that changes the table, so a kill anywhere leaves work to do and
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,7 @@ from ultravires import registry
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
+from ultravires.store.deltas import Deltas
 from ultravires.store.home_folder import prepare_home, private_files
 from ultravires.store.queries import fetch_row, quoted, registered, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
@@ -76,6 +77,7 @@ class Warehouse:
         """What stands in `table_state`, which nobody else writes while this home is open: a run asks for it hundreds
         of times.
         """
+        self.deltas = Deltas(con)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -85,6 +87,7 @@ class Warehouse:
                 yield con
         except BaseException:
             self._states = None
+            self.deltas.forget()
             raise
 
     @property
@@ -120,9 +123,17 @@ class Warehouse:
             for table in others:
                 stack.enter_context(registered(self.con, f"incoming_{table}", tables[table]))
             stack.enter_context(self.transaction())
-            for table in others:
-                self.con.execute(f'create or replace table "{table}" as from "incoming_{table}"')
-            yield frozenset(table for table in others if self.record_build(table, code_hash=digests[table], inputs={}))
+            yield frozenset(table for table in others if self._replace(table, digests[table]))
+
+    def _replace(self, table: str, digest: str) -> bool:
+        """Put the rows of `incoming_<table>` in the place of those of `table`; true where they are others."""
+        before = self.state(table)
+        is_compared = before is not None and self.deltas.compare(table, table, f"incoming_{table}")
+        self.con.execute(f'create or replace table "{table}" as from "incoming_{table}"')
+        changed = self.record_build(table, code_hash=digest, inputs={})
+        if before is not None and is_compared:
+            self.deltas.note(table, before.version, self.version(table))
+        return changed
 
     def _holds(self, table: str, digest: str) -> bool:
         state = self.state(table)
@@ -141,9 +152,21 @@ class Warehouse:
         self._note(table, TableState(version, code_hash, fingerprint, n_rows, dict(inputs)))
         return changed
 
-    def record_hours(self, table: str, *, code_hash: str, inputs: Mapping[str, int]) -> None:
-        """Note, inside the caller's transaction, that hours of `table` were rewritten, which counts as a change."""
-        self._note(table, TableState(self.version(table) + 1, code_hash, "", None, dict(inputs)))
+    def record_delta(self, table: str, *, code_hash: str, inputs: Mapping[str, int], columns: Sequence[str]) -> bool:
+        """Note, inside the caller's transaction, that what `delta_<table>` holds was written into `table`; true where
+        that is anything.
+        """
+        before = self.state(table) or NEVER_BUILT
+        more, hashes = self.deltas.counted(table, columns)
+        changed = bool(more or hashes)
+        if before.n_rows is None or not before.fingerprint:
+            n_rows, fingerprint = self.fingerprint(table)
+        else:
+            n_rows, fingerprint = before.n_rows + more, str(int(before.fingerprint) + hashes)
+        version = before.version + int(changed)
+        self._note(table, TableState(version, code_hash, fingerprint, n_rows, dict(inputs)))
+        self.deltas.note(table, before.version, version)
+        return changed
 
     def fingerprint(self, table: str) -> tuple[int, str]:
         """(rows, a hash of the set of rows that does not depend on their order)."""
@@ -195,6 +218,7 @@ class Warehouse:
         fresh.chmod(0o600)
         fresh.replace(path)
         self.con = _connect(path)
+        self.deltas = Deltas(self.con)
 
 
 @contextmanager

@@ -1,0 +1,62 @@
+"""How a table is brought up to date by what changed: the lines of its header, for a file that is built `by_key`.
+
+-- build: by_key <column>    the column that says of which unit (a node, an approval, a chain) a row is
+-- units: <SELECT>           every unit there may be; of these the whole table is made
+-- dirty: <SELECT>           the units that a changed row of one input makes anew; reads `delta_<input>`; one line or more an input
+-- only: <input>(<columns>)  a change of other columns of this input changes no row here
+
+An input that no `dirty` line names makes the whole table anew when it changes. The file reads only the units in the
+relation `touched_ids(id)`. A dirty line may name too many units and never too few: what it names is compared with what
+stands, and only what differs is written and handed on.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ultravires.errors import ConfigError
+
+TOUCHED_IDS = "touched_ids"
+DELTA = "delta_"
+_LINE = re.compile(r"^-- (units|dirty|only): (.+(?:\n--   +.+)*)", re.MULTILINE)
+_ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*)\)$")
+_DELTA_NAME = re.compile(rf"\b{DELTA}(\w+)")
+
+
+@dataclass(frozen=True)
+class ByKey:
+    column: str
+    units: str
+    dirty: Mapping[str, tuple[str, ...]]
+    """Input -> SELECTs of one column over its changed rows."""
+    only: Mapping[str, tuple[str, ...]]
+    """Input -> the columns of it that are read."""
+
+
+def parse_by_key(name: str, column: str, header: str) -> ByKey:
+    """The lines of one file; ConfigError names the file and what is wrong with them."""
+    units: list[str] = []
+    dirty: dict[str, tuple[str, ...]] = {}
+    only: dict[str, tuple[str, ...]] = {}
+    for word, text in _LINE.findall(header):
+        said = re.sub(r"\n--\s+", " ", text)
+        if word == "units":
+            units.append(said)
+        elif word == "dirty":
+            changed = _input_of(name, said)
+            dirty[changed] = (*dirty.get(changed, ()), said)
+        else:
+            found = _ONLY.match(said)
+            if found is None:
+                raise ConfigError(f"{name}.sql: -- only: is '{said}'; it must be input(column, column)")
+            only[found[1]] = tuple(found[2].split(", "))
+    if len(units) != 1 or not column:
+        raise ConfigError(f"{name}.sql: a by_key table names its column (-- build: by_key node_id) and has one -- units:")
+    return ByKey(column, units[0], dirty, only)
+
+
+def _input_of(name: str, select: str) -> str:
+    names = set(_DELTA_NAME.findall(select))
+    if len(names) != 1:
+        raise ConfigError(f"{name}.sql: each -- dirty: reads one {DELTA}<input>; this does not: {select}")
+    return names.pop()

@@ -1,6 +1,57 @@
 -- grain: one row per child, parent, kind, method and key
--- build: full
+-- build: by_key child_id
 -- why: every way in which two nodes may belong together, in one vocabulary, before any is weighed
+-- units: select child_id from int_links__by_key union all select node_id from stg_keys where key_kind = 'trace' union all select activity_id from int_tool_calls__around_activities
+--     union all select activity_id from int_activities__retried union all select unnest([activity_id, 'credential:' || issued_credential_uid]) from stg_activities
+--     union all select node_id from int_credentials__by_day union all select node_id from int_credentials__presented union all select node_id from int_credentials__of_sessions
+--     union all select node_id from int_approvals__carried union all select node_id from int_approvals__in_window union all select request_id from int_approvals__of_runs
+--     union all select child_id from int_copies
+-- dirty: select child_id from delta_int_links__by_key
+-- dirty: select node_id from delta_stg_keys
+-- dirty: select carrier.node_id from delta_stg_keys as request join stg_keys as carrier on carrier.key_kind = 'trace' and carrier.key_value = request.key_value
+--     where request.key_kind = 'trace' and request.node_kind = 'approval'
+-- dirty: select activity_id from delta_int_tool_calls__around_activities
+-- dirty: select activity_id from delta_int_activities__retried
+-- dirty: select unnest([activity_id, 'credential:' || issued_credential_uid]) from delta_stg_activities
+-- dirty: select node_id from delta_int_credentials__by_day
+-- dirty: select unnest([act.activity_id, 'credential:' || act.issued_credential_uid]) from delta_int_credentials__by_day as day
+--     join stg_activities as act on act.credential_uid = day.credential_uid and date_trunc('day', act.event_at) = day.day
+-- dirty: select node_id from delta_int_credentials__presented
+-- dirty: select node_id from delta_int_credentials__of_sessions
+-- dirty: select node_id from delta_int_approvals__carried
+-- dirty: select node_id from delta_int_approvals__in_window
+-- dirty: select node_id from delta_int_approvals__standing
+-- dirty: select request_id from delta_int_approvals__of_runs
+-- dirty: select child_id from delta_int_copies
+-- An approval: whoever names it, shares its trace or was judged by it.
+-- dirty: select approval_id from delta_stg_approvals
+-- dirty: select child_id from delta_stg_approvals join int_links__by_key on parent_id = approval_id
+-- dirty: select request_id from delta_stg_approvals as changed join int_approvals__of_runs as run on changed.approval_id in (run.approval_id, run.request_id)
+-- dirty: select carrier.node_id from delta_stg_approvals as changed join stg_keys as request on request.node_id = changed.approval_id and request.key_kind = 'trace'
+--     join stg_keys as carrier on carrier.key_kind = 'trace' and carrier.key_value = request.key_value
+-- dirty: select child_id from delta_int_approvals__subjects join int_links__by_key on parent_id = approval_id
+-- dirty: select node_id from delta_int_corrections
+-- dirty: select child_id from delta_int_corrections join int_links__by_key on parent_id = node_id
+-- A call: the decisions of those that it called, or that these called, count it as their caller.
+-- dirty: select tool_call_id from delta_stg_tool_calls
+-- dirty: select parent_id from delta_int_links__by_key where parent_kind = 'decision'
+-- dirty: with changed as (select child_id as call_id from delta_int_links__by_key), first as (select child_id as call_id from int_links__by_key where parent_id in (from changed)),
+--     second as (select child_id from int_links__by_key where parent_id in (from first))
+--     select parent_id from int_links__by_key where child_id in (from changed union all from first union all from second)
+-- dirty: with changed as (select tool_call_id as call_id from delta_stg_tool_calls), first as (select child_id as call_id from int_links__by_key where parent_id in (from changed)),
+--     second as (select child_id as call_id from int_links__by_key where parent_id in (from first)), third as (select child_id from int_links__by_key where parent_id in (from second))
+--     select parent_id from int_links__by_key where child_id in (from changed union all from first union all from second union all from third)
+-- dirty: with changed as (select tool_call_id as call_id from delta_int_identities__resolved join stg_tool_calls on agent_uid = alias_uid), first as (select child_id as call_id from int_links__by_key where parent_id in (from changed)),
+--     second as (select child_id as call_id from int_links__by_key where parent_id in (from first)), third as (select child_id from int_links__by_key where parent_id in (from second))
+--     select parent_id from int_links__by_key where child_id in (from changed union all from first union all from second union all from third)
+-- dirty: select decision_id from delta_stg_decisions
+-- dirty: select child_id from delta_stg_decisions join int_links__by_key on parent_id = decision_id
+-- dirty: select decision_id from delta_int_identities__resolved join stg_decisions on subject_uid = alias_uid
+-- dirty: select tool_call_id from delta_int_identities__resolved join stg_tool_calls on agent_uid = alias_uid
+-- dirty: select approval_id from delta_int_identities__resolved join stg_approvals on alias_uid in (subject_uid, requested_by)
+-- only: stg_decisions(decision_id, decided_at, subject_uid, tool)
+-- only: stg_tool_calls(tool_call_id, called_at, agent_uid, tool, operation)
+-- only: run_context(clock_tolerance)
 
 with requests as (
     select approval_id
@@ -29,6 +80,7 @@ by_key as (
         voice as said_by
     from int_links__by_key
     left join requests on requests.approval_id = int_links__by_key.child_id
+    where child_id in (select id from touched_ids)
 ),
 
 -- When an agent stated an approval, or a person one under whom to work.
@@ -108,10 +160,10 @@ spans_above as (
 ),
 
 callers as (
-    select distinct by_key.parent_id as decision_id, spans_above.parent_id as caller_id
-    from by_key
-    join spans_above on spans_above.child_id = by_key.child_id
-    where by_key.kind = 'tool_call>decision'
+    select distinct decided.parent_id as decision_id, spans_above.parent_id as caller_id
+    from int_links__by_key as decided
+    join spans_above on spans_above.child_id = decided.child_id
+    where decided.child_kind = 'tool_call' and decided.parent_kind = 'decision' and decided.parent_id in (select id from touched_ids)
 ),
 
 callers_above as (
@@ -225,7 +277,7 @@ trace_carriers as (
         node_id, node_kind, key_value,
         case when bool_and(coalesce(voice = 'reported', false)) then 'reported' else 'recorded' end as voice
     from stg_keys
-    where node_kind in ('tool_call', 'decision') and key_kind = 'trace'
+    where node_kind in ('tool_call', 'decision') and key_kind = 'trace' and node_id in (select id from touched_ids)
     group by node_id, node_kind, key_value
 ),
 
@@ -259,6 +311,7 @@ around as (
         seconds_apart,
         null::varchar as said_by
     from int_tool_calls__around_activities
+    where activity_id in (select id from touched_ids)
 ),
 
 -- An earlier try of what a call's telemetry tells is of that call.
@@ -275,6 +328,7 @@ retried as (
         seconds_apart,
         voice as said_by
     from int_activities__retried
+    where activity_id in (select id from touched_ids)
 ),
 
 -- The node of the credential that an act showed: of one without an end that of the day.
@@ -288,12 +342,17 @@ shown as (
     left join int_credentials__by_day as by_day
         on by_day.credential_uid = stg_activities.credential_uid and by_day.day = date_trunc('day', stg_activities.event_at)
     where stg_activities.credential_uid is not null
+        and (
+            stg_activities.activity_id in (select id from touched_ids)
+            or 'credential:' || stg_activities.issued_credential_uid in (select id from touched_ids)
+        )
 ),
 
 issuing_pairs as (
     select distinct issued_credential_uid, credential_uid, credential_node
     from shown
     where issued_credential_uid is not null and issued_credential_uid <> credential_uid
+        and 'credential:' || issued_credential_uid in (select id from touched_ids)
 ),
 
 issued as (
@@ -324,6 +383,7 @@ used as (
         null::double as seconds_apart,
         null::varchar as said_by
     from shown
+    where activity_id in (select id from touched_ids)
 ),
 
 days as (
@@ -339,13 +399,18 @@ days as (
         null::double as seconds_apart,
         null::varchar as said_by
     from int_credentials__by_day
+    where node_id in (select id from touched_ids)
 ),
 
 -- Which token was shown is not logged, so one that fits is a candidate like an approval that fits.
 fitting_credentials as (
-    select node_id, credential_id, key_kind, key_value, method, n_left_out from int_credentials__presented
+    select node_id, credential_id, key_kind, key_value, method, n_left_out
+    from int_credentials__presented
+    where node_id in (select id from touched_ids)
     union all
-    select node_id, credential_id, key_kind, key_value, 'attribute_window', n_left_out from int_credentials__of_sessions
+    select node_id, credential_id, key_kind, key_value, 'attribute_window', n_left_out
+    from int_credentials__of_sessions
+    where node_id in (select id from touched_ids)
 ),
 
 presented_counts as (
@@ -393,6 +458,7 @@ carried as (
     join carried_counts
         on carried_counts.node_id = carrying.node_id and carried_counts.key_kind = carrying.key_kind
         and carried_counts.is_borrowed = (carrying.method = 'borrowed')
+    where carrying.node_id in (select id from touched_ids)
 ),
 
 -- What fits a person's request is its approval where it is the only one; else the request stays for itself. That it
@@ -412,7 +478,8 @@ in_window as (
     from int_approvals__in_window as fitting
     left join int_approvals__standing as standing
         on standing.node_id = fitting.node_id and standing.approval_id = fitting.approval_id
-    where standing.node_id is not null or not starts_with(fitting.node_id, 'approval:')
+    where (standing.node_id is not null or not starts_with(fitting.node_id, 'approval:'))
+        and fitting.node_id in (select id from touched_ids)
 ),
 
 -- What a person asks of an agent is under the approval that the run which it began was decided under, also where the
@@ -439,7 +506,7 @@ of_runs as (
     join stg_approvals as request on request.approval_id = of_runs.request_id
     join stg_approvals on stg_approvals.approval_id = of_runs.approval_id
     cross join run_context
-    where by_key.child_id is null or of_runs.voice = 'recorded'
+    where (by_key.child_id is null or of_runs.voice = 'recorded') and of_runs.request_id in (select id from touched_ids)
 ),
 
 issuance as (
@@ -455,7 +522,7 @@ issuance as (
         null::double as seconds_apart,
         null::varchar as said_by
     from stg_activities
-    where issued_credential_uid is not null
+    where issued_credential_uid is not null and 'credential:' || issued_credential_uid in (select id from touched_ids)
 ),
 
 copies as (
@@ -471,7 +538,7 @@ copies as (
         null::double as seconds_apart,
         null::varchar as said_by
     from int_copies
-    where array_length(differs) = 0
+    where array_length(differs) = 0 and child_id in (select id from touched_ids)
 )
 
 select * from exact_intent

@@ -1,8 +1,26 @@
 -- grain: one row per child, parent, kind and method
--- build: full
+-- build: by_key child_id
 -- why: every edge says how it was made, with which key, out of how many candidates and how far to trust it
+-- units: select child_id from int_links__candidates
+-- dirty: select child_id from delta_int_links__candidates
+-- dirty: select below.child_id from delta_int_links__candidates as changed join int_links__candidates as below on below.parent_id = changed.child_id
+-- dirty: select node_id from delta_int_nodes
+-- dirty: select child_id from delta_int_nodes join int_links__candidates on parent_id = node_id
+-- dirty: select below.child_id from delta_int_nodes as changed join int_links__candidates as above on above.parent_id = changed.node_id
+--     join int_links__candidates as below on below.parent_id = above.child_id
+-- dirty: select child_id from delta_stg_approvals join int_links__candidates on parent_id = approval_id
+-- only: int_nodes(node_id, node_kind, node_at, corrected_at, event_id, event_hour, voice)
+-- only: stg_approvals(approval_id, valid_from, ends_at)
+-- only: run_context(clock_tolerance)
 
-with weighed as (
+-- What stands above a parent decides how a child stands below it.
+with looked_at as (
+    select id as child_id from touched_ids
+    union
+    select parent_id from int_links__candidates where child_id in (select id from touched_ids)
+),
+
+weighed as (
     select
         candidates.*,
         -- More than one candidate is never proof, so it stays below the bar of 0.5.
@@ -12,6 +30,7 @@ with weighed as (
         end as confidence
     from int_links__candidates as candidates
     join link_weights on link_weights.method = candidates.method
+    where candidates.child_id in (select child_id from looked_at)
 ),
 
 -- The best of what joins a child to a parent by more than an approval that fits it. That a day of a key is the key's own
@@ -184,3 +203,4 @@ select
     voice,
     stated_by
 from ranked
+where child_id in (select id from touched_ids)

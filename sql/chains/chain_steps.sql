@@ -1,6 +1,33 @@
 -- grain: one row per node
--- build: full
+-- build: by_key step_id
 -- why: every node in its one chain: the root it climbs to, on which spine, how sure that is, and what is missing
+-- units: select node_id from int_nodes
+-- dirty: select node_id from delta_int_nodes
+-- dirty: select below.node_id from delta_int_nodes as root join int_paths as below on below.root_id = root.node_id
+-- dirty: select node_id from delta_int_paths
+-- dirty: select below.node_id from delta_int_paths as above join int_windows as held on held.approval_id = above.node_id join int_paths as below on below.window_node_id = held.node_id
+-- dirty: select below.node_id from delta_int_windows as held join int_paths as below on below.window_node_id = held.node_id
+-- dirty: select below.node_id from delta_stg_approvals as root join int_paths as below on below.root_id = root.approval_id
+-- dirty: select step_id from delta_stg_approvals as judging join chain_steps on chain_steps.approval_id = judging.approval_id
+-- dirty: select below.node_id from delta_int_approvals__subjects as named join int_paths as below on named.approval_id in (below.root_id, below.entry_id)
+-- dirty: select activity_id from delta_stg_activities
+-- dirty: select node_id from delta_int_identities__resolved join int_nodes on actor_uid = alias_uid
+-- dirty: select activity_id from delta_int_identities__resolved join stg_activities on alias_uid in (role_arn, issued_role_arn, issued_holder)
+-- dirty: select node_id from delta_int_identities__resolved join int_paths on decided_for = alias_uid
+-- dirty: select node_id from delta_int_approvals__in_window
+-- dirty: select activity_id from delta_int_tool_calls__around_activities
+-- dirty: select child_id from delta_links
+-- dirty: select node_id from delta_int_cycles
+-- dirty: select node_id from delta_int_evidence__of_acts
+-- dirty: select node_id from delta_int_credentials__by_day
+-- dirty: select credential_id from delta_stg_credentials
+-- dirty: select node_id from delta_stg_credentials join int_credentials__by_day using (credential_id)
+-- dirty: select tool_call_id from delta_int_tool_calls__privileged
+-- only: run_context(clock_tolerance, future_from)
+-- only: stg_credentials(credential_id, revoked_at, expires_at)
+-- only: int_approvals__in_window(node_id, n_left_out)
+-- only: int_tool_calls__around_activities(activity_id, n_left_out)
+-- only: links(child_id, kind, method, key_kind, n_candidates, is_primary, spine)
 
 with paths as (
     select
@@ -30,6 +57,7 @@ with paths as (
     from int_paths
     join int_nodes as root on root.node_id = int_paths.root_id
     left join stg_approvals on stg_approvals.approval_id = int_paths.root_id
+    where int_paths.node_id in (select id from touched_ids)
 ),
 
 -- Whose an act is: who acted, in which role, and who holds what it issued. On the way over what an agent did, this has to
@@ -150,6 +178,7 @@ both_spines as (
     left join paths as authority on authority.node_id = node.node_id and authority.spine = 'authority'
     left join foreign_claims on foreign_claims.node_id = node.node_id
     left join windows on windows.node_id = authority.window_node_id
+    where node.node_id in (select id from touched_ids)
 ),
 
 -- By an id of the approval that came with it, or by an approval that nothing names and that fits.
@@ -238,23 +267,25 @@ sliced as (
     from by_window
 ),
 
-copies as (select distinct child_id from links where kind = 'same_event'),
+own_links as (select * from links where child_id in (select id from touched_ids)),
 
-decided as (select distinct child_id from links where kind = 'tool_call>decision'),
+copies as (select distinct child_id from own_links where kind = 'same_event'),
+
+decided as (select distinct child_id from own_links where kind = 'tool_call>decision'),
 
 cut as (select distinct node_id from int_cycles),
 
 -- What stands below more links than anybody climbs has parents and no path; it is a root of its own.
 too_deep as (
-    select distinct links.child_id
-    from links
-    left join int_paths on int_paths.node_id = links.child_id and int_paths.spine = links.spine
-    where links.is_primary and int_paths.node_id is null
+    select distinct own_links.child_id
+    from own_links
+    left join int_paths on int_paths.node_id = own_links.child_id and int_paths.spine = own_links.spine
+    where own_links.is_primary and int_paths.node_id is null
 ),
 
 kept as (
     select child_id, kind, method, key_kind, max(n_candidates) - count(*) as n_left_out
-    from links
+    from own_links
     where n_candidates > most_candidates()
     group by child_id, kind, method, key_kind
 ),

@@ -1,16 +1,39 @@
 -- grain: one row per node and spine
--- build: full
+-- build: by_key node_id
 -- why: the top of each spine above a node, unless that is deeper than anybody climbs, the least confidence on the way, who vouches for it, the number of credentials passed, the approval by whose words an act is judged, and the nearest one that fits by window alone
+-- units: select node_id from int_nodes union all select child_id from links
+-- down: select child_id, parent_id from links where is_primary
+-- dirty: select node_id from delta_int_nodes
+-- dirty: select child_id from delta_links
+-- dirty: select node_id from delta_int_windows
+-- dirty: select node_id from delta_int_cycles
+-- dirty: select node_id from delta_int_corrections
+-- dirty: select approval_id from delta_stg_approvals
+-- dirty: select child_id from delta_stg_approvals join links on parent_id = approval_id
+-- dirty: select decision_id from delta_stg_decisions
+-- dirty: select child_id from delta_stg_decisions join links on parent_id = decision_id
+-- only: int_nodes(node_id, node_kind)
+-- only: links(child_id, parent_id, spine, confidence, method, n_candidates, stated_by, is_primary, kind)
+-- only: stg_decisions(decision_id, result, voice, subject_uid)
 
 -- What an approval was given under stands above it, whichever spine leads to it.
-with recursive edges as (
+with recursive looked_at as (
+    select id as node_id from touched_ids
+    union
+    select links.parent_id
+    from looked_at
+    join links on links.child_id = looked_at.node_id
+    where links.is_primary
+),
+
+edges as (
     select child_id, parent_id, spine, confidence, method, n_candidates, stated_by
     from links
-    where is_primary
+    where is_primary and child_id in (select node_id from looked_at)
     union all
     select child_id, parent_id, 'authority', confidence, method, n_candidates, stated_by
     from links
-    where is_primary and kind = 'approval>approval'
+    where is_primary and kind = 'approval>approval' and child_id in (select node_id from looked_at)
 ),
 
 parents as (
@@ -55,11 +78,11 @@ words as (
 inner_nodes as (
     select node_id, node_kind, 'intent' as spine
     from int_nodes
-    where node_kind in ('approval', 'decision', 'tool_call')
+    where node_kind in ('approval', 'decision', 'tool_call') and node_id in (select node_id from looked_at)
     union all
     select node_id, node_kind, 'authority' as spine
     from int_nodes
-    where node_kind in ('approval', 'credential')
+    where node_kind in ('approval', 'credential') and node_id in (select node_id from looked_at)
 ),
 
 tops as (
@@ -139,6 +162,6 @@ leaves as (
     where starts_with(parents.child_id, 'activity:')
 )
 
-select * from climbed
+select * from climbed where node_id in (select id from touched_ids)
 union all
-select * from leaves
+select * from leaves where node_id in (select id from touched_ids)

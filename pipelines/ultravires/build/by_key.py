@@ -3,6 +3,7 @@
 -- build: by_key <column>    the column that says of which unit (a node, an approval, a chain) a row is
 -- units: <SELECT>           every unit there may be; of these the whole table is made
 -- dirty: <SELECT>           the units that a changed row of one input makes anew; reads `delta_<input>`; one line or more an input
+-- down: <SELECT>           pairs of a unit and the one it stands below: whatever stands below a dirty one is dirty, too
 -- only: <input>(<columns>)  a change of other columns of this input changes no row here
 
 An input that no `dirty` line names makes the whole table anew when it changes. The file reads only the units in the
@@ -18,7 +19,7 @@ from ultravires.errors import ConfigError
 
 TOUCHED_IDS = "touched_ids"
 DELTA = "delta_"
-_LINE = re.compile(r"^-- (units|dirty|only): (.+(?:\n--   +.+)*)", re.MULTILINE)
+_LINE = re.compile(r"^-- (units|dirty|down|only): (.+(?:\n--   +.+)*)", re.MULTILINE)
 _ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*)\)$")
 _DELTA_NAME = re.compile(rf"\b{DELTA}(\w+)")
 
@@ -31,17 +32,20 @@ class ByKey:
     """Input -> SELECTs of one column over its changed rows."""
     only: Mapping[str, tuple[str, ...]]
     """Input -> the columns of it that are read."""
+    down: str = ""
+    """SELECT of pairs (unit, the unit above it); none where no unit depends on others of its table."""
 
 
 def parse_by_key(name: str, column: str, header: str) -> ByKey:
     """The lines of one file; ConfigError names the file and what is wrong with them."""
     units: list[str] = []
+    down: list[str] = []
     dirty: dict[str, tuple[str, ...]] = {}
     only: dict[str, tuple[str, ...]] = {}
     for word, text in _LINE.findall(header):
         said = re.sub(r"\n--\s+", " ", text)
-        if word == "units":
-            units.append(said)
+        if word in ("units", "down"):
+            (units if word == "units" else down).append(said)
         elif word == "dirty":
             changed = _input_of(name, said)
             dirty[changed] = (*dirty.get(changed, ()), said)
@@ -50,9 +54,9 @@ def parse_by_key(name: str, column: str, header: str) -> ByKey:
             if found is None:
                 raise ConfigError(f"{name}.sql: -- only: is '{said}'; it must be input(column, column)")
             only[found[1]] = tuple(found[2].split(", "))
-    if len(units) != 1 or not column:
-        raise ConfigError(f"{name}.sql: a by_key table names its column (-- build: by_key node_id) and has one -- units:")
-    return ByKey(column, units[0], dirty, only)
+    if len(units) != 1 or len(down) > 1 or not column:
+        raise ConfigError(f"{name}.sql: a by_key table names its column (-- build: by_key node_id), has one -- units: and at most one -- down:")
+    return ByKey(column, units[0], dirty, only, *down)
 
 
 def _input_of(name: str, select: str) -> str:

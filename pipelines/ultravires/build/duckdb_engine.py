@@ -153,13 +153,17 @@ class DuckDBEngine:
             if name not in by_key.dirty:
                 return None
             queries += by_key.dirty[name]
-        n_units = self._touch(queries)
+        n_units = self._touch(queries, by_key.down)
         return None if n_units > MOST_UNITS * self._count(table.name) else n_units
 
-    def _touch(self, queries: list[str]) -> int:
-        """Make `touched_ids` of what these give."""
-        rows = " union ".join(f"from ({query}) as found(id)" for query in queries) or "select null::varchar as id where false"
-        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as select distinct id from ({rows}) where id is not null")
+    def _touch(self, queries: list[str], down: str = "") -> int:
+        """Make `touched_ids` of what these give and, by the pairs that `down` gives, of all that stands below."""
+        found = " union ".join(f"from ({query}) as found(id)" for query in queries) or "select null::varchar as id where false"
+        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as select distinct id from ({found}) where id is not null")
+        if down:
+            below = f"select pairs.unit from ({down}) as pairs(unit, above) join reached on reached.id = pairs.above"
+            reached = f"with recursive reached(id) as (select id from {TOUCHED_IDS} union {below}) select id from reached"
+            self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {reached}")
         return self._rows_in(TOUCHED_IDS)
 
     def _rewrite_units(self, table: SqlTable, column: str, inputs: Mapping[str, int], n_units: int) -> bool:

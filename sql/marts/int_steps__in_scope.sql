@@ -1,16 +1,27 @@
 -- grain: one row per activity or tool call and approval that it is under, or that the agent was under that asked for it
--- build: full
+-- build: by_key step_id
 -- why: compares each act with the words of its approval: actions (in the words of the log or of a grant), resources, tools and roles, by case-insensitive patterns
+-- units: select step_id from chain_steps
+-- dirty: select step_id from delta_chain_steps
+-- dirty: select step_id from delta_delegations
+-- dirty: select step_id from delta_stg_approvals join chain_steps using (approval_id)
+-- dirty: select step_id from delta_stg_approvals join delegations on caller_approval_id = approval_id
+-- dirty: select step_id from delta_int_approvals__roles join chain_steps using (approval_id)
+-- dirty: select step_id from delta_int_approvals__roles join delegations on caller_approval_id = approval_id
+-- dirty: select activity_id from delta_stg_activities
+-- only: stg_approvals(approval_id, actions, resources, tools, roles)
+-- only: chain_steps(step_id, approval_id, is_accounted, node_kind, action, canonical_action, resource_uids)
+-- only: stg_activities(activity_id, issued_role_arn, role_arn)
 
 with under as (
     select step_id, approval_id
     from chain_steps
-    where is_accounted
+    where is_accounted and step_id in (select id from touched_ids)
     union
     select delegations.step_id, delegations.caller_approval_id
     from delegations
     join chain_steps on chain_steps.step_id = delegations.step_id
-    where chain_steps.is_accounted and chain_steps.node_kind = 'activity'
+    where chain_steps.is_accounted and chain_steps.node_kind = 'activity' and chain_steps.step_id in (select id from touched_ids)
 ),
 
 acts as (
@@ -37,12 +48,18 @@ acts as (
     where chain_steps.node_kind = 'activity' or (chain_steps.node_kind = 'tool_call' and starts_with(chain_steps.action, 'tool:'))
 ),
 
+own_approvals as (
+    select *
+    from stg_approvals
+    where approval_id in (select approval_id from under)
+),
+
 listed as (
-    select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from stg_approvals
+    select approval_id, 'action' as pattern_kind, unnest(actions) as pattern from own_approvals
     union all
-    select approval_id, 'resource', unnest(resources) from stg_approvals
+    select approval_id, 'resource', unnest(resources) from own_approvals
     union all
-    select approval_id, 'tool', unnest(tools) from stg_approvals
+    select approval_id, 'tool', unnest(tools) from own_approvals
 ),
 
 patterns as (

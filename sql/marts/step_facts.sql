@@ -1,11 +1,46 @@
 -- grain: one row per activity or tool call
--- build: full
+-- build: by_key step_id
 -- why: everything a rule asks of one act, answered once: true, false, or null where the logs cannot tell
+-- units: select step_id from chain_steps
+-- dirty: select step_id from delta_chain_steps
+-- dirty: select step_id from delta_delegations
+-- dirty: select step_id from delta_identities join chain_steps using (identity_id)
+-- dirty: select step_id from delta_int_approvals__tasks as task join chain_steps on chain_steps.root_id = task.approval_id
+-- dirty: select child_id from delta_int_corrections join links on parent_id = node_id
+-- dirty: select node_id from delta_int_evidence__of_acts
+-- dirty: select step_id from delta_int_steps__fitting
+-- dirty: select step_id from delta_int_steps__in_scope
+-- dirty: select child_id from delta_links
+-- dirty: select other.child_id from delta_links as changed join links as other on other.parent_id = changed.parent_id and other.kind = changed.kind
+--     where changed.kind = 'tool_call>decision'
+-- dirty: select activity_id from delta_stg_activities
+-- dirty: select step_id from delta_stg_approvals join chain_steps using (approval_id)
+-- dirty: select activity_id from delta_stg_credentials join stg_activities using (credential_uid)
+-- dirty: select child_id from delta_stg_decisions join links on parent_id = decision_id
+-- dirty: select tool_call_id from delta_stg_tool_calls
+-- dirty: select step_id from delta_stg_tool_calls join chain_steps on intent_parent_id = tool_call_id
+-- dirty: select other.child_id from delta_stg_tool_calls as changed join links as own on own.child_id = changed.tool_call_id
+--     join links as other on other.parent_id = own.parent_id where own.kind = 'tool_call>decision'
+-- dirty: select other.child_id from delta_chain_steps as changed join links as own on own.child_id = changed.step_id
+--     join links as other on other.parent_id = own.parent_id where own.kind = 'tool_call>decision'
+-- Of whom an engine decides for the first time, of that one all calls about which only it itself told an answer.
+-- dirty: select step_id from delta_stg_decisions as judging join chain_steps on chain_steps.identity_id = judging.subject_uid
+--     join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
+-- dirty: select step_id from delta_stg_decisions as judging join int_identities__resolved as resolved on resolved.alias_uid = judging.subject_uid
+--     join chain_steps on chain_steps.identity_id = resolved.identity_id join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
+-- dirty: select step_id from delta_int_identities__resolved as resolved join chain_steps on chain_steps.identity_id in (resolved.identity_id, resolved.alias_uid)
+--     join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
+-- only: identities(identity_id, is_nonhuman)
+-- only: run_context(clock_tolerance)
+-- only: links(child_id, parent_id, kind, method, confidence, stated_by)
+-- only: stg_decisions(decision_id, event_id, result, args_hash, decided_at, voice, is_contradicted, tool, subject_uid)
+-- only: stg_approvals(approval_id, event_id, status, risk, tools)
+-- only: stg_credentials(credential_uid, issued_event_id, credential_kind, home_network, home_event_id)
 
 with acts as (
     select *
     from chain_steps
-    where node_kind in ('activity', 'tool_call') and is_counted
+    where node_kind in ('activity', 'tool_call') and is_counted and step_id in (select id from touched_ids)
 ),
 
 -- Of whom an engine decides.
@@ -68,11 +103,13 @@ ranked_decisions as (
 
 -- One answer to several calls that are not the same call.
 shared_decisions as (
-    select decisions_of_calls.decision_id
-    from decisions_of_calls
-    join stg_tool_calls on stg_tool_calls.tool_call_id = decisions_of_calls.tool_call_id
-    where stg_tool_calls.operation = 'execute_tool'
-    group by decisions_of_calls.decision_id
+    select links.parent_id as decision_id
+    from links
+    join stg_tool_calls on stg_tool_calls.tool_call_id = links.child_id
+    semi join chain_steps on chain_steps.step_id = links.child_id
+    where links.kind = 'tool_call>decision' and links.method = 'exact_key' and stg_tool_calls.operation = 'execute_tool'
+        and links.parent_id in (select decision_id from decisions_of_calls)
+    group by links.parent_id
     having min(stg_tool_calls.args_hash) <> max(stg_tool_calls.args_hash)
         or not is_same_tool(min(stg_tool_calls.tool), max(stg_tool_calls.tool))
 ),

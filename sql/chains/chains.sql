@@ -1,8 +1,19 @@
 -- grain: one row per chain
--- build: full
+-- build: by_key chain_id
 -- why: one line an auditor can read: under which root, who, when, how much, and what is missing
+-- units: select chain_id from chain_steps
+-- dirty: select chain_id from delta_chain_steps
+-- dirty: select chain_id from delta_int_nodes join chain_steps on root_id = node_id
+-- dirty: select chain_id from delta_stg_approvals as root join chain_steps on root_id = root.approval_id
+-- dirty: select chain_id from delta_stg_activities join chain_steps on step_id = activity_id
+-- dirty: select chain_id from delta_int_identities__resolved join int_nodes as root on root.actor_uid = alias_uid join chain_steps on root_id = root.node_id
+-- only: int_nodes(node_id, actor_uid, node_at)
+-- only: stg_activities(activity_id, account_uid)
+-- only: stg_approvals(approval_id, approval_uid, task, risk, is_granted)
 
-with tallied as (
+with steps as (select * from chain_steps where chain_id in (select id from touched_ids)),
+
+tallied as (
     select
         chain_id,
         min(root_id) as root_id,
@@ -23,13 +34,13 @@ with tallied as (
         bool_and(is_accounted) filter (where node_kind = 'activity') as is_accounted,
         case when count(actor_uid) > 0 then list_sort(list(distinct actor_uid) filter (where actor_uid is not null)) end as actor_uids,
         list_sort(list(distinct log)) as logs
-    from chain_steps
+    from steps
     group by chain_id
 ),
 
 step_gaps as (
     select chain_id, unnest(gaps) as gap
-    from chain_steps
+    from steps
 ),
 
 -- How many candidates were left out is a number of each step; the largest is said once.
@@ -51,11 +62,11 @@ gaps as (
 ),
 
 accounts as (
-    select chain_steps.chain_id, list_sort(list(distinct stg_activities.account_uid)) as account_uids
-    from chain_steps
-    join stg_activities on stg_activities.activity_id = chain_steps.step_id
+    select steps.chain_id, list_sort(list(distinct stg_activities.account_uid)) as account_uids
+    from steps
+    join stg_activities on stg_activities.activity_id = steps.step_id
     where stg_activities.account_uid is not null
-    group by chain_steps.chain_id
+    group by steps.chain_id
 )
 
 select

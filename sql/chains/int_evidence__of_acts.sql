@@ -1,6 +1,16 @@
 -- grain: one row per activity or tool call
--- build: full
+-- build: by_key node_id
 -- why: whether an approval, decision or tool call that is missing above an act would have been seen, by the logs that could have told of it
+-- units: select node_id from int_nodes
+-- dirty: select node_id from delta_int_nodes
+-- dirty: select activity_id from delta_stg_activities
+-- dirty: select node_id from delta_int_evidence__by_hour join int_nodes using (event_hour)
+-- dirty: select node_id from delta_int_evidence__governed as governed join int_nodes as node on governed.actor_uid = coalesce(node.actor_uid, '')
+-- dirty: select node_id from delta_int_evidence__governed as governed cross join int_nodes where governed.actor_uid is null
+-- dirty: select node_id from delta_int_identities__resolved join int_nodes on actor_uid = alias_uid
+-- only: int_nodes(node_id, node_kind, node_at, event_hour, log, actor_uid)
+-- only: stg_activities(activity_id, account_uid)
+-- only: int_evidence__governed(log, actor_uid, evidence_kind, system)
 
 with systems as (
     select log, max(system) as system
@@ -19,7 +29,7 @@ acts as (
         coalesce(stg_activities.account_uid, '') as account_uid
     from int_nodes as node
     left join stg_activities on stg_activities.activity_id = node.node_id
-    where node.node_kind in ('activity', 'tool_call')
+    where node.node_kind in ('activity', 'tool_call') and node.node_id in (select id from touched_ids)
 ),
 
 contexts as (select distinct node_kind, log, actor_uid, account_uid from acts),

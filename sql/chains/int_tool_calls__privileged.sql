@@ -16,10 +16,18 @@ callers as (
     join links on links.child_id = effects.tool_call_id and links.kind = 'tool_call>tool_call'
 ),
 
+actions as (select distinct action from stg_tool_calls),
+
+privileged as (
+    select distinct actions.action
+    from actions
+    join privileged_actions on actions.action ilike privileged_actions.action_like escape '\'
+),
+
 named as (
     select stg_tool_calls.tool_call_id
     from stg_tool_calls
-    join privileged_actions on stg_tool_calls.action ilike privileged_actions.action_like escape '\'
+    join privileged on privileged.action = stg_tool_calls.action
 )
 
 select tool_call_id from effects

@@ -1,6 +1,12 @@
 -- grain: one row per credential or activity that an approval fits by window alone
--- build: full
+-- build: by_key node_id
 -- why: such an approval stands above the credentials that were used and holds for what is done in its time; of several the time is that of all together
+-- units: select child_id from links
+-- dirty: select child_id from delta_links
+-- dirty: select child_id from delta_stg_approvals join links on parent_id = approval_id
+-- dirty: select node_id from delta_int_approvals__standing
+-- only: links(child_id, parent_id, spine, method, confidence, n_candidates)
+-- only: stg_approvals(approval_id, valid_from, ends_at)
 
 with fits as (
     select
@@ -13,7 +19,7 @@ with fits as (
         coalesce(stg_approvals.ends_at, '9999-12-31 00:00:00+00'::timestamptz) as ends_at
     from links
     join stg_approvals on stg_approvals.approval_id = links.parent_id
-    where links.spine = 'authority' and links.method in ('standing', 'attribute_window')
+    where links.spine = 'authority' and links.method in ('standing', 'attribute_window') and links.child_id in (select id from touched_ids)
 ),
 
 ranked as (

@@ -83,6 +83,25 @@ class DuckDBEngine:
         state = self.warehouse.state(name)
         return state is not None and state.code_hash == code_hash and state.inputs == dict(inputs)
 
+    def inputs_of(self, table: SqlTable) -> dict[str, int]:
+        """Versions of what the table is noted to be built from: an hourly table follows the hours of others by itself."""
+        if table.mode != "by_hour":
+            return self.versions(table.inputs)
+        return self.versions(frozenset(name for name in table.inputs if name != "events" and name not in self.hourly))
+
+    def make_beside(self, table: SqlTable) -> None:
+        """What the table holds when it is made whole, as the temporary table `beside` with its columns in its order."""
+        try:
+            if table.by_key:
+                self._touch([table.by_key.units])
+            if table.mode == "by_hour":
+                self._collect_hours(table, whole=True)
+            self._select_into(_MADE, table)
+            listed = ", ".join(f'"{each}"' for each in self.deltas.columns(table.name))
+            self.con.execute(f"create or replace temp table beside as select {listed} from {_MADE}")
+        except duckdb.Error as error:
+            raise RunError(f"table {table.name}: {str(error).splitlines()[0]}") from error
+
     def versions(self, names: frozenset[str]) -> dict[str, int]:
         return self.warehouse.versions(names)
 
@@ -183,7 +202,7 @@ class DuckDBEngine:
 
     def _build_by_hour(self, table: SqlTable) -> Built:
         # Inputs without hours of their own (configuration) make every hour stale when they change.
-        timeless = self.versions(frozenset(i for i in table.inputs if i != "events" and i not in self.hourly))
+        timeless = self.inputs_of(table)
         whole = not self.is_fresh(table.name, code_hash=table.code_hash, inputs=timeless)
         with self.warehouse.transaction():
             n_hours = self._collect_hours(table, whole)

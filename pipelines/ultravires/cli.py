@@ -330,6 +330,23 @@ def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
 
 
 @app.command()
+def verify(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
+    """Rebuild every table beside what stands and compare; exit code 1 where any row differs."""
+    from ultravires.runs.progress import watched
+    from ultravires.runs.verifying import draw_verified, verify_home
+    from ultravires.tracing.terminal import Terminal
+
+    with watched():
+        found = verify_home(home)
+    if as_json:
+        typer.echo(json_line({"tables": [verified.as_dict() for verified in found]}))
+    else:
+        draw_verified(found, Terminal())
+    if not all(verified.is_right for verified in found):
+        raise typer.Exit(1)
+
+
+@app.command()
 def prune(
     before: Annotated[str, typer.Option("--before", help="Date (its begin in UTC) or ISO 8601 time.")],
     home: Home = DEFAULT_HOME,

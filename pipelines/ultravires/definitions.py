@@ -10,6 +10,7 @@ from ultravires.assets.publish import publish_assets
 from ultravires.assets.scores import score_assets
 from ultravires.assets.sql import sql_assets
 from ultravires.runs.new_files import new_files_sensor
+from ultravires.runs.verifying import verify_home
 from ultravires.settings import configured_run
 
 ASSETS = [*ingest_assets(), *sql_assets(), *score_assets(), *finding_assets(), *publish_assets()]
@@ -30,11 +31,26 @@ hourly = dg.ScheduleDefinition(name="hourly", job=run_job, cron_schedule="5 * * 
 
 _input, _home, _config = configured_run()
 
+
+@dg.op(name="verify", description="Every table against what a rebuild of it would give; fails where a row differs.")
+def verify_tables() -> None:
+    wrong = [verified.table for verified in verify_home(_home) if not verified.is_right]
+    if wrong:
+        raise dg.Failure(f"{', '.join(wrong)}: not what a rebuild gives; `ultravires verify` shows the rows")
+
+
+@dg.job(name="verify", description="Once a week: whether what runs brought up to date is what a rebuild would give.")
+def verify_job() -> None:
+    verify_tables()
+
+
+weekly = dg.ScheduleDefinition(name="weekly", job=verify_job, cron_schedule="35 3 * * 0", execution_timezone="UTC")
+
 definitions = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[run_job, backfill_job],
-    schedules=[hourly],
+    jobs=[run_job, backfill_job, verify_job],
+    schedules=[hourly, weekly],
     sensors=[new_files_sensor(run_job.name)],
     resources={"home": HomeResource(input=str(_input), home=str(_home), config=str(_config or ""))},
     executor=dg.in_process_executor,

@@ -4,7 +4,7 @@ Where each table is right by those that it reads, all of them are what a rebuild
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
@@ -29,6 +29,9 @@ class Verified:
     @property
     def is_right(self) -> bool:
         return not self.n_missing and not self.n_extra
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "is_right": self.is_right}
 
 
 def stale_tables(engine: DuckDBEngine, tables: Mapping[str, SqlTable]) -> list[str]:

@@ -17,14 +17,16 @@ class Deltas:
         self._spans: dict[str, tuple[int, int]] = {}
 
     def compare(self, table: str, before: str, after: str) -> bool:
-        """Make `delta_<table>` of two relations; False where their columns are not the same in the same order."""
+        """Make `delta_<table>` of two relations, of which no row stands twice; False where their columns are not the same
+        in the same order.
+        """
         self._spans.pop(table, None)
         if self.columns(before) != self.columns(after):
             return False
         self._con.execute(
             f'create or replace temp table "delta_{table}" as '
-            f'select *, false as is_new from (select * from "{before}" except all select * from "{after}") '
-            f'union all select *, true from (select * from "{after}" except all select * from "{before}")'
+            f'select *, false as is_new from (from "{before}" except from "{after}") '
+            f'union all select *, true from (from "{after}" except from "{before}")'
         )
         return True
 

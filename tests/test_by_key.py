@@ -2,19 +2,28 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from sql_cases import CASES, Row, assumed, empty_columns, fill, prepare, read_cases, tables, with_hour
+from sql_world import random_events
 from ultravires.build import duckdb_engine
-from ultravires.build.by_key import DELTA
+from ultravires.build.by_key import DELTA, TOUCHED_IDS, parse_by_key
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.sql_tables import SqlTable
+from ultravires.build.table_schemas import table_schemas
+from ultravires.build.verify import stale_tables, verify
+from ultravires.errors import ConfigError
+from ultravires.settings import Settings
+from ultravires.store.deduplicate import store_events
+from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import open_warehouse
 
 BY_KEY = {name: table for name, table in tables().items() if table.by_key}
-SEEDS = range(3)
-N_CHANGES = 6
+MORE_SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.stress) for seed in range(1, 30))]
+N_CHANGES = 5
+N_UNITS = 4
 
 
 @pytest.fixture
@@ -25,120 +34,162 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DuckDBEn
         yield prepare(warehouse)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+class World:
+    """The rows of all cases of one table, of which some go and come."""
+
+    def __init__(self, engine: DuckDBEngine, table: SqlTable, rng: random.Random) -> None:
+        self.engine, self.table, self.rng = engine, table, rng
+        self.inputs = sorted(table.inputs)
+        engine.followed = frozenset(tables())
+        for name, rows in rows_of_cases(table.name).items():
+            columns = empty_columns()[name]
+            fill(engine.con, f"all_{name}", columns, [with_hour(row, columns) for row in rows])
+
+    def give(self, names: Sequence[str], share: float) -> None:
+        """Put about so many of the rows into these inputs, as the builds before would have left them."""
+        for name in names:
+            n_rows = fetch_row(self.engine.con, f'select count(*) from "all_{name}"')
+            assert n_rows is not None
+            kept = [row for row in range(n_rows[0]) if name in assumed() or self.rng.random() < share]
+            self._replace(name, kept)
+
+    def _replace(self, name: str, kept: Sequence[int]) -> None:
+        """One input, changed, with what is noted of a change."""
+        con, warehouse, deltas = self.engine.con, self.engine.warehouse, self.engine.deltas
+        since, schema = warehouse.version(name), table_schemas().get(name)
+        once = ", ".join(f'"{column}"' for column in schema.key) if schema and schema.key else "all_rows"
+        con.execute(
+            f'create or replace temp table incoming as select distinct on ({once}) all_rows.* from "all_{name}" as all_rows '
+            f"where list_contains({list(kept)}::bigint[], rowid) order by all"
+        )
+        with warehouse.transaction():
+            is_compared = since > 0 and deltas.compare(name, name, "incoming")
+            con.execute(f'create or replace table "{name}" as from incoming')
+            warehouse.record_build(name, code_hash="given", inputs={})
+            if is_compared:
+                deltas.note(name, since, warehouse.version(name))
+
+    def differences(self) -> list[object]:
+        """Rows of the table that are not what its SELECT makes of all units, and rows that are missing."""
+        self.engine.make_beside(self.table)
+        stands = f'from "{self.table.name}"'
+        extra = self.engine.con.execute(f"{stands} except all from beside").fetchall()
+        missing = self.engine.con.execute(f"from beside except all {stands}").fetchall()
+        return [*(("extra", row) for row in extra[:2]), *(("missing", row) for row in missing[:2])]
+
+
+@pytest.mark.parametrize("seed", MORE_SEEDS)
 @pytest.mark.parametrize("name", BY_KEY)
 def test_whatever_changed_the_table_is_as_if_made_whole(name: str, seed: int, engine: DuckDBEngine) -> None:
-    """The rows of all cases of a table are its world; some of them go and come, in some of its inputs at once."""
-    rng, table, world = random.Random(f"{name} {seed}"), BY_KEY[name], rows_of_cases(name)
-    give(engine, table, world, rng, share=0.5, names=sorted(table.inputs))
-    engine.build(table)
+    """Some rows of some inputs go and come: the table, its fingerprint and what it hands on are those of a rebuild."""
+    world = World(engine, BY_KEY[name], random.Random(f"{name} {seed}"))
+    world.give(world.inputs, 0.5)
+    engine.build(world.table)
     for change in range(N_CHANGES):
-        changed = rng.sample(sorted(table.inputs), k=rng.randint(1, len(table.inputs)))
-        give(engine, table, world, rng, share=rng.choice((0.3, 0.6, 0.9)), names=changed)
-        built = engine.build(table)
-        assert differences(engine, table) == [], f"change {change}, of {changed}: {built}"
+        engine.con.execute(f'create or replace temp table stood as from "{name}"')
+        since = engine.warehouse.version(name)
+        changed = world.rng.sample(world.inputs, k=world.rng.randint(1, len(world.inputs)))
+        world.give(changed, world.rng.choice((0.3, 0.6, 0.9)))
+        built = engine.build(world.table)
+        assert world.differences() == [], f"change {change}, of {changed}: {built}"
         state = engine.warehouse.state(name)
         assert state is not None
         assert (state.n_rows, state.fingerprint) == engine.warehouse.fingerprint(name), built
+        assert handed_on(engine, name, since) == []
 
 
-@pytest.mark.parametrize("name", BY_KEY)
-def test_each_change_is_handed_on(name: str, engine: DuckDBEngine) -> None:
-    """What went and what came, added to what stood, is what stands."""
-    rng, table, world, con = random.Random(name), BY_KEY[name], rows_of_cases(name), engine.con
-    engine.followed = frozenset(tables())
-    give(engine, table, world, rng, share=0.5, names=sorted(table.inputs))
-    engine.build(table)
-    for _ in range(N_CHANGES):
-        con.execute(f'create or replace temp table stood as from "{name}"')
-        since = engine.warehouse.version(name)
-        give(engine, table, world, rng, share=0.7, names=rng.sample(sorted(table.inputs), k=1))
-        engine.build(table)
-        if engine.warehouse.version(name) == since:
-            assert con.execute(f'(from stood except all from "{name}") union all (from "{name}" except all from stood)').fetchall() == []
-            continue
-        assert engine.deltas.spans(name, since, engine.warehouse.version(name))
-        added = (
-            f"select * from stood union all select * exclude (is_new) from \"{DELTA}{name}\" where is_new "
-        )
-        removed = f'select * exclude (is_new) from "{DELTA}{name}" where not is_new'
-        assert con.execute(f'(({added}) except all ({removed})) except all from "{name}"').fetchall() == []
-        assert con.execute(f'from "{name}" except all (({added}) except all ({removed}))').fetchall() == []
+def handed_on(engine: DuckDBEngine, name: str, since: int) -> list[object]:
+    """Rows by which what stood, less what went and with what came, is not what stands."""
+    con, until = engine.con, engine.warehouse.version(name)
+    if until == since:
+        return con.execute(f'(from stood except from "{name}") union all (from "{name}" except from stood)').fetchall()
+    assert engine.deltas.spans(name, since, until)
+    came = f'select * exclude (is_new) from "{DELTA}{name}" where is_new'
+    went = f'select * exclude (is_new) from "{DELTA}{name}" where not is_new'
+    told = f"((from stood except {went}) union all {came})"
+    return con.execute(f'({told} except from "{name}") union all (from "{name}" except {told})').fetchall()
 
 
 @pytest.mark.parametrize("name", BY_KEY)
 def test_one_unit_is_made_as_among_all(name: str, engine: DuckDBEngine) -> None:
     """What is asked for one unit alone is what it has in the whole table."""
-    table, world, con = BY_KEY[name], rows_of_cases(name), engine.con
-    assert table.by_key is not None
-    give(engine, table, world, random.Random(name), share=1, names=sorted(table.inputs))
-    engine.build(table)
-    column = table.by_key.column
+    world, con = World(engine, BY_KEY[name], random.Random(name)), engine.con
+    assert world.table.by_key is not None
+    world.give(world.inputs, 1)
+    engine.build(world.table)
+    column = world.table.by_key.column
     units = [row[0] for row in con.execute(f'select distinct "{column}" from "{name}" order by 1').fetchall()]
     assert units, "the cases of a table give it rows"
-    for unit in units:
-        con.execute("create or replace temp table touched_ids as select ?::varchar as id", [unit])
-        con.execute(f"create or replace temp table alone as {table.sql}")
-        of_unit = f'select * from "{name}" where "{column}" = ?'
-        assert con.execute(f"({of_unit}) except all from alone", [unit]).fetchall() == []
-        assert con.execute(f"from alone except all ({of_unit})", [unit]).fetchall() == []
+    for unit in world.rng.sample(units, k=min(len(units), N_UNITS)):
+        con.execute(f"create or replace temp table {TOUCHED_IDS} as select $unit as id", {"unit": unit})
+        con.execute(f"create or replace temp table alone as {world.table.sql}")
+        of_unit = f'from "{name}" where "{column}" = $unit'
+        assert con.execute(f"({of_unit}) except all from alone", {"unit": unit}).fetchall() == []
+        assert con.execute(f"from alone except all ({of_unit})", {"unit": unit}).fetchall() == []
+
+
+@pytest.mark.parametrize("seed", MORE_SEEDS)
+def test_a_world_that_comes_in_pieces_is_that_of_a_rebuild(seed: int, engine: DuckDBEngine) -> None:
+    """Ids that collide, in any order, some of them twice: after each piece every table is what its SELECT gives."""
+    rng, warehouse = random.Random(seed), engine.warehouse
+    events = random_events(rng, rng.choice((40, 120, 200)))
+    rows = rng.sample(range(events.num_rows), k=events.num_rows)
+    cuts = sorted(rng.sample(range(1, len(rows)), k=2))
+    for start, end in pairwise([0, *cuts, len(rows)]):
+        again = rng.sample(rows[:start], k=min(start, 3))
+        with warehouse.transaction():
+            store_events(engine, Settings(), events.take([*rows[start:end], *again]))
+        for table in tables().values():
+            engine.build(table)
+        assert [found for found in verify(engine, tables()) if not found.is_right] == []
+    assert stale_tables(engine, tables()) == []
+
+
+def test_where_what_changed_is_not_known_all_is_made_anew(engine: DuckDBEngine) -> None:
+    """As after a run that was killed between a table and those that follow it."""
+    world = World(engine, BY_KEY["int_windows"], random.Random(1))
+    world.give(world.inputs, 0.5)
+    engine.build(world.table)
+    world.give(world.inputs, 0.9)
+    engine.deltas.forget()
+    assert engine.build(world.table).n_units == 0
+    assert world.differences() == []
+
+
+def test_of_many_units_the_table_is_made_whole(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_engine, "MOST_UNITS", 0)
+    world = World(engine, BY_KEY["int_windows"], random.Random(1))
+    world.give(world.inputs, 0.5)
+    engine.build(world.table)
+    world.give(world.inputs, 0.9)
+    assert engine.build(world.table).n_units == 0
+    assert world.differences() == []
+
+
+UNITS = "-- units: select id from t\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("", "has one -- units:"),
+        (UNITS * 2, "has one -- units:"),
+        (UNITS + "-- dirty: select id from t\n", "reads one delta_<input>"),
+        (UNITS + "-- dirty: select id from delta_a join delta_b using (id)\n", "reads one delta_<input>"),
+        (UNITS + "-- only: t\n", "must be input(column, column)"),
+    ],
+)
+def test_a_header_that_cannot_be_followed_is_refused(header: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_by_key("some_table", "id", header)
+    assert str(refused.value).startswith("some_table.sql: ")
+    assert says in str(refused.value)
 
 
 def rows_of_cases(name: str) -> Mapping[str, Sequence[Row]]:
     """All rows that the cases of a table give, input by input; of the ones that are assumed where none gives any."""
-    cases = read_cases(CASES / f"{name}.yml")
-    given: dict[str, list[Row]] = {}
-    for case in cases:
+    given: dict[str, list[Row]] = {table: [] for table in tables()[name].inputs}
+    for case in read_cases(CASES / f"{name}.yml"):
         for table, rows in case.given.items():
-            given.setdefault(table, []).extend(row for row in rows if row not in given.get(table, []))
-    return {**assumed(), **given}
-
-
-def give(
-    engine: DuckDBEngine,
-    table: SqlTable,
-    world: Mapping[str, Sequence[Row]],
-    rng: random.Random,
-    *,
-    share: float,
-    names: Sequence[str],
-) -> None:
-    """Put about so many of the rows into these inputs, as the builds before would have left them."""
-    for name in names:
-        columns, rows = empty_columns()[name], world.get(name, ())
-        some = [with_hour(row, columns) for row in rows if name in assumed() or rng.random() < share]
-        replace(engine, name, columns, some)
-
-
-def replace(engine: DuckDBEngine, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
-    """One input, changed, with what is noted of a change."""
-    con, warehouse = engine.con, engine.warehouse
-    since, key = warehouse.version(name), keys().get(name, ())
-    con.execute("drop table if exists incoming")
-    fill(con, "incoming", columns, rows)
-    if key:
-        listed = ", ".join(f'"{column}"' for column in key)
-        con.execute(f"create or replace table incoming as select distinct on ({listed}) * from incoming order by all")
-    with warehouse.transaction():
-        is_compared = since > 0 and engine.deltas.compare(name, name, "incoming")
-        con.execute(f'create or replace table "{name}" as from incoming')
-        warehouse.record_build(name, code_hash="given", inputs={})
-        if is_compared:
-            engine.deltas.note(name, since, warehouse.version(name))
-
-
-def keys() -> Mapping[str, Sequence[str]]:
-    from ultravires.build.table_schemas import table_schemas
-
-    return {name: schema.key for name, schema in table_schemas().items()}
-
-
-def differences(engine: DuckDBEngine, table: SqlTable) -> list[object]:
-    """Rows of the table that are not what its SELECT makes of all units, and rows that are missing."""
-    assert table.by_key is not None
-    con = engine.con
-    con.execute(f"create or replace temp table touched_ids as select distinct id from ({table.by_key.units}) as units(id) where id is not null")
-    con.execute(f"create or replace temp table whole as {table.sql}")
-    extra = con.execute(f'from "{table.name}" except all from whole').fetchall()
-    missing = con.execute(f'from whole except all from "{table.name}"').fetchall()
-    return [*(("extra", row) for row in extra[:2]), *(("missing", row) for row in missing[:2])]
+            given[table].extend(row for row in rows if row not in given[table])
+    return {table: rows or assumed().get(table, ()) for table, rows in given.items()}

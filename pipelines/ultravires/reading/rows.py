@@ -9,7 +9,7 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.batch_redaction import BatchCleaner
+from ultravires.reading.columns import array_of, keys_of, lists_of, replaced, taken
 from ultravires.reading.companions import SERVER_LINES, is_of_server, is_server_object
 from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_ids, reason_of_none
 from ultravires.reading.growing import Counts
@@ -35,7 +36,7 @@ from ultravires.reading.redaction import Redactor, json_texts
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.reading.values import canonical
-from ultravires.schema import KEY, UTC_MICROS
+from ultravires.schema import UTC_MICROS
 
 MAX_ROWS = 20_000
 """Of one batch."""
@@ -270,7 +271,7 @@ class RowBuilder:
         for place, clean in changed.items():
             rows.raws[place] = clean
         self._redact_columns(rows, told)
-        return _replaced(texts, changed), too_deep
+        return replaced(texts, changed), too_deep
 
     def _redact_details(self, rows: Rows, too_deep: frozenset[int]) -> pa.LargeStringArray:
         """The details without secrets; those of records that go to quarantine are let be."""
@@ -278,7 +279,7 @@ class RowBuilder:
         suspects = [place for place in self.redactor.suspects(texts) if rows.records[place] not in too_deep]
         changed, _, lost = self._cleaner.clean(rows.details, suspects)
         changed |= dict.fromkeys(lost, b"{}")
-        return _replaced(texts, dict(sorted(changed.items())))
+        return replaced(texts, dict(sorted(changed.items())))
 
     def _redact_columns(self, rows: Rows, told: dict[int, dict[str, str]]) -> None:
         """Columns hold what a record says as it is: text with a secret in it, or of free text the secret alone."""
@@ -314,17 +315,17 @@ class RowBuilder:
             "source": pa.repeat(self.source.name, count),
             "native_id": native_ids,
             "source_version": pa.repeat(pa.scalar(self.source.version, pa.int32()), count),
-            "voice": _taken(pa.array(rows.voices, pa.string()), records, is_one_each),
-            "place": _taken(pa.array(rows.places, pa.string()), records, is_one_each),
+            "voice": taken(pa.array(rows.voices, pa.string()), records, is_one_each),
+            "place": taken(pa.array(rows.places, pa.string()), records, is_one_each),
             "event_hour": pa.array(event_at // _HOUR * _HOUR).view(UTC_MICROS),
-            "record_no": _taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
-            "keys": _keys(rows),
-            "resource_uids": _lists(columns.get("resource_uids", ())),
+            "record_no": taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
+            "keys": keys_of(rows.keys, rows.key_offsets),
+            "resource_uids": lists_of(columns.get("resource_uids", ())),
             "detail": details.cast(pa.string()),
-            "raw": _taken(raws, records, is_one_each),
-            "raw_hash": _taken(pa.array(rows.raw_hashes, pa.string()), records, is_one_each),
+            "raw": taken(raws, records, is_one_each),
+            "raw_hash": taken(pa.array(rows.raw_hashes, pa.string()), records, is_one_each),
         }
-        arrays = [_array(columns.get(column.name, ()), column.type) for column in SOURCE_COLUMNS]
+        arrays = [array_of(columns.get(column.name, ()), column.type) for column in SOURCE_COLUMNS]
         return pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
 
     def _native_ids(self, rows: Rows, columns: dict[str, Any], raws: pa.LargeStringArray) -> list[str]:
@@ -374,34 +375,3 @@ def _mark(events: list[Event], mended: tuple[str, ...]) -> None:
     """What was mended in the record's text stands in the detail of its events."""
     for event in events:
         event.detail = {**event.detail, "mended": [*dict.fromkeys(mended)]}
-
-
-def _replaced(texts: pa.LargeStringArray, changed: dict[int, bytes]) -> pa.LargeStringArray:
-    """The texts with others at the places of `changed`, which are in ascending order."""
-    if not changed:
-        return texts
-    is_changed = np.zeros(len(texts), bool)
-    is_changed[list(changed)] = True
-    return pc.replace_with_mask(texts, pa.array(is_changed), json_texts(list(changed.values())))
-
-
-def _taken(values: pa.Array, records: pa.Array, is_one_each: bool) -> pa.Array:
-    return values if is_one_each else values.take(records)
-
-
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, kind)
-
-
-def _lists(lists: Collection[list[str]]) -> pa.ListArray:
-    """list<string> from all strings in a row: half the time of pyarrow's own way."""
-    ends = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum(np.fromiter(map(len, lists), np.int32, len(lists)), out=ends[1:])
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(list(chain.from_iterable(lists)), pa.string()))
-
-
-def _keys(rows: Rows) -> pa.Array:
-    """list<struct> from three flat columns: pyarrow takes three times as long for a list of dicts."""
-    parts = [pa.array(part, pa.string()) for part in (zip(*rows.keys, strict=True) if rows.keys else ((), (), ()))]
-    structs = pa.StructArray.from_arrays(parts, fields=list(KEY))
-    return pa.ListArray.from_arrays(pa.array(rows.key_offsets, pa.int32()), structs)

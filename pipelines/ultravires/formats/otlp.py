@@ -6,6 +6,7 @@ share a resource; each leaves here as an export of its own, so that its `raw` ca
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -17,12 +18,12 @@ from ultravires.reading.framing import json_records, peek
 from ultravires.reading.mending import UNDECODABLE, decode_inner, decode_mended, noted_marks
 from ultravires.reading.options import Options
 from ultravires.reading.plain_records import (
+    Part,
     Record,
     RepeatedItems,
     Text,
     Whole,
     plain_reader,
-    remembered,
 )
 from ultravires.reading.splitting import reason_of
 from ultravires.reading.values import integer, label, mapping, sequence, text
@@ -303,10 +304,13 @@ def _body_of(plain: Record) -> dict[str, Any]:
     return {name: value for name, value in values if value is not UNSET}
 
 
-@remembered
 def _attribute(pair: Any) -> tuple[str | None, Any]:
     """The name and the plain value of one attribute; no name where it is none."""
     return (text(pair.get("key")), any_value(pair.get("value"))) if isinstance(pair, dict) else (None, None)
+
+
+_known_attribute = lru_cache(maxsize=4_096)(_attribute)
+"""Of a Part. Asked for each attribute of each span, which is why `remembered` does not stand between."""
 
 
 class _Around:
@@ -329,7 +333,9 @@ _around = _Around()
 
 def attributes_of(pairs: Any) -> dict[str, Any]:
     """A list of `{key, value: AnyValue}` to a dict."""
-    return {key: value for key, value in map(_attribute, sequence(pairs)) if key}
+    known = _known_attribute
+    named = [known(pair) if type(pair) is Part else _attribute(pair) for pair in sequence(pairs)]
+    return {key: value for key, value in named if key}
 
 
 def any_value(value: Any, depth: int = _MAX_DEPTH) -> Any:

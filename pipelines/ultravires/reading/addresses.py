@@ -12,15 +12,15 @@ def address_of(value: Any) -> str | None:
 
 def is_address(value: str) -> bool:
     """Whether this is an IPv4 or IPv6 address and nothing more; the latter may name its zone (`fe80::1%eth0`)."""
-    address, percent, zone = value.partition("%")
-    is_version_6 = ":" in address
-    if percent and not (is_version_6 and zone and "%" not in zone and "/" not in zone):
-        return False
     try:
-        inet_pton(AF_INET6 if is_version_6 else AF_INET, address)
+        if ":" not in value:
+            inet_pton(AF_INET, value)
+            return True
+        address, percent, zone = value.partition("%")
+        inet_pton(AF_INET6, address)
     except (OSError, ValueError):
         return False
-    return True
+    return not percent or bool(zone and "%" not in zone and "/" not in zone)
 
 
 @lru_cache(maxsize=65536)

@@ -1,12 +1,13 @@
 """A record as it lay in its file, the events that it means, and their ids."""
 
 import hashlib
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable
+from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
 
-from ultravires.reading.values import FIRST_LOGGED, LAST_LOGGED, iso, micros, moment_of_first
+from ultravires.reading.values import FIRST_LOGGED, LAST_LOGGED, iso, micros, micros_of_text, moment_of_first
 from ultravires.schema import EVENTS
 
 SOURCE_COLUMNS = pa.schema([column for column in EVENTS if column.name not in ("ingested_at", "file_id")])
@@ -20,14 +21,14 @@ class NotParsed(Exception):
 IMPOSSIBLE_TIME = "impossible time"
 
 
-def event_time(*written: Any) -> int:
+def event_time(first: Any, *others: Any) -> int:
     """When something was logged, by the first of these values that says so. Raises NotParsed: `no time` where none of
     them is a time, `impossible time` where none lies in the years 2006 to 2100.
     """
-    moment = micros(written[0])
+    moment = micros_of_text(first) if type(first) is str else micros(first)
     if moment is not None and FIRST_LOGGED <= moment < LAST_LOGGED:
         return moment
-    return logged_at(moment_of_first(written))
+    return logged_at(moment_of_first((first, *others)))
 
 
 def logged_at(moment: int | None) -> int:
@@ -64,7 +65,7 @@ class Ignored(str):
     __slots__ = ()
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, gc=False):
     """One record as it lay in the file: where, its bytes, and either what they decoded to or why they did
     not. `written` is the record as it is kept, where that is known already; `mended` what was broken in its text
     and was replaced (`reading.mending`); `reader` the name of the source that recognised it, where it came out of a
@@ -79,6 +80,10 @@ class Frame(NamedTuple):
     mended: tuple[str, ...] = ()
     reader: str | None = None
     place: str | None = None
+
+    def _replace(self, **changes: Any) -> Self:
+        """The same but for these fields."""
+        return msgspec.structs.replace(self, **changes)
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
@@ -119,10 +124,28 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """The log that made the record, where the reader reads copies of several; None for the source's own log."""
 
 
+def event_ids(
+    logs: Iterable[str],
+    native_ids: Iterable[str],
+    moments: Iterable[int],
+    actions: Iterable[str | None],
+    outcomes: Iterable[str | None],
+) -> list[str]:
+    """The ids of events (docs/tables.md), of the columns that make them: first 32 hex of sha256; `moments` in
+    microseconds since 1970.
+    """
+    sha256 = hashlib.sha256
+    return [
+        sha256(f"{log}\x1f{native_id}\x1f{at}\x1f{action or ''}\x1f{outcome or ''}".encode()).hexdigest()[:32]
+        for log, native_id, at, action, outcome in zip(
+            logs, native_ids, map(iso, moments), actions, outcomes, strict=True
+        )
+    ]
+
+
 def event_id(log: str, native_id: str, event_at: int, action: str | None, outcome: str | None) -> str:
-    """The id of an event (docs/tables.md): first 32 hex of sha256; `event_at` in microseconds since 1970."""
-    parts = "\x1f".join((log, native_id, iso(event_at), action or "", outcome or ""))
-    return hashlib.sha256(parts.encode()).hexdigest()[:32]
+    """The id of one event."""
+    return event_ids([log], [native_id], [event_at], [action], [outcome])[0]
 
 
 def present(**members: Any) -> dict[str, Any]:

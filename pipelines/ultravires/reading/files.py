@@ -102,7 +102,11 @@ def batches(
     for record_no, frame in enumerate(frames, builder.n_before + 1):
         rows = builder.rows
         # a record that begins a batch always fits
-        if rows.n_records and (rows.n_raw_bytes + len(frame.data) > MAX_RAW_BYTES or rows.n_rows >= MAX_ROWS):
+        if rows.n_records and (
+            rows.n_raw_bytes + len(frame.data) > MAX_RAW_BYTES
+            or rows.n_records >= MAX_ROWS
+            or len(rows.events) >= MAX_ROWS
+        ):
             yield builder.batch()
         builder.add(record_no, frame)
     if builder.rows.n_records:

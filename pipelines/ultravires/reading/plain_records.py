@@ -10,7 +10,7 @@ reads both.
 
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache, wraps
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -34,6 +34,7 @@ _LONGEST_PART = 2_048
 """Bytes. Together with `_MOST_PARTS` it bounds what a log of ever new parts can make us remember."""
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _MISSING = object()
+_HOLD_OBJECTS = (Repeated, Whole, NoText)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -90,16 +91,15 @@ def part_of(data: bytes) -> Any:
     return Part(value) if type(value) is dict and len(data) <= _LONGEST_PART else value
 
 
-def remembered(meaning: Callable[P, T]) -> Callable[P, T]:
+def remembered(meaning: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
     """What a function says of an object, found once for each different `Part`; its other arguments must be hashable.
     Of any other object it is asked each time.
     """
-    known = lru_cache(maxsize=_MOST_PARTS)(meaning)
+    known: Callable[..., T] = lru_cache(maxsize=_MOST_PARTS)(meaning)
 
     @wraps(meaning)
-    def say(*arguments: P.args, **named: P.kwargs) -> T:
-        of: Callable[..., T] = known if type(arguments[0]) is Part else meaning
-        return of(*arguments, **named)
+    def say(value: Any, /, *others: P.args, **named: P.kwargs) -> T:
+        return (known if type(value) is Part else meaning)(value, *others, **named)
 
     return say
 
@@ -167,40 +167,52 @@ def plain_reader(kind: type[Record], objects: tuple[str, ...] = ()) -> Callable[
     return read
 
 
+def _in_pieces(kind: type[Record]) -> type[msgspec.Struct]:
+    """A Struct with the fields of `kind`, each as it is written: what holds no secret is not decoded."""
+    fields = [(field.name, Repeated, UNSET) for field in msgspec.structs.fields(kind)]
+    names = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
+    return msgspec.defstruct(f"{kind.__name__}InPieces", fields, rename=names, gc=False)
+
+
 class PlainRedactor:
     """Takes secrets out of plain records of one kind; only parts and values that may hold some are looked through."""
 
     def __init__(self, kind: type[Record], redactor: Redactor) -> None:
         fields = msgspec.structs.fields(kind)
-        self._decode = msgspec.json.Decoder(kind).decode
+        self._decode = msgspec.json.Decoder(_in_pieces(kind)).decode
         self._redactor = redactor
-        self._parts = [field.name for field in fields if field.type == Repeated]
-        self._values = [field.name for field in fields if field.type is Any or field.type in (Text, NoText)]
-        self._clean: dict[tuple[bool, bytes], Raw] = {}
+        self._objects = [(field.name, field.type == Repeated) for field in fields if field.type in _HOLD_OBJECTS]
+        self._texts = [(field.name, False) for field in fields if field.type == Text]
+        self._clean: dict[tuple[bool, bytes], bytes] = {}
 
     def redact(self, data: bytes, *, texts: LookedInto = True) -> bytes:
         """The record without secrets, `data` itself where there are none; strings are looked into as `texts`
         says. Raises NotParsed beyond `max_depth`.
         """
         record, is_changed = self._decode(data), False
-        for name in self._values:
-            value = getattr(record, name)
-            clean = self._redactor.redact(value, within=1, texts=texts)
-            if clean is not value:
-                is_changed = True
-                setattr(record, name, clean)
-        for name in self._parts:
+        openings, fields = b"{[", self._objects
+        if texts is not False:
+            openings, fields = b'{["', fields + self._texts
+        for name, is_part in fields:
             raw = getattr(record, name)
-            if raw is not UNSET and (clean := self._clean_part(bytes(raw), texts)) != raw:
+            if raw is UNSET or (written := bytes(raw))[0] not in openings:
+                continue
+            clean = self._clean_part(written, texts) if is_part else self._clean_value(written, texts)
+            if clean != written:
                 is_changed = True
-                setattr(record, name, clean)
+                setattr(record, name, Raw(clean))
         return _encode(record) if is_changed else data
 
-    def _clean_part(self, data: bytes, texts: LookedInto) -> Raw:
+    def _clean_value(self, data: bytes, texts: LookedInto) -> bytes:
+        value = _decode(data)
+        clean = self._redactor.redact(value, within=1, texts=texts)
+        return data if clean is value else _encode(clean)
+
+    def _clean_part(self, data: bytes, texts: LookedInto) -> bytes:
         into_texts = texts is not False
         clean = self._clean.get((into_texts, data))
         if clean is None:
-            clean = Raw(_encode(self._redactor.redact(_decode(data), within=1, texts=texts)))
+            clean = self._clean_value(data, texts)
             # what is hidden in a text is noted by the redactor each time, so only what stays is remembered
             is_same = not into_texts or clean == data
             if is_same and len(self._clean) < _MOST_PARTS and len(data) <= _LONGEST_PART:

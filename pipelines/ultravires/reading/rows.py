@@ -9,7 +9,7 @@ import hashlib
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -21,11 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires.reading.batch_redaction import BatchCleaner
+from ultravires.reading.columns import array_of, keys_of, lists_of, replaced, taken
 from ultravires.reading.companions import SERVER_LINES, is_of_server, is_server_object
-from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_id, reason_of_none
+from ultravires.reading.events import SOURCE_COLUMNS, Event, Frame, Ignored, NotParsed, event_ids, reason_of_none
 from ultravires.reading.growing import Counts
 from ultravires.reading.mending import NOTED, noted_marks
 from ultravires.reading.named_fields import NamedFields
+from ultravires.reading.nesting import with_many_brackets
 from ultravires.reading.object_fields import tree_of, with_objects
 from ultravires.reading.options import Options
 from ultravires.reading.origins import ANYWHERE, FileOrigin, Verdict, joined
@@ -34,7 +36,7 @@ from ultravires.reading.redaction import Redactor, json_texts
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.reading.values import canonical
-from ultravires.schema import KEY
+from ultravires.schema import UTC_MICROS
 
 MAX_ROWS = 20_000
 """Of one batch."""
@@ -102,17 +104,11 @@ class Rows:
     raw_hashes: list[str] = field(default_factory=list)
     voices: list[str] = field(default_factory=list)
     places: list[str | None] = field(default_factory=list)
-    bracketed: list[int] = field(default_factory=list)
-    """Places of the kept records with so many brackets that they may be nested too deeply."""
     quarantined: list[Quarantined] = field(default_factory=list)
     n_raw_bytes: int = 0
     n_records: int = 0
     n_ignored: int = 0
     ignored: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def n_rows(self) -> int:
-        return max(len(self.events), self.n_records)
 
 
 class RowBuilder:
@@ -134,6 +130,7 @@ class RowBuilder:
         self.rows = Rows()
         self._verdicts: dict[tuple[str | None, str | None], Verdict] = {}
         self._place = source.place
+        self._read = source.read
         self._objects = tree_of(source.objects)
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
         self._cleaner = BatchCleaner(self.redactor, plain_redactor(source.record, self.redactor))
@@ -152,7 +149,7 @@ class RowBuilder:
             read = frame
             if self.named_fields is not None:
                 frame = self._without_named_fields(frame, self.named_fields)
-            found = self.source.read(frame.value, self.options)
+            found = self._read(frame.value, self.options)
             events = list(found)
             if frame is not read:
                 self._keep_hashes(read, events)
@@ -165,7 +162,7 @@ class RowBuilder:
             verdict = self._verdicts.get((place, events[0].log)) or self._judge(place, events[0].log)
             if verdict.bound_to:
                 raise NotParsed(verdict.reason(self.source.name))
-            details = [_encode(event.detail) for event in events]
+            details = [_encode(events[0].detail)] if len(events) == 1 else [_encode(event.detail) for event in events]
             raw = frame.written or _encode(frame.value)
         except NotParsed as error:
             self._refuse(record_no, frame, str(error))
@@ -202,10 +199,10 @@ class RowBuilder:
     def _keep(self, record_no: int, frame: Frame, events: list[Event], details: list[bytes], raw: bytes) -> None:
         rows = self.rows
         place = len(rows.record_nos)
-        if raw.count(b"{") + raw.count(b"[") > self.options.max_depth:
-            rows.bracketed.append(place)
         rows.raws.append(raw)
         rows.is_plain.append(raw is frame.data)
+        rows.offsets.append(frame.offset)
+        rows.record_nos.append(record_no)
         rows.details += details
         for event in events:
             rows.keys += event.keys
@@ -216,8 +213,6 @@ class RowBuilder:
         keyed = self._keyed.copy()
         keyed.update(frame.data)
         rows.raw_hashes.append(keyed.hexdigest())
-        rows.record_nos.append(record_no)
-        rows.offsets.append(frame.offset)
 
     def _put_aside(self, record_no: int, frame: Frame, reason: str) -> None:
         NOTED.clear()
@@ -268,7 +263,7 @@ class RowBuilder:
         Where a record may hold a secret, its columns are looked through, too.
         """
         texts = json_texts(rows.raws)
-        suspects = sorted({*self.redactor.suspects(texts), *rows.bracketed})
+        suspects = sorted({*self.redactor.suspects(texts), *with_many_brackets(texts, self.options.max_depth)})
         changed, told, too_deep = self._cleaner.clean(rows.raws, suspects, rows.is_plain)
         for place in too_deep:
             at, around = rows.record_nos[place], rows.places[place]
@@ -276,7 +271,7 @@ class RowBuilder:
         for place, clean in changed.items():
             rows.raws[place] = clean
         self._redact_columns(rows, told)
-        return _replaced(texts, changed), too_deep
+        return replaced(texts, changed), too_deep
 
     def _redact_details(self, rows: Rows, too_deep: frozenset[int]) -> pa.LargeStringArray:
         """The details without secrets; those of records that go to quarantine are let be."""
@@ -284,7 +279,7 @@ class RowBuilder:
         suspects = [place for place in self.redactor.suspects(texts) if rows.records[place] not in too_deep]
         changed, _, lost = self._cleaner.clean(rows.details, suspects)
         changed |= dict.fromkeys(lost, b"{}")
-        return _replaced(texts, dict(sorted(changed.items())))
+        return replaced(texts, dict(sorted(changed.items())))
 
     def _redact_columns(self, rows: Rows, told: dict[int, dict[str, str]]) -> None:
         """Columns hold what a record says as it is: text with a secret in it, or of free text the secret alone."""
@@ -312,31 +307,35 @@ class RowBuilder:
         native_ids = self._native_ids(rows, columns, raws)
         moments, actions, outcomes = (columns.get(name, ()) for name in ("event_at", "action", "outcome"))
         logs = [log or self.source.log for log in columns.get("log", ())]
-        ids = map(event_id, logs, native_ids, moments, actions, outcomes)
+        event_at = np.fromiter(moments, np.int64, count)
         columns |= {
-            "event_id": list(ids),
+            "event_id": event_ids(logs, native_ids, moments, actions, outcomes),
+            "event_at": pa.array(event_at).view(UTC_MICROS),
             "log": logs,
             "source": pa.repeat(self.source.name, count),
             "native_id": native_ids,
             "source_version": pa.repeat(pa.scalar(self.source.version, pa.int32()), count),
-            "voice": _taken(pa.array(rows.voices, pa.string()), records, is_one_each),
-            "place": _taken(pa.array(rows.places, pa.string()), records, is_one_each),
-            "event_hour": [moment // _HOUR * _HOUR for moment in moments],
-            "record_no": _taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
-            "keys": _keys(rows),
-            "resource_uids": _lists(columns.get("resource_uids", ())),
+            "voice": taken(pa.array(rows.voices, pa.string()), records, is_one_each),
+            "place": taken(pa.array(rows.places, pa.string()), records, is_one_each),
+            "event_hour": pa.array(event_at // _HOUR * _HOUR).view(UTC_MICROS),
+            "record_no": taken(pa.array(rows.record_nos, pa.int64()), records, is_one_each),
+            "keys": keys_of(rows.keys, rows.key_offsets),
+            "resource_uids": lists_of(columns.get("resource_uids", ())),
             "detail": details.cast(pa.string()),
-            "raw": _taken(raws, records, is_one_each),
-            "raw_hash": _taken(pa.array(rows.raw_hashes, pa.string()), records, is_one_each),
+            "raw": taken(raws, records, is_one_each),
+            "raw_hash": taken(pa.array(rows.raw_hashes, pa.string()), records, is_one_each),
         }
-        arrays = [_array(columns.get(column.name, ()), column.type) for column in SOURCE_COLUMNS]
+        arrays = [array_of(columns.get(column.name, ()), column.type) for column in SOURCE_COLUMNS]
         return pa.RecordBatch.from_arrays(arrays, schema=SOURCE_COLUMNS)
 
     def _native_ids(self, rows: Rows, columns: dict[str, Any], raws: pa.LargeStringArray) -> list[str]:
         """The vendor's ids; where there is none, the content's hash with its how-manieth occurrence in the file."""
+        said = columns.get("native_id", ())
+        if all(said):
+            return list(said)
         return [
             native_id or self._content_id(_decode(raws[record].as_py()), rows.record_nos[record])
-            for native_id, record in zip(columns.get("native_id", ()), rows.records, strict=True)
+            for native_id, record in zip(said, rows.records, strict=True)
         ]
 
     def remember(self, counts: Counts) -> None:
@@ -376,34 +375,3 @@ def _mark(events: list[Event], mended: tuple[str, ...]) -> None:
     """What was mended in the record's text stands in the detail of its events."""
     for event in events:
         event.detail = {**event.detail, "mended": [*dict.fromkeys(mended)]}
-
-
-def _replaced(texts: pa.LargeStringArray, changed: dict[int, bytes]) -> pa.LargeStringArray:
-    """The texts with others at the places of `changed`, which are in ascending order."""
-    if not changed:
-        return texts
-    is_changed = np.zeros(len(texts), bool)
-    is_changed[list(changed)] = True
-    return pc.replace_with_mask(texts, pa.array(is_changed), json_texts(list(changed.values())))
-
-
-def _taken(values: pa.Array, records: pa.Array, is_one_each: bool) -> pa.Array:
-    return values if is_one_each else values.take(records)
-
-
-def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, kind)
-
-
-def _lists(lists: Collection[list[str]]) -> pa.ListArray:
-    """list<string> from all strings in a row: half the time of pyarrow's own way."""
-    ends = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum(np.fromiter(map(len, lists), np.int32, len(lists)), out=ends[1:])
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(list(chain.from_iterable(lists)), pa.string()))
-
-
-def _keys(rows: Rows) -> pa.Array:
-    """list<struct> from three flat columns: pyarrow takes three times as long for a list of dicts."""
-    parts = [pa.array(part, pa.string()) for part in (zip(*rows.keys, strict=True) if rows.keys else ((), (), ()))]
-    structs = pa.StructArray.from_arrays(parts, fields=list(KEY))
-    return pa.ListArray.from_arrays(pa.array(rows.key_offsets, pa.int32()), structs)

@@ -240,11 +240,11 @@ def hex_id(value: Any) -> str | None:
 
     Exporters that write protobuf's own JSON have it in base64.
     """
-    identifier = text(value)
-    if identifier is None:
+    if type(value) is not str or not value:
         return None
-    if not _HEX.fullmatch(identifier):
-        identifier = _hex_of_base64(identifier)
+    identifier: str | None = value
+    if not _HEX.fullmatch(value):
+        identifier = _hex_of_base64(value)
     return identifier.lower() if identifier and identifier.strip("0") else None
 
 

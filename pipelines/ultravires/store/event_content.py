@@ -38,7 +38,7 @@ _NATIVE_BITS = np.uint64(24)
 
 def content_digests(table: pa.Table) -> Digests:
     """Of each event (EVENTS) a digest of what it says, besides what its id is made of."""
-    parts = [_netstrings(_plain(table[name])) for name in _SCALARS]
+    parts = [_said(_plain(table[name])) for name in _SCALARS]
     parts.append(_of_lists(_plain(table["resource_uids"])))
     parts.append(_of_approval_keys(_plain(table["keys"])))
     is_said = pc.is_in(_plain(table["kind"]), _SAID_IN_DETAIL)
@@ -63,6 +63,11 @@ def _digests(texts: pa.StringArray) -> Digests:
 def _plain(column: pa.ChunkedArray) -> pa.Array:
     """The column in one piece."""
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def _said(texts: pa.Array) -> pa.Array | str:
+    """As `_netstrings`; one text for all where there are none, for most logs fill few of the columns."""
+    return "-" if texts.null_count == len(texts) else _netstrings(texts)
 
 
 def _netstrings(texts: pa.Array) -> pa.Array:

@@ -5,7 +5,9 @@ Attribute names, newest first: OpenTelemetry GenAI and MCP conventions, their ea
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.events import Event, present
@@ -83,7 +85,7 @@ CONVERSATION = (
 )
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, gc=False):
     """What every span has: its place in the trace and its conversation, and its times (microseconds)."""
 
     uid: str

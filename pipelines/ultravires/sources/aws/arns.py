@@ -218,6 +218,7 @@ def _object_arn(bucket: Any, key: Any, region: str | None) -> str | None:
     return f"{start}/{key}" if type(key) is str and key else start
 
 
+@lru_cache(maxsize=256)
 def _bucket_opening(region: str | None) -> str:
     """What stands before the name of a bucket in its ARN."""
     return f"arn:{partition_of(region)}:s3:::"

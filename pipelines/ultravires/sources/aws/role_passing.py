@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from ultravires.sources.aws.cloudtrail_records import Call
@@ -33,7 +34,7 @@ _BARE_NAMES = {
     "ssm:CreateActivation": "iamRole",
 }
 """Action -> the parameter in which it may name the role or instance profile without an ARN."""
-_MOST_DEPTH, _MOST_VALUES, _LONGEST_ARN = 8, 200, 2_048
+_MOST_DEPTH, _MOST_VALUES, _LONGEST_ARN, _LONGEST_NAME = 8, 200, 2_048, 64
 
 
 def further_permissions(call: Call, request: Any, is_read_only: bool | None) -> list[str]:
@@ -54,7 +55,9 @@ def _holds_role(value: Any, bare: str | None, *, is_named: bool, depth: int) -> 
     if type(value) is list:
         return any(_holds_role(item, bare, is_named=is_named, depth=depth - 1) for item in value[:_MOST_VALUES])
     if type(value) is dict:
-        return any(_member_holds_role(name, held, bare, is_named, depth) for name, held in value.items())
+        for name, held in value.items():
+            if _member_holds_role(name, held, bare, is_named, depth):
+                return True
     return False
 
 
@@ -63,10 +66,11 @@ def _member_holds_role(name: str, held: Any, bare: str | None, is_named: bool, d
         return False
     if name == bare:
         return True
-    is_role = is_named or _is_named_after_role(name)
+    is_role = is_named or _is_named_after_role(name[:_LONGEST_NAME])
     return _holds_role(held, bare, is_named=is_role, depth=depth - 1)
 
 
+@lru_cache(maxsize=4_096)
 def _is_named_after_role(name: str) -> bool:
-    letters = letters_of(name[:64])
+    letters = letters_of(name)
     return any(word in letters for word in _NAMED)

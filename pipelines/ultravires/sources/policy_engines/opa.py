@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from msgspec import UNSET
 
@@ -20,6 +20,8 @@ OTHER = 99
 TOOL = "tool:"
 """What the name of a tool is put behind where the input names no action."""
 
+_MOST_POLICIES, _LONGEST_POLICY = 1_024, 512
+"""Whose places are remembered, and the characters of their paths, which come from logs."""
 _ANSWERS = ("allow", "allowed", "decision", "result", "permit")
 _YES = frozenset({"allow", "allowed", "permit", "permitted", "approve", "approved", "grant", "true", "yes"})
 _NO = frozenset({"deny", "denied", "forbid", "forbidden", "reject", "rejected", "block", "blocked", "false", "no"})
@@ -77,6 +79,90 @@ def _member(record: OpaDecision, name: str) -> Any:
     return None if value is UNSET else value
 
 
+_Path = tuple[int, tuple[str, ...]]
+"""The place of a path among those of its meaning, and the names that lead on."""
+
+
+class Plan(NamedTuple):
+    """The places of a policy. `always` are looked at whatever a record holds; `by_names` has, of the others, below a
+    first name the second names by which they may hold something: each with meanings and what leads on to them.
+    """
+
+    places: Mapping[str, str]
+    always: tuple[str, ...]
+    by_names: dict[str, dict[str, dict[str, list[_Path]]]]
+
+
+def asked_of(record: OpaDecision, plan: Plan) -> dict[str, Any]:
+    """What the record holds at each of the places, by the meaning of the place; without those where it holds nothing.
+
+    Most records lack most of the paths, so that the names which it has say what is looked for.
+    """
+    asked: dict[str, Any] = {}
+    ranks: dict[str, int] = {}
+    for first, meanings in plan.by_names.items():
+        value = _member(record, first)
+        if not isinstance(value, dict):
+            continue
+        for name, member in value.items():
+            if name not in meanings or member is None:
+                continue
+            for meaning, paths in meanings[name].items():
+                for rank, path in paths:
+                    if meaning in ranks and ranks[meaning] < rank:
+                        break
+                    found = _below(member, path) if path else member
+                    if found is not None:
+                        asked[meaning], ranks[meaning] = found, rank
+                        break
+    for meaning in plan.always:
+        asked[meaning] = find(record, plan.places[meaning])
+    return asked
+
+
+def _below(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+        if value is None:
+            break
+    return value
+
+
+class _Plans:
+    """The plans for the inputs that were asked for last: all files of a load share them."""
+
+    def __init__(self) -> None:
+        self._inputs: Mapping[str, Mapping[str, str]] = {}
+        self._known: dict[str | None, Plan] = {}
+
+    def of(self, path: str | None, inputs: Mapping[str, Mapping[str, str]]) -> Plan:
+        """The plan for a policy's path."""
+        if inputs is not self._inputs or len(self._known) >= _MOST_POLICIES:
+            self._inputs, self._known = inputs, {}
+        plan = self._known.get(path)
+        if plan is None:
+            plan = _plan_of(places_for(path, inputs))
+            if path is None or len(path) <= _LONGEST_POLICY:
+                self._known[path] = plan
+        return plan
+
+
+plan_for = _Plans().of
+
+
+def _plan_of(places: Mapping[str, str]) -> Plan:
+    always: list[str] = []
+    by_names: dict[str, dict[str, dict[str, list[_Path]]]] = {}
+    for meaning, place in places.items():
+        paths = paths_of(place)
+        if any(len(path) == 1 for path in paths):
+            always.append(meaning)
+            continue
+        for rank, (first, second, *rest) in enumerate(paths):
+            by_names.setdefault(first, {}).setdefault(second, {}).setdefault(meaning, []).append((rank, tuple(rest)))
+    return Plan(places, tuple(always), by_names)
+
+
 def find(record: OpaDecision, place: str) -> Any:
     """The value at the first of the dotted paths in `place` (separated by `|`) that is not null."""
     for first, names, paths in _grouped(place):
@@ -85,12 +171,7 @@ def find(record: OpaDecision, place: str) -> Any:
         if value is None or (names and (not isinstance(value, dict) or names.isdisjoint(value))):
             continue
         for path in paths:
-            found = value
-            for name in path:
-                found = found.get(name) if isinstance(found, dict) else None
-                if found is None:
-                    break
-            if found is not None:
+            if (found := _below(value, path)) is not None:
                 return found
     return None
 
@@ -129,6 +210,8 @@ def is_masked(record: OpaDecision, place: str) -> bool:
     """Whether OPA's mask policy took something out of the values at `place`: then they are not what was
     asked.
     """
+    if record.erased is UNSET and record.masked is UNSET:
+        return False
     pointers = [pointer + "/" for where in (record.erased, record.masked) for pointer in texts(where)]
     if not pointers:
         return False
@@ -138,6 +221,8 @@ def is_masked(record: OpaDecision, place: str) -> bool:
 
 def name_of(value: Any) -> str | None:
     """An id or name, also where it stands inside an object as `id`, `uid`, `arn` or `name`."""
+    if type(value) is str:
+        return value or None
     if isinstance(value, dict):
         return next((found for name in ("id", "uid", "arn", "name") if (found := label(value.get(name)))), None)
     return label(value)

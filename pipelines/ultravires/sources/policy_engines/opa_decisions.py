@@ -23,13 +23,13 @@ from ultravires.sources.policy_engines.opa import (
     OTHER,
     TOOL,
     OpaDecision,
+    asked_of,
     caller_of,
     detail_of,
-    find,
     is_masked,
     name_of,
     outcome_of,
-    places_for,
+    plan_for,
     resources_of,
 )
 
@@ -54,8 +54,8 @@ def events(record: OpaDecision, options: Options) -> tuple[Event]:
     if not uid:
         raise NotParsed("no decision_id: not an OPA decision")
     event_at = event_time(record.timestamp)
-    places = places_for(record.path or None, options.opa_inputs)
-    asked = {name: find(record, place) for name, place in places.items()}
+    plan = plan_for(record.path or None, options.opa_inputs)
+    asked = asked_of(record, plan)
     outcome = outcome_of(record.result)
     caller = caller_of(record)
     trace = hex_id(record.trace_id) or (caller[0] if caller else None) or label(asked.get("trace"))
@@ -74,7 +74,7 @@ def events(record: OpaDecision, options: Options) -> tuple[Event]:
         src_ip=host_of(record.requested_by) if record.requested_by else None,
         approval_uid=name_of(asked.get("approval")),
         decision_uid=uid,
-        args_hash=None if is_masked(record, places.get("arguments", "")) else hash_arguments(arguments, options),
+        args_hash=None if is_masked(record, plan.places.get("arguments", "")) else hash_arguments(arguments, options),
         keys=_keys(record, asked, uid, trace, caller),
         detail=detail_of(outcome, tool, arguments),
     )

@@ -16,7 +16,6 @@ from ultravires.runs.run_result import RunResult
 from ultravires.runs.unchanged import KEPT, keep_result, unchanged_result
 from ultravires.store.prune import prune_and_run
 
-
 NOON_LATER = DAY + timedelta(days=30)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import ultravires
+from command_line import run as command
 from conftest import SAMPLES
 from small_logs import RUNNER, approval, call, session, write_lines
 from test_cli import assert_one_line
-from test_cli import ultravires as command
 from ultravires.errors import UsageError
 from ultravires.reading.locations import LocalPlace
 from ultravires.runs.first_look import as_yaml, look, write_configuration

@@ -187,7 +187,7 @@ def test_a_clock_a_year_ahead_does_not_move_time_for_all_others(tmp_path: Path) 
 
 def test_a_second_run_beside_the_first_waits_for_it(tmp_path: Path) -> None:
     """Two runs on one home end one after the other, and the second says that it waits."""
-    arguments = ["run", "--json", "--input", SAMPLES, "--home", tmp_path / "home"]
+    arguments = ["run", "--json", "--input", SAMPLES / "approvals", "--home", tmp_path / "home"]
     with (tmp_path / "said").open("w+b") as said:
         first = start(*arguments, output=said, errors=said)
         lock = tmp_path / "home" / "lock"
@@ -206,7 +206,7 @@ def test_a_prune_beside_a_run_waits_for_it(tmp_path: Path) -> None:
     write_lines(tmp_path / "logs" / "approvals.jsonl", [approval("APR-1", 0), approval("APR-2", 2 * 24 * 60)])
     run_json("--input", tmp_path / "logs", *arguments)
     with (tmp_path / "said").open("w+b") as said:
-        first = start("run", "--json", "--input", SAMPLES, *arguments, output=said, errors=said)
+        first = start("run", "--json", "--input", SAMPLES / "approvals", *arguments, output=said, errors=said)
         while first.poll() is None and (home / "lock").read_text() != str(first.pid):
             time.sleep(0.02)
         pruned = ultravires("prune", "--before", "2026-10-06", *arguments)

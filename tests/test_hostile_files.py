@@ -196,7 +196,7 @@ def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(l
     assert (again["files"], again["events"]) == (0, 0)
 
 
-@pytest.mark.parametrize("n_files", [3_000, pytest.param(10_000, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("n_files", [2_000, pytest.param(10_000, marks=pytest.mark.stress)])
 def test_thousands_of_tiny_files_are_loaded(logs: Path, n_files: int) -> None:
     """Each with one record; a second run finds nothing new."""
     for number in range(n_files):

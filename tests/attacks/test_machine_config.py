@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import run as ultravires
 from small_logs import approval, write_lines
+from ultravires.reading.pool import WORTH_PROCESSES
 from ultravires.settings import find_config
 
 SUPPRESSION = """\
@@ -87,9 +88,10 @@ MODULES = ("multiprocessing", "msgspec", "signal", "ultravires", "dagster", "sit
 
 def test_code_in_the_logs_where_somebody_stands(logs: Path, tmp_path: Path) -> None:
     """Python would take modules from there for the processes that read files."""
-    write_lines(logs / "many.jsonl", [approval(f"APR-{n}", n) for n in range(20_000)])
-    for part in range(5):
-        (logs / f"many-{part}.jsonl").write_bytes((logs / "many.jsonl").read_bytes())
+    parts = [logs / f"many-{part}.jsonl" for part in range(6)]
+    for part in parts:
+        write_lines(part, [approval(f"APR-{n}", n, task="tidy up " * 1_000) for n in range(600)])
+    assert sum(part.stat().st_size for part in parts) > WORTH_PROCESSES
     for name in MODULES:
         (logs / f"{name}.py").write_text(f"open({str(tmp_path / name)!r}, 'w').close()\nraise ImportError\n")
     command = [*COMMAND, "run", "--input", ".", "--home", str(tmp_path / "home"), "--json"]

@@ -7,8 +7,6 @@ place of the run as an idle one.
 import json
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
+from command_line import Running, start, text_of
 from ultravires.store.snapshot import open_published
 
 LONGEST_SECONDS = 300.0
@@ -123,15 +122,15 @@ def run_to_end(command: Command, home: Path, config: Path) -> Progress:
         while process.poll() is None:
             last = watch.look()
             time.sleep(POLL_SECONDS)
-        errors.seek(0)
-        assert process.returncode == 0, errors.read().decode()
+        assert process.returncode == 0, text_of(errors)
     return last
 
 
 def run_and_kill(command: Command, home: Path, config: Path, moment: Moment) -> bool:
     """A run that is killed when `moment` has come; false when it ended before."""
     watch = Watch(home)
-    process = _start(command, home, config, subprocess.DEVNULL)
+    with Path(os.devnull).open("wb") as nowhere:
+        process = _start(command, home, config, nowhere)
     while process.poll() is None:
         progress = watch.look()
         assert progress.seconds < LONGEST_SECONDS, "the run hangs"
@@ -139,15 +138,13 @@ def run_and_kill(command: Command, home: Path, config: Path, moment: Moment) -> 
             os.killpg(process.pid, signal.SIGKILL)
             break
         time.sleep(POLL_SECONDS)
-    process.wait()
-    return process.returncode == -signal.SIGKILL
+    return process.wait() == -signal.SIGKILL
 
 
-def _start(command: Command, home: Path, config: Path, errors: IO[bytes] | int) -> subprocess.Popen[bytes]:
-    options = ["--home", str(home), "--config", str(config)]
-    line = [sys.executable, "-c", command.program, *command.words, *options]
-    # A process group of its own: the workers it may start die with it.
-    return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
+def _start(command: Command, home: Path, config: Path, errors: IO[bytes]) -> Running:
+    """It leads a process group of its own: the workers it may start die with it."""
+    options = ("--home", home, "--config", config)
+    return start(*command.words, *options, output=errors, errors=errors, program=command.program)
 
 
 def differences(first: Path, second: Path) -> list[str]:

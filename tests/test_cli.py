@@ -12,19 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import run as ultravires
+from command_line import start, text_of
 from conftest import SAMPLES
 from small_logs import approval, write_lines
 from ultravires import __version__
 
 COMMAND = [sys.executable, "-m", "ultravires"]
 TRAIL = next((SAMPLES / "aws_cloudtrail").rglob("*.json.gz"))
-
-
-def ultravires(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process, as a person does."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120, cwd=cwd
-    )
 
 
 def run_json(*arguments: str | Path) -> dict[str, float]:
@@ -96,8 +91,9 @@ def test_bad_usage_is_one_line_and_exit_code_2(arguments: list[str], words: str,
 
 
 def test_the_version_is_told() -> None:
-    """As other commands tell theirs."""
-    assert ultravires("--version").stdout == f"ultravires {__version__}\n"
+    """As other commands tell theirs; by a process that starts as a person starts it."""
+    told = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, check=False, timeout=120)
+    assert told.stdout == f"ultravires {__version__}\n"
 
 
 @pytest.mark.parametrize("command", [("trace", "APR-1"), ("query", "select 1"), ("quarantine", "--retry")])
@@ -191,14 +187,15 @@ def test_a_clock_a_year_ahead_does_not_move_time_for_all_others(tmp_path: Path) 
 
 def test_a_second_run_beside_the_first_waits_for_it(tmp_path: Path) -> None:
     """Two runs on one home end one after the other, and the second says that it waits."""
-    arguments = [*COMMAND, "run", "--json", "--input", str(SAMPLES), "--home", str(tmp_path / "home")]
-    first = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lock = tmp_path / "home" / "lock"
-    while first.poll() is None and not (lock.exists() and lock.read_text()):
-        time.sleep(0.02)
-    second = ultravires("run", "--json", "--input", SAMPLES, "--home", tmp_path / "home")
-    loaded, _ = first.communicate(timeout=120)
-    assert json.loads(loaded)["events"] > 0
+    arguments = ["run", "--json", "--input", SAMPLES / "approvals", "--home", tmp_path / "home"]
+    with (tmp_path / "said").open("w+b") as said:
+        first = start(*arguments, output=said, errors=said)
+        lock = tmp_path / "home" / "lock"
+        while first.poll() is None and not (lock.exists() and lock.read_text()):
+            time.sleep(0.02)
+        second = ultravires(*arguments)
+        assert first.wait() == 0
+        assert json.loads(text_of(said).splitlines()[-1])["events"] > 0
     assert json.loads(second.stdout)["events"] == 0
     assert "another run" in second.stderr
 
@@ -208,13 +205,13 @@ def test_a_prune_beside_a_run_waits_for_it(tmp_path: Path) -> None:
     home, arguments = tmp_path / "home", ["--home", str(tmp_path / "home")]
     write_lines(tmp_path / "logs" / "approvals.jsonl", [approval("APR-1", 0), approval("APR-2", 2 * 24 * 60)])
     run_json("--input", tmp_path / "logs", *arguments)
-    command = [*COMMAND, "run", "--json", "--input", str(SAMPLES), *arguments]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while first.poll() is None and (home / "lock").read_text() != str(first.pid):
-        time.sleep(0.02)
-    pruned = ultravires("prune", "--before", "2026-10-06", *arguments)
-    loaded, _ = first.communicate(timeout=120)
-    assert json.loads(loaded)["events"] > 0
+    with (tmp_path / "said").open("w+b") as said:
+        first = start("run", "--json", "--input", SAMPLES / "approvals", *arguments, output=said, errors=said)
+        while first.poll() is None and (home / "lock").read_text() != str(first.pid):
+            time.sleep(0.02)
+        pruned = ultravires("prune", "--before", "2026-10-06", *arguments)
+        assert first.wait() == 0
+        assert json.loads(text_of(said).splitlines()[-1])["events"] > 0
     assert "another run" in pruned.stderr
     assert pruned.stdout.startswith("pruned what is older than 2026-10-06") and pruned.stdout.count("\n") == 1
     oldest = ultravires("query", "select min(event_at) >= '2026-10-06' as is_pruned from events", *arguments, "--json")
@@ -244,13 +241,13 @@ def test_quarantine_is_read_again_by_a_later_version(tmp_path: Path) -> None:
     assert run_json("--input", tmp_path / "logs", *arguments)["quarantined"] == 1
     shown = ultravires("quarantine", *arguments)
     assert "approvals: 1 x " in shown.stdout and "record 2 at byte" in shown.stdout
-    command = [sys.executable, "-c", UPGRADE, "quarantine", "--retry", *arguments]
-    retried = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=120)
+    command = ["quarantine", "--retry", *arguments]
+    retried = ultravires(*command, "--json", program=UPGRADE)
     assert retried.returncode == 0, retried.stderr
     counts = json.loads(retried.stdout)
     assert (counts["retried"]["n_events"], counts["retried"]["n_staying"]) == (1, 0)
     assert (counts["run"]["files"], counts["run"]["events"]) == (0, 0)
-    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    again = ultravires(*command, program=UPGRADE)
     assert "quarantine: 0 new events" in again.stdout.splitlines()[-1]
     assert ultravires("quarantine", *arguments).stdout == "quarantine is empty: every record was read\n"
     known = ultravires("query", "select approval_uid from approvals order by 1", *arguments, "--json")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -101,7 +102,8 @@ def test_everything_that_sql_reads_is_made_by_something() -> None:
 
 def test_a_run_takes_the_steps_of_the_graph_in_its_order(tmp_path: Path) -> None:
     """`ultravires run` goes without Dagster: what it makes is every asset, each after those that it reads."""
-    with open_home(LocalPlace(SAMPLES), tmp_path / "home", config=SAMPLES / "ultravires.yaml") as home:
+    where = LocalPlace(SAMPLES / "approvals")
+    with open_home(where, tmp_path / "home", config=SAMPLES / "ultravires.yaml") as home:
         made = [made.name for step in steps() for made in step.take(home)]
     nodes = {node.key.to_user_string(): node for node in definitions.get_repository_def().asset_graph.asset_nodes}
     assert sorted(made) == sorted({*nodes, *WITHOUT_ASSET} - {"requeued_days"})
@@ -160,12 +162,10 @@ def test_the_asset_checks_pass_on_the_samples(tmp_path: Path) -> None:
     assert int(str(metadata["dagster/row_count"].value)) > 1000
 
 
-def test_backfilled_days_end_in_the_same_tables(tmp_path: Path) -> None:
+def test_backfilled_days_end_in_the_same_tables(sample_home: Path, tmp_path: Path) -> None:
     """Days put back in the queue are rebuilt by the next run, to the same content."""
     home, config = tmp_path / "home", SAMPLES / "ultravires.yaml"
-    run_once(SAMPLES, home, config=config, as_of="")
-    before = tmp_path / "before"
-    subprocess.run(["cp", "-r", str(home), str(before)], check=True)
+    shutil.copytree(sample_home, home)
     resource = HomeResource(input=str(SAMPLES), home=str(home), config=str(config))
     backfill = definitions.get_repository_def().get_job("backfill")
     tags = {"dagster/asset_partition_range_start": "2026-10-06", "dagster/asset_partition_range_end": "2026-10-08"}
@@ -173,7 +173,7 @@ def test_backfilled_days_end_in_the_same_tables(tmp_path: Path) -> None:
         result = backfill.execute_in_process(resources={"home": resource}, instance=instance, tags=tags)
     assert result.success
     run_once(SAMPLES, home, config=config, as_of="")
-    assert differences(before, home) == []
+    assert differences(sample_home, home) == []
 
 
 @pytest.fixture(scope="module")

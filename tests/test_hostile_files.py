@@ -4,7 +4,6 @@ import gzip
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import tarfile
@@ -13,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pyarrow as pa
 import pytest
 from source_samples import SAMPLES, approval, decision
@@ -24,21 +24,9 @@ MEMORY = 6 << 30
 UNSEEN = ("\x1b", "\x07", "\u202e", "\x9b")
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
-
 def ultravires(*arguments: str | Path, seconds: float = LONGEST_SECONDS) -> subprocess.CompletedProcess[str]:
     """The command as a process of limited memory and time, which never shows a traceback."""
-    result = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        check=False,
-        timeout=seconds,
-        preexec_fn=_limit_memory,
-    )
+    result = command_line.run(*arguments, seconds=seconds, memory=MEMORY)
     assert "Traceback" not in result.stdout + result.stderr, result.stderr
     return result
 
@@ -208,7 +196,7 @@ def test_names_that_mean_something_to_a_shell_a_terminal_or_sql_are_only_names(l
     assert (again["files"], again["events"]) == (0, 0)
 
 
-@pytest.mark.parametrize("n_files", [3_000, pytest.param(10_000, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("n_files", [2_000, pytest.param(10_000, marks=pytest.mark.stress)])
 def test_thousands_of_tiny_files_are_loaded(logs: Path, n_files: int) -> None:
     """Each with one record; a second run finds nothing new."""
     for number in range(n_files):

@@ -2,15 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 import ultravires
-from conftest import SAMPLES
+from conftest import SAMPLES, Shared
 from findings_world import BOTH, NOON, World, new_world
 from restoring import restored
 from small_logs import RUNNER, WORKER, approval, assume, call, session, write_lines
@@ -224,15 +225,27 @@ MIDDLE = datetime(2026, 10, 11, 13, 30, tzinfo=UTC)
 """In the middle of an hour, of the samples and of much that was under way."""
 
 
+@pytest.fixture(scope="module")
+def pruned_samples(sample_home: Path, shared: Shared) -> Callable[[bool], Path]:
+    """The home of the samples after a prune that keeps what is in force, or does not; tests only read it."""
+
+    def build(folder: Path, keep_in_force: bool) -> None:
+        shutil.copytree(sample_home, folder / "home")
+        prune_and_run(folder / "home", MIDDLE, config=SAMPLES / "ultravires.yaml", keep_in_force=keep_in_force)
+
+    def pruned(keep_in_force: bool) -> Path:
+        name = "pruned-to-what-is-in-force" if keep_in_force else "pruned"
+        return shared(name, partial(build, keep_in_force=keep_in_force)) / "home"
+
+    return pruned
+
+
 @pytest.mark.parametrize("keep_in_force", [False, True])
 def test_marts_follow_a_prune_as_if_they_were_built_anew(
-    keep_in_force: bool, sample_home: Path, tmp_path: Path
+    keep_in_force: bool, sample_home: Path, pruned_samples: Callable[[bool], Path], tmp_path: Path
 ) -> None:
     """Hours that the prune touched are rewritten: every table is what building it from the remaining events gives."""
-    home, config = tmp_path / "home", SAMPLES / "ultravires.yaml"
-    shutil.copytree(sample_home, home)
-    told = alerts(home)
-    prune_and_run(home, MIDDLE, config=config, keep_in_force=keep_in_force)
+    home, config, told = pruned_samples(keep_in_force), SAMPLES / "ultravires.yaml", alerts(sample_home)
     assert alerts(home) == told
     assert_conserved(home)
     anew = tmp_path / "anew"
@@ -245,28 +258,27 @@ def test_marts_follow_a_prune_as_if_they_were_built_anew(
     assert alerts(anew) == told
 
 
-def test_keeping_what_is_in_force_changes_no_judgement_of_the_samples(sample_home: Path, tmp_path: Path) -> None:
+def test_keeping_what_is_in_force_changes_no_judgement_of_the_samples(
+    sample_home: Path, pruned_samples: Callable[[bool], Path]
+) -> None:
     """Every act after the date has the approval, the parents, the gaps and the facts that it had."""
-    home = tmp_path / "home"
-    shutil.copytree(sample_home, home)
     facts = f"select * exclude (task_ended_at) from step_facts where step_at >= '{MIDDLE.isoformat()}' order by step_id"
-    before = rows(home, facts)
-    prune_and_run(home, MIDDLE, config=SAMPLES / "ultravires.yaml", keep_in_force=True)
-    changed = [(old, new) for old, new in zip(before, rows(home, facts), strict=True) if old != new]
+    before, after = rows(sample_home, facts), rows(pruned_samples(True), facts)
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert before
     assert changed == []
 
 
-def test_no_act_of_the_samples_is_accused_because_of_a_prune(sample_home: Path, tmp_path: Path) -> None:
+def test_no_act_of_the_samples_is_accused_because_of_a_prune(
+    sample_home: Path, pruned_samples: Callable[[bool], Path]
+) -> None:
     """Whatever is deleted: no fact turns from false or unknown to true for want of what was pruned."""
-    home = tmp_path / "home"
-    shutil.copytree(sample_home, home)
     names = ["has_no_approval", "has_no_decision", "is_denied_by_decision", "is_after_task_end", "is_confused_deputy"]
     facts = f"select step_id, {', '.join(names)} from step_facts where step_at >= '{MIDDLE.isoformat()}'"
-    before = {step: values for step, *values in rows(home, facts)}
-    prune_and_run(home, MIDDLE, config=SAMPLES / "ultravires.yaml", keep_in_force=False)
+    before = {step: values for step, *values in rows(sample_home, facts)}
     accused = [
         (step, name)
-        for step, *values in rows(home, facts)
+        for step, *values in rows(pruned_samples(False), facts)
         for name, old, new in zip(names, before[step], values, strict=True)
         if new and not old
     ]

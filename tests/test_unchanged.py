@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from restoring import restored
 from small_logs import DAY, RUNNER, WORKER, approval, assume, call, session, write_lines
 from ultravires.reading.input_place import input_place
 from ultravires.runs import clock, unchanged
@@ -15,7 +16,6 @@ from ultravires.runs.run import run_once
 from ultravires.runs.run_result import RunResult
 from ultravires.runs.unchanged import KEPT, keep_result, unchanged_result
 from ultravires.store.prune import prune_and_run
-
 
 NOON_LATER = DAY + timedelta(days=30)
 
@@ -33,10 +33,9 @@ class Place:
         return unchanged_result(input_place(self.logs), self.home, config=self.config, as_of=as_of)
 
 
-@pytest.fixture(scope="module")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def settle(folder: Path) -> None:
     """Two runs over the same files."""
-    place = Place(tmp_path_factory.mktemp("unchanged"))
+    place = Place(folder)
     place.logs.mkdir()
     place.config.write_text("{}")
     write_lines(place.logs / "approvals.jsonl", [approval("APR-1", 0)])
@@ -49,19 +48,14 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert first.files > 0
     assert place.asked() is None, "a run that loaded something may have left something for the next"
     assert place.run().files == 0
-    return place.home.parent
 
 
 @pytest.fixture
-def place(settled: Path, tmp_path: Path) -> Place:
-    """A copy in the same place, so that all names are the same."""
-    for name in ("logs", "home"):
-        shutil.copytree(settled / name, tmp_path / name, copy_function=shutil.copy2)
-    shutil.copy2(settled / "ultravires.yaml", tmp_path)
-    copy = Place(tmp_path)
-    copy.run()
-    copy.run()
-    return copy
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Settled files, and a run over them: as copies they are other files than those that the last answer was about."""
+    place = Place(restored(tmp_path_factory.getbasetemp() / "unchanged", settle))
+    assert place.run().files == 0
+    return place
 
 
 def test_the_answer_is_what_a_whole_run_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

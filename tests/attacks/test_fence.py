@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import ultravires
+from restoring import restored
 from small_logs import RUNNER, WORKER, approval, assume, call, session, write_lines
 from tables_compared import differences
 from ultravires.build.duckdb_engine import Built, DuckDBEngine
@@ -20,11 +21,8 @@ UNAPPROVED = "ultravires_unapproved_privileged_activity"
 Break = Callable[[str], None]
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
+def write_story(folder: Path) -> None:
     """A worker changes a policy under nobody's approval, with approvals around it."""
-    folder = tmp_path / "logs"
-    folder.mkdir()
     runner, worker = session(RUNNER, "ASIARUNNER"), session(WORKER, "ASIAWORKER")
     write_lines(
         folder / "trail.json",
@@ -35,7 +33,23 @@ def logs(tmp_path: Path) -> Path:
     )
     other = {"subject": "arn:aws:iam::111122223333:role/third", "roles": [], "actions": ["s3:GetObject"]}
     write_lines(folder / "approvals.jsonl", [approval("APR-A", 0, **other), approval("APR-C", 120, **other)])
-    return folder
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    write_story(tmp_path / "logs")
+    return tmp_path / "logs"
+
+
+def load_story(place: Path) -> None:
+    write_story(place / "logs")
+    run_once(place / "logs", place / "home", config=None, as_of="")
+
+
+@pytest.fixture
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the logs and of a home that has read them."""
+    return restored(tmp_path_factory.getbasetemp() / "fence", load_story)
 
 
 @pytest.fixture
@@ -72,10 +86,9 @@ def alerts(home: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("table", ["int_links__by_key", "links", "chain_steps", "step_facts"])
-def test_a_table_that_breaks_stops_no_alert(table: str, logs: Path, tmp_path: Path, breaks: Break) -> None:
+def test_a_table_that_breaks_stops_no_alert(table: str, loaded: Path, breaks: Break) -> None:
     """What was found stands, what the attacker did next is told, and the run says what failed."""
-    home = tmp_path / "home"
-    run_once(logs, home, config=None, as_of="")
+    logs, home = loaded / "logs", loaded / "home"
     before = open_findings(home)
     assert UNAPPROVED in before
     stop_logging(logs)
@@ -97,11 +110,10 @@ def test_a_table_that_breaks_in_the_first_run_leaves_the_others(logs: Path, tmp_
 
 
 def test_the_run_after_a_broken_table_ends_as_if_nothing_had_been(
-    logs: Path, tmp_path: Path, breaks: Break, monkeypatch: pytest.MonkeyPatch
+    loaded: Path, tmp_path: Path, breaks: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The hours that were not built stay in the queue."""
-    home, undisturbed = tmp_path / "home", tmp_path / "undisturbed"
-    run_once(logs, home, config=None, as_of="")
+    logs, home, undisturbed = loaded / "logs", loaded / "home", tmp_path / "undisturbed"
     stop_logging(logs)
     with monkeypatch.context():
         breaks("stg_activities")

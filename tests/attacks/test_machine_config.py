@@ -1,13 +1,14 @@
 """What somebody wants who may write into the folder of the logs: to configure the product, or to run code in it."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import run as ultravires
 from small_logs import approval, write_lines
+from ultravires.reading.pool import WORTH_PROCESSES
 from ultravires.settings import find_config
 
 SUPPRESSION = """\
@@ -27,18 +28,6 @@ def logs(tmp_path: Path) -> Path:
     for place in (folder, folder / "inner"):
         (place / "ultravires.yaml").write_text(SUPPRESSION)
     return folder
-
-
-def ultravires(*arguments: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=cwd,
-        env={**os.environ, **variables},
-    )
 
 
 @pytest.mark.parametrize("inner", [".", "inner"])
@@ -99,11 +88,13 @@ MODULES = ("multiprocessing", "msgspec", "signal", "ultravires", "dagster", "sit
 
 def test_code_in_the_logs_where_somebody_stands(logs: Path, tmp_path: Path) -> None:
     """Python would take modules from there for the processes that read files."""
-    write_lines(logs / "many.jsonl", [approval(f"APR-{n}", n) for n in range(20_000)])
-    for part in range(5):
-        (logs / f"many-{part}.jsonl").write_bytes((logs / "many.jsonl").read_bytes())
+    parts = [logs / f"many-{part}.jsonl" for part in range(6)]
+    for part in parts:
+        write_lines(part, [approval(f"APR-{n}", n, task="tidy up " * 1_000) for n in range(600)])
+    assert sum(part.stat().st_size for part in parts) > WORTH_PROCESSES
     for name in MODULES:
         (logs / f"{name}.py").write_text(f"open({str(tmp_path / name)!r}, 'w').close()\nraise ImportError\n")
-    done = ultravires("run", "--input", ".", "--home", tmp_path / "home", "--json", cwd=logs)
+    command = [*COMMAND, "run", "--input", ".", "--home", str(tmp_path / "home"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=logs)
     assert [name for name in MODULES if (tmp_path / name).exists()] == []
     assert done.returncode == 0, done.stderr

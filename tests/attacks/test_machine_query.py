@@ -2,18 +2,15 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import command_line
 import duckdb
 import pytest
 import ultravires
 from ultravires.errors import RunError
 from ultravires.store.publish import publish, read_manifest
 from ultravires.store.warehouse import open_warehouse
-
-COMMAND = [sys.executable, "-m", "ultravires", "query"]
 
 
 @pytest.fixture
@@ -57,7 +54,7 @@ def test_a_query_that_wants_to_write(name: str, home: Path) -> None:
     sql = WRITES[name].format(published=published, file=file)
     with ultravires.open(home) as con, pytest.raises(duckdb.Error):
         con.execute(sql)
-    asked = subprocess.run([*COMMAND, sql, "--home", str(home)], capture_output=True, text=True, check=False)
+    asked = command_line.run("query", sql, "--home", home)
     assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 1), asked.stderr
     assert "Traceback" not in asked.stderr
     assert contents(published) == before
@@ -103,7 +100,7 @@ def test_a_query_that_wants_another_file(name: str, home: Path) -> None:
     sql = READS[name].format(home=home)
     with ultravires.open(home) as con, pytest.raises(duckdb.Error):
         con.execute(sql)
-    asked = subprocess.run([*COMMAND, sql, "--home", str(home)], capture_output=True, text=True, check=False)
+    asked = command_line.run("query", sql, "--home", home)
     assert (asked.returncode, len(asked.stderr.splitlines())) == (2, 1), asked.stderr
 
 

@@ -2,13 +2,11 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
 import pytest
+from command_line import run as ultravires
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
@@ -84,17 +82,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "no source recognises" in done.stderr
     assert unseen(done.stdout + done.stderr) == set()
     return folder / "home"
-
-
-def ultravires(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ultravires", *map(str, arguments)],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )
 
 
 COMMANDS = {

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import duckdb
 import pytest
 import small_logs
 import ultravires
+from restoring import restored
 from small_logs import RUNNER, WORKER, approval, assume, call, session, write_lines
 from ultravires.runs import clock
 from ultravires.runs.run import run_once
@@ -23,11 +25,12 @@ YEAR = timedelta(days=365)
 EARLIER_SAMPLES = Path(__file__).parents[2] / "data" / "sources"
 
 
-@pytest.fixture(autouse=True)
-def story_of_today(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def story_of_today() -> Iterator[None]:
     """The story ends an hour ago, so that tomorrow is a day after the machine's clock."""
-    monkeypatch.setattr(small_logs, "DAY", datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3))
-    yield
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(small_logs, "DAY", datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3))
+        yield
 
 
 def write_story(logs: Path) -> None:
@@ -71,29 +74,33 @@ def open_findings(home: Path) -> list[tuple[Any, ...]]:
     return ask(home, "select detector_id, subject_uid, is_historic from findings where state = 'open' order by all")
 
 
-@pytest.mark.parametrize("ahead", [timedelta(hours=23), YEAR], ids=["tomorrow", "next year"])
-def test_a_span_from_the_future_silences_no_approval(tmp_path: Path, ahead: timedelta) -> None:
+def load_ahead(place: Path, ahead: timedelta) -> None:
+    write_story(place / "logs")
+    write_spans(place / "logs" / "spans.jsonl", datetime.now(UTC) + ahead)
+    run_once(place / "logs", place / "home", config=None, as_of="")
+
+
+@pytest.fixture(params=[timedelta(hours=23), YEAR], ids=["tomorrow", "next year"])
+def ahead(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home after a run over the story and a span that is dated ahead; its logs lie beside it."""
+    place = tmp_path_factory.getbasetemp() / f"ahead-{request.param.days}"
+    return restored(place, partial(load_ahead, ahead=request.param)) / "home"
+
+
+def test_a_span_from_the_future_silences_no_approval(ahead: Path) -> None:
     """Every other log would be silent by then, and "no approval" said of nobody."""
-    write_story(tmp_path / "logs")
-    write_spans(tmp_path / "logs" / "spans.jsonl", datetime.now(UTC) + ahead)
-    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
-    assert UNAPPROVED in {row[0] for row in open_findings(tmp_path / "home")}
-    assert ask(tmp_path / "home", "select max(as_of) < now() from runs") == [(True,)]
+    assert UNAPPROVED in {row[0] for row in open_findings(ahead)}
+    assert ask(ahead, "select max(as_of) < now() from runs") == [(True,)]
 
 
-@pytest.mark.parametrize("ahead", [timedelta(hours=23), YEAR], ids=["tomorrow", "next year"])
-def test_telemetry_from_the_future_makes_its_log_complete(tmp_path: Path, ahead: timedelta) -> None:
+def test_telemetry_from_the_future_makes_its_log_complete(ahead: Path) -> None:
     """It would have spoken up to then, whatever it leaves out until that day; it is kept, marked, and not counted."""
-    write_story(tmp_path / "logs")
-    write_spans(tmp_path / "logs" / "spans.jsonl", datetime.now(UTC) + ahead)
-    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
     assert ask(
-        tmp_path / "home",
-        "select state, newest_event_at, complete_until, n_from_future from sources where log = 'otel_genai'",
+        ahead, "select state, newest_event_at, complete_until, n_from_future from sources where log = 'otel_genai'"
     ) == [("absent", None, None, 1)]
-    assert ask(
-        tmp_path / "home", "select list_contains(gaps, 'from the future') from chain_steps where log = 'otel_genai'"
-    ) == [(True,)]
+    assert ask(ahead, "select list_contains(gaps, 'from the future') from chain_steps where log = 'otel_genai'") == [
+        (True,)
+    ]
 
 
 def test_hours_dated_ahead_hide_a_silence(tmp_path: Path) -> None:
@@ -107,22 +114,16 @@ def test_hours_dated_ahead_hide_a_silence(tmp_path: Path) -> None:
     assert ask(tmp_path / "home", "select state from sources where log = 'otel_genai'") == [("silent",)]
 
 
-def test_telemetry_from_the_future_makes_everything_historic(tmp_path: Path) -> None:
+def test_telemetry_from_the_future_makes_everything_historic(ahead: Path) -> None:
     """A home whose first run judged as of tomorrow would wake nobody for what happens today."""
-    write_story(tmp_path / "logs")
-    write_spans(tmp_path / "logs" / "spans.jsonl", datetime.now(UTC) + timedelta(hours=23))
-    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
-    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
-    found = open_findings(tmp_path / "home")
+    run_once(ahead.parent / "logs", ahead, config=None, as_of="")
+    found = open_findings(ahead)
     assert found and not any(is_historic for *_, is_historic in found)
 
 
-def test_telemetry_from_the_future_expires_an_approval(tmp_path: Path) -> None:
+def test_telemetry_from_the_future_expires_an_approval(ahead: Path) -> None:
     """An approval that runs for hours yet would be one that was never used."""
-    write_story(tmp_path / "logs")
-    write_spans(tmp_path / "logs" / "spans.jsonl", datetime.now(UTC) + timedelta(hours=23))
-    run_once(tmp_path / "logs", tmp_path / "home", config=None, as_of="")
-    assert ask(tmp_path / "home", "select * from drift where kind = 'unused'") == []
+    assert ask(ahead, "select * from drift where kind = 'unused'") == []
 
 
 def test_telemetry_from_the_future_ends_a_suppression(tmp_path: Path) -> None:
@@ -165,12 +166,13 @@ def test_a_log_that_is_waited_for_still_accuses_nobody(tmp_path: Path) -> None:
     assert UNAPPROVED not in {row[0] for row in open_findings(tmp_path / "home")}
 
 
-@pytest.fixture
-def judged_rightly(tmp_path: Path) -> tuple[Path, list[tuple[Any, ...]]]:
-    """The logs of the story, and what is found where the machine's clock is right."""
-    write_story(tmp_path / "logs")
-    run_once(tmp_path / "logs", tmp_path / "right", config=None, as_of="")
-    return tmp_path / "logs", open_findings(tmp_path / "right")
+@pytest.fixture(scope="module")
+def judged_rightly(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[Any, ...]]]:
+    """The logs of the story, and what is found where the machine's clock is right: in the home `right` beside them."""
+    place = tmp_path_factory.mktemp("judged")
+    write_story(place / "logs")
+    run_once(place / "logs", place / "right", config=None, as_of="")
+    return place / "logs", open_findings(place / "right")
 
 
 def test_a_machine_a_year_back_takes_every_log_for_the_future(
@@ -207,8 +209,9 @@ def test_a_machine_a_year_on_makes_every_log_silent(
     assert open_findings(tmp_path / "home") == found
 
 
-def test_a_right_clock_is_not_spoken_of(judged_rightly: tuple[Path, list[tuple[Any, ...]]], tmp_path: Path) -> None:
-    assert run_once(judged_rightly[0], tmp_path / "right", config=None, as_of="").clock is None
+def test_a_right_clock_is_not_spoken_of(judged_rightly: tuple[Path, list[tuple[Any, ...]]]) -> None:
+    logs, _ = judged_rightly
+    assert run_once(logs, logs.with_name("right"), config=None, as_of="").clock is None
 
 
 def test_a_machine_a_year_back_becomes_the_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,12 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import command_line
 import pytest
 from source_samples import SAMPLES
 from ultravires.build.duckdb_engine import DuckDBEngine
@@ -294,8 +293,7 @@ def test_a_killed_run_neither_loses_nor_doubles_what_was_appended(
 
 def run(logs: Path, where: Path) -> dict[str, Any]:
     """One whole run, and what it counted."""
-    command = [sys.executable, "-m", "ultravires", "run", "--json", "--input", logs, "--home", where]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ran = command_line.run("run", "--json", "--input", logs, "--home", where)
     assert ran.returncode == 0, ran.stderr
     counts: dict[str, Any] = json.loads(ran.stdout)
     return counts

@@ -129,7 +129,8 @@ def give(con: duckdb.DuckDBPyConnection, table: SqlTable, given: Mapping[str, Se
     if table.mode == "by_hour":
         _touch(con, given)
     if table.by_key:
-        con.execute(f"create table {TOUCHED_IDS} as select distinct id from ({table.by_key.units}) as units(id) where id is not null")
+        units = f"select distinct id from ({table.by_key.units}) as units(id) where id is not null"
+        con.execute(f"create table {TOUCHED_IDS} as {units}")
 
 
 def _touch(con: duckdb.DuckDBPyConnection, given: Mapping[str, Sequence[Row]]) -> None:

@@ -1,4 +1,4 @@
-"""A table that is brought up to date by unit holds what it would hold if it were made whole, whatever changed before it."""
+"""A table that is brought up to date by unit holds what it would hold if it were made whole."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,8 +59,8 @@ class World:
         since, schema = warehouse.version(name), table_schemas().get(name)
         once = ", ".join(f'"{column}"' for column in schema.key) if schema and schema.key else "all_rows"
         con.execute(
-            f'create or replace temp table incoming as select distinct on ({once}) all_rows.* from "all_{name}" as all_rows '
-            f"where list_contains({list(kept)}::bigint[], rowid) order by all"
+            f"create or replace temp table incoming as select distinct on ({once}) all_rows.* "
+            f'from "all_{name}" as all_rows where list_contains({list(kept)}::bigint[], rowid) order by all'
         )
         with warehouse.transaction():
             is_compared = since > 0 and deltas.compare(name, name, "incoming")

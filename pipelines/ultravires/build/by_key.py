@@ -2,13 +2,13 @@
 
 -- build: by_key <column>    the column that says of which unit (a node, an approval, a chain) a row is
 -- units: <SELECT>           every unit there may be; of these the whole table is made
--- dirty: <SELECT>           the units that a changed row of one input makes anew; reads `delta_<input>`; one line or more an input
+-- dirty: <SELECT>           the units that a changed row of one input makes dirty; it reads `delta_<input>`
 -- down: <SELECT>           pairs of a unit and the one it stands below: whatever stands below a dirty one is dirty, too
 -- only: <input>(<columns>)  a change of other columns of this input changes no row here
 
-An input that no `dirty` line names makes the whole table anew when it changes. The file reads only the units in the
-relation `touched_ids(id)`. A dirty line may name too many units and never too few: what it names is compared with what
-stands, and only what differs is written and handed on.
+An input has as many `dirty` lines as there are ways to it; one without any makes the whole table anew. The file reads only
+the units in the relation `touched_ids(id)`. A dirty line may name too many units and never too few: what it names is
+compared with what stands, and only what differs is written and handed on.
 """
 
 import re
@@ -54,13 +54,13 @@ def parse_by_key(name: str, column: str, header: str) -> ByKey:
             if found is None:
                 raise ConfigError(f"{name}.sql: -- only: is '{said}'; it must be input(column, column)")
             only[found[1]] = tuple(found[2].split(", "))
-    if len(units) != 1 or len(down) > 1 or not column:
-        raise ConfigError(f"{name}.sql: a by_key table names its column (-- build: by_key node_id), has one -- units: and at most one -- down:")
+    if len(units) != 1 or len(down) > 1:
+        raise ConfigError(f"{name}.sql: a by_key table has one -- units: and at most one -- down:")
     return ByKey(column, units[0], dirty, only, *down)
 
 
 def _input_of(name: str, select: str) -> str:
-    names = set(_DELTA_NAME.findall(select))
+    names: set[str] = set(_DELTA_NAME.findall(select))
     if len(names) != 1:
         raise ConfigError(f"{name}.sql: each -- dirty: reads one {DELTA}<input>; this does not: {select}")
     return names.pop()

@@ -1,6 +1,6 @@
-"""Builds a SQL table in DuckDB: whole, or the hours or units that were touched; nothing when nothing it reads has changed."""
+"""Builds a SQL table in DuckDB: whole, or what was touched of it; nothing when nothing it reads has changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,7 +84,7 @@ class DuckDBEngine:
         return state is not None and state.code_hash == code_hash and state.inputs == dict(inputs)
 
     def inputs_of(self, table: SqlTable) -> dict[str, int]:
-        """Versions of what the table is noted to be built from: an hourly table follows the hours of others by itself."""
+        """Versions of what the table is noted to be built from: an hourly one follows the hours of others by itself."""
         if table.mode != "by_hour":
             return self.versions(table.inputs)
         return self.versions(frozenset(name for name in table.inputs if name != "events" and name not in self.hourly))
@@ -151,12 +151,15 @@ class DuckDBEngine:
             if n_units is None:
                 self._touch([table.by_key.units])
                 changed = self._make_whole(table, inputs)
+            elif n_units:
+                changed = self._rewrite(table, inputs, table.by_key.column, TOUCHED_IDS)
             else:
-                changed = self._rewrite_units(table, table.by_key.column, inputs, n_units)
+                self.warehouse.record_unchanged(table.name, inputs=inputs)
+                changed = False
         return Built(table.name, "built" if changed else "unchanged", self._count(table.name), n_units=n_units or 0)
 
     def _touch_units(self, table: SqlTable, by_key: ByKey, inputs: Mapping[str, int]) -> int | None:
-        """How many units may have changed, which are then in the relation `touched_ids`; None where all have to be made."""
+        """How many units may have changed, which are then in `touched_ids`; None where all have to be made."""
         before = self.warehouse.state(table.name)
         if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
             return None
@@ -172,28 +175,29 @@ class DuckDBEngine:
             if name not in by_key.dirty:
                 return None
             queries += by_key.dirty[name]
-        n_units = self._touch(queries, by_key.down)
+        n_units = self._touch(queries, by_key.down) if queries else 0
         return None if n_units > MOST_UNITS * self._count(table.name) else n_units
 
-    def _touch(self, queries: list[str], down: str = "") -> int:
+    def _touch(self, queries: Sequence[str], down: str = "") -> int:
         """Make `touched_ids` of what these give and, by the pairs that `down` gives, of all that stands below."""
-        found = " union ".join(f"from ({query}) as found(id)" for query in queries) or "select null::varchar as id where false"
-        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as select distinct id from ({found}) where id is not null")
+        found = " union ".join(f"from ({query}) as found(id)" for query in queries)
+        ids = f"select distinct id from ({found}) where id is not null"
+        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {ids}")
         if down:
             below = f"select pairs.unit from ({down}) as pairs(unit, above) join reached on reached.id = pairs.above"
-            reached = f"with recursive reached(id) as (select id from {TOUCHED_IDS} union {below}) select id from reached"
+            reached = f"with recursive reached(id) as (from {TOUCHED_IDS} union {below}) from reached"
             self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {reached}")
         return self._rows_in(TOUCHED_IDS)
 
-    def _rewrite_units(self, table: SqlTable, column: str, inputs: Mapping[str, int], n_units: int) -> bool:
-        """Make the touched units anew; what differs is written."""
+    def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], column: str, touched: str) -> bool:
+        """Make anew the rows whose hour or unit is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
         listed = ", ".join(f'"{each}"' for each in columns)
         self.con.execute(
-            f'create or replace temp table {_BEFORE} as from "{name}" where "{column}" in (select id from {TOUCHED_IDS})'
+            f'create or replace temp table {_BEFORE} as from "{name}" where "{column}" in (from {touched})'
         )
-        made = table.sql if n_units else f'select * from "{name}" where false'
-        self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from ({made})")
+        self._select_into(_MADE, table)
+        self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)
         changed = f'where "{column}" in (select "{column}" from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
@@ -208,25 +212,14 @@ class DuckDBEngine:
             n_hours = self._collect_hours(table, whole)
             if n_hours == 0 and not whole:
                 return Built(table.name, "fresh", self._count(table.name))
-            changed = self._make_whole(table, timeless) if whole else self._rewrite_hours(table, timeless)
+            if whole:
+                changed = self._make_whole(table, timeless)
+            else:
+                changed = self._rewrite(table, timeless, "event_hour", TOUCHED_HOURS)
             self.con.execute("delete from touched where table_name = ?", [table.name])
             if changed:
                 self.touch_readers(table.name, f"select event_hour from {TOUCHED_HOURS}")
         return Built(table.name, "built" if changed else "unchanged", self._count(table.name), n_hours)
-
-    def _rewrite_hours(self, table: SqlTable, timeless: Mapping[str, int]) -> bool:
-        """Make the touched hours anew; they are written where anything in them differs."""
-        name, columns = table.name, self.deltas.columns(table.name)
-        hours = f"where event_hour in (select event_hour from {TOUCHED_HOURS})"
-        self.con.execute(f'create or replace temp table {_BEFORE} as from "{name}" {hours}')
-        self._select_into(_MADE, table)
-        listed = ", ".join(f'"{each}"' for each in columns)
-        self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
-        self.deltas.compare(name, _BEFORE, _AFTER)
-        changed = f'where event_hour in (select event_hour from "{DELTA}{name}")'
-        self.con.execute(f'delete from "{name}" {changed}')
-        self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
-        return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=timeless, columns=columns)
 
     def _create(self, table: SqlTable) -> tuple[int, str] | None:
         """Make `table` anew; its fingerprint, where that is known beforehand."""

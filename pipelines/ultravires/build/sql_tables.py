@@ -1,7 +1,7 @@
 """The SQL files: one SELECT each, with a header that says grain, build mode and why.
 
 -- grain: one row per approval
--- build: full            (or by_hour: the file reads only the hours in the relation `touched_hours`; or by_key <column>)
+-- build: full            (or by_hour: the file reads only the hours in `touched_hours`; or by_key: `build/by_key.py`)
 -- why: ...
 """
 

@@ -17,8 +17,8 @@ class Deltas:
         self._spans: dict[str, tuple[int, int]] = {}
 
     def compare(self, table: str, before: str, after: str) -> bool:
-        """Make `delta_<table>` of two relations, of which no row stands twice; False where their columns are not the same
-        in the same order.
+        """Make `delta_<table>` of two relations in which no row stands twice; False where their columns, in their
+        order, are not the same.
         """
         self._spans.pop(table, None)
         if self.columns(before) != self.columns(after):

@@ -152,6 +152,12 @@ class Warehouse:
         self._note(table, TableState(version, code_hash, fingerprint, n_rows, dict(inputs)))
         return changed
 
+    def record_unchanged(self, table: str, *, inputs: Mapping[str, int]) -> None:
+        """Note, inside the caller's transaction, that of these versions of its inputs `table` is the same."""
+        before = self.state(table)
+        assert before is not None
+        self._note(table, before._replace(inputs=dict(inputs)))
+
     def record_delta(self, table: str, *, code_hash: str, inputs: Mapping[str, int], columns: Sequence[str]) -> bool:
         """Note, inside the caller's transaction, that what `delta_<table>` holds was written into `table`; true where
         that is anything.

@@ -10,10 +10,10 @@ import duckdb
 import pytest
 from sql_cases import prepare, tables
 from sql_world import AS_OF, random_events
+from ultravires.build.by_key import TOUCHED_IDS
 from ultravires.build.duckdb_engine import DuckDBEngine, columns_of
 from ultravires.build.needed_rows import needed_rows
 from ultravires.build.pipeline import hourly_tables, sql_tables
-from ultravires.build.by_key import TOUCHED_IDS
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
 from ultravires.errors import RunError
 from ultravires.registry import sql_root

@@ -6,9 +6,9 @@
 -- down: <SELECT>           pairs of a unit and the one it stands below: whatever stands below a dirty one is dirty, too
 -- only: <input>(<columns>)  a change of other columns of this input changes no row here
 
-An input has as many `dirty` lines as there are ways to it; one without any makes the whole table anew. The file reads only
-the units in the relation `touched_ids(id)`. A dirty line may name too many units and never too few: what it names is
-compared with what stands, and only what differs is written and handed on.
+An input has as many `dirty` lines as there are ways to it; one without any makes the whole table anew. The file reads
+only the units in the relation `touched_ids(id)`. A dirty line may name too many units and never too few: what it names
+is compared with what stands, and only what differs is written and handed on.
 """
 
 import re

@@ -1,39 +1,46 @@
-"""What a run costs that adds one hour, on a home with some days of history and on one with ten times as many.
+"""What a run costs that adds one hour, on homes with more and more days of history.
 
-`python bench/new_hour.py [--days 2] [--events-an-hour 400] [--runs 3] [--json]`
+`python bench/new_hour.py [--days 10 30] [--identities 200] [--runs 3] [--json]`
 
-The whole run is measured, from the open home to published tables, delivered alerts and the report; where its
-seconds go is told by part and by table. The logs are CloudTrail of a steady rate, so the hour that is added is
-always alike.
+The logs are a company's of the simulator: approvals, decisions, spans and CloudTrail. The records of some hours of a
+working day are held back and added one hour after the other. The whole run is measured, from the open home to
+published tables, delivered alerts and the report, in CPU seconds of all processes; where they go is told by part and by
+table.
 """
 
 import argparse
-import gzip
 import json
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
-from random import Random
 from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from cloudtrail_files import START, records
+from cpu_clock import cpu_seconds
+from held_back import busy_hours, hold_back, put_back
 from rich.console import Console
 from rich.table import Table
 from ultravires.build.duckdb_engine import Built, DuckDBEngine
+from ultravires.reading.input_place import input_place
 from ultravires.runs import steps
 from ultravires.runs.run import run_once
+from ultravires.runs.run_result import RunResult
+from ultravires.runs.unchanged import unchanged_result
+from ultravires.simulator import write_world
 from ultravires.store.load import Loader
 
 Result = dict[str, Any]
-TIMES = 10
-N_SLOWEST = 8
+FIRST_DAY = date(2026, 10, 5)
+LEAST_DAYS = 10
+"""With fewer the simulator cannot fit all of its situations in."""
+MOST_RUNS = 8
+N_SLOWEST = 14
 PARTS: tuple[tuple[str, Any, str], ...] = (
     ("configuration", steps, "store_configuration"),
     ("loading", Loader, "load"),
@@ -47,45 +54,45 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
 """What is told apart; the rest of a run is imports, checks, and opening and closing of the home."""
 
 
-def measure(days: int, an_hour: int, runs: int, seed: int) -> Result:
-    """A home of `days` of history, then `runs` runs that add an hour each and one that adds nothing; seconds."""
-    rng = Random(seed)  # noqa: S311 - measurements, not secrets
+def measure(days: int, identities: int, runs: int, seed: int) -> Result:
+    """A home of `days` of a company's history, then `runs` runs that add an hour each and one that adds nothing; CPU
+    seconds of all processes.
+    """
     with tempfile.TemporaryDirectory(prefix="ultravires-bench-") as scratch:
-        logs, home = Path(scratch) / "logs", Path(scratch) / "home"
-        logs.mkdir()
-        for hour in range(days * 24):
-            _write_hour(logs, rng, START + timedelta(hours=hour), an_hour)
-        first = run_once(logs, home, config=None, as_of="")
-        added, parts = [], []
-        for more in range(runs):
-            _write_hour(logs, rng, START + timedelta(hours=days * 24 + more), an_hour)
-            with timed_parts() as by_part:
-                added.append(_seconds(logs, home))
+        world, home = Path(scratch) / "world", Path(scratch) / "home"
+        world.mkdir()
+        write_world(world, seed=seed, events=None, identities=identities, days=days, start=FIRST_DAY)
+        midnight = datetime.combine(FIRST_DAY, datetime.min.time(), UTC)
+        late = hold_back(world, busy_hours(midnight, days, runs))
+        first_run, first = timed_run(world, home)
+        added, parts, records = [], [], []
+        for files in late.values():
+            put_back(files)
+            with timed_parts(cpu_seconds) as by_part:
+                seconds, result = timed_run(world, home)
+            added.append(seconds)
             parts.append(by_part)
-        nothing = _seconds(logs, home)
+            records.append(result.events)
+        nothing, _ = timed_run(world, home)
+        size = (home / "warehouse.duckdb").stat().st_size
     return {
         "days": days,
         "events": first.events,
-        "first_run": first.seconds,
-        "new_hour": round(median(added), 3),
-        "nothing_new": round(nothing, 3),
-        "parts": {name: round(median(part.get(name, 0.0) for part in parts), 4) for name in parts[0]},
+        "more": round(median(records)),
+        "first_run": round(first_run, 2),
+        "new_hour": round(median(added), 2),
+        "nothing_new": round(nothing, 2),
+        "warehouse_mb": round(size / 1e6),
+        "parts": {name: round(median(part.get(name, 0.0) for part in parts), 3) for name in parts[0]},
     }
 
 
-def _seconds(logs: Path, home: Path) -> float:
-    started = time.perf_counter()
-    run_once(logs, home, config=None, as_of="")
-    return time.perf_counter() - started
-
-
-def _write_hour(folder: Path, rng: Random, hour: datetime, count: int) -> None:
-    lines = []
-    for part in range(12):
-        at = hour + timedelta(minutes=5 * part)
-        lines += [json.dumps(record, separators=(",", ":")) for record in records(rng, at, count // 12)]
-    data = '{"Records":[' + ",".join(lines) + "]}"
-    (folder / f"{hour:%Y%m%dT%H}.json.gz").write_bytes(gzip.compress(data.encode(), mtime=0))
+def timed_run(world: Path, home: Path) -> tuple[float, RunResult]:
+    """CPU seconds of a run over `world`, as `ultravires run` takes it, and what it says."""
+    config, began = world / "ultravires.yaml", cpu_seconds()
+    result = unchanged_result(input_place(world), home, config=config, as_of="") if home.exists() else None
+    result = result or run_once(world, home, config=config, as_of="")
+    return cpu_seconds() - began, result
 
 
 @contextmanager
@@ -114,48 +121,48 @@ def _timed(
     return timed
 
 
-def draw(small: Result, large: Result, runs: int) -> Table:
-    """The two homes side by side, and the tables that cost most on the larger."""
+def draw(results: Sequence[Result], runs: int) -> Table:
+    """A column for each home, then the ratio of the last to the first; and the tables that cost most on the last."""
     table = Table(title=f"A run that adds one hour, medians of {runs}")
-    table.add_column("seconds")
-    for home in (small, large):
-        table.add_column(f"{home['days']} days, {home['events']:,} events", justify="right")
+    table.add_column("CPU seconds")
+    for home in results:
+        table.add_column(f"{home['days']} days, {home['events']:,} events, {home['more']} more", justify="right")
     table.add_column("ratio", justify="right")
     for label, name in (("one hour more", "new_hour"), ("nothing new", "nothing_new"), ("first run", "first_run")):
-        _add(table, label, small[name], large[name])
+        _add(table, label, [home[name] for home in results])
+    _add(table, "warehouse.duckdb, MB", [home["warehouse_mb"] for home in results])
     table.add_section()
-    parts = large["parts"]
+    parts = results[-1]["parts"]
     names = [label for label, _, _ in PARTS]
     slowest = sorted((name for name in parts if name not in names), key=lambda name: -parts[name])
     for name in (*names, *slowest[:N_SLOWEST]):
-        _add(table, name.removeprefix("table "), small["parts"].get(name, 0.0), parts.get(name, 0.0))
+        _add(table, name.removeprefix("table "), [home["parts"].get(name, 0.0) for home in results])
     return table
 
 
-def _add(table: Table, label: str, small: float, large: float) -> None:
-    table.add_row(label, f"{small:.2f}", f"{large:.2f}", f"{large / small:.2f}" if small else "")
+def _add(table: Table, label: str, seconds: Sequence[float]) -> None:
+    ratio = f"{seconds[-1] / seconds[0]:.2f}" if seconds[0] else ""
+    table.add_row(label, *(f"{each:.2f}" for each in seconds), ratio)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The cost of one more hour, by the length of the history.")
-    parser.add_argument(
-        "--days", type=int, default=2, help=f"of the smaller home; the larger holds {TIMES} times as many"
-    )
-    parser.add_argument("--events-an-hour", type=int, default=400)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--days", type=int, nargs="+", default=[10, 30], help="of history, at least 10 each")
+    parser.add_argument("--identities", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=3, help="hours that are added, at most 8")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
     chosen = parser.parse_args()
-    if min(chosen.days, chosen.runs) < 1 or chosen.events_an_hour < 12:
-        parser.error("--days and --runs must be at least 1, --events-an-hour at least 12")
+    if min(chosen.days) < LEAST_DAYS or not 1 <= chosen.runs <= MOST_RUNS:
+        parser.error(f"--days must be at least {LEAST_DAYS}, --runs from 1 to {MOST_RUNS}")
     errors, measured = Console(stderr=True), []
-    for days in (chosen.days, chosen.days * TIMES):
+    for days in sorted(chosen.days):
         with errors.status(f"{days} days of history, then an hour more"):
-            measured.append(measure(days, chosen.events_an_hour, chosen.runs, chosen.seed))
+            measured.append(measure(days, chosen.identities, chosen.runs, chosen.seed))
     if chosen.json:
-        sys.stdout.write(json.dumps({"small": measured[0], "large": measured[1]}) + "\n")
+        sys.stdout.write(json.dumps(measured) + "\n")
     else:
-        Console().print(draw(measured[0], measured[1], chosen.runs))
+        Console().print(draw(measured, chosen.runs))
 
 
 if __name__ == "__main__":

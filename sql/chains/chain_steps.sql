@@ -9,10 +9,13 @@
 -- dirty: select below.node_id from delta_int_windows as held join int_paths as below on below.window_node_id = held.node_id
 -- dirty: select below.node_id from delta_stg_approvals as root join int_paths as below on below.root_id = root.approval_id
 -- dirty: select step_id from delta_stg_approvals as judging join chain_steps on chain_steps.approval_id = judging.approval_id
--- dirty: select below.node_id from delta_int_approvals__subjects as named join int_paths as below on named.approval_id in (below.root_id, below.entry_id)
+-- dirty: select below.node_id from delta_int_approvals__subjects as named join int_paths as below on below.root_id = named.approval_id
+-- dirty: select below.node_id from delta_int_approvals__subjects as named join int_paths as below on below.entry_id = named.approval_id
 -- dirty: select activity_id from delta_stg_activities
 -- dirty: select node_id from delta_int_identities__resolved join int_nodes on actor_uid = alias_uid
--- dirty: select activity_id from delta_int_identities__resolved join stg_activities on alias_uid in (role_arn, issued_role_arn, issued_holder)
+-- dirty: select activity_id from delta_int_identities__resolved join stg_activities on role_arn = alias_uid
+-- dirty: select activity_id from delta_int_identities__resolved join stg_activities on issued_role_arn = alias_uid
+-- dirty: select activity_id from delta_int_identities__resolved join stg_activities on issued_holder = alias_uid
 -- dirty: select node_id from delta_int_identities__resolved join int_paths on decided_for = alias_uid
 -- dirty: select node_id from delta_int_approvals__in_window
 -- dirty: select activity_id from delta_int_tool_calls__around_activities

@@ -26,7 +26,8 @@
 -- An approval: whoever names it, shares its trace or was judged by it.
 -- dirty: select approval_id from delta_stg_approvals
 -- dirty: select child_id from delta_stg_approvals join int_links__by_key on parent_id = approval_id
--- dirty: select request_id from delta_stg_approvals as changed join int_approvals__of_runs as run on changed.approval_id in (run.approval_id, run.request_id)
+-- dirty: select request_id from delta_stg_approvals join int_approvals__of_runs using (approval_id)
+-- dirty: select request_id from delta_stg_approvals as request join int_approvals__of_runs as run on run.request_id = request.approval_id
 -- dirty: select carrier.node_id from delta_stg_approvals as changed join stg_keys as request on request.node_id = changed.approval_id and request.key_kind = 'trace'
 --     join stg_keys as carrier on carrier.key_kind = 'trace' and carrier.key_value = request.key_value
 -- dirty: select child_id from delta_int_approvals__subjects join int_links__by_key on parent_id = approval_id
@@ -48,7 +49,8 @@
 -- dirty: select child_id from delta_stg_decisions join int_links__by_key on parent_id = decision_id
 -- dirty: select decision_id from delta_int_identities__resolved join stg_decisions on subject_uid = alias_uid
 -- dirty: select tool_call_id from delta_int_identities__resolved join stg_tool_calls on agent_uid = alias_uid
--- dirty: select approval_id from delta_int_identities__resolved join stg_approvals on alias_uid in (subject_uid, requested_by)
+-- dirty: select approval_id from delta_int_identities__resolved join stg_approvals on subject_uid = alias_uid
+-- dirty: select approval_id from delta_int_identities__resolved join stg_approvals on requested_by = alias_uid
 -- only: stg_decisions(decision_id, decided_at, subject_uid, tool)
 -- only: stg_tool_calls(tool_call_id, called_at, agent_uid, tool, operation)
 -- only: run_context(clock_tolerance)

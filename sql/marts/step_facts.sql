@@ -28,7 +28,9 @@
 --     join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
 -- dirty: select step_id from delta_stg_decisions as judging join int_identities__resolved as resolved on resolved.alias_uid = judging.subject_uid
 --     join chain_steps on chain_steps.identity_id = resolved.identity_id join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
--- dirty: select step_id from delta_int_identities__resolved as resolved join chain_steps on chain_steps.identity_id in (resolved.identity_id, resolved.alias_uid)
+-- dirty: select step_id from delta_int_identities__resolved join chain_steps using (identity_id)
+--     join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
+-- dirty: select step_id from delta_int_identities__resolved join chain_steps on chain_steps.identity_id = alias_uid
 --     join links as own on own.child_id = step_id and own.kind = 'tool_call>decision' join stg_decisions as told on told.decision_id = own.parent_id and told.voice = 'reported'
 -- only: identities(identity_id, is_nonhuman)
 -- only: run_context(clock_tolerance)

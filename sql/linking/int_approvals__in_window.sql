@@ -1,6 +1,24 @@
 -- grain: one row per credential, issuing activity, activity that shows no credential or person's request to an agent, and approval whose subject, role and window fit it
--- build: full
+-- build: by_key node_id
 -- why: the last resort, where no id travels: it names a candidate and is never proof
+-- units: select node_id from int_nodes__identities
+-- dirty: select node_id from delta_int_nodes__identities
+-- A window: whatever its identity did in it, and as far around it as its slots of time reach.
+-- dirty: with opened as (
+--     select coalesce(resolved.identity_id, subject_uid) as identity_id, changed.valid_from, coalesce(ends_at, '9999-12-31 00:00:00+00'::timestamptz) as until_at,
+--     2 * slot_seconds(changed.valid_from, coalesce(ends_at, '9999-12-31 00:00:00+00'::timestamptz)) + 86400 as reach
+--     from delta_stg_approvals as changed left join int_identities__resolved as resolved on resolved.alias_uid = changed.subject_uid)
+--     select node_id from opened join int_nodes__identities as node on node.identity_id = opened.identity_id
+--     and seconds_between(opened.valid_from, node.until_at) > -reach and seconds_between(node.from_at, opened.until_at) > -reach
+-- dirty: with opened as (
+--     select distinct coalesce(resolved.identity_id, subject_uid) as identity_id, changed.role_arn, named.valid_from, coalesce(ends_at, '9999-12-31 00:00:00+00'::timestamptz) as until_at
+--     from delta_int_approvals__roles as changed join stg_approvals as named using (approval_id) left join int_identities__resolved as resolved on resolved.alias_uid = named.subject_uid)
+--     select node_id from opened join int_nodes__identities as node on node.identity_id = opened.identity_id and node.role_arn = opened.role_arn
+--     and node.until_at >= opened.valid_from - interval 1 day and node.from_at <= opened.until_at + interval 1 day
+-- dirty: select node_id from delta_int_identities__resolved as resolved join stg_approvals as named on named.subject_uid = resolved.alias_uid
+--     join int_nodes__identities as node on node.identity_id in (resolved.identity_id, named.subject_uid)
+-- only: stg_approvals(approval_id, roles, actions, valid_from, ends_at, subject_uid, event_at, is_granted, origin)
+-- only: run_context(clock_tolerance)
 
 with windows as (
     select
@@ -17,67 +35,7 @@ with windows as (
     where stg_approvals.is_granted and stg_approvals.origin = 'ticket' and stg_approvals.subject_uid is not null
 ),
 
--- Whoever asked for the credential, whoever it makes its holder, and the web identity behind it may be the subject.
-subjects as (
-    select credential_id, credential_uid, role_arn, holder_uid as alias_uid, coalesce(issued_at, first_used_at) as from_at, coalesce(issued_at, last_used_at) as until_at
-    from stg_credentials
-    where issued_at is not null or is_bounded_credential(credential_kind, issued_at, expires_at)
-    union
-    select credential_id, credential_uid, role_arn, issued_by_uid, coalesce(issued_at, first_used_at), coalesce(issued_at, last_used_at)
-    from stg_credentials
-    where issued_by_uid is not null
-    union
-    -- One without an end fits day by day.
-    select node_id, null::varchar, role_arn, holder_uid, first_used_at, last_used_at
-    from int_credentials__by_day
-    union
-    select
-        stg_credentials.credential_id, stg_credentials.credential_uid, stg_credentials.role_arn, stg_keys.key_value,
-        stg_credentials.issued_at, stg_credentials.issued_at
-    from stg_credentials
-    join stg_keys on stg_keys.event_id = stg_credentials.issued_event_id and stg_keys.key_kind = 'federated_subject'
-),
-
--- Who was given a credential without showing one (a web identity) stands in this window by the issuing event itself.
-issuing as (
-    select stg_activities.activity_id as node_id, subjects.role_arn, subjects.alias_uid, subjects.from_at, subjects.until_at
-    from subjects
-    join stg_activities on stg_activities.issued_credential_uid = subjects.credential_uid
-),
-
--- Many logs never show a credential, and some show that of whoever acted as somebody else; there the actor alone says
--- who stands in the window.
-bare as (
-    select activity_id as node_id, role_arn, actor_uid as alias_uid, event_at as from_at, event_at as until_at, action, canonical_action
-    from stg_activities
-    where (credential_uid is null or credential_holder is not null) and issued_credential_uid is null and actor_uid is not null
-),
-
--- What a person may ask of an agent is what the agent may do.
-requests as (
-    select approval_id as node_id, subject_uid as alias_uid, event_at
-    from stg_approvals
-    where origin = 'human_request' and status = 'approved' and subject_uid is not null
-),
-
-carriers as (
-    select credential_id as node_id, role_arn, alias_uid, from_at, until_at, null::varchar as action, null::varchar as canonical_action from subjects
-    union
-    select node_id, role_arn, alias_uid, from_at, until_at, null::varchar, null::varchar from issuing
-    union
-    select node_id, role_arn, alias_uid, from_at, until_at, action, canonical_action from bare
-    union
-    select node_id, null::varchar, alias_uid, event_at, event_at, null::varchar, null::varchar from requests
-),
-
-identified as (
-    select distinct
-        carriers.node_id, carriers.role_arn, carriers.from_at, carriers.until_at, carriers.action, carriers.canonical_action, resolved.identity_id
-    from carriers
-    join int_identities__resolved as resolved
-        on resolved.alias_uid = carriers.alias_uid
-        and holds_at(carriers.from_at, resolved.valid_from, resolved.valid_until)
-),
+identified as (select * from int_nodes__identities where node_id in (select id from touched_ids)),
 
 -- A credential may serve many acts, but one act that the approval does not list, in the words of its log or of a grant, is
 -- none of the approved.

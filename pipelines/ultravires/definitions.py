@@ -32,7 +32,7 @@ hourly = dg.ScheduleDefinition(name="hourly", job=run_job, cron_schedule="5 * * 
 _input, _home, _config = configured_run()
 
 
-@dg.op(name="verify", description="Every table against what a rebuild of it would give; fails where a row differs.")
+@dg.op(name="every_table", description="Each table against a rebuild of it; fails where a row differs.")
 def verify_tables() -> None:
     wrong = [verified.table for verified in verify_home(_home) if not verified.is_right]
     if wrong:

@@ -127,7 +127,7 @@ def test_dg_finds_the_definitions_of_the_repository() -> None:
     assert listed.returncode == 0, listed.stderr
     found = json.loads(listed.stdout)
     assert sorted(asset["asset_key"] for asset in found["assets"]) == sorted(graph()["assets"])
-    assert {job["name"] for job in found["jobs"]} == {"run", "backfill"}
+    assert {job["name"] for job in found["jobs"]} == {"run", "backfill", "verify"}
 
 
 @pytest.mark.stress

@@ -49,7 +49,7 @@ def test_it_is_said_as_json(home: Path) -> None:
 def test_where_a_run_has_work_to_do_nothing_is_said(home: Path, tmp_path: Path) -> None:
     tamper(home, "insert into touched select 'stg_keys', min(event_hour) from stg_keys")
     with pytest.raises(
-        UsageError, match=r"1 tables wait for a run \(stg_keys is the first.*; run `ultravires run` first"
+        UsageError, match=r"1 tables wait for a run \(stg_keys is the first\): .* run `ultravires run` first"
     ):
         verify_home(home)
     with pytest.raises(UsageError, match="nothing is published in this home yet"):

@@ -25,8 +25,8 @@ def verify_home(home: Path) -> list[Verified]:
         stale = stale_tables(engine, tables)
         if stale:
             raise UsageError(
-                f"{home}: {len(stale)} tables wait for a run ({stale[0]} is the first): it ended early, or this is a newer "
-                "version; run `ultravires run` first"
+                f"{home}: {len(stale)} tables wait for a run ({stale[0]} is the first): the last one ended early, or "
+                "this is a newer version; run `ultravires run` first"
             )
         found = []
         for done, verified in enumerate(verify(engine, tables)):

@@ -62,12 +62,23 @@ class World:
             f"create or replace temp table incoming as select distinct on ({once}) all_rows.* "
             f'from "all_{name}" as all_rows where list_contains({list(kept)}::bigint[], rowid) order by all'
         )
+        if schema and schema.key and self.rng.random() < 0.5:
+            self._shift_a_column([column.name for column in schema.columns if column.name not in schema.key], once)
         with warehouse.transaction():
             is_compared = since > 0 and deltas.compare(name, name, "incoming")
             con.execute(f'create or replace table "{name}" as from incoming')
             warehouse.record_build(name, code_hash="given", inputs={})
             if is_compared:
                 deltas.note(name, since, warehouse.version(name))
+
+    def _shift_a_column(self, columns: Sequence[str], order: str) -> None:
+        """Give each incoming row what the next one says in one column: not only whole rows change."""
+        column = self.rng.choice(columns) if columns else None
+        if column is not None:
+            shifted = f'lead("{column}", 1, "{column}") over (order by {order})'
+            self.engine.con.execute(
+                f'create or replace temp table incoming as select * replace ({shifted} as "{column}") from incoming'
+            )
 
     def differences(self) -> list[object]:
         """Rows of the table that are not what its SELECT makes of all units, and rows that are missing."""

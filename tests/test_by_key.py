@@ -30,6 +30,7 @@ N_UNITS = 4
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DuckDBEngine]:
     """One that goes by unit however many of them changed; in a small world that is most."""
     monkeypatch.setattr(duckdb_engine, "MOST_UNITS", 1_000)
+    monkeypatch.setattr(duckdb_engine, "FEW_EVENTS", 0)
     with open_warehouse(tmp_path / "home") as warehouse:
         yield prepare(warehouse)
 
@@ -169,6 +170,16 @@ def test_where_what_changed_is_not_known_all_is_made_anew(engine: DuckDBEngine) 
 
 def test_of_many_units_the_table_is_made_whole(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_engine, "MOST_UNITS", 0)
+    world = World(engine, BY_KEY["int_windows"], random.Random(1))
+    world.give(world.inputs, 0.5)
+    engine.build(world.table)
+    world.give(world.inputs, 0.9)
+    assert engine.build(world.table).n_units == 0
+    assert world.differences() == []
+
+
+def test_in_a_home_of_few_events_tables_are_made_whole(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_engine, "FEW_EVENTS", 1)
     world = World(engine, BY_KEY["int_windows"], random.Random(1))
     world.give(world.inputs, 0.5)
     engine.build(world.table)

@@ -19,6 +19,8 @@ from ultravires.store.warehouse import NO_ROWS, Warehouse
 
 MOST_UNITS = 0.3
 """Of more than this share of its rows a table is made whole, which then costs no more."""
+FEW_EVENTS = 5_000
+"""In a home of so many it costs less to make every table whole than to find out what changed in each."""
 _BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
 
 
@@ -49,6 +51,8 @@ class DuckDBEngine:
         self.deltas = warehouse.deltas
         self.hourly = {name: table for name, table in tables.items() if table.mode == "by_hour"}
         self.followed = frozenset(name for table in tables.values() if table.by_key for name in table.inputs)
+        self._counted = (-1, 0)
+        """At which version of the events how many there were."""
         self.con.execute(load_macros(sql_root()))
 
     def build(self, table: SqlTable) -> Built:
@@ -122,7 +126,7 @@ class DuckDBEngine:
     def _make_whole(self, table: SqlTable, inputs: Mapping[str, int]) -> bool:
         """Make every row anew, and where others follow this table note which of them changed."""
         before = self.warehouse.state(table.name)
-        if before is None or table.name not in self.followed:
+        if before is None or table.name not in self.followed or self._has_few_events():
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
         self._select_into(_AFTER, table)
@@ -149,7 +153,8 @@ class DuckDBEngine:
         with self.warehouse.transaction():
             n_units = self._touch_units(table, table.by_key, inputs)
             if n_units is None:
-                self._touch([table.by_key.units])
+                if not self._has_no_rows(table):
+                    self._touch([table.by_key.units])
                 changed = self._make_whole(table, inputs)
             elif n_units:
                 changed = self._rewrite(table, inputs, table.by_key.column, TOUCHED_IDS)
@@ -162,6 +167,8 @@ class DuckDBEngine:
         """How many units may have changed, which are then in `touched_ids`; None where all have to be made."""
         before = self.warehouse.state(table.name)
         if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
+            return None
+        if self._has_few_events():
             return None
         queries: list[str] = []
         for name, version in inputs.items():
@@ -254,6 +261,12 @@ class DuckDBEngine:
             parameters,
         )
         return self._rows_in(TOUCHED_HOURS)
+
+    def _has_few_events(self) -> bool:
+        version = self.warehouse.version("events")
+        if self._counted[0] != version:
+            self._counted = version, self.warehouse.segments.n_rows()
+        return self._counted[1] < FEW_EVENTS
 
     def _rows_in(self, table: str) -> int:
         row = fetch_row(self.con, f'select count(*) from "{table}"')

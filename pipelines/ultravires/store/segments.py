@@ -109,6 +109,11 @@ class Segments:
             if path.name not in names:
                 path.unlink()
 
+    def n_rows(self) -> int:
+        """Events in all files, those that were struck included."""
+        row = fetch_row(self.con, "select coalesce(sum(n_rows), 0) from event_segments")
+        return int(row[0]) if row else 0
+
     def n_bytes(self) -> int:
         return sum(path.stat().st_size for path in self.folder.glob(f"*{SUFFIX}"))
 

@@ -168,18 +168,11 @@ def test_where_what_changed_is_not_known_all_is_made_anew(engine: DuckDBEngine) 
     assert world.differences() == []
 
 
-def test_of_many_units_the_table_is_made_whole(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_engine, "MOST_UNITS", 0)
-    world = World(engine, BY_KEY["int_windows"], random.Random(1))
-    world.give(world.inputs, 0.5)
-    engine.build(world.table)
-    world.give(world.inputs, 0.9)
-    assert engine.build(world.table).n_units == 0
-    assert world.differences() == []
-
-
-def test_in_a_home_of_few_events_tables_are_made_whole(engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duckdb_engine, "FEW_EVENTS", 1)
+@pytest.mark.parametrize(("bound", "value"), [("MOST_UNITS", 0), ("FEW_EVENTS", 1)])
+def test_of_many_units_or_few_events_the_table_is_made_whole(
+    bound: str, value: int, engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_engine, bound, value)
     world = World(engine, BY_KEY["int_windows"], random.Random(1))
     world.give(world.inputs, 0.5)
     engine.build(world.table)

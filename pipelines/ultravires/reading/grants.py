@@ -33,8 +33,8 @@ def given(
     condition: Json | None = None,
     expires_at: str | None = None,
 ) -> Json:
-    """`holder` has `held` from now on. `scope` is where it counts, nothing where `held` itself says; `binding` the id of
-    what joins the two, where the vendor has one and may later name only that; `expires_at` (ISO) when it ends.
+    """`holder` has `held` from now on. `scope` is where it counts, nothing where `held` itself says; `binding` the id
+    of what joins the two, where the vendor has one and may later name only that; `expires_at` (ISO) when it ends.
     """
     return {
         "op": "add",

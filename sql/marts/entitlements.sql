@@ -169,6 +169,15 @@ both_layers as (
     select * from approved
     union all by name
     select * from with_identities
+),
+
+learned as (
+    select event_id, min(ingested_at) as recorded_at
+    from stg_grants
+    group by event_id
+    union all
+    select event_id, ingested_at
+    from stg_approval_states
 )
 
 select
@@ -186,6 +195,7 @@ select
     both_layers.is_conditional,
     both_layers.valid_from,
     both_layers.valid_until,
+    learned.recorded_at,
     both_layers.path,
     both_layers.start_by,
     both_layers.event_id,
@@ -195,3 +205,4 @@ select
     both_layers.is_reported,
     both_layers.is_certain
 from both_layers
+left join learned on learned.event_id = both_layers.event_id

@@ -87,7 +87,3 @@ create or replace temp macro first_moment() as
 
 create or replace temp macro last_moment() as
     '9999-12-31 00:00:00+00'::timestamptz;
-
--- Groups in groups are followed so far; a path that goes on says so. No vendor nests deeper where it counts.
-create or replace temp macro most_nesting() as
-    12;

@@ -61,7 +61,8 @@ paths as (
     from paths
     join steps on steps.holder_uid = paths.held_uid
     where paths.relation <> 'boundary' and steps.relation <> 'boundary'
-        and len(paths.path) < most_nesting()
+        -- Groups in groups are followed so far; no vendor nests deeper where it counts.
+        and len(paths.path) < 12
         and steps.held_uid <> paths.holder_uid and not list_contains(paths.path, steps.held_uid)
         and greatest(paths.from_at, steps.from_at) < least(paths.until_at, steps.until_at)
 )
@@ -83,5 +84,5 @@ select
     start_actor_uid,
     end_event_id,
     is_certain,
-    len(path) = most_nesting() as is_cut
+    len(path) = 12 as is_cut
 from paths

@@ -65,8 +65,8 @@ stated as (
     from each_principal
 ),
 
-runs as (
-    select *, revision - row_number() over (partition by statement_id order by revision) as run
+stretches as (
+    select *, revision - row_number() over (partition by statement_id order by revision) as stretch
     from stated
 )
 
@@ -91,7 +91,7 @@ select
     arg_min({'value': start_event_id}, revision).value as start_event_id,
     arg_min({'value': start_actor_uid}, revision).value as start_actor_uid,
     arg_max({'value': end_event_id}, revision).value as end_event_id
-from runs
+from stretches
 group by
     statement_id, held_uid, document_kind, is_reported, effect, action_pattern, resource_pattern, principal, except_actions, except_resources,
-    except_principals, condition, fingerprint, run
+    except_principals, condition, fingerprint, stretch

@@ -96,7 +96,7 @@ unread as (
 
 by_documents as (
     select
-        regexp_replace(int_statements.principal, '^(AWS|Federated|Service|CanonicalUser):', '') as holder_uid,
+        substr(int_statements.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) as holder_uid,
         'granted', int_statements.effect, int_statements.action_pattern, int_statements.resource_pattern, null, int_statements.except_actions,
         int_statements.except_resources, if(int_statements.condition is null, [], [int_statements.condition]),
         [int_statements.document_kind || ' policy of ' || int_statements.held_uid], int_statements.statement_id,
@@ -104,6 +104,7 @@ by_documents as (
         null, null, null, null, int_statements.start_by, int_statements.start_event_id, int_statements.start_actor_uid,
         int_statements.end_event_id, int_statements.is_reported, true
     from int_statements
+    left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(int_statements.principal, vendor_prefixes.prefix)
     where int_statements.document_kind <> 'permissions'
 ),
 
@@ -144,11 +145,11 @@ granted as (
 
 -- The approval under which the change was made, where it names what was done.
 approved_changes as (
-    select event_id, min(substr(approval_id, 10)) as approval_uid
-    from step_facts
-    where node_kind = 'activity' and approval_id is not null
+    select substr(step_id, 10) as event_id, min(substr(approval_id, 10)) as approval_uid
+    from int_steps__in_scope
+    where step_id in (select 'activity:' || event_id from granted)
         and is_outside_actions is distinct from true and is_outside_resources is distinct from true
-    group by event_id
+    group by step_id
 ),
 
 with_identities as (

@@ -88,7 +88,6 @@ def _packaged_tables() -> dict[str, pa.Table]:
         "vendor_prefixes": _packaged(_VENDOR_PREFIXES, ("names", "prefix", "says")),
         "severities": [(severity, rank) for rank, severity in enumerate(SEVERITIES, start=1)],
         "link_weights": LINK_WEIGHTS.items(),
-        "packaged_documents": [],
     }
     return {name: _table(name, of_table) for name, of_table in rows.items()}
 

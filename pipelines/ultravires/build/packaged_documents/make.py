@@ -67,7 +67,7 @@ class _Role(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class KubernetesRoles(msgspec.Struct, forbid_unknown_fields=True):
-    release: str
+    version: str
     verb_sets: dict[str, str]
     roles: dict[str, _Role]
 
@@ -144,7 +144,7 @@ def kubernetes_documents(roles: KubernetesRoles, gathered_at: datetime) -> Itera
     """Of the ClusterRoles with which a cluster begins, each with all that it includes."""
     for name in roles.roles:
         text = as_text(_kubernetes_statements(roles, name))
-        yield Document(f"clusterrole/{name}", "kubernetes", name, roles.release, 1, None, None, gathered_at, text)
+        yield Document(f"clusterrole/{name}", "kubernetes", name, roles.version, 1, None, None, gathered_at, text)
 
 
 def as_text(statements: list[Json]) -> str:

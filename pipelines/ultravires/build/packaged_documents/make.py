@@ -152,9 +152,7 @@ def as_text(statements: list[Json]) -> str:
 
 
 def _known(statements: list[Json]) -> str | None:
-    """None of a role without a permission: some roles of which the vendor's pages name permissions have none in the
-    data, so what it allows is not known, and that is not nothing.
-    """
+    """None of a role that has no permission in the data: it may have been left out there, and that is not nothing."""
     return as_text(statements) if statements else None
 
 

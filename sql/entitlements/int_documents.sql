@@ -89,23 +89,32 @@ own as (
     where text is not null
 ),
 
-packaged as (
+-- A vendor's change has a day where the vendor says it; else the version held at the latest from then on.
+vendors as (
     select
         packaged_documents.held as held_uid,
-        'permissions' as document_kind,
-        false as is_reported,
-        packaged_documents.statements as text,
-        packaged_documents.valid_from,
-        lead(packaged_documents.valid_from) over (
-            partition by packaged_documents.held order by packaged_documents.valid_from nulls first, packaged_documents.version
-        ) as valid_until,
-        'vendor' as start_by,
-        null as start_event_id,
-        null as start_actor_uid,
-        null as end_event_id
+        coalesce(packaged_documents.statements, '') as text,
+        packaged_documents.nth,
+        if(packaged_documents.nth = 1, null, coalesce(packaged_documents.valid_from, packaged_documents.not_after)) as valid_from,
+        if(packaged_documents.nth > 1 and packaged_documents.valid_from is not null, 'vendor', 'before') as start_by
     from packaged_documents
     semi join int_grants on int_grants.held_uid = packaged_documents.held
     anti join own on own.held_uid = packaged_documents.held
+),
+
+packaged as (
+    select
+        held_uid,
+        'permissions' as document_kind,
+        false as is_reported,
+        text,
+        valid_from,
+        lead(valid_from) over (partition by held_uid order by nth) as valid_until,
+        start_by,
+        null as start_event_id,
+        null as start_actor_uid,
+        null as end_event_id
+    from vendors
 ),
 
 together as (

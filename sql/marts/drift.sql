@@ -1,4 +1,4 @@
--- grain: one row per identity, kind of drift and cause
+-- grain: one row per identity, actor or holder, kind of drift and cause
 -- build: full
 -- why: where the layers differ: granted or used beyond approved, granted or approved and never used, held beyond its end, changed without a log; since when, by which event, by whom
 
@@ -33,9 +33,19 @@ select
     identity_id,
     actor_uid,
     kind,
+    coalesce(cause, action) as cause,
     action,
     actions,
     coalesce(power, 'data') as power,
+    -- By what it gives: everything, power over permissions, a crown jewel; what an approval stands behind is for the record.
+    case
+        when kind in ('unused', 'unused_approval') or cause_approval_uid is not null and kind <> 'expired_but_held' then 'informational'
+        when kind = 'over_grant' then
+            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'informational' end
+        when kind in ('widened_after_approval', 'expired_but_held') then
+            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'low' end
+        else 'medium'
+    end as severity,
     first_at,
     last_at,
     n_events,

@@ -204,6 +204,13 @@ select
     both_layers.approval_uid,
     both_layers.end_event_id,
     both_layers.is_reported,
-    both_layers.is_certain
+    both_layers.is_certain,
+    -- Everything on one thing is no more than that thing's.
+    case
+        when both_layers.effect <> 'allow' then null
+        when int_powers.power = 'admin' and both_layers.resource_pattern <> '*' then 'permissions'
+        else int_powers.power
+    end as power
 from both_layers
+left join int_powers on int_powers.action_pattern = both_layers.action_pattern
 left join learned on learned.event_id = both_layers.event_id

@@ -1,14 +1,16 @@
--- grain: one row per identity and change that gave it something
+-- grain: one row per holder and change that gave it something
 -- build: full
 -- why: held although the approval under which it was given is over
 
 -- Granted under an approval of the holder's own, which is over, and still held. A ticket for the change itself is none.
 select
     entitlements.identity_id,
+    entitlements.holder_uid as actor_uid,
     'expired_but_held' as kind,
     entitlements.event_id as cause,
     case when count(distinct entitlements.action_pattern) = 1 then min(entitlements.action_pattern) end as action,
     first_hundred(list_sort(list(distinct entitlements.action_pattern))) as actions,
+    case when bool_or(entitlements.power = 'admin') then 'admin' when bool_or(entitlements.power = 'permissions') then 'permissions' else 'data' end as power,
     first_hundred(list_sort(list(distinct entitlements.resource_pattern))) as resource_uids,
     min(stg_approvals.ends_at) as first_at,
     nullif(max(coalesce(entitlements.valid_until, last_moment())), last_moment()) as last_at,
@@ -28,4 +30,4 @@ semi join int_approvals__subjects
 where entitlements.layer = 'granted' and entitlements.effect = 'allow' and entitlements.start_by = 'event' and not entitlements.is_reported
     and stg_approvals.ends_at + run_context.clock_tolerance < least(coalesce(entitlements.valid_until, last_moment()), run_context.as_of)
     and entitlements.valid_from <= stg_approvals.ends_at
-group by entitlements.identity_id, entitlements.event_id
+group by entitlements.identity_id, entitlements.holder_uid, entitlements.event_id

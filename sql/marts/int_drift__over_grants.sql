@@ -1,4 +1,4 @@
--- grain: one row per identity, kind and change that gave it something
+-- grain: one row per holder, kind and change that gave it something
 -- build: full
 -- why: granted beyond approved, and granted later through what an approval had named before
 
@@ -19,6 +19,7 @@ granted_beyond as (
 
 select
     granted_beyond.identity_id,
+    granted_beyond.holder_uid as actor_uid,
     granted_beyond.kind,
     granted_beyond.cause,
     case when count(distinct granted_beyond.action_pattern) = 1 then min(granted_beyond.action_pattern) end as action,
@@ -39,4 +40,4 @@ select
     first_hundred(list_sort(list_distinct(list(granted_beyond.event_id) || list(granted_beyond.widened_approval_event_id)))) as evidence_event_ids
 from granted_beyond
 cross join approvals_seen
-group by granted_beyond.identity_id, granted_beyond.kind, granted_beyond.cause
+group by granted_beyond.identity_id, granted_beyond.holder_uid, granted_beyond.kind, granted_beyond.cause

@@ -33,6 +33,7 @@ with unlogged as (
 
 select distinct on (unlogged.cause)
     coalesce(resolved.identity_id, unlogged.holder_uid) as identity_id,
+    unlogged.holder_uid as actor_uid,
     unlogged.* exclude (holder_uid, held_uid),
     []::varchar[] as actions,
     [unlogged.held_uid] as resource_uids,

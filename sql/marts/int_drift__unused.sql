@@ -1,4 +1,4 @@
--- grain: one row per identity and granted action pattern
+-- grain: one row per holder and granted action pattern
 -- build: full
 -- why: granted and never used, where the logs would show it
 
@@ -14,6 +14,7 @@ seen_from as (
 held_long as (
     select
         entitlements.identity_id,
+        entitlements.holder_uid,
         entitlements.action_pattern,
         as_like(entitlements.action_pattern) as action_like,
         entitlements.event_id,
@@ -46,6 +47,7 @@ shown_at_all as (
 
 select
     held_long.identity_id,
+    held_long.holder_uid as actor_uid,
     'unused' as kind,
     held_long.action_pattern as cause,
     held_long.action_pattern as action,
@@ -61,4 +63,4 @@ select
 from held_long
 anti join acted on acted.identity_id = held_long.identity_id and acted.action ilike held_long.action_like escape '\'
 left join shown_at_all on shown_at_all.action_pattern = held_long.action_pattern
-group by held_long.identity_id, held_long.action_pattern
+group by held_long.identity_id, held_long.holder_uid, held_long.action_pattern

@@ -18,7 +18,8 @@ with given as (
         entitlements.cause_actor_uid,
         entitlements.approval_uid,
         entitlements.is_conditional,
-        entitlements.is_certain
+        entitlements.is_certain,
+        entitlements.power
     from entitlements
     left join identities on identities.identity_id = entitlements.identity_id
     where entitlements.layer = 'granted' and entitlements.effect = 'allow' and not entitlements.is_reported
@@ -87,28 +88,6 @@ widened as (
     group by ways.entitlement_id
 ),
 
-action_patterns as (select distinct action_pattern, as_like(action_pattern) as action_like from beyond),
-
-powers as (
-    select iam_actions.permission as action
-    from iam_actions
-    where iam_actions.access_level = 'Permissions management'
-    union
-    select action_lower
-    from privileged_actions
-    where action_lower is not null
-),
-
-powerful as (
-    select distinct action_patterns.action_pattern
-    from action_patterns
-    join powers on powers.action ilike action_patterns.action_like escape '\'
-    union
-    select distinct action_patterns.action_pattern
-    from action_patterns
-    join privileged_actions on privileged_actions.action_lower is null and action_patterns.action_pattern ilike privileged_actions.action_like escape '\'
-),
-
 resource_patterns as (select distinct resource_pattern, as_like(resource_pattern) as resource_like from beyond),
 
 -- A jewel lies within what is granted, or what is granted within a jewel.
@@ -122,17 +101,11 @@ jewels as (
 
 select
     beyond.*,
-    case
-        when beyond.action_pattern = '*' and beyond.resource_pattern = '*' then 'admin'
-        when powerful.action_pattern is not null then 'permissions'
-        else 'data'
-    end as power,
     jewels.resource_pattern is not null as touches_crown_jewels,
     widened.approval_id as widened_approval_id,
     widened.event_id as widened_approval_event_id
 from beyond
 left join widened on widened.entitlement_id = beyond.entitlement_id
-left join powerful on powerful.action_pattern = beyond.action_pattern
 left join jewels on jewels.resource_pattern = beyond.resource_pattern
 -- What the vendor adds to a policy of its own is drift where an approval rests on that policy.
 where beyond.start_by = 'event' or widened.approval_id is not null

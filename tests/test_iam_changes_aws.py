@@ -12,9 +12,10 @@ from iam_change_cases import ACCOUNT, AWS_ADMIN, IAM, OF_IAM_AND_RESOURCES, REGI
 from iam_change_cases_of_companies import OF_COMPANIES
 from iam_change_cases_of_services import OF_SERVICES
 from ocsf_copies import cloudtrail_as_ocsf
-from source_samples import OPTIONS, cloudtrail, only, replaced_at, source, values_in
+from source_samples import OPTIONS, as_lines, cloudtrail, only, replaced_at, rows, source, values_in
 from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.grants import Relation, given
+from ultravires.sources.aws import cloudtrail as cloudtrail_source
 from ultravires.sources.aws.changes import plain_arn
 from ultravires.sources.aws.iam_changes import CHANGES
 
@@ -73,6 +74,39 @@ def test_a_call_that_failed_changes_nothing(error: str) -> None:
     """Whatever its answer is."""
     for case in CASES:
         assert "grants" not in event_of(record_of(case, errorCode=error)).detail
+
+
+def test_calls_that_failed_are_not_looked_up_and_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly all records are of other calls: they cost one question of one dictionary."""
+    asked: list[str] = []
+
+    class Watched(dict[str, Any]):
+        def __contains__(self, action: object) -> bool:
+            asked.append(str(action))
+            return super().__contains__(action)
+
+    monkeypatch.setattr(cloudtrail_source, "CHANGES", Watched(CHANGES))
+    event_of(cloudtrail(errorCode="AccessDenied"))
+    assert asked == []
+    event_of(cloudtrail())
+    assert asked == ["s3:GetObject"]
+
+
+def test_what_is_stored_is_what_was_said(tmp_path: Path) -> None:
+    """The search for secrets leaves names, ids and policies as they are."""
+    records = [record_of(case, eventID=f"event-{number}") for number, case in enumerate(CASES)]
+    stored = rows("aws_cloudtrail", as_lines(records), tmp_path)
+    assert [row["detail"].get("grants", []) for row in stored] == [case.grants for case in CASES]
+
+
+def test_a_secret_in_a_condition_is_redacted(tmp_path: Path) -> None:
+    """The token by which a skill of Alexa calls a function is asked for by the statement that lets it."""
+    request = {"functionName": "f", "statementId": "s", "action": "lambda:InvokeFunction", "principal": "*"}
+    case = Case("lambda:AddPermission", request | {"eventSourceToken": "amzn1.ask.skill.very-secret"}, None, [])
+    row = only("aws_cloudtrail", record_of(case), tmp_path)
+    (said,) = row["detail"]["grants"][0]["statements"]
+    assert said["condition"]["StringEquals"]["lambda:EventSourceToken"].startswith("redacted:")
+    assert "very-secret" not in json.dumps(row["detail"])
 
 
 def test_each_operation_has_a_case_that_fires() -> None:

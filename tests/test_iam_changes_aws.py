@@ -174,6 +174,16 @@ def test_a_huge_request_is_read_within_bounds() -> None:
     assert grants_of(record_of(Case("iam:AttachUserPolicy", many, None, []))) == []
 
 
+def test_what_another_product_wrote_into_cloudtrail_lake_gives_nobody_anything() -> None:
+    """Its event may name any service, and is of whoever may write to the channel."""
+    case = Case("iam:AttachUserPolicy", {"userName": "alice", "policyArn": AWS_ADMIN}, None, [])
+    wrapped = {"eventTime": "2026-10-05T10:00:00Z", "eventID": "1", "eventData": record_of(case)}
+    wrapped |= {"eventVersion": "1.0", "eventCategory": "ActivityAuditLog", "recipientAccountId": ACCOUNT}
+    event = event_of(wrapped)
+    assert (event.action, event.outcome) == ("iam:AttachUserPolicy", "success")
+    assert "grants" not in event.detail
+
+
 def test_holders_are_named_as_the_actors_of_their_own_calls() -> None:
     """A user by its ARN; a role without a path as its session's ARN shows it, whoever issued the session."""
     attached = Case("iam:AttachRolePolicy", {"roleName": "Reader", "policyArn": AWS_ADMIN}, None, [])

@@ -475,6 +475,16 @@ def test_odd_members_cost_no_event(record: Json, odd: Any) -> None:
             grants_in(replaced_at(record, path, odd))
 
 
+SECRETS = ('{"password": "hunter2"}', 'said "password": "hunter2', '{"password":"hunter2"} Mail.Read')
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_text_that_is_no_list_of_scopes_is_not_taken_apart(secret: str) -> None:
+    """In its pieces nobody would know the secret again."""
+    assert grants_in(audit("Add delegated permission grant", delegated(None, secret))) == []
+    assert "hunter2" not in str(grants_in(audit("Consent to application", consents("[]", consent(secret, ALL)))))
+
+
 def test_a_consent_beyond_measure_costs_little() -> None:
     many = " ".join(f"Scope{number}" for number in range(100_000))
     assert grants_in(audit("Consent to application", consents("[]", consent(many, ALL)))) == []

@@ -632,6 +632,13 @@ def test_the_same_words_of_another_application_are_no_change() -> None:
     assert workspace_grants(workspace("authorize", "saml", client_id=CLIENT, scope=[MAIL])) == []
 
 
+@pytest.mark.parametrize("secret", ['{"password": "hunter2"}', 'said "password": "hunter2', ["x", 7], {"x": 1}])
+def test_a_text_that_is_no_list_of_scopes_is_not_taken_apart(secret: Any) -> None:
+    """In its pieces nobody would know the secret again."""
+    assert workspace_grants(workspace("AUTHORIZE_API_CLIENT_ACCESS", API_CLIENT_NAME="118", API_SCOPES=secret)) == []
+    assert workspace_grants(workspace("authorize", "token", client_id=CLIENT, scope=secret)) == []
+
+
 def test_a_nested_group_is_held_through_its_address() -> None:
     """Who is in the inner group is in the outer one, by edges alone."""
     inner, outer = "on-call@harborline.example", OPS

@@ -18,6 +18,7 @@ from ultravires.reading.events import present
 from ultravires.reading.grants import Json, given, statement, taken, written
 from ultravires.sources.azure.exports import filled
 from ultravires.sources.entra.directory_change import Change
+from ultravires.sources.oauth_scopes import scopes_in
 
 _MOST = 500
 """So many consents of a record are looked at; Microsoft writes fewer."""
@@ -90,7 +91,7 @@ def delegated(change: Change) -> list[Json]:
     kind = change.said("DelegatedPermissionGrant.ConsentType")
     person = next(iter(change.ids("User")), None) or change.said("User.ObjectID")
     old, new = (
-        [Consent(api, scope, kind, person) for scope in (said.get("DelegatedPermissionGrant.Scope") or "").split()]
+        [Consent(api, scope, kind, person) for scope in scopes_in(said.get("DelegatedPermissionGrant.Scope"))]
         for said in (change.old, change.new)
     )
     removed = [consent for consent in old if consent not in new]
@@ -112,9 +113,9 @@ def consent(change: Change) -> list[Json]:
 
 def _consents_in(written_down: str) -> Iterator[Consent]:
     for match in islice(_CONSENT.finditer(written_down), _MOST):
-        said = {name.strip(): filled(value.strip()) for name, _, value in _fields(match[1])}
+        said = {name.strip(): filled(value.strip()) for name, _, value in _fields(match[1]) if '"' not in value}
         if api := said.get("ResourceId"):
-            for scope in (said.get("Scope") or "").split():
+            for scope in scopes_in(said.get("Scope")):
                 yield Consent(api, scope, said.get("ConsentType"), said.get("PrincipalId"))
 
 

@@ -10,11 +10,11 @@ they hold what the outer group does. A role is held by the name that the log giv
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from ultravires.reading.grants import Json, given, gone, made, statement, taken, written
-from ultravires.reading.values import label, text
+from ultravires.reading.values import label
 from ultravires.sources.google_workspace.meanings import Happened, client_of, grant_uid
+from ultravires.sources.oauth_scopes import scopes_in
 
 _DELEGATION = "domain-wide delegation"
 _MOST_SCOPES = 500
@@ -85,15 +85,9 @@ def _role_taken(event: Happened, user: str | None) -> list[Json]:
     return [taken("attached", holder, role, scope=_parameter(event, "ORG_UNIT_NAME"))]
 
 
-def _scopes(value: Any) -> list[str]:
-    """Scopes of OAuth, which the events of admins write into one text with commas."""
-    listed = value if type(value) is list else (text(value) or "").replace(",", " ").split()
-    return list(dict.fromkeys(scope for scope in listed[:_MOST_SCOPES] if type(scope) is str and scope))
-
-
 def _allowed(client: str, scopes: list[str], *, scope: str | None, binding: str) -> list[Json]:
     found: list[Json] = []
-    for each in scopes:
+    for each in scopes[:_MOST_SCOPES]:
         found.append(written(each, [statement("allow", [each], ["*"])]))
         found.append(given("attached", client, each, scope=scope, binding=binding))
     return found
@@ -101,7 +95,8 @@ def _allowed(client: str, scopes: list[str], *, scope: str | None, binding: str)
 
 def _delegation_given(event: Happened, user: str | None) -> list[Json]:
     """A client may act as everybody of the domain."""
-    client, scopes = _parameter(event, "API_CLIENT_NAME"), _scopes(event.parameters.get("API_SCOPES"))
+    client = _parameter(event, "API_CLIENT_NAME")
+    scopes = scopes_in(event.parameters.get("API_SCOPES"), between=",")
     domain = _parameter(event, "DOMAIN_NAME")
     return _allowed(client, scopes, scope=domain, binding=_DELEGATION) if client else []
 
@@ -116,7 +111,7 @@ def _consent_given(event: Happened, user: str | None) -> list[Json]:
     client, binding = client_of(event), grant_uid(user, client_of(event))
     if client is None or binding is None:
         return []
-    return _allowed(client, _scopes(event.parameters.get("scope")), scope=user, binding=binding)
+    return _allowed(client, scopes_in(event.parameters.get("scope")), scope=user, binding=binding)
 
 
 def _consent_taken(event: Happened, user: str | None) -> list[Json]:

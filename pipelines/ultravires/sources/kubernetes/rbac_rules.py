@@ -78,11 +78,7 @@ def _of_objects(verbs: list[str], groups: list[str], types: list[str], names: li
     wanted: list[str | None] = [*literal] if names else [None]
     groups = [_ANY] if _ANY in groups else [group for group in groups if _is_literal(group)]
     patterns = (
-        pattern
-        for group in groups
-        for each in types
-        for name in wanted
-        for pattern in _patterns(group, each, name)
+        pattern for group in groups for each in types for name in wanted for pattern in _patterns(group, each, name)
     )
     resources = list(dict.fromkeys(patterns))
     return [statement("allow", actions, resources)] if resources else []

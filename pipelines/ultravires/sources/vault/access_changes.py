@@ -38,7 +38,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 def grants_of(request: Json, response: Json, namespace: str) -> list[Json] | None:
     """What this request, which was answered with success, changed; None where that is nothing that is known."""
-    path, operation = text(request.get("path")) or "", request.get("operation")
+    path, operation = text(request.get("path")) or "", text(request.get("operation"))
     if operation != "delete" and operation not in _WRITES:
         return None
     found = _change_of(path)

@@ -56,7 +56,9 @@ def held(case: Mapping[str, Any]) -> Held:
 
 def asked_in_scopes(case: Mapping[str, Any]) -> ScopedQuestion:
     """The question of a case of `scope_cases.yml`."""
-    return ScopedQuestion(frozenset(case.get("names", ["ann"])), case["do"], case["of"], case.get("in"), case.get("data"))
+    return ScopedQuestion(
+        frozenset(case.get("names", ["ann"])), case["do"], case["of"], case.get("in"), case.get("data")
+    )
 
 
 def granted(case: Mapping[str, Any]) -> list[ScopedGrant]:
@@ -72,7 +74,9 @@ def granted(case: Mapping[str, Any]) -> list[ScopedGrant]:
 def statement(written: Mapping[str, Any]) -> dict[str, Any]:
     """A statement of a case in the words of `ultravires.reading.grants`; lists that are empty stay."""
     effect = "allow" if any(name.startswith("allow") for name in written) else "deny"
-    lists = {_LISTS[name]: [value] if type(value) is str else value for name, value in written.items() if name in _LISTS}
+    lists = {
+        _LISTS[name]: [value] if type(value) is str else value for name, value in written.items() if name in _LISTS
+    }
     rest = {"condition": written.get("if"), "sid": written.get("sid")}
     return {"effect": effect, **lists, **{name: value for name, value in rest.items() if value is not None}}
 

@@ -4,8 +4,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.htm
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ultravires_models.policies.conditions import holds
 from ultravires_models.policies.context import Context
@@ -16,6 +17,9 @@ from ultravires_models.policies.variables import matches_in
 
 Members = Sequence[str] | None
 """The entries of a list of a statement; None where it has no such list."""
+
+_DEPTH = 5
+"""A statement has a condition, that operators, those keys, and they lists of values."""
 
 
 class Unreadable(ValueError):
@@ -115,9 +119,31 @@ def listed(statement: Json, name: str, matches: Callable[[str], Truth], without:
 
 
 def in_order(statements: Iterable[Json]) -> tuple[Json, ...]:
-    """Each statement once, in an order that does not depend on how they came."""
-    by_text = {json.dumps(each, sort_keys=True, default=str): each for each in statements}
-    return tuple(by_text[text] for text in sorted(by_text))
+    """Each statement once, in an order that does not depend on how they came. Two that list the same are one, in
+    whatever order they list it.
+    """
+    by_text: dict[str, tuple[str, Json]] = {}
+    for each in statements:
+        text, written = _text(each, is_sorted=True), _text(each, is_sorted=False)
+        if text not in by_text or written < by_text[text][0]:
+            by_text[text] = written, each
+    return tuple(by_text[text][1] for text in sorted(by_text))
+
+
+def _text(value: Any, *, is_sorted: bool) -> str:
+    return json.dumps(_cut(value, _DEPTH, is_sorted), sort_keys=True, default=str)
+
+
+def _cut(value: Any, depth: int, is_sorted: bool) -> Any:
+    """The value as far down as statements go: what somebody nested deeper than that is no part of one."""
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    if not depth:
+        return type(value).__name__
+    if isinstance(value, Mapping):
+        return {str(name): _cut(each, depth - 1, is_sorted) for name, each in value.items()}
+    found = [_cut(each, depth - 1, is_sorted) for each in value]
+    return sorted(found, key=lambda each: json.dumps(each, sort_keys=True, default=str)) if is_sorted else found
 
 
 def _parts(statement: Json, asked: Asked) -> Iterator[Truth]:

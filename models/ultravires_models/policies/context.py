@@ -53,8 +53,8 @@ def text_of(value: Any) -> str | None:
 
 
 def _value(value: Any) -> Value | Missing:
-    if value is None:
-        return Missing.ABSENT
+    if value is None or isinstance(value, Missing):
+        return value or Missing.ABSENT
     if isinstance(value, list | tuple | set | frozenset):
         texts = [text_of(each) for each in value]
         known = tuple(text for text in texts if text is not None)

@@ -54,11 +54,15 @@ def matches(pattern: str, text: str, style: Style = "text") -> bool:
     if not text.startswith(automaton.prefix):
         return False
     states = 1 << len(automaton.prefix)
+    whole = 1 << len(automaton.tokens)
+    enough = whole if automaton.stars[-1] else 0  # a star at the end takes whatever is left
     for character in text[len(automaton.prefix) :]:
+        if states & enough:
+            return True
         states = _after(automaton, states, character, one=True, within=character != ":")
         if not states:
             return False
-    return bool(states >> len(automaton.tokens) & 1)
+    return bool(states & whole)
 
 
 def action_matches(pattern: str, action: str) -> bool:

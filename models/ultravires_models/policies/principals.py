@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ultravires_models.policies.context import Context, context
+from ultravires_models.policies.context import Context, Missing, context
 from ultravires_models.policies.questions import IN_AN_ACCOUNT, Principal, PrincipalKind, Question
 from ultravires_models.policies.truth import Truth, all_of, any_of
 
@@ -78,12 +78,13 @@ def context_of(question: Question) -> Context:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principal-properties
     """
     principal = question.principal
-    told: dict[str, str | bool] = {"aws:principalisawsservice": principal.kind == "service"}
+    told: dict[str, str | bool | Missing] = {"aws:principalisawsservice": principal.kind == "service"}
     arn = principal.issuer if principal.kind == "session" else principal.arn
     if principal.kind in IN_AN_ACCOUNT:
         told["aws:principaltype"] = _TYPES[principal.kind]
-        told |= {"aws:principalarn": arn} if arn else {}
-        told |= {"aws:principalaccount": principal.account} if principal.account else {}
+        # every request has these two, whatever is known of them
+        told |= {"aws:principalarn": arn or Missing.UNKNOWN}
+        told |= {"aws:principalaccount": principal.account or Missing.UNKNOWN}
     absent = () if principal.kind == "user" else ("aws:username",)
     if principal.kind == "user":
         told["aws:username"] = principal.arn.rpartition("/")[2]

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_DIR := .ultravires
 
-.PHONY: help install demo dev test lint types stress cases spark bench docs constraints clean
+.PHONY: help install demo dev test lint types stress cases oracles spark bench docs constraints clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -46,6 +46,9 @@ cases: install ## small inputs and what is right about each: make cases DIR=fold
 spark: install ## the SQL tables on Spark as on DuckDB (needs Java 17; some minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[spark]'
 	@$(BIN)/pytest -m spark
+
+oracles: ## install evaluators by others, with which tests compare ours (needs Node)
+	@npm ci --prefix tests/oracles/iam_simulate --no-audit --no-fund --silent
 
 bench: install ## the ratios of docs/performance.md (half an hour)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python bench/ingest.py

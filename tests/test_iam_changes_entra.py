@@ -275,7 +275,7 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
     ),
     "an application may read all mail": (
         audit("Add app role assignment to service principal", app_role("ServicePrincipal")),
-        [MAIL_SAYS, given("attached", SYNC, MAIL)],
+        [MAIL_SAYS, given("attached", SYNC, MAIL, binding="Application")],
     ),
     "an app role of another API": (
         audit(
@@ -284,31 +284,31 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
         ),
         [
             written(f"{GRAPH_HERE}/full", [statement("allow", [f"{GRAPH_HERE}:full"], ["*"])]),
-            given("attached", SYNC, f"{GRAPH_HERE}/full"),
+            given("attached", SYNC, f"{GRAPH_HERE}/full", binding="Application"),
         ],
     ),
     "an app role is taken": (
         audit("Remove app role assignment from service principal", app_role("ServicePrincipal")),
-        [taken("attached", SYNC, MAIL)],
+        [taken("attached", SYNC, MAIL, binding="Application")],
     ),
     "a person may use an application": (
         audit("Add app role assignment grant to user", app_role("User", "", names=APP_ID), target("User", SYNC)),
         [
             written(f"{GRAPH_HERE}/default access", [statement("allow", [f"{GRAPH_HERE}:default access"], ["*"])]),
-            given("attached", SYNC, f"{GRAPH_HERE}/default access"),
+            given("attached", SYNC, f"{GRAPH_HERE}/default access", binding="Application"),
         ],
     ),
     "and may not any more: a person": (
         audit("Remove app role assignment from user", app_role("User", "")),
-        [taken("attached", SYNC, "msgraph/default access")],
+        [taken("attached", SYNC, "msgraph/default access", binding="Application")],
     ),
     "a group may use an application": (
         audit("Add app role assignment to group", app_role("Group")),
-        [MAIL_SAYS, given("attached", SYNC, MAIL)],
+        [MAIL_SAYS, given("attached", SYNC, MAIL, binding="Application")],
     ),
     "and may not any more: a group": (
         audit("Remove app role assignment from group", app_role("Group")),
-        [taken("attached", SYNC, MAIL)],
+        [taken("attached", SYNC, MAIL, binding="Application")],
     ),
     "a client may read everybody's mail": (
         audit("Add delegated permission grant", delegated(None, " Mail.Read openid")),
@@ -321,6 +321,10 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
     "a person's, whom the record does not name": (
         audit("Add delegated permission grant", delegated(None, "Mail.Read", ONE)),
         allowed(MAIL, ONE),
+    ),
+    "a person's consent ends, and the record does not name the person": (
+        audit("Remove delegated permission grant", delegated("Mail.Read", None, ONE, names="https://x.example")),
+        [taken("attached", SYNC, f"{GRAPH_HERE}/Mail.Read", binding=ONE)],
     ),
     "a client may not any more, by either name of the API": (
         audit("Remove delegated permission grant", delegated("Mail.Read", None)),
@@ -488,6 +492,8 @@ def test_a_text_that_is_no_list_of_scopes_is_not_taken_apart(secret: str) -> Non
 def test_a_consent_beyond_measure_costs_little() -> None:
     many = " ".join(f"Scope{number}" for number in range(100_000))
     assert grants_in(audit("Consent to application", consents("[]", consent(many, ALL)))) == []
+    odd = audit("Remove delegated permission grant", delegated(many[:190_000], many[100_000:290_000]))
+    assert 500 < len(grants_in(odd)) <= 2_000
     some = " ".join(f"Scope{number}" for number in range(2_000))
     assert len(grants_in(audit("Consent to application", consents("[]", consent(some, ALL))))) == 1_000
     brackets = target("ServicePrincipal", SYNC, *changed(ConsentAction__Permissions="=>" + "[" * 150_000))

@@ -6,7 +6,9 @@ Consents: https://learn.microsoft.com/en-us/graph/api/resources/oauth2permission
 
 A permission is `msgraph/<value>`, or `<object id of the API>/<value>` where the record does not show that the API is
 Microsoft Graph. What a person consents to counts for that person, what an administrator does for the directory, `/`;
-the kind of consent is the binding, and both are the condition under which the client has it.
+the kind of consent is the binding (`Principal`, `AllPrincipals`), and both are the condition under which the client has
+it. Of app roles, which hold without a person, the binding is `Application`. Where the record of a person's consent that
+ends does not name the person, those of all persons end.
 """
 
 import re
@@ -27,6 +29,8 @@ _GRAPH = "00000003-0000-0000-c000-000000000000"
 """The id of the application Microsoft Graph in every tenant."""
 _CONSENT = re.compile(r"\[([^\[\]]*)\]")
 _EVERYBODY = "AllPrincipals"
+_ITS_OWN = "Application"
+"""The binding of what one has without a person, which may be called as what one has for a person."""
 
 
 class Consent(NamedTuple):
@@ -68,7 +72,7 @@ def giving_app_role(kind: str) -> Callable[[Change], list[Json]]:
         if (found := _app_role(change, kind)) is None:
             return []
         holder, api, value = found
-        return [_permission(api, value), given("attached", holder, f"{api}/{value}")]
+        return [_permission(api, value), given("attached", holder, f"{api}/{value}", binding=_ITS_OWN)]
 
     return app_role_given
 
@@ -78,7 +82,7 @@ def taking_app_role(kind: str) -> Callable[[Change], list[Json]]:
         if (found := _app_role(change, kind)) is None:
             return []
         holder, api, value = found
-        return [taken("attached", holder, f"{api}/{value}")]
+        return [taken("attached", holder, f"{api}/{value}", binding=_ITS_OWN)]
 
     return app_role_taken
 
@@ -90,14 +94,13 @@ def delegated(change: Change) -> list[Json]:
         return []
     kind = change.said("DelegatedPermissionGrant.ConsentType")
     person = next(iter(change.ids("User")), None) or change.said("User.ObjectID")
-    old, new = (
-        [Consent(api, scope, kind, person) for scope in scopes_in(said.get("DelegatedPermissionGrant.Scope"))]
-        for said in (change.old, change.new)
-    )
-    removed = [consent for consent in old if consent not in new]
+    old, new = (scopes_in(said.get("DelegatedPermissionGrant.Scope")) for said in (change.old, change.new))
+    kept = {*old} & {*new}
+    added = [Consent(api, scope, kind, person) for scope in new if scope not in kept]
+    removed = [Consent(api, scope, kind, person) for scope in old if scope not in kept]
     # A consent may have named the API by its object alone.
     removed += [consent._replace(api=uid) for consent in removed if api != uid]
-    return _consented(client, [consent for consent in new if consent not in old], removed)
+    return _consented(client, added, removed)
 
 
 def consent(change: Change) -> list[Json]:

@@ -30,6 +30,15 @@ deleted as (
         on gone.relation = 'exists' and gone.op = 'remove' and gone.holder_uid = words.held_uid and (gone.voice = 'reported') = words.is_reported
 ),
 
+-- Statements that were added one by one are documents of their own beside the policy; who writes or removes that whole removes them.
+replaced as (
+    select parts.held_uid, parts.document_kind, parts.is_reported, whole.event_at, whole.event_id, whole.actor_uid, whole.is_snapshot, whole.is_lower_bound
+    from (select distinct held_uid, document_kind, is_reported from words where contains(held_uid, '#') and document_kind = 'resource') as parts
+    join words as whole
+        on whole.held_uid = split_part(parts.held_uid, '#', 1) and whole.document_kind = parts.document_kind and whole.is_reported = parts.is_reported
+    where whole.op in ('write', 'remove')
+),
+
 points as (
     select held_uid, document_kind, is_reported, event_at as said_at, event_id, actor_uid, is_snapshot, is_lower_bound, text
     from words
@@ -44,6 +53,9 @@ points as (
     union all
     select held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, null
     from deleted
+    union all
+    select held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, null
+    from replaced
 ),
 
 -- Of several words of one moment the last by its id stands, in whatever order they came.

@@ -60,7 +60,7 @@ select
     case kind
         when 'overreach' then identity_id || ' has used ' || what || ' beyond its approvals since ' || since
         when 'unused_approval' then identity_id || ' was approved ' || what || ' and never used it'
-        when 'over_grant' then who || ' gave ' || identity_id || ' ' || what || ' on ' || since || ', which no approval of it covers'
+        when 'over_grant' then who || ' gave ' || identity_id || ' ' || what || ' on ' || since || if(cause_approval_uid is null, ', which no approval covers', ' under ' || cause_approval_uid || ', which approves the change and not the right')
         when 'widened_after_approval' then
             if(cause_event_id is null, 'the vendor', who) || ' widened what ' || approvals || ' approved for ' || identity_id || ' by ' || what || ' on ' || since
         when 'expired_but_held' then identity_id || ' holds ' || what || ' although ' || approvals || ' ended on ' || since

@@ -54,7 +54,7 @@ approved as (
 through_paths as (
     select
         int_holdings.holder_uid,
-        if(int_holdings.relation = 'boundary', 'limit', 'granted') as layer,
+        if(int_holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted') as layer,
         int_statements.effect,
         int_statements.action_pattern,
         int_statements.resource_pattern,
@@ -85,13 +85,13 @@ through_paths as (
 -- Of what nothing is known but its name it is known that it is held.
 unread as (
     select
-        int_holdings.holder_uid, if(int_holdings.relation = 'boundary', 'limit', 'granted'), 'unknown', null, null, int_holdings.scope_uid, [], [],
+        int_holdings.holder_uid, if(int_holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, int_holdings.scope_uid, [], [],
         int_holdings.conditions, int_holdings.path, int_holdings.holding_id, int_holdings.from_at, int_holdings.until_at,
         first_moment(), last_moment(), int_holdings.start_by, int_holdings.start_event_id, int_holdings.start_actor_uid,
         int_holdings.end_event_id, null, null, null, null, int_holdings.is_reported, int_holdings.is_certain and not int_holdings.is_cut
     from int_holdings
     anti join int_statements on int_statements.held_uid = int_holdings.held_uid and int_statements.document_kind = 'permissions'
-    where int_holdings.relation in ('attached', 'boundary')
+    where int_holdings.relation in ('attached', 'boundary', 'guardrail')
 ),
 
 by_documents as (

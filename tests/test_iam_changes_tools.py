@@ -52,10 +52,10 @@ def fingerprint(tool: dict[str, Any]) -> str:
 
 
 def test_an_answer_to_a_list_is_what_the_client_may_call(tmp_path: Path) -> None:
-    """A document of the server's, and who has it; an event that joins nothing."""
+    """A document of the server's, and who has it; an event that joins nothing, and that nobody is blamed for."""
     (row,) = read(tmp_path, logged(1, asking(1)), logged(2, answer(1, WEATHER, MAIL)))
     assert (row["kind"], row["action"], row["outcome"]) == ("tool_call", "mcp:tools/list", "success")
-    assert (row["actor_uid"], row["tool_call_uid"], row["keys"]) == ("agent:invoicer", None, [])
+    assert (row["actor_uid"], row["tool_call_uid"], row["keys"]) == (None, None, [])
     assert row["event_at"].isoformat() == "2026-10-05T10:00:02+00:00"
     statements = statements_of([WEATHER, MAIL], OPTIONS)
     assert row["detail"]["grants"] == [

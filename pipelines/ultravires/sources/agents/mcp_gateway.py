@@ -298,14 +298,14 @@ def _whole_list(record: dict[str, Any], exchange: Exchange) -> list[Any] | None:
 
 
 def _listed(exchange: Exchange, tools: list[Any], options: Options) -> Event:
-    at, actor = exchange.at or 1, _actor(exchange)
+    """Without an actor: who asked has changed nothing, and who gave the server its tools is not told."""
+    at = exchange.at or 1
     return Event(
         native_id=f"{exchange.parties}/{exchange.call_id}/tools@{iso(at)}",
         event_at=at,
         kind="tool_call",
         class_uid=API_ACTIVITY,
         activity_id=_READ,
-        **actor,
         action=f"mcp:{LIST}",
         outcome="success",
         detail=present(
@@ -314,7 +314,7 @@ def _listed(exchange: Exchange, tools: list[Any], options: Options) -> Event:
             conversation=exchange.session,
             agent_id=exchange.agent,
             server=exchange.server,
-            grants=offered(str(exchange.server), actor["actor_uid"], tools, options),
+            grants=offered(str(exchange.server), _actor(exchange)["actor_uid"], tools, options),
         ),
     )
 

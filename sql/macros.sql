@@ -80,3 +80,10 @@ create or replace temp macro speaks_for_log(record_voice, log_voice) as
 -- A moment as the logs of reference would have written it; null seconds correct nothing.
 create or replace temp macro corrected(moment, seconds_ahead) as
     moment - coalesce(seconds_ahead, 0) * interval 1 second;
+
+-- The beginning and the end of time, where nothing else began or ended something.
+create or replace temp macro first_moment() as
+    '0001-01-01 00:00:00+00'::timestamptz;
+
+create or replace temp macro last_moment() as
+    '9999-12-31 00:00:00+00'::timestamptz;

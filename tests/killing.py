@@ -37,7 +37,7 @@ main()
 """
 
 MAY_DIFFER = frozenset(
-    {"ingested_at", "file_id", "record_no", "loaded_at", "run_id", "revision", "pruned_at", "settled_at"}
+    {"ingested_at", "recorded_at", "file_id", "record_no", "loaded_at", "run_id", "revision", "pruned_at", "settled_at"}
 )
 """SCHEMA: provenance, and what counts runs."""
 HISTORY = frozenset({"runs", "alerts", "lateness"})

@@ -22,7 +22,8 @@ def random_events(rng: random.Random, n: int) -> pa.Table:
     """`n` events in EVENTS columns over three days, of every kind; the same for the same state of `rng`."""
     makers = (_approval, _decision, _tool_call, _activity, _activity, _issue, _issue, _forgery)
     events = [rng.choice(makers)(rng) for _ in range(n)] + [_stage(rng) for _ in range(n // 10)]
-    return as_events(events + [_sign_in(rng) for _ in range(n // 10)])
+    events += [_sign_in(rng) for _ in range(n // 10)]
+    return as_events(events + [_change(rng) for _ in range(n // 4)])
 
 
 def as_events(rows: Sequence[Event]) -> pa.Table:
@@ -242,6 +243,70 @@ def _sign_in(rng: random.Random) -> Event:
     key = f"ASIAC{number}{rng.randrange(2)}"
     own = {"action": "s3:GetObject", "credential_uid": key, "detail": detail}
     return event | {"event_at": begun + timedelta(minutes=rng.randrange(200))} | own
+
+
+def _change(rng: random.Random) -> Event:
+    """Somebody changes who may do what, or an export shows it: few holders, groups and policies, so that they meet."""
+    at = _at(rng)
+    event = {
+        "log": "aws_cloudtrail",
+        "kind": "activity",
+        "event_at": at,
+        "actor_uid": rng.choice(("ann@example.org", _role(rng))),
+        "actor_kind": "human",
+        "account_uid": "1",
+        "action": "iam:AttachRolePolicy",
+        "outcome": rng.choice(("success", "success", "success", "denied")),
+        "keys": [],
+        "detail": {"grants": [_edge_or_document(rng) for _ in range(rng.randrange(1, 3))]},
+    }
+    if rng.random() < 0.3:
+        day = at.replace(hour=6, minute=0)
+        whole = {"op": "whole", "relation": rng.choice(("member", "attached")), "account": "1"}
+        detail = {"snapshot": f"s{day.day}", "captured_by": rng.choice(("name", "name", "lower_bound"))}
+        own = {"log": "aws_iam_snapshot", "kind": "inventory", "event_at": day, "actor_uid": None, "outcome": None}
+        grants = [whole, {**_edge_or_document(rng), "op": "add", "relation": whole["relation"], "held": _held(rng)}]
+        return event | own | {"voice": "declared", "action": None, "detail": detail | {"grants": grants}}
+    return event
+
+
+_group, _policy = _pick("group/g", 3), _pick("policy/p", 3)
+
+
+def _held(rng: random.Random) -> str:
+    return rng.choice((_group, _policy))(rng)
+
+
+def _edge_or_document(rng: random.Random) -> dict[str, Any]:
+    holder = rng.choice((_role, _agent, _group))(rng)
+    actions = rng.choice((["s3:Get*"], ["s3:*"], ["iam:*", "sqs:*"], ["*"]))
+    statements = rng.choice((None, [{"effect": "allow", "actions": actions}], [{"effect": "deny", "actions": actions}]))
+    return rng.choice(
+        (
+            {"op": "add", "relation": "member", "holder": holder, "held": _group(rng)},
+            {"op": "add", "relation": "attached", "holder": holder, "held": _policy(rng)},
+            {"op": "add", "relation": "attached", "holder": holder, "held": _policy(rng)},
+            {"op": "add", "relation": "boundary", "holder": holder, "held": _policy(rng)},
+            {"op": "remove", "relation": "attached", "holder": holder, "held": _policy(rng)},
+            {"op": "whole", "relation": "attached", "holder": holder},
+            {"op": "remove", "relation": "exists", "holder": holder},
+            {
+                "op": "write",
+                "relation": "document",
+                "held": _policy(rng),
+                "kind": "permissions",
+                "statements": statements,
+            },
+            {
+                "op": "write",
+                "relation": "document",
+                "held": _policy(rng),
+                "kind": "permissions",
+                "statements": statements,
+            },
+            {"op": "write", "relation": "document", "held": _role(rng), "kind": "trust", "statements": statements},
+        )
+    )
 
 
 def _stage(rng: random.Random) -> Event:

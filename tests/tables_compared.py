@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 from ultravires.store.snapshot import open_published
 
-ARRIVAL = {"ingested_at", "file_id", "record_no", "loaded_at", "revision", "run_id"}
+ARRIVAL = {"ingested_at", "recorded_at", "file_id", "record_no", "loaded_at", "revision", "run_id"}
 """SCHEMA: provenance, runs and alerts are the only things that may differ between orders of arrival."""
 HISTORIES = {
     "runs",

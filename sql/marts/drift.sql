@@ -1,135 +1,71 @@
--- grain: one row per identity, actor, action and kind of drift
+-- grain: one row per identity, actor or holder, kind of drift and cause
 -- build: full
--- why: approved against used: what went beyond and since when (overreach), and what was approved and never used (unused)
+-- why: where the layers differ: granted or used beyond approved, granted or approved and never used, held beyond its end, changed without a log; since when, by which event, by whom
 
--- Whose drift it is: who acted, not who asked for the approval.
-with subjects as (
-    select * exclude (identity_id), coalesce(identity_id, 'unknown') as identity_id
-    from step_facts
-    where node_kind = 'activity' and approval_id is not null
+with all_kinds as (
+    select * from int_drift__overreach
+    union all by name
+    select * from int_drift__unused_approvals
+    union all by name
+    select * from int_drift__over_grants
+    union all by name
+    select * from int_drift__expired
+    union all by name
+    select * from int_drift__unlogged
+    union all by name
+    select * from int_drift__unused
 ),
 
-beyond as (
-    select *
-    from subjects
-    where is_outside_actions or is_outside_resources
-),
-
-resources_beyond as (
-    select identity_id, actor_uid, action, unnest(resource_uids) as resource_uid
-    from beyond
-),
-
-beyond_resources as (
-    select identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
-    from resources_beyond
-    group by identity_id, actor_uid, action
-),
-
-overreach as (
+in_words as (
     select
-        beyond.identity_id,
-        beyond.actor_uid,
-        'overreach' as kind,
-        beyond.action,
-        min(beyond.step_at) as first_at,
-        max(beyond.step_at) as last_at,
-        count(*) as n_events,
-        count(*) filter (where beyond.outcome = 'denied') as n_denied,
-        list_sort(list(distinct substr(beyond.approval_id, 10))) as approval_uids,
-        true as is_certain,
-        first_hundred(list_sort(list(distinct beyond.event_id))) as evidence_event_ids
-    from beyond
-    group by beyond.identity_id, beyond.actor_uid, beyond.action
-),
-
--- An approval lists an act in the words of its log or of a grant, and what it needs beside, such as passing a role.
-used as (
-    select distinct approval_id, action
-    from subjects
-    union
-    select approval_id, canonical_action
-    from subjects
-    union
-    select subjects.approval_id, unnest(stg_activities.further_permissions)
-    from subjects
-    join stg_activities on stg_activities.activity_id = subjects.step_id
-),
-
-approved_patterns as (
-    select
-        entitlements.identity_id,
-        entitlements.action_pattern,
-        'approval:' || entitlements.approval_uid as approval_id,
-        entitlements.event_id,
-        entitlements.valid_from,
-        entitlements.valid_until,
-        as_like(entitlements.action_pattern) as pattern_like
-    from entitlements
-    cross join run_context
-    where entitlements.valid_until <= run_context.as_of
-),
-
-touched_patterns as (
-    select distinct approved_patterns.identity_id, approved_patterns.action_pattern
-    from approved_patterns
-    join used on used.approval_id = approved_patterns.approval_id and used.action ilike approved_patterns.pattern_like escape '\'
-),
-
-pruned_until as (
-    select log, max(newest_event_at) as newest_event_at
-    from pruned_hours
-    group by log
-),
-
-unused as (
-    select
-        approved_patterns.identity_id,
-        null::varchar as actor_uid,
-        'unused' as kind,
-        approved_patterns.action_pattern as action,
-        min(approved_patterns.valid_from) as first_at,
-        max(approved_patterns.valid_until) as last_at,
-        0 as n_events,
-        0 as n_denied,
-        list_sort(list(distinct substr(approved_patterns.approval_id, 10))) as approval_uids,
-        -- Nothing used is sure only where the activity was seen at all, and none of it was pruned.
-        bool_and(
-            sources.state <> 'absent' and sources.complete_until >= approved_patterns.valid_until
-            and coalesce(pruned_until.newest_event_at < approved_patterns.valid_from, true)
-        ) as is_certain,
-        first_hundred(list_sort(list(distinct approved_patterns.event_id))) as evidence_event_ids
-    from approved_patterns
-    left join touched_patterns
-        on touched_patterns.identity_id = approved_patterns.identity_id and touched_patterns.action_pattern = approved_patterns.action_pattern
-    left join sources on list_contains(sources.evidence_kinds, 'activity')
-    left join pruned_until on pruned_until.log = sources.log
-    where touched_patterns.identity_id is null
-    group by approved_patterns.identity_id, approved_patterns.action_pattern
-),
-
-both_kinds as (
-    select * from overreach
-    union all
-    select * from unused
+        *,
+        case when len(actions) = 1 then actions[1] else actions[1] || ' and ' || (len(actions) - 1) || ' more' end as what,
+        coalesce(cause_actor_uid, 'somebody') as who,
+        strftime(first_at, '%Y-%m-%d %H:%M') as since,
+        array_to_string(approval_uids, ', ') as approvals
+    from all_kinds
 )
 
 select
-    'dr_' || substr(sha256(both_kinds.identity_id || chr(31) || coalesce(both_kinds.actor_uid, '') || chr(31) || both_kinds.kind || chr(31) || both_kinds.action), 1, 20) as drift_id,
-    both_kinds.identity_id,
-    both_kinds.actor_uid,
-    both_kinds.kind,
-    both_kinds.action,
-    both_kinds.first_at,
-    both_kinds.last_at,
-    both_kinds.n_events,
-    both_kinds.n_denied,
-    coalesce(beyond_resources.resource_uids, []) as resource_uids,
-    both_kinds.approval_uids,
-    coalesce(both_kinds.is_certain, false) as is_certain,
-    both_kinds.evidence_event_ids
-from both_kinds
-left join beyond_resources
-    on beyond_resources.identity_id = both_kinds.identity_id
-    and beyond_resources.actor_uid = both_kinds.actor_uid and beyond_resources.action = both_kinds.action
-    and both_kinds.kind = 'overreach'
+    'dr_' || substr(sha256(
+        identity_id || chr(31) || coalesce(actor_uid, '') || chr(31) || kind || chr(31) || coalesce(cause, action)
+    ), 1, 20) as drift_id,
+    identity_id,
+    actor_uid,
+    kind,
+    coalesce(cause, action) as cause,
+    action,
+    actions,
+    coalesce(power, 'data') as power,
+    -- By what it gives: everything, power over permissions, a crown jewel; what an approval stands behind is for the record.
+    case
+        when kind in ('unused', 'unused_approval') or cause_approval_uid is not null and kind <> 'expired_but_held' then 'informational'
+        when kind = 'over_grant' then
+            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'informational' end
+        when kind in ('widened_after_approval', 'expired_but_held') then
+            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'low' end
+        else 'medium'
+    end as severity,
+    first_at,
+    last_at,
+    n_events,
+    n_denied,
+    coalesce(resource_uids, []) as resource_uids,
+    coalesce(crown_jewels, []) as crown_jewels,
+    cause_event_id,
+    cause_actor_uid,
+    cause_approval_uid,
+    coalesce(approval_uids, []) as approval_uids,
+    coalesce(is_certain, false) as is_certain,
+    case kind
+        when 'overreach' then identity_id || ' has used ' || what || ' beyond its approvals since ' || since
+        when 'unused_approval' then identity_id || ' was approved ' || what || ' and never used it'
+        when 'over_grant' then who || ' gave ' || identity_id || ' ' || what || ' on ' || since || ', which no approval of it covers'
+        when 'widened_after_approval' then
+            if(cause_event_id is null, 'the vendor', who) || ' widened what ' || approvals || ' approved for ' || identity_id || ' by ' || what || ' on ' || since
+        when 'expired_but_held' then identity_id || ' holds ' || what || ' although ' || approvals || ' ended on ' || since
+        when 'changed_without_log' then 'an export shows that ' || resource_uids[1] || ' changed for ' || identity_id || ' by ' || since || ', and no log does'
+        when 'unused' then identity_id || ' holds ' || what || ' and has not used it since ' || since
+    end as sentence,
+    coalesce(evidence_event_ids, []) as evidence_event_ids
+from in_words

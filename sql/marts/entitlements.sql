@@ -1,14 +1,17 @@
--- grain: one row per approval, action pattern and resource pattern
+-- grain: one row per identity, statement, path by which it is held, and stretch of time; of approvals one per action pattern and resource pattern
 -- build: full
--- why: the approved layer: what an identity may do, where and until when, in the approval's own words
+-- why: what an identity may do by its approvals and by what it was given, since when, by whom and through what
 
 with patterns as (
     select
         approvals.identity_id,
         substr(approvals.approval_id, 10) as approval_uid,
+        approvals.subject_uid,
         approvals.event_id,
+        approvals.voice,
         approvals.valid_from,
         approvals.ends_at as valid_until,
+        approvals.approved_by,
         unnest(case when array_length(approvals.actions) > 0 then approvals.actions else ['*'] end) as action_pattern,
         approvals.resources
     from approvals
@@ -18,16 +21,196 @@ with patterns as (
 crossed as (
     select * exclude (resources), unnest(case when array_length(resources) > 0 then resources else ['*'] end) as resource_pattern
     from patterns
+),
+
+approved as (
+    select distinct
+        'en_' || substr(sha256(approval_uid || chr(31) || action_pattern || chr(31) || resource_pattern), 1, 20) as entitlement_id,
+        identity_id,
+        subject_uid as holder_uid,
+        'approved' as layer,
+        'allow' as effect,
+        action_pattern,
+        resource_pattern,
+        null::varchar as scope_uid,
+        []::varchar[] as except_actions,
+        []::varchar[] as except_resources,
+        null::varchar as condition,
+        false as is_conditional,
+        valid_from,
+        valid_until,
+        []::varchar[] as path,
+        'approval' as start_by,
+        event_id,
+        approved_by as cause_actor_uid,
+        approval_uid,
+        null::varchar as end_event_id,
+        voice is not distinct from 'reported' as is_reported,
+        true as is_certain
+    from crossed
+),
+
+-- What is held through a path, and what the document of a resource or role says of a principal.
+through_paths as (
+    select
+        int_holdings.holder_uid,
+        if(int_holdings.relation = 'boundary', 'limit', 'granted') as layer,
+        int_statements.effect,
+        int_statements.action_pattern,
+        int_statements.resource_pattern,
+        int_holdings.scope_uid,
+        int_statements.except_actions,
+        int_statements.except_resources,
+        if(int_statements.condition is null, int_holdings.conditions, list_append(int_holdings.conditions, int_statements.condition)) as conditions,
+        int_holdings.path,
+        int_holdings.holding_id || chr(31) || int_statements.statement_id as way,
+        int_holdings.from_at,
+        int_holdings.until_at,
+        coalesce(int_statements.valid_from, first_moment()) as stands_from,
+        coalesce(int_statements.valid_until, last_moment()) as stands_until,
+        int_holdings.start_by as path_start_by,
+        int_holdings.start_event_id as path_event_id,
+        int_holdings.start_actor_uid as path_actor_uid,
+        int_holdings.end_event_id as path_end_event_id,
+        int_statements.start_by as statement_start_by,
+        int_statements.start_event_id as statement_event_id,
+        int_statements.start_actor_uid as statement_actor_uid,
+        int_statements.end_event_id as statement_end_event_id,
+        int_holdings.is_reported or int_statements.is_reported as is_reported,
+        int_holdings.is_certain and not int_holdings.is_cut as is_certain
+    from int_holdings
+    join int_statements on int_statements.held_uid = int_holdings.held_uid and int_statements.document_kind = 'permissions'
+),
+
+-- Of what nothing is known but its name it is known that it is held.
+unread as (
+    select
+        int_holdings.holder_uid, if(int_holdings.relation = 'boundary', 'limit', 'granted'), 'unknown', null, null, int_holdings.scope_uid, [], [],
+        int_holdings.conditions, int_holdings.path, int_holdings.holding_id, int_holdings.from_at, int_holdings.until_at,
+        first_moment(), last_moment(), int_holdings.start_by, int_holdings.start_event_id, int_holdings.start_actor_uid,
+        int_holdings.end_event_id, null, null, null, null, int_holdings.is_reported, int_holdings.is_certain and not int_holdings.is_cut
+    from int_holdings
+    anti join int_statements on int_statements.held_uid = int_holdings.held_uid and int_statements.document_kind = 'permissions'
+    where int_holdings.relation in ('attached', 'boundary')
+),
+
+by_documents as (
+    select
+        substr(int_statements.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) as holder_uid,
+        'granted', int_statements.effect, int_statements.action_pattern, int_statements.resource_pattern, null, int_statements.except_actions,
+        int_statements.except_resources, if(int_statements.condition is null, [], [int_statements.condition]),
+        [int_statements.document_kind || ' policy of ' || int_statements.held_uid], int_statements.statement_id,
+        first_moment(), last_moment(), coalesce(int_statements.valid_from, first_moment()), coalesce(int_statements.valid_until, last_moment()),
+        null, null, null, null, int_statements.start_by, int_statements.start_event_id, int_statements.start_actor_uid,
+        int_statements.end_event_id, int_statements.is_reported, true
+    from int_statements
+    left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(int_statements.principal, vendor_prefixes.prefix)
+    where int_statements.document_kind <> 'permissions'
+),
+
+held as (
+    select * from through_paths
+    union all
+    select * from unread
+    union all
+    select * from by_documents
+),
+
+granted as (
+    select
+        'en_' || substr(sha256(holder_uid || chr(31) || way || chr(31) || greatest(from_at, stands_from)::varchar), 1, 20) as entitlement_id,
+        holder_uid,
+        layer,
+        effect,
+        action_pattern,
+        resource_pattern,
+        scope_uid,
+        except_actions,
+        except_resources,
+        if(len(conditions) = 0, null, '[' || array_to_string(list_sort(conditions), ',') || ']') as condition,
+        len(conditions) > 0 as is_conditional,
+        nullif(greatest(from_at, stands_from), first_moment()) as valid_from,
+        nullif(least(until_at, stands_until), last_moment()) as valid_until,
+        path,
+        -- What began last brought it about: the statement, or the path to it.
+        if(stands_from > from_at or path_start_by is null, statement_start_by, path_start_by) as start_by,
+        if(stands_from > from_at or path_start_by is null, statement_event_id, path_event_id) as event_id,
+        if(stands_from > from_at or path_start_by is null, statement_actor_uid, path_actor_uid) as cause_actor_uid,
+        if(stands_until < until_at, statement_end_event_id, path_end_event_id) as end_event_id,
+        is_reported,
+        is_certain
+    from held
+    where greatest(from_at, stands_from) < least(until_at, stands_until)
+),
+
+-- The approval under which the change was made, where it names what was done.
+approved_changes as (
+    select substr(step_id, 10) as event_id, min(substr(approval_id, 10)) as approval_uid
+    from int_steps__in_scope
+    where step_id in (select 'activity:' || event_id from granted)
+        and is_outside_actions is distinct from true and is_outside_resources is distinct from true
+    group by step_id
+),
+
+with_identities as (
+    select
+        granted.entitlement_id,
+        coalesce(resolved.identity_id, granted.holder_uid) as identity_id,
+        granted.* exclude (entitlement_id),
+        approved_changes.approval_uid
+    from granted
+    cross join run_context
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = granted.holder_uid
+        and holds_at(coalesce(granted.valid_from, run_context.as_of), resolved.valid_from, resolved.valid_until)
+    left join approved_changes on approved_changes.event_id = granted.event_id
+),
+
+both_layers as (
+    select * from approved
+    union all by name
+    select * from with_identities
+),
+
+learned as (
+    select event_id, min(ingested_at) as recorded_at
+    from stg_grants
+    group by event_id
+    union all
+    select event_id, ingested_at
+    from stg_approval_states
 )
 
-select distinct
-    'en_' || substr(sha256(approval_uid || chr(31) || action_pattern || chr(31) || resource_pattern), 1, 20) as entitlement_id,
-    identity_id,
-    'approved' as layer,
-    action_pattern,
-    resource_pattern,
-    valid_from,
-    valid_until,
-    approval_uid,
-    event_id
-from crossed
+select
+    both_layers.entitlement_id,
+    both_layers.identity_id,
+    both_layers.holder_uid,
+    both_layers.layer,
+    both_layers.effect,
+    both_layers.action_pattern,
+    both_layers.resource_pattern,
+    both_layers.except_actions,
+    both_layers.except_resources,
+    both_layers.scope_uid,
+    both_layers.condition,
+    both_layers.is_conditional,
+    both_layers.valid_from,
+    both_layers.valid_until,
+    learned.recorded_at,
+    both_layers.path,
+    both_layers.start_by,
+    both_layers.event_id,
+    both_layers.cause_actor_uid,
+    both_layers.approval_uid,
+    both_layers.end_event_id,
+    both_layers.is_reported,
+    both_layers.is_certain,
+    -- Everything on one thing is no more than that thing's.
+    case
+        when both_layers.effect <> 'allow' then null
+        when int_powers.power = 'admin' and both_layers.resource_pattern <> '*' then 'permissions'
+        else int_powers.power
+    end as power
+from both_layers
+left join int_powers on int_powers.action_pattern = both_layers.action_pattern
+left join learned on learned.event_id = both_layers.event_id

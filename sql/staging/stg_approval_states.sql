@@ -9,6 +9,7 @@ select
     e.approval_uid,
     e.event_at,
     e.event_hour,
+    e.ingested_at,
     e.log,
     e.voice,
     e.task,

@@ -17,6 +17,7 @@ from ultravires_models.hits import SEVERITIES
 from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
 from ultravires.sources.action_words import action_shapes, action_words, iam_services
+from ultravires.store.file_rows import FileRows, file_rows
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
 
@@ -52,9 +53,11 @@ _READING = ("Get", "List", "Describe", "View", "Search", "BatchGet")
 """How the names of operations begin that only read."""
 _VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
 """What the beginning of a vendor's id of a credential, of an action or of a resource says of it."""
+_DOCUMENTS = _PACKAGE / "packaged_documents" / "documents.parquet"
+"""What vendors' own policies and roles allow; `make.py` beside it makes it, and NOTICE.md says of what."""
 
 
-def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa.Table]:
+def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa.Table | FileRows]:
     """Every table of sql/reference, by name."""
     rows: dict[str, Iterable[tuple[Any, ...]]] = {
         "privileged_actions": _privileged_actions(settings),
@@ -71,7 +74,8 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
         "suppressions": _suppressions(settings),
         "networks": [(cidr, zone) for zone, cidrs in sorted(settings.networks.items()) for cidr in cidrs],
     }
-    return {**_packaged_tables(), **{name: _table(name, of_table) for name, of_table in rows.items()}}
+    made = {name: _table(name, of_table) for name, of_table in rows.items()}
+    return {**_packaged_tables(), **made, "packaged_documents": file_rows("packaged_documents", _DOCUMENTS)}
 
 
 @cache

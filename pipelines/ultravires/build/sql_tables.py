@@ -25,7 +25,7 @@ from ultravires.store.queries import fetch_row
 TOUCHED_HOURS = "touched_hours"
 Mode = Literal["full", "by_hour", "by_key"]
 MODES: Mapping[str, Mode] = {"full": "full", "by_hour": "by_hour", "by_key": "by_key"}
-LAYERS = ("staging", "linking", "chains", "marts", "findings")
+LAYERS = ("staging", "linking", "chains", "entitlements", "marts", "findings")
 """Folders of SQL files, in the order of reading: a table reads tables of its own layer and of those before it."""
 
 

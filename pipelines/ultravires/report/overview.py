@@ -179,7 +179,7 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         days=fetch_rows(con, _DAYS, [MAX_DAYS])[::-1],
         overreach=overreach[:MAX_DRIFT],
         n_more_overreach=max(0, len(overreach) - MAX_DRIFT),
-        n_unused=fetch_rows(con, "select count(*) as n from drift where kind = 'unused'")[0]["n"],
+        n_unused=fetch_rows(con, "select count(*) as n from drift where kind = 'unused_approval'")[0]["n"],
         sources=fetch_rows(con, _SOURCES, {"as_of": as_of}),
         clocks=[clock_line(row) for row in fetch_rows(con, _CLOCKS)],
         unseen_logs=[

@@ -22,6 +22,7 @@ from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import HomeBusy, RunError, UsageError
 from ultravires.schema import EVENTS, SCHEMA_VERSION
 from ultravires.store.deltas import Deltas
+from ultravires.store.file_rows import FileRows
 from ultravires.store.home_folder import prepare_home, private_files
 from ultravires.store.queries import fetch_row, quoted, registered, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
@@ -107,26 +108,33 @@ class Warehouse:
         states = {name: self.state(name) for name in sorted(tables)}
         return {name: state.version if state else 0 for name, state in states.items()}
 
-    def store_reference(self, table: str, rows: pa.Table) -> bool:
+    def store_reference(self, table: str, rows: pa.Table | FileRows) -> bool:
         """Replace a small table by `rows` if its content differs; true when it did."""
         with self.storing_references({table: rows}) as changed:
             return table in changed
 
     @contextmanager
-    def storing_references(self, tables: Mapping[str, pa.Table]) -> Iterator[frozenset[str]]:
+    def storing_references(self, tables: Mapping[str, pa.Table | FileRows]) -> Iterator[frozenset[str]]:
         """Replace small tables by these rows where they differ from what stands, in one transaction with the block,
-        which is given the names of those that changed. Rows that are the very ones of the last time are not written.
+        which is given the names of those that changed. Rows that are the very ones of the last time are not written,
+        and those of a file never: they are a view.
         """
-        digests = {table: rows_digest(rows) for table, rows in tables.items()}
+        digests = {table: _digest(rows) for table, rows in tables.items()}
         others = [table for table, digest in digests.items() if not self._holds(table, digest)]
         with ExitStack() as stack:
             for table in others:
-                stack.enter_context(registered(self.con, f"incoming_{table}", tables[table]))
+                if not isinstance(tables[table], FileRows):
+                    stack.enter_context(registered(self.con, f"incoming_{table}", tables[table]))
             stack.enter_context(self.transaction())
-            yield frozenset(table for table in others if self._replace(table, digests[table]))
+            yield frozenset(table for table in others if self._replace(table, digests[table], tables[table]))
 
-    def _replace(self, table: str, digest: str) -> bool:
-        """Put the rows of `incoming_<table>` in the place of those of `table`; true where they are others."""
+    def _replace(self, table: str, digest: str, rows: pa.Table | FileRows) -> bool:
+        """Put the rows of `incoming_<table>`, or those of a file, in the place of those of `table`; true where they are
+        others.
+        """
+        if isinstance(rows, FileRows):
+            self.con.execute(f'create or replace view "{table}" as {rows.as_sql()}')
+            return self.record_build(table, code_hash=digest, inputs={}, content=(rows.num_rows, rows.digest))
         before = self.state(table)
         is_compared = before is not None and self.deltas.compare(table, table, f"incoming_{table}")
         self.con.execute(f'create or replace table "{table}" as from "incoming_{table}"')
@@ -225,6 +233,11 @@ class Warehouse:
         fresh.replace(path)
         self.con = _connect(path)
         self.deltas = Deltas(self.con)
+
+
+def _digest(rows: pa.Table | FileRows) -> str:
+    """Of a file also where it lies: the same rows in another place are no other rows, but another view."""
+    return f"{rows.digest} {rows.path}" if isinstance(rows, FileRows) else rows_digest(rows)
 
 
 @contextmanager

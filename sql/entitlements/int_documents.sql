@@ -1,0 +1,136 @@
+-- grain: one row per document of power and stretch of time in which it says one thing
+-- build: full
+-- why: what a policy or role said from when to when, whichever record wrote, chose or removed that text, and the vendor's own beside them
+
+with words as (
+    select
+        *,
+        voice = 'reported' as is_reported,
+        coalesce(statements, '') as text
+    from stg_grants
+    where relation = 'document'
+),
+
+-- Which text a chosen version has is what was written under that name last.
+chosen as (
+    select
+        words.* exclude (statements, text),
+        coalesce(written.text, '') as text
+    from words
+    asof left join (select * from words where op = 'write') as written
+        on written.is_reported = words.is_reported and written.held_uid = words.held_uid and written.version = words.version
+        and written.event_at <= words.event_at
+    where words.op = 'choose'
+),
+
+deleted as (
+    select words.held_uid, words.document_kind, words.is_reported, gone.*
+    from (select distinct held_uid, document_kind, is_reported from words) as words
+    join stg_grants as gone
+        on gone.relation = 'exists' and gone.op = 'remove' and gone.holder_uid = words.held_uid and (gone.voice = 'reported') = words.is_reported
+),
+
+points as (
+    select held_uid, document_kind, is_reported, event_at as said_at, event_id, actor_uid, is_snapshot, is_lower_bound, text
+    from words
+    where op = 'write' and is_in_force
+    union all
+    select held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, text
+    from chosen
+    union all
+    select held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, null
+    from words
+    where op = 'remove'
+    union all
+    select held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, null
+    from deleted
+),
+
+-- Of several words of one moment the last by its id stands, in whatever order they came.
+moments as (
+    select distinct on (held_uid, document_kind, is_reported, said_at) *
+    from points
+    order by held_uid, document_kind, is_reported, said_at, event_id desc
+),
+
+sequence as (
+    select
+        *,
+        row_number() over earlier as place,
+        lag(text) over earlier as text_before
+    from moments
+    window earlier as (partition by held_uid, document_kind, is_reported order by said_at)
+),
+
+turns as (
+    select
+        *,
+        lead(said_at) over later as turns_at,
+        lead(event_id) over later as turned_event_id
+    from sequence
+    where place = 1 or text is distinct from text_before
+    window later as (partition by held_uid, document_kind, is_reported order by said_at)
+),
+
+own as (
+    select
+        held_uid,
+        document_kind,
+        is_reported,
+        text,
+        -- An export shows what was so before it was made.
+        if(is_snapshot and place = 1, null, said_at) as valid_from,
+        turns_at as valid_until,
+        case when not is_snapshot then 'event' when place = 1 then 'before' else 'snapshot' end as start_by,
+        if(is_snapshot and place = 1, null, event_id) as start_event_id,
+        if(is_snapshot, null, actor_uid) as start_actor_uid,
+        turned_event_id as end_event_id
+    from turns
+    where text is not null
+),
+
+-- A vendor's change has a day where the vendor says it; else the version held at the latest from then on.
+vendors as (
+    select
+        packaged_documents.held as held_uid,
+        coalesce(packaged_documents.statements, '') as text,
+        packaged_documents.nth,
+        if(packaged_documents.nth = 1, null, coalesce(packaged_documents.valid_from, packaged_documents.not_after)) as valid_from,
+        if(packaged_documents.nth > 1 and packaged_documents.valid_from is not null, 'vendor', 'before') as start_by
+    from packaged_documents
+    semi join int_grants on int_grants.held_uid = packaged_documents.held
+    anti join own on own.held_uid = packaged_documents.held
+),
+
+packaged as (
+    select
+        held_uid,
+        'permissions' as document_kind,
+        false as is_reported,
+        text,
+        valid_from,
+        lead(valid_from) over (partition by held_uid order by nth) as valid_until,
+        start_by,
+        null as start_event_id,
+        null as start_actor_uid,
+        null as end_event_id
+    from vendors
+),
+
+together as (
+    select * from own
+    union all
+    select * from packaged
+),
+
+joined as (
+    select *, lag(valid_until) over (partition by held_uid, document_kind, is_reported order by valid_from nulls first) as ended_before
+    from together
+)
+
+-- Where for a time there was none, a number is left out, so that what stands in both is not one stretch.
+select
+    * exclude (ended_before),
+    count(*) over earlier + count(*) filter (where ended_before < valid_from) over earlier as revision
+from joined
+window earlier as (partition by held_uid, document_kind, is_reported order by valid_from nulls first)

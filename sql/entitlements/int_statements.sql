@@ -1,0 +1,97 @@
+-- grain: one row per document, statement and stretch of revisions in which it stands
+-- build: full
+-- why: what a policy allowed since when, however often other parts of it were written anew
+
+with said as (
+    select *, coalesce(try_cast(text as json[]), ['null'::json]) as listed
+    from int_documents
+),
+
+each_statement as (
+    select * exclude (listed, text), unnest(listed) as s
+    from said
+),
+
+parts as (
+    select
+        * exclude (s),
+        coalesce(json_extract_string(s, '$.effect'), 'unknown') as effect,
+        coalesce(try_cast(json_extract(s, '$.actions') as varchar[]), []) as actions,
+        coalesce(try_cast(json_extract(s, '$.not_actions') as varchar[]), []) as except_actions,
+        coalesce(try_cast(json_extract(s, '$.resources') as varchar[]), []) as resources,
+        coalesce(try_cast(json_extract(s, '$.not_resources') as varchar[]), []) as except_resources,
+        coalesce(try_cast(json_extract(s, '$.principals') as varchar[]), []) as principals,
+        coalesce(try_cast(json_extract(s, '$.not_principals') as varchar[]), []) as except_principals,
+        json_extract(s, '$.condition')::varchar as condition,
+        json_extract_string(s, '$.fingerprint') as fingerprint
+    from each_statement
+),
+
+-- What a document of a resource does not name is the resource; what another does not name is everything.
+each_pattern as (
+    select
+        * exclude (actions, resources, principals),
+        unnest(case when len(actions) > 0 then actions when effect = 'unknown' then [null] when len(except_actions) > 0 then ['*'] else [] end) as action_pattern,
+        case
+            when len(resources) > 0 then resources
+            when document_kind <> 'permissions' then [held_uid]
+            when effect = 'unknown' then [null]
+            else ['*']
+        end as resources,
+        case when document_kind = 'permissions' then [null] when len(principals) > 0 then principals else ['*'] end as principals
+    from parts
+),
+
+each_resource as (
+    select * exclude (resources), unnest(resources) as resource_pattern
+    from each_pattern
+),
+
+each_principal as (
+    select * exclude (principals), unnest(principals) as principal
+    from each_resource
+),
+
+-- Two statements of one text that say the same are one.
+stated as (
+    select distinct
+        held_uid, document_kind, is_reported, revision, valid_from, valid_until, start_by, start_event_id, start_actor_uid, end_event_id,
+        effect, action_pattern, resource_pattern, principal, except_actions, except_resources, except_principals, condition, fingerprint,
+        substr(sha256(concat_ws(
+            chr(31), held_uid, document_kind, is_reported::varchar, effect, coalesce(action_pattern, ''), coalesce(resource_pattern, ''),
+            coalesce(principal, ''), except_actions::varchar, except_resources::varchar, except_principals::varchar, coalesce(condition, ''),
+            coalesce(fingerprint, '')
+        )), 1, 20) as statement_id
+    from each_principal
+),
+
+stretches as (
+    select *, revision - row_number() over (partition by statement_id order by revision) as stretch
+    from stated
+)
+
+select
+    statement_id,
+    held_uid,
+    document_kind,
+    is_reported,
+    effect,
+    action_pattern,
+    resource_pattern,
+    principal,
+    except_actions,
+    except_resources,
+    except_principals,
+    condition,
+    fingerprint,
+    min(revision) as revision,
+    arg_min({'value': valid_from}, revision).value as valid_from,
+    arg_max({'value': valid_until}, revision).value as valid_until,
+    arg_min(start_by, revision) as start_by,
+    arg_min({'value': start_event_id}, revision).value as start_event_id,
+    arg_min({'value': start_actor_uid}, revision).value as start_actor_uid,
+    arg_max({'value': end_event_id}, revision).value as end_event_id
+from stretches
+group by
+    statement_id, held_uid, document_kind, is_reported, effect, action_pattern, resource_pattern, principal, except_actions, except_resources,
+    except_principals, condition, fingerprint, stretch

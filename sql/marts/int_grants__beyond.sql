@@ -1,0 +1,111 @@
+-- grain: one row per right that was granted while the logs were read and that no approval of its identity covers
+-- build: full
+-- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
+
+-- Principals that only a provider can be are left out: their power is the provider's to change.
+with given as (
+    select
+        entitlements.entitlement_id,
+        entitlements.identity_id,
+        entitlements.holder_uid,
+        entitlements.action_pattern,
+        entitlements.resource_pattern,
+        entitlements.path,
+        entitlements.valid_from,
+        entitlements.valid_until,
+        entitlements.start_by,
+        entitlements.event_id,
+        entitlements.cause_actor_uid,
+        entitlements.approval_uid,
+        entitlements.is_conditional,
+        entitlements.is_certain,
+        entitlements.power
+    from entitlements
+    left join identities on identities.identity_id = entitlements.identity_id
+    where entitlements.layer = 'granted' and entitlements.effect = 'allow' and not entitlements.is_reported
+        and entitlements.start_by in ('event', 'vendor') and entitlements.valid_from is not null
+        and identities.is_nonhuman is distinct from false
+        and identities.kind_evidence is distinct from 'provider''s own'
+),
+
+judged as (
+    select given.*
+    from given
+    anti join identity_names on identity_names.says = 'provider' and regexp_matches(given.holder_uid, identity_names.name_pattern)
+),
+
+patterns as (select distinct identity_id, action_pattern, resource_pattern from judged),
+
+approved as (
+    select distinct identity_id, action_pattern, resource_pattern, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like
+    from int_scopes__approved
+),
+
+-- A pattern lies within another where it reads as one of its names: `s3:Get*` within `s3:*`. A `?` is one letter, and no `*`.
+covered as (
+    select distinct patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+    from patterns
+    join approved on approved.identity_id = patterns.identity_id
+        and patterns.action_pattern ilike approved.action_like escape '\'
+        and patterns.resource_pattern ilike approved.resource_like escape '\'
+        and not (contains(approved.action_pattern, '?') and contains(patterns.action_pattern, '*'))
+        and not (contains(approved.resource_pattern, '?') and contains(patterns.resource_pattern, '*'))
+),
+
+beyond as (
+    select judged.*
+    from judged
+    anti join covered
+        on covered.identity_id = judged.identity_id
+        and covered.action_pattern = judged.action_pattern and covered.resource_pattern = judged.resource_pattern
+),
+
+-- Approvals name a role, a group, a policy or a tool; whatever was on the way then was approved as it was.
+named as (
+    select stg_approvals.approval_id, unnest(stg_approvals.roles) as name, stg_approvals.granted_at, stg_approvals.ends_at, stg_approvals.event_id
+    from stg_approvals
+    where stg_approvals.is_granted and stg_approvals.origin = 'ticket'
+    union
+    select stg_approvals.approval_id, int_approvals__roles.role_arn, stg_approvals.granted_at, stg_approvals.ends_at, stg_approvals.event_id
+    from int_approvals__roles
+    join stg_approvals on stg_approvals.approval_id = int_approvals__roles.approval_id
+    where stg_approvals.is_granted and stg_approvals.origin = 'ticket'
+),
+
+ways as (
+    select entitlement_id, holder_uid as name, valid_from from beyond
+    union
+    select entitlement_id, unnest(path), valid_from from beyond
+),
+
+widened as (
+    select
+        ways.entitlement_id,
+        arg_max(named.approval_id, {'at': named.granted_at, 'id': named.approval_id}) as approval_id,
+        arg_max(named.event_id, {'at': named.granted_at, 'id': named.approval_id}) as event_id
+    from ways
+    join named on named.name = ways.name and named.granted_at < ways.valid_from and (named.ends_at is null or named.ends_at > ways.valid_from)
+    group by ways.entitlement_id
+),
+
+resource_patterns as (select distinct resource_pattern, as_like(resource_pattern) as resource_like from beyond),
+
+-- A jewel lies within what is granted, or what is granted within a jewel.
+jewels as (
+    select distinct resource_patterns.resource_pattern
+    from resource_patterns
+    join crown_jewels
+        on resource_patterns.resource_pattern ilike crown_jewels.resource_like escape '\'
+        or crown_jewels.resource_like ilike resource_patterns.resource_like escape '\'
+)
+
+select
+    beyond.*,
+    jewels.resource_pattern is not null as touches_crown_jewels,
+    widened.approval_id as widened_approval_id,
+    widened.event_id as widened_approval_event_id
+from beyond
+left join widened on widened.entitlement_id = beyond.entitlement_id
+left join jewels on jewels.resource_pattern = beyond.resource_pattern
+-- What the vendor adds to a policy of its own is drift where an approval rests on that policy.
+where beyond.start_by = 'event' or widened.approval_id is not null

@@ -27,9 +27,10 @@ AUTHORIZATION = "/providers/microsoft.authorization"
 ASSIGNMENT = f"{BILLING}{AUTHORIZATION}/roleassignments/5b7d9f01-3a42-4c68-8e9d-1f2a3b4c5d6e"
 DEFINITION = f"{SUBSCRIPTION}{AUTHORIZATION}/roledefinitions/c1d2e3f4-0a1b-4c2d-8e3f-4a5b6c7d8e9f"
 DENIAL = f"{BILLING}{AUTHORIZATION}/denyassignments/d4e5f607-1a2b-4c3d-9e4f-5a6b7c8d9e0f"
-CUSTOM = "c1d2e3f4-0a1b-4c2d-8e3f-4a5b6c7d8e9f"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+ROLES = f"{AUTHORIZATION}/roledefinitions/"
+CUSTOM = f"{ROLES}c1d2e3f4-0a1b-4c2d-8e3f-4a5b6c7d8e9f"
+CONTRIBUTOR = f"{ROLES}b24988ac-6180-42a0-ab88-20f7382dd24c"
+ADMINISTRATOR = f"{ROLES}18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
 AGENT, MIRA = "91d3e6a4-2b78-4c05-9f1e-6a8b7c5d3e44", "0a7c4d18-52e3-4f9b-8d61-c3b5e9f01a22"
 MANAGEMENT = "/providers/microsoft.management/managementgroups"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -72,13 +73,14 @@ def grants_in(given_record: Json) -> list[Json]:
 
 
 WRITE, DELETE = "Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete"
-ROLE_ID = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR}"
+ROLE_ID = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR.removeprefix(ROLES)}"
 HELD = {"principalId": AGENT, "principalType": "ServicePrincipal", "roleDefinitionId": ROLE_ID}
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 PERMISSIONS = [
     {
         "actions": ["Microsoft.Storage/storageAccounts/*", "*/read"],
         "notActions": ["Microsoft.Storage/storageAccounts/listKeys/action"],
-        "dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"],
+        "dataActions": [f"{BLOBS}/read"],
         "notDataActions": [],
     }
 ]
@@ -88,8 +90,9 @@ SAYS = [
         ["azure:microsoft.storage/storageaccounts/*", "azure:*/read"],
         ["*"],
         not_actions=["azure:microsoft.storage/storageaccounts/listkeys/action"],
+        sid="actions",
     ),
-    statement("allow", ["azure:microsoft.storage/storageaccounts/blobservices/containers/blobs/read"], ["*"]),
+    statement("allow", [f"azure:{BLOBS.lower()}/read"], ["*"], sid="dataActions"),
 ]
 IF_TAGGED = "@Resource[Microsoft.Storage/storageAccounts:name] StringEquals 'ledger'"
 
@@ -124,7 +127,8 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
             WRITE,
             f"{AUTHORIZATION}/roleassignments/1",
             requestbody=asked(
-                principalId=AGENT.replace("-", "").upper(), roleDefinitionId=CONTRIBUTOR.replace("-", "")
+                principalId=AGENT.replace("-", "").upper(),
+                roleDefinitionId=CONTRIBUTOR.removeprefix(ROLES).replace("-", ""),
             ),
         ),
         [given("attached", AGENT, CONTRIBUTOR, scope="/", binding=f"{AUTHORIZATION}/roleassignments/1")],
@@ -172,6 +176,7 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
                         not_actions=["azure:*/read"],
                         principals=["*"],
                         not_principals=[AGENT],
+                        sid="actions",
                     ),
                 ],
             ),

@@ -19,6 +19,7 @@ from ocsf_vendor_copies import entra_audit_as_ocsf
 from source_samples import OPTIONS, replaced_at, rows, source, values_in
 from ultravires.reading.events import NotParsed
 from ultravires.reading.grants import given, gone, made, statement, taken, written
+from ultravires.sources.azure.iam_changes import USER_ACCESS_ADMINISTRATOR
 
 Json = dict[str, Any]
 TENANT = "6f1d2c9e-8a40-4b57-9c3e-2f7b1a0d4e11"
@@ -153,7 +154,7 @@ def allowed(held: str, kind: str, **edge: Any) -> list[Json]:
     person = {"principalId": edge["scope"]} if edge.get("scope", "/") != "/" else {}
     return [
         written(held, [statement("allow", [f"{api}:{scope}"], ["*"])]),
-        given("attached", SYNC, held, binding=kind, condition={"consentType": kind, **person}, **edge),
+        given("attached", SYNC, held, binding=f"{SYNC}/{kind}", condition={"consentType": kind, **person}, **edge),
     ]
 
 
@@ -324,13 +325,13 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
     ),
     "a person's consent ends, and the record does not name the person": (
         audit("Remove delegated permission grant", delegated("Mail.Read", None, ONE, names="https://x.example")),
-        [taken("attached", SYNC, f"{GRAPH_HERE}/Mail.Read", binding=ONE)],
+        [taken("attached", SYNC, f"{GRAPH_HERE}/Mail.Read", binding=f"{SYNC}/{ONE}")],
     ),
     "a client may not any more, by either name of the API": (
         audit("Remove delegated permission grant", delegated("Mail.Read", None)),
         [
-            taken("attached", SYNC, MAIL, scope="/", binding=ALL),
-            taken("attached", SYNC, f"{GRAPH_HERE}/Mail.Read", scope="/", binding=ALL),
+            taken("attached", SYNC, MAIL, scope="/", binding=f"{SYNC}/{ALL}"),
+            taken("attached", held=f"{GRAPH_HERE}/Mail.Read", scope="/", binding=f"{SYNC}/{ALL}"),
         ],
     ),
     "a person consents": (
@@ -357,7 +358,7 @@ SAID: dict[str, tuple[Json, list[Json]]] = {
     "a service principal goes": (audit("Remove service principal", target("ServicePrincipal", SYNC)), [gone(SYNC)]),
     "access to Azure is elevated": (
         audit("User has elevated their access to User Access Administrator for their Azure Resources"),
-        [given("attached", JON, "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", scope="/")],
+        [given("attached", JON, USER_ACCESS_ADMINISTRATOR, scope="/")],
     ),
 }
 every = pytest.mark.parametrize("record", [record for record, _ in SAID.values()], ids=SAID)

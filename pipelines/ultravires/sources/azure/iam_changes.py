@@ -8,8 +8,9 @@ Hierarchy: https://learn.microsoft.com/en-us/rest/api/managementgroups/managemen
 
 The record of the stage that succeeded holds what was asked for (`requestbody`) or what is now (`responseBody`), as JSON
 in a text, whose members are written in any case. A holder is the object id of a user, a group, a service principal or a
-managed identity: the actor of the activity log. A role is its definition's GUID, which built-in roles have in every
-tenant; a scope is a resource id in lower case, for case means nothing there, and `/` all of Azure.
+managed identity: the actor of the activity log. A role is `/providers/microsoft.authorization/roledefinitions/<GUID>`,
+which built-in roles have in every tenant, without the subscription before it; a scope is a resource id in lower case,
+for case means nothing there, and `/` all of Azure.
 """
 
 from collections.abc import Callable
@@ -21,18 +22,19 @@ from ultravires.reading.object_fields import opened
 from ultravires.reading.values import mapping, text
 from ultravires.sources.azure.exports import filled, last_part
 
-USER_ACCESS_ADMINISTRATOR = "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
-"""The role that an administrator of the directory takes at `/` by elevating access."""
 EVERYWHERE = "/"
 _EVERYBODY = "00000000-0000-0000-0000-000000000000"
 """How a deny assignment names all principals."""
 _MOST = 5_000
 _ASSIGNMENTS = "/providers/microsoft.authorization/roleassignments/"
 _DEFINITIONS = "/providers/microsoft.authorization/roledefinitions/"
+USER_ACCESS_ADMINISTRATOR = _DEFINITIONS + "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9"
+"""The role that an administrator of the directory takes at `/` by elevating access."""
 _DENIALS = "/providers/microsoft.authorization/denyassignments/"
 _GROUPS = "/providers/microsoft.management/managementgroups/"
 _SUBSCRIPTIONS = "/subscriptions/"
-_PLANES = (("actions", "notactions"), ("dataactions", "notdataactions"))
+_PLANES = (("actions", "notactions", "actions"), ("dataactions", "notdataactions", "dataActions"))
+"""What is allowed, what of it is not, and the name of such statements: `*` of the one gives nothing of the other."""
 
 
 def grants_of(operation: str, properties: Json, resource: str | None, caller: str | None) -> list[Json]:
@@ -78,6 +80,10 @@ def _guid(value: Any) -> str | None:
     return last_part(named) if named and filled(named) else None
 
 
+def _role(named: str) -> str:
+    return _DEFINITIONS + last_part(named)
+
+
 def _assigned(said: Json, target: str) -> list[Json]:
     principal, role, scope = _assignment(said, target)
     if principal is None or role is None or scope is None:
@@ -100,7 +106,8 @@ def _assignment(said: Json, target: str) -> tuple[str | None, str | None, str | 
     """(principal, role, scope); no scope where it is no assignment."""
     place = _place(target, _ASSIGNMENTS)
     scope = _scope(said.get("scope")) or place if place else None
-    return _guid(said.get("principalid")), _guid(said.get("roledefinitionid")), scope
+    role = _guid(said.get("roledefinitionid"))
+    return _guid(said.get("principalid")), _role(role) if role else None, scope
 
 
 def _scope(value: Any) -> str | None:
@@ -111,11 +118,11 @@ def _scope(value: Any) -> str | None:
 def _defined(said: Json, target: str) -> list[Json]:
     if _place(target, _DEFINITIONS) is None:
         return []
-    return [written(last_part(target), _statements(said.get("permissions"), "allow"))]
+    return [written(_role(target), _statements(said.get("permissions"), "allow"))]
 
 
 def _undefined(said: Json, target: str) -> list[Json]:
-    return [gone(last_part(target))] if _place(target, _DEFINITIONS) else []
+    return [gone(_role(target))] if _place(target, _DEFINITIONS) else []
 
 
 def _statements(permissions: Any, effect: Effect, principals: Json | None = None) -> list[Json] | None:
@@ -125,12 +132,12 @@ def _statements(permissions: Any, effect: Effect, principals: Json | None = None
     found: list[Json] = []
     for block in permissions:
         named = _named(mapping(block))
-        for plane, left_out in _PLANES:
+        for plane, left_out, sid in _PLANES:
             actions, not_actions = _actions(named.get(plane)), _actions(named.get(left_out))
             if actions is None or not_actions is None or not named:
                 return None
             if actions:
-                found.append(statement(effect, actions, ["*"], not_actions=not_actions, **(principals or {})))
+                found.append(statement(effect, actions, ["*"], not_actions=not_actions, sid=sid, **(principals or {})))
     return found
 
 

@@ -5,10 +5,11 @@ App roles: https://learn.microsoft.com/en-us/graph/api/resources/approleassignme
 Consents: https://learn.microsoft.com/en-us/graph/api/resources/oauth2permissiongrant
 
 A permission is `msgraph/<value>`, or `<object id of the API>/<value>` where the record does not show that the API is
-Microsoft Graph. What a person consents to counts for that person, what an administrator does for the directory, `/`;
-the kind of consent is the binding (`Principal`, `AllPrincipals`), and both are the condition under which the client has
-it. Of app roles, which hold without a person, the binding is `Application`. Where the record of a person's consent that
-ends does not name the person, those of all persons end.
+Microsoft Graph; the record of a consent never does, but beside it stands one of the grant. What a person consents to
+counts for that person, what an administrator does for the directory, `/`. The client and the kind of consent
+(`Principal`, `AllPrincipals`) are the binding, kind and person the condition under which the client has it. Of app
+roles, which hold without a person, the binding is `Application`. Where the record of a person's consent that ends does
+not name the person, those of all persons end.
 """
 
 import re
@@ -98,9 +99,9 @@ def delegated(change: Change) -> list[Json]:
     kept = {*old} & {*new}
     added = [Consent(api, scope, kind, person) for scope in new if scope not in kept]
     removed = [Consent(api, scope, kind, person) for scope in old if scope not in kept]
-    # A consent may have named the API by its object alone.
-    removed += [consent._replace(api=uid) for consent in removed if api != uid]
-    return _consented(client, added, removed)
+    found = _consented(client, added) + _ended(client, removed)
+    # A consent may have named the API by its object alone, or not at all.
+    return found + [_ended_elsewhere(client, consent, uid) for consent in removed[:_MOST] if api != uid]
 
 
 def consent(change: Change) -> list[Json]:
@@ -111,7 +112,7 @@ def consent(change: Change) -> list[Json]:
         return []
     old, new = list(dict.fromkeys(_consents_in(before))), list(dict.fromkeys(_consents_in(now)))
     known = set(old)
-    return _consented(client, [consent for consent in new if consent not in known], [])
+    return _consented(client, [consent for consent in new if consent not in known])
 
 
 def _consents_in(written_down: str) -> Iterator[Consent]:
@@ -126,7 +127,7 @@ def _fields(consent: str) -> Iterator[tuple[str, str, str]]:
     return (field.partition(":") for field in consent.split(","))
 
 
-def _consented(client: str, added: list[Consent], removed: list[Consent]) -> list[Json]:
+def _consented(client: str, added: list[Consent]) -> list[Json]:
     found: list[Json] = []
     for each in added[:_MOST]:
         terms = present(consentType=each.kind, principalId=each.person)
@@ -135,14 +136,27 @@ def _consented(client: str, added: list[Consent], removed: list[Consent]) -> lis
             client,
             f"{each.api}/{each.scope}",
             scope=_where(each),
-            binding=each.kind,
+            binding=_binding(client, each),
             condition=terms or None,
         )
         found += [_permission(each.api, each.scope), edge]
-    for each in removed[: 2 * _MOST]:
-        held = f"{each.api}/{each.scope}"
-        found.append(taken("attached", client, held, scope=_where(each), binding=each.kind))
     return found
+
+
+def _ended(client: str, removed: list[Consent]) -> list[Json]:
+    return [
+        taken("attached", client, f"{each.api}/{each.scope}", scope=_where(each), binding=_binding(client, each))
+        for each in removed[:_MOST]
+    ]
+
+
+def _ended_elsewhere(client: str, consent: Consent, api: str) -> Json:
+    """The same under another name of the API; the holder is in the binding, for nothing says that it was there."""
+    return taken("attached", held=f"{api}/{consent.scope}", scope=_where(consent), binding=_binding(client, consent))
+
+
+def _binding(client: str, consent: Consent) -> str:
+    return f"{client}/{consent.kind}" if consent.kind else client
 
 
 def _where(consent: Consent) -> str | None:

@@ -40,7 +40,7 @@ def _decoded(document: Any) -> Any:
 
 
 def _statement(each: Any) -> Json | None:
-    if type(each) is not dict or each.get("Effect") not in _EFFECTS:
+    if type(each) is not dict or text(each.get("Effect")) not in _EFFECTS:
         return None
     names = ("Action", "NotAction", "Resource", "NotResource")
     lists = {name: _texts(each.get(name)) for name in names}

@@ -154,8 +154,8 @@ def test_what_a_gateway_withheld_is_a_denial(tmp_path: Path) -> None:
 def test_other_messages_and_answers_to_nothing_are_left_out(tmp_path: Path) -> None:
     """A response whose request is not in the file says neither tool nor trace."""
     others = [
-        logged(1, {"id": 1, "method": "tools/list"}),
-        logged(2, {"id": 1, "result": {"tools": []}}),
+        logged(1, {"id": 1, "method": "prompts/list"}),
+        logged(2, {"id": 1, "result": {"prompts": []}}),
         logged(3, {"method": "notifications/initialized"}),
         logged(4, answered(77)),
     ]

@@ -13,6 +13,7 @@ from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, iso, label, mapping, micros, sequence, text, texts
+from ultravires.sources.agents.declared_tools import declared
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 
 OTHER, ASSIGN = 99, 1
@@ -75,6 +76,8 @@ MESSAGES, SAID = "gen_ai.input.messages", ("gen_ai.prompt", "input.value")
 """What `task_of` looks at."""
 PROMPT = ("prompt.id", "gen_ai.prompt.id")
 TOOL = ("gen_ai.tool.name", "mcp.tool.name", "tool.name", "tool_call.function.name", "traceloop.entity.name")
+DEFINITIONS = "gen_ai.tool.definitions"
+_DECLARING = ("chat", "invoke_agent")
 HANDOFF, _EXECUTE = "handoff to ", "execute_tool "
 CONVERSATION = (
     "gen_ai.conversation.id",
@@ -209,8 +212,17 @@ def _tool_call(record: OtlpRecord, span: Span, operation: str, options: Options)
             agent_id=handed_to(record) or text(attributes.get("gen_ai.agent.id")),
             model=first_of(attributes, *MODELS),
             server=first_of(attributes, *SERVERS),
+            grants=None if is_failed else _declared(attributes, operation, options),
         ),
     )
+
+
+def _declared(attributes: dict[str, Any], operation: str, options: Options) -> list[dict[str, Any]] | None:
+    """The tools that an agent says it has; a service without a name for its agent may run several."""
+    if DEFINITIONS not in attributes or operation not in _DECLARING:
+        return None
+    agent = label(attributes.get("gen_ai.agent.id")) or first_of(attributes, *AGENT_NAMES)
+    return declared(str(agent_of(attributes)), decoded(attributes[DEFINITIONS]), options) if agent else None
 
 
 def has_failed(status_code: Any, attributes: dict[str, Any]) -> bool:

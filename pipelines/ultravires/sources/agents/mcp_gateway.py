@@ -3,7 +3,8 @@
 `{"timestamp", "direction", "session_id", "server", "message": {"jsonrpc": "2.0", ...}}`; `payload`, `request` and
 `response` are read like `message`, and the gateway of GitHub's agentic workflows (rpc-messages.jsonl) is among them. A
 tools/call and its response are two states of one tool call. Its id is the caller's span where the message carries a
-trace context, else `<session>/<JSON-RPC id>`, else `<connection>/<id>`, else `<client>><server>/<id>@<time>`.
+trace context, else `<session>/<JSON-RPC id>`, else `<connection>/<id>`, else `<client>><server>/<id>@<time>`. The whole
+answer to tools/list is an event, too: which tools there are. It is no step of anybody's work, and joins nothing.
 """
 
 from collections import Counter
@@ -16,11 +17,14 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.source import Source
 from ultravires.reading.values import iso, label, mapping, micros, sequence, text, truth
+from ultravires.sources.agents.declared_tools import offered
 from ultravires.sources.agents.mcp_messages import (
     ANSWERED,
     CALL,
     ELICITATION,
     ELICITED,
+    LIST,
+    LISTED,
     MESSAGES,
     TIMES,
     Exchange,
@@ -31,7 +35,7 @@ from ultravires.sources.agents.mcp_messages import (
 from ultravires.sources.agents.mcp_pairing import Pairing
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHORIZE_SESSION
 
-_OTHER = 99
+_READ, _OTHER = 2, 99
 _CONTEXT = frozenset(
     {
         "direction",
@@ -104,8 +108,10 @@ def _of_message(record: dict[str, Any], options: Options) -> Iterable[Event]:
         found = _call_events(record, exchange, options)
     elif exchange.response and _is_elicited(exchange):
         found = [_elicited(record, exchange)]
+    elif exchange.method == LIST and (tools := _whole_list(record, exchange)) is not None:
+        found = [_listed(exchange, tools, options)]
     else:
-        return NoEvent("message of a method that is no tool call")
+        return NoEvent("message of a method that is no tool call and lists no tools")
     logged_at(exchange.at)
     return found or NoEvent("call without an id")
 
@@ -281,6 +287,38 @@ def _elicited(record: dict[str, Any], exchange: Exchange) -> Event:
     return _decision(exchange, call, uid, word, action, tool=tool, approver=exchange.user, is_human=True)
 
 
+def _whole_list(record: dict[str, Any], exchange: Exchange) -> list[Any] | None:
+    """All tools of a server, of which this answer has the last ones; None where it has not, or some are not known."""
+    result, answered = mapping(exchange.response.get("result")), mapping(record.get(ANSWERED))
+    tools, before = result.get("tools"), answered.get(LISTED)
+    is_first = mapping(exchange.request.get("params")).get("cursor") is None
+    if type(tools) is not list or result.get("nextCursor") not in (None, "") or exchange.server is None:
+        return None
+    return tools if is_first else [*before, *tools] if type(before) is list else None
+
+
+def _listed(exchange: Exchange, tools: list[Any], options: Options) -> Event:
+    at, actor = exchange.at or 1, _actor(exchange)
+    return Event(
+        native_id=f"{exchange.parties}/{exchange.call_id}/tools@{iso(at)}",
+        event_at=at,
+        kind="tool_call",
+        class_uid=API_ACTIVITY,
+        activity_id=_READ,
+        **actor,
+        action=f"mcp:{LIST}",
+        outcome="success",
+        detail=present(
+            operation="rpc",
+            result_status="ok",
+            conversation=exchange.session,
+            agent_id=exchange.agent,
+            server=exchange.server,
+            grants=offered(str(exchange.server), actor["actor_uid"], tools, options),
+        ),
+    )
+
+
 def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
     """An item of a result that the gateway withheld from the agent."""
     at = logged_at(exchange.at)
@@ -295,7 +333,7 @@ def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
 SOURCE = Source(
     name="mcp_gateway",
     log="mcp_gateway",
-    version=3,
+    version=4,
     title="MCP gateways",
     reads="logs of JSON-RPC messages, one message or batch a line in an envelope with its time",
     recognised_by="a time, a message (message, payload, request, response) with jsonrpc 2.0, and who exchanges it",

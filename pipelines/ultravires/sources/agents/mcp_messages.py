@@ -14,7 +14,9 @@ ANSWERED = "answers"
 """What the reader adds to a response: the method, parameters and time of the request that it answers."""
 ANSWERED_EACH = "answers_each"
 """The same beside a batch: for each of its messages in their order, null where there is nothing to add."""
-CALL, ELICITATION = "tools/call", "elicitation/create"
+CALL, ELICITATION, LIST = "tools/call", "elicitation/create", "tools/list"
+LISTED = "listed"
+"""Beside what an answer to tools/list answers: the tools on the pages before it, where it is not the first page."""
 ELICITED = frozenset({"accept", "decline", "cancel"})
 _SESSION = ("session_id", "sessionId", "mcp_session_id", "mcp-session-id", "session")
 _CONNECTION = ("connection_id", "connectionId", "conn_id")

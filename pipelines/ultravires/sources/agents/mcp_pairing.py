@@ -8,19 +8,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from ultravires.reading.events import Frame
-from ultravires.reading.values import iso, label, mapping
+from ultravires.reading.values import iso, label, mapping, sequence, text
+from ultravires.sources.agents.declared_tools import MOST_TOOLS
 from ultravires.sources.agents.mcp_messages import (
     ANSWERED,
     ANSWERED_EACH,
     CALL,
     ELICITATION,
     ELICITED,
+    LIST,
+    LISTED,
     Exchange,
     exchange_of,
     singles_of,
 )
 
-_MOST_OPEN = 50_000
+_MOST_OPEN, _MOST_PAGES = 50_000, 100
 
 
 class Pairing:
@@ -29,6 +32,8 @@ class Pairing:
     def __init__(self) -> None:
         self._open: OrderedDict[tuple[str, str, str], dict[str, Any]] = OrderedDict()
         self._calls: dict[str, set[str]] = {}
+        self._pages: OrderedDict[tuple[str, str], list[Any]] = OrderedDict()
+        """The tools on all pages of a list before the one that this cursor asks for."""
 
     def paired(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """The same frames; responses with what they answer."""
@@ -53,7 +58,7 @@ class Pairing:
             return None
         if exchange.response and not exchange.request:
             return self._close(exchange, identifier)
-        if not exchange.response and exchange.method in (CALL, ELICITATION):
+        if not exchange.response and exchange.method in (CALL, ELICITATION, LIST):
             self._ask(exchange, identifier)
         return None
 
@@ -76,12 +81,26 @@ class Pairing:
     def _close(self, exchange: Exchange, identifier: str) -> dict[str, Any] | None:
         """Client and server number their requests apart, so the shape of the answer says whose it answers."""
         action = label(mapping(exchange.response.get("result")).get("action"))
-        methods = (ELICITATION, CALL) if action in ELICITED else (CALL,)
+        methods = (ELICITATION, CALL, LIST) if action in ELICITED else (CALL, LIST)
         for method in methods:
             if (asked := self._open.pop((exchange.parties, method, identifier), None)) is not None:
                 self._forget(exchange.parties, method, identifier)
-                return asked
+                return self._with_pages(exchange, asked) if method == LIST else asked
         return None
+
+    def _with_pages(self, exchange: Exchange, asked: dict[str, Any]) -> dict[str, Any]:
+        """A list of tools may come in pages, and only all of them are the list."""
+        cursor = text(mapping(asked["params"]).get("cursor"))
+        before = self._pages.pop((exchange.parties, cursor), None) if cursor else []
+        if before is None:
+            return asked
+        result = mapping(exchange.response.get("result"))
+        tools = [*before, *sequence(result.get("tools"))]
+        if (following := text(result.get("nextCursor"))) and len(tools) <= MOST_TOOLS:
+            self._pages[(exchange.parties, following)] = tools
+            if len(self._pages) > _MOST_PAGES:
+                self._pages.popitem(last=False)
+        return {**asked, LISTED: before} if cursor else asked
 
     def _forget(self, parties: str, method: str, identifier: str) -> None:
         if method == CALL and (calls := self._calls.get(parties)) is not None:

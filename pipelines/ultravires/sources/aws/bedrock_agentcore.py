@@ -71,7 +71,7 @@ def _is_policys(body: dict[str, Any]) -> bool:
 SOURCE = Source(
     name="bedrock_agentcore",
     log="bedrock_agentcore",
-    version=4,
+    version=5,
     title="Amazon Bedrock AgentCore",
     reads="messages of the log group aws/spans, and application logs of gateways and runtimes",
     recognised_by="spans with plain attributes, or resource_arn and event_timestamp, that name bedrock-agentcore",

@@ -14,6 +14,7 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, text, texts
+from ultravires.sources.github.access_changes import grants_of
 from ultravires.sources.github.approvals import approval_of, carried_approvals
 from ultravires.sources.github.credentials import Credentials, credentials_of
 from ultravires.sources.github.ocsf_classes import ocsf_class, outcome_of
@@ -100,6 +101,7 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         revoked_credential_uid=credentials.revoked,
         keys=_keys(record, action, account, credentials),
         detail=present(
+            grants=grants_of(record, action) if outcome == "success" else None,
             issued_role_arn=credentials.appears_as,
             issued_kind="session" if credentials.run and not credentials.appears_as else None,
             credential_kind="session" if credentials.used and _is_short_lived(access) else None,
@@ -163,7 +165,7 @@ SOURCE = Source(
     name="github_audit",
     log="github_audit",
     approval_system="github",
-    version=4,
+    version=5,
     title="GitHub audit log",
     reads="audit events of an organization or enterprise: JSON export, API pages, git events, streams",
     recognised_by="actor, a dotted action, a time and two more of the audit log's own members",

@@ -18,6 +18,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import family_of
 from ultravires.sources.gcp.log_entries import begins_with_gke, holds_audit
+from ultravires.sources.kubernetes.rbac_changes import RESOURCES, grants_of
 from ultravires.sources.kubernetes.subjects import (
     SERVICE_ACCOUNT,
     Caller,
@@ -100,6 +101,7 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
     seconds, expires_at = _lifetime(event) if subject else (None, None)
     sources = sequence(event.get("sourceIPs"))
     class_uid, activity_id = ocsf_class(verb, resource)
+    is_change = resource in RESOURCES and outcome == "success"
     return Event(
         native_id=f"{request}/{stage}" if request and stage else request,
         event_at=event_at,
@@ -130,6 +132,7 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
             stage_at=_iso(micros(event.get("stageTimestamp"))),
             role_arn=caller.role_arn,
             session_name=caller.session_name,
+            grants=grants_of(event, verb, account, cluster) if is_change else None,
             # what is bound to a token ends within hours; a certificate may last for years
             credential_kind="session" if _is_token(caller.credential_uid) else None,
             credential_holder=caller.behind if caller.credential_uid else None,
@@ -255,7 +258,7 @@ def ocsf_class(verb: str | None, resource: str | None) -> tuple[int, int]:
 SOURCE = Source(
     name="kubernetes_audit",
     log="kubernetes_audit",
-    version=4,
+    version=5,
     title="Kubernetes audit",
     reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS; "
     "Cloud Logging entries of GKE",

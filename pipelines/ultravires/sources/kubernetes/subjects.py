@@ -118,7 +118,12 @@ def _uid(user: dict[str, Any], role: str | None) -> str | None:
     name = text(user.get("username"))
     if name is None or not name.startswith("arn:"):
         return name
-    return role or role_of_session(name)[0] or name
+    return role or named_uid(name)
+
+
+def named_uid(name: str) -> str:
+    """A user whom only their name tells of, as in the subject of a binding."""
+    return (role_of_session(name)[0] or name) if name.startswith("arn:") else name
 
 
 def _workload(extra: dict[str, Any], name: str | None) -> str | None:

@@ -15,6 +15,7 @@ from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.sources.okta.access_changes import grants_of
 from ultravires.sources.okta.credentials import Credentials, api_token_of, credentials_of
 from ultravires.sources.okta.event_types import ocsf_class, outcome_of
 
@@ -73,7 +74,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         event_type, outcome == "success", mapping(_member(record, "authenticationContext")), transaction, targets
     )
     class_uid, activity_id = ocsf_class(event_type)
-    acts_for = _acts_for(event_type, actor, targets)
+    acts_for, subject = _acts_for(event_type, actor, targets), subject_of(actor)
     request = text(transaction.get("id"))
     keys = [("request", request, "names")] if request else []
     if used.issued and used.subject:
@@ -84,7 +85,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         kind="activity",
         class_uid=class_uid,
         activity_id=activity_id,
-        actor_uid=subject_of(actor),
+        actor_uid=subject,
         actor_kind=kind_of(text(actor.get("type")) or ""),
         actor_name=text(actor.get("displayName")),
         on_behalf_of_uid=acts_for,
@@ -101,6 +102,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         revoked_credential_uid=used.revoked,
         keys=keys,
         detail=present(
+            grants=grants_of(event_type, record, subject, targets, subject_of) if outcome == "success" else None,
             event_type=text(transaction.get("type")),
             credential_kind="session" if used.used and not api_token_of(transaction) else None,
             issued_kind="session" if used.issued and event_type != "system.api_token.create" else None,
@@ -157,7 +159,7 @@ def _via(actor: dict[str, Any], client: dict[str, Any], used: Credentials) -> st
 SOURCE = Source(
     name="okta_system",
     log="okta_system",
-    version=3,
+    version=4,
     title="Okta System Log",
     reads="System Log events: pages of the API, newline JSON, EventBridge deliveries",
     recognised_by="eventType, published, actor and four more members of a LogEvent; or source aws.partner/okta.com",

@@ -21,6 +21,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, text
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION
 from ultravires.sources.teleport import records as teleport
+from ultravires.sources.teleport.access_changes import grants_of
 from ultravires.sources.teleport.requests import SOURCE_NAME, request_event, status_of
 
 _ARRAYS = ("events",)
@@ -95,6 +96,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
         detail=present(
             role_arn=teleport.role_of(record),
             session_name=session,
+            grants=grants_of(record, event) if outcome == "success" else None,
             credential_kind="session" if used else None,
             credential_holder=actor.impersonator if used else None,
             issued_duration_seconds=(expires - at) // _SECOND if expires else None,
@@ -168,7 +170,7 @@ def _place(record: dict[str, Any]) -> str | None:
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=3,
+    version=4,
     title="Teleport audit log",
     reads="audit events as JSON lines (files of the auth service, output of the event handler) or an array `events`",
     recognised_by="the members ei, event, code and time",
@@ -194,6 +196,7 @@ SOURCE = Source(
         "resource_ids",
         "access_requests",
         "argv",
+        "members",
     ),
     never_text=frozenset({"identity"}),
 )

@@ -35,6 +35,7 @@ from ultravires.sources.azure.exports import (
     subscription_of,
     tenant_of,
 )
+from ultravires.sources.azure.iam_changes import grants_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 
 _REST_MEMBERS = ("eventDataId", "eventTimestamp", "operationName", "resourceId")
@@ -103,6 +104,7 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
         properties.get("serviceRequestId"),
         request.get("clientRequestId"),
     )
+    grants = grants_of(operation, properties, resource, caller.subject.uid) if outcome == "success" else []
     one_act = _operation_of(record, f"azure:{operation}", caller, resource)
     if one_act:
         keys.append(("shared_event", one_act, "carries"))
@@ -129,6 +131,7 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
         keys=keys,
         detail=present(
             mfa=caller.has_mfa,
+            grants=grants or None,
             read_only=True if operation.endswith("/read") else None,
             event_type=category,
             credential_kind="session" if caller.credential_uid else None,
@@ -199,7 +202,7 @@ def _code_in(message: Any) -> str | None:
 SOURCE = Source(
     name="azure_activity",
     log="azure_activity",
-    version=3,
+    version=4,
     title="Azure Monitor activity log",
     reads='`{"records": [...]}` or lines as exported to Event Hubs and storage accounts; `{"value": [...]}` of the '
     "REST API; categories Administrative, Policy, Autoscale (and Write, Delete, Action of older exports)",

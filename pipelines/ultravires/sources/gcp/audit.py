@@ -19,6 +19,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.values import hex_id, mapping, sequence, text
 from ultravires.sources.gcp.credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.sources.gcp.credentials import project_of as project_of_account
+from ultravires.sources.gcp.iam_changes import grants_of
 from ultravires.sources.gcp.log_entries import (
     ARRAYS,
     audit_of,
@@ -118,12 +119,14 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     class_uid, activity_id = ocsf_class(operation_of(method), is_read_only)
     resources, keys = _resources(payload, resource, labels), _keys(record, payload, caller, issued)
     revoked = revoked_by(call) if outcome == "success" else None
+    grants = grants_of(method, payload, record) if outcome == "success" else []
     if workspace := workspace_events(payload, caller.uid):
         class_uid, activity_id = workspace.ocsf
         resources, keys = list(dict.fromkeys(resources + workspace.resources)), keys + workspace.keys
         if outcome == "success":
             issued = Issued(credential_uid=workspace.granted) if workspace.granted else issued
             revoked = workspace.revoked or revoked
+            grants += workspace.grants
     key, permissions = key_of(caller.key_name), _permissions(payload)
     return Event(
         native_id=f"{log}/{insert_id}" if log and insert_id else insert_id,
@@ -148,6 +151,7 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
         keys=keys,
         detail=present(
             role_arn=caller.uid if caller.via else None,
+            grants=grants or None,
             issued_role_arn=issued.acts_as,
             issued_duration_seconds=issued.seconds,
             target_account=project_of_account(issued.acts_as),
@@ -241,7 +245,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=5,
+    version=6,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",

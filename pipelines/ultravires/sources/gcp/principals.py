@@ -19,6 +19,16 @@ _GOOGLE = "system@google.com"  # Google itself, in system events
 _KUBERNETES = "system:serviceaccount:"
 _GKE = re.compile(r"[^\[\]/]+\.svc\.id\.goog\[([^/\[\]]+)/([^/\[\]]+)\]")
 _FEDERATED = re.compile(r"principal://iam\.googleapis\.com/.*?/(workforce|workloadIdentity)Pools/[^/]+/subject/(.+)")
+_DELETED = "deleted:"
+_IDENTIFIERS = (
+    ("user:", ""),
+    ("serviceAccount:", ""),
+    ("principal://goog/subject/", ""),
+    ("principal://iam.googleapis.com/projects/-/serviceAccounts/", ""),
+    ("principalSet://goog/group/", "group:"),
+)
+"""How an identifier of a principal begins, and how its name here does."""
+_EVERYBODY = {"principalSet://goog/public:all": "allUsers"}
 _GKE_SUBJECT = re.compile(r"ns/([^/]+)/sa/([^/]+)")
 
 
@@ -63,6 +73,26 @@ def principal_of(subject: Any) -> str | None:
     if name is None:
         return None
     return next((name[len(prefix) :] or None for prefix in _PREFIXES if name.startswith(prefix)), name)
+
+
+def holder_of(member: str) -> str:
+    """A member of a policy as the log names it where it acts; groups, domains and sets, which never act, as policies
+    name them: `group:<address>`, `domain:<name>`, `allUsers`, `principalSet://...`. The principals of deny policies are
+    the same with other words. Who was deleted keeps that name, for a later one of the same address holds nothing of it.
+
+    https://cloud.google.com/iam/docs/principal-identifiers
+    """
+    for before, after in _IDENTIFIERS:
+        if member.startswith(before) and len(member) > len(before):
+            return after + member[len(before) :]
+    return _EVERYBODY.get(member, member)
+
+
+def before_deletion(member: str) -> str | None:
+    """Who `deleted:<member>?uid=<number>` was; None of others."""
+    if not member.startswith(_DELETED):
+        return None
+    return holder_of(member.removeprefix(_DELETED).partition("?uid=")[0])
 
 
 def _behind(info: Any) -> tuple[str | None, str | None]:

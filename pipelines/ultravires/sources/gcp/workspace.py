@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.grants import Json
 from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.sources.google_workspace.iam_changes import grants_of
 from ultravires.sources.google_workspace.meanings import (
     copy_keys,
     grant_ended,
@@ -21,13 +23,14 @@ _SERVICES = frozenset({"admin.googleapis.com", "login.googleapis.com", "oauth2.g
 
 
 class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
-    """The class of the first event of an entry, and what all of them act on, make and end."""
+    """The class of the first event of an entry, and what all of them act on, make, end and change of grants."""
 
     ocsf: tuple[int, int]
     resources: list[str]
     granted: str | None
     revoked: str | None
     keys: list[tuple[str, str, str]]
+    grants: list[Json]
 
 
 def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEvents | None:
@@ -46,4 +49,5 @@ def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEven
         granted=next((grant for one in found if (grant := grant_made(one, user))), None),
         revoked=next((grant for one in found if (grant := grant_ended(one, user))), None),
         keys=[key for one in found for key in copy_keys(unique, one)],
+        grants=[change for one in found for change in grants_of(one, user)],
     )

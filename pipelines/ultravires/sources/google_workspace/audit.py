@@ -17,6 +17,7 @@ from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.sources.google_workspace.iam_changes import grants_of
 from ultravires.sources.google_workspace.meanings import (
     Happened,
     client_of,
@@ -33,6 +34,7 @@ from ultravires.sources.google_workspace.meanings import (
 _TYPICAL = ("id", "actor")
 _APPLICATION, _MARKS = b'"applicationName', (b'"uniqueQualifier', b'"admin#reports#activit')
 """Also where the id is written as text, with a backslash before its quotes."""
+_GRANTING = frozenset({"admin", "token"})
 _GOOGLE = "system@google.com"
 _SERVICE_ACCOUNT = "gserviceaccount.com"
 
@@ -81,6 +83,7 @@ def _event(record: dict[str, Any], application: str, event: Happened, *, at: int
     outcome = outcome_of(event.name)
     is_done = outcome == "success" and application == "token"
     used = grant_uid(actor.user, actor.uid) if _is_use(application, event) else None
+    grants = grants_of(event, actor.user) if outcome == "success" and application in _GRANTING else []
     return Event(
         native_id=f"{application}/{unique}/{number}" if unique else None,
         event_at=at,
@@ -100,7 +103,7 @@ def _event(record: dict[str, Any], application: str, event: Happened, *, at: int
         issued_credential_uid=grant_made(event, actor.user) if is_done else None,
         revoked_credential_uid=grant_ended(event, actor.user) if is_done else None,
         keys=copy_keys(unique, event),
-        detail=present(event_type=event.type),
+        detail=present(event_type=event.type, grants=grants or None),
     )
 
 
@@ -133,7 +136,7 @@ def _is_use(application: str, event: Happened) -> bool:
 SOURCE = Source(
     name="google_workspace_audit",
     log="google_workspace_audit",
-    version=2,
+    version=3,
     title="Google Workspace audit",
     reads="activities of the Reports API (admin, token and all other applications): answers with `items`, or one "
     "activity a line, also with one record for each of its events",

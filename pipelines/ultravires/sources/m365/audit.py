@@ -12,10 +12,13 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.events import Event, NotParsed, event_time, present
+from ultravires.reading.object_fields import opened
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import integer, label, mapping, sequence, text
 from ultravires.sources.azure.exports import address, filled, request_keys
+from ultravires.sources.entra.directory_change import Change, add_properties
+from ultravires.sources.entra.iam_changes import grants_of
 from ultravires.sources.entra.operations import further_keys, key_changes
 from ultravires.sources.entra.operations import ocsf_class as ocsf_class_of_directory
 from ultravires.sources.m365.records import is_undecoded, recognise, records
@@ -23,6 +26,7 @@ from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION, GROUP_
 
 _DIRECTORY = "AzureActiveDirectory"
 _OBJECT = re.compile(r"(User|ServicePrincipal|Group|Role|Application)_([0-9a-fA-F-]{8,64})")
+_MOST_TARGETS = 500
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _PEOPLE = frozenset({0, 2, 10})
 _SERVICES = frozenset({3, 4, 5, 6, 7, 8})
@@ -96,6 +100,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     outcome, error = _result(record, operation)
     class_uid, activity_id = ocsf_class(operation, is_directory=is_directory)
     added, removed = _keys_changed(record) if is_directory and outcome == "success" else ([], [])
+    grants = grants_of(operation, lambda: _change(record, actor)) if is_directory and outcome == "success" else []
     token = filled(access.get("UniqueTokenId"))
     correlated = (access.get("CorrelationId"), record.get("InterSystemsId"), record.get("CorrelationId"))
     event = Event(
@@ -121,6 +126,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         keys=request_keys(tenant, *correlated),
         detail=present(
             event_type=filled(record.get("Workload")),
+            grants=grants or None,
             read_only=True if (class_uid, activity_id) == (API_ACTIVITY, 2) else None,
             credential_kind="session" if token else None,
         ),
@@ -228,6 +234,23 @@ def _keys_changed(record: dict[str, Any]) -> tuple[list[str], list[str]]:
     return key_changes([{"modifiedProperties": changes}])
 
 
+def _change(record: dict[str, Any], actor: Actor) -> Change:
+    """A record of the directory in the terms of the Entra logs."""
+    old: dict[str, str] = {}
+    new: dict[str, str] = {}
+    add_properties(record.get("ModifiedProperties"), ("Name", "OldValue", "NewValue"), old, new)
+    targets = (_OBJECT.fullmatch(written) for written in _ids(record.get("Target"))[:_MOST_TARGETS])
+    extended = map(mapping, sequence(record.get("ExtendedProperties"))[:_MOST_TARGETS])
+    more = next((opened(each.get("Value")) for each in extended if each.get("Name") == "additionalDetails"), {})
+    return Change(
+        targets=list(dict.fromkeys((match[1], match[2]) for match in targets if match)),
+        old=old,
+        new=new,
+        details={name: value for name, value in more.items() if type(value) is str and filled(value)},
+        initiator=actor.uid,
+    )
+
+
 def _result(record: dict[str, Any], operation: str) -> tuple[str, str | None]:
     """(outcome, error code). Workloads that tell only of what was done write no result."""
     result = record.get("ResultStatus")
@@ -261,7 +284,7 @@ def _directory_type(operation: str) -> str | None:
 SOURCE = Source(
     name="m365_audit",
     log="m365_audit",
-    version=2,
+    version=3,
     title="Microsoft 365 unified audit log",
     reads="records of the Management Activity API (arrays or lines); Purview's CSV export and Search-UnifiedAuditLog "
     "with the record in AuditData; auditLogRecord of Microsoft Graph",

@@ -50,6 +50,8 @@ class Described(NamedTuple):
     what: str
     uid: str
     grants: list[Json]
+    account: str | None = None
+    """The account that the record itself is of, where not all of an export are of one."""
 
 
 @dataclass
@@ -64,15 +66,16 @@ class Seen:
 @dataclass(frozen=True)
 class Export:
     """A form of export. `opens` names the lists in which its records stand, `part_of` says what a record is and None of
-    what is none, `account_of` of which account it is, `dates_in` when it can have been exported at the earliest.
+    what is none, `dates_in` when it can have been exported at the earliest, `account_of` of which account it is, where
+    all records of an export are of one.
     """
 
     source: str
     opens: frozenset[str]
     part_of: Callable[[dict[str, Any]], str | None]
-    account_of: Callable[[dict[str, Any]], str | None]
     dates_in: Callable[[dict[str, Any]], Iterable[Any]]
-    extent_of: Callable[[Seen], dict[str, Any] | None]
+    account_of: Callable[[dict[str, Any]], str | None] | None = None
+    extent_of: Callable[[Seen], dict[str, Any] | None] = lambda _seen: None
     """What the export holds everything of, as its last record; None where that cannot be known."""
     time_of_member: Callable[[str, Any], Any] = lambda _name, _value: None
     """What a member of the document says of when it was exported; `captured_at` is asked of each."""
@@ -172,11 +175,12 @@ class _Reading:
         self._held.append((frame._replace(value=None), part))
         self._n_held += len(frame.data)
         is_dated = any(capture is not None and capture.until is None for capture in (self._outside, self._inside))
-        if self._n_held > MOST_HELD or (is_dated and self._account is not None):
+        is_named = self._account is not None or self._export.account_of is None
+        if self._n_held > MOST_HELD or (is_dated and is_named):
             yield from self._let_go()
 
     def _see(self, frame: Frame, part: str, value: dict[str, Any]) -> None:
-        account = self._export.account_of(value)
+        account = self._export.account_of(value) if self._export.account_of else None
         if account is not None:
             self._account = self._account or account
             self._seen.accounts.add(account)
@@ -223,7 +227,7 @@ def event_of(value: dict[str, Any], part: str, described: Described) -> Event:
         kind="inventory",
         class_uid=USER_INVENTORY,
         activity_id=_COLLECT,
-        account_uid=text(snapshot.get("account")),
+        account_uid=described.account or text(snapshot.get("account")),
         action=f"inventory:{described.what}",
         resource_uids=[described.uid] if part != EXTENT else [],
         outcome="success",

@@ -157,7 +157,7 @@ def _add_requested(
         arn = _object_arn(request.get("bucketName"), request.get("key"), region)
         if arn is not None:
             found.append(arn)
-    if service == "sqs" and (queue := _queue_arn(text(request.get("queueUrl")))):
+    if service == "sqs" and (queue := queue_arn(text(request.get("queueUrl")))):
         found.append(queue)
     if is_listing:
         _add_listed(found, request, region, account)
@@ -224,7 +224,7 @@ def _bucket_opening(region: str | None) -> str:
     return f"arn:{partition_of(region)}:s3:::"
 
 
-def _queue_arn(url: str | None) -> str | None:
+def queue_arn(url: str | None) -> str | None:
     """The queue that a URL of SQS names."""
     match = _QUEUE.fullmatch(url) if url else None
     return f"arn:{partition_of(match[1])}:sqs:{match[1]}:{match[2]}:{match[3]}" if match else None

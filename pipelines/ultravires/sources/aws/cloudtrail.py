@@ -8,16 +8,18 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import UNSET
 
 from ultravires.reading.addresses import address_of
-from ultravires.reading.events import Event, NoEvent, NotParsed, event_time
+from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, text, truth
 from ultravires.sources.aws.arns import resource_arns
+from ultravires.sources.aws.changes import Change
 from ultravires.sources.aws.cloudtrail_deliveries import delivered_records, is_control_message, is_delivery
 from ultravires.sources.aws.cloudtrail_records import (
     CONCLUSIONS,
@@ -33,6 +35,7 @@ from ultravires.sources.aws.cloudtrail_records import (
     outcome_of,
 )
 from ultravires.sources.aws.credentials import SIGN_INS, Issued, issued_by, revoked_by, session_keys, signed_in_by
+from ultravires.sources.aws.iam_changes import CHANGES
 from ultravires.sources.aws.identities import Actor, actor_of
 from ultravires.sources.aws.role_passing import further_permissions
 from ultravires.sources.aws.targets import targets_of
@@ -105,7 +108,10 @@ def _of_integration(record: CloudTrailRecord, options: Options) -> Iterable[Even
     for name in ("eventID", "eventType", "recipientAccountId"):
         if getattr(record, name) is not UNSET:
             setattr(own, name, getattr(record, name))
-    return (_call(own, options),)
+    event = _call(own, options)
+    # whoever may write there could name any service: that is no word of AWS on who may do what
+    event.detail.pop("grants", None)
+    return (event,)
 
 
 def _call(record: CloudTrailRecord, options: Options) -> Event:
@@ -123,6 +129,17 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     issued = issued_by(call.action, request, response, event_at)
     if call.action in SIGN_INS and outcome == "success":
         issued = signed_in_by(call.action, record.eventID or None, actor, (record.serviceEventDetails, request))
+    detail = detail_of(
+        actor,
+        issued,
+        is_read_only,
+        record.eventType or None,
+        further_permissions=further_permissions(call, request, is_read_only),
+        has_mfa=factor_of_sign_in(record.additionalEventData) if is_sign_in else None,
+    )
+    # what failed changed nothing, and of all other calls but few are in the table
+    if outcome == "success" and call.action in CHANGES:
+        detail |= _granted(record, call.action, account, region)
     return Event(
         native_id=record.eventID or None,
         event_at=event_at,
@@ -148,15 +165,22 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         issued_expires_at=issued.expires_at,
         revoked_credential_uid=revoked_by(name, request) if outcome == "success" else None,
         keys=_keys(record, account, actor, issued, options),
-        detail=detail_of(
-            actor,
-            issued,
-            is_read_only,
-            record.eventType or None,
-            further_permissions=further_permissions(call, request, is_read_only),
-            has_mfa=factor_of_sign_in(record.additionalEventData) if is_sign_in else None,
-        ),
+        detail=detail,
     )
+
+
+def _granted(record: CloudTrailRecord, action: str, account: str | None, region: str | None) -> dict[str, Any]:
+    """What the call changed of who may do what, where its record says it."""
+    change = Change(
+        request=mapping(record.requestParameters),
+        response=mapping(record.responseElements),
+        further=mapping(record.additionalEventData),
+        details=mapping(record.serviceEventDetails),
+        listed=record.resources,
+        account=account,
+        region=region,
+    )
+    return present(grants=CHANGES[action](change) or None)
 
 
 def _keys(
@@ -181,7 +205,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=6,
+    version=7,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

@@ -35,12 +35,13 @@ def _decoded(document: Any) -> Any:
     written = unquote(document) if document.lstrip()[:1] == "%" else document
     try:
         return msgspec.json.decode(written)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
 
 
 def _statement(each: Any) -> Json | None:
-    if type(each) is not dict or text(each.get("Effect")) not in _EFFECTS:
+    effect = text(each.get("Effect")) if type(each) is dict else None
+    if effect not in _EFFECTS:
         return None
     names = ("Action", "NotAction", "Resource", "NotResource")
     lists = {name: _texts(each.get(name)) for name in names}
@@ -52,7 +53,7 @@ def _statement(each: Any) -> Json | None:
     if condition is not None and type(condition) is not dict:
         return None
     return statement(
-        _EFFECTS[each["Effect"]],
+        _EFFECTS[effect],
         lists["Action"] or (),
         lists["Resource"] or (),
         not_actions=lists["NotAction"] or (),

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from source_samples import SAMPLES, quarantined, rows
+from ultravires.sources.aws.changes import plain_arn
 
 NAME = "aws_iam_snapshot"
 ACCOUNT = "111122223333"
 SAMPLE: dict[str, Any] = json.loads(SAMPLES[NAME])
 USER, GROUP, ROLE = (SAMPLE[name][0] for name in ("UserDetailList", "GroupDetailList", "RoleDetailList"))
 NOBODY = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": [], "Policies": []}
-READER = f"arn:aws:iam::{ACCOUNT}:role/team/Reader"
-MIRA = f"arn:aws:iam::{ACCOUNT}:user/people/mira"
+READER = f"arn:aws:iam::{ACCOUNT}:role/Reader"
+MIRA = f"arn:aws:iam::{ACCOUNT}:user/mira"
+OF_IAM = "arn:aws:iam::"
 Grant = dict[str, Any]
 
 
@@ -49,9 +51,38 @@ def test_nobody_acts_in_it(tmp_path: Path) -> None:
 def test_one_record_states_everything_of_a_user(tmp_path: Path) -> None:
     found = grants(tmp_path, UserDetailList=[USER])
     assert of(found, "attached") == [("whole", None), ("add", f"{MIRA}#own-keys")]
-    assert of(found, "member") == [("whole", None), ("add", f"arn:aws:iam::{ACCOUNT}:group/admins")]
+    assert of(found, "member") == [
+        ("whole", None),
+        ("add", f"arn:aws:iam::{ACCOUNT}:group/admins"),
+        ("add", MIRA),
+    ]
     assert of(found, "boundary") == [("whole", None), ("add", f"arn:aws:iam::{ACCOUNT}:policy/limits")]
-    assert {each.get("holder", MIRA) for each in found} == {MIRA}
+    assert {each.get("holder", MIRA) for each in found} == {MIRA, USER["Arn"]}
+    assert {each["among"] for each in found if each["op"] == "whole"} == {OF_IAM}
+
+
+def test_an_actor_has_what_its_name_without_a_path_has(tmp_path: Path) -> None:
+    """CloudTrail's calls name users and roles without their path, and its actors with it."""
+    for lists in ({"UserDetailList": [USER]}, {"RoleDetailList": [ROLE]}, {"GroupDetailList": [GROUP]}):
+        (record,) = next(iter(lists.values()))
+        found = [each for each in grants(tmp_path, **lists) if each.get("holder") == record["Arn"]]
+        assert [(each["relation"], each["held"]) for each in found] == [("member", plain_arn(record["Arn"]))]
+    plain = SAMPLE["UserDetailList"][1]
+    assert of(grants(tmp_path, UserDetailList=[plain]), "member") == [("whole", None)]
+
+
+def test_a_role_is_that_of_its_instance_profiles(tmp_path: Path) -> None:
+    profile = {"InstanceProfileName": "web", "Arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/team/web"}
+    found = grants(tmp_path, RoleDetailList=[{**ROLE, "InstanceProfileList": [profile]}])
+    members = [(each.get("holder"), each["held"]) for each in found if each["relation"] == "member"]
+    assert members == [
+        (ROLE["Arn"], READER),
+        (None, READER),
+        (f"arn:aws:iam::{ACCOUNT}:instance-profile/web", READER),
+        (profile["Arn"], f"arn:aws:iam::{ACCOUNT}:instance-profile/web"),
+    ]
+    broken = grants(tmp_path, RoleDetailList=[{**ROLE, "InstanceProfileList": [7]}])
+    assert [each["op"] for each in broken if each["relation"] == "member"] == ["add"]
 
 
 def test_without_a_boundary_none_is_held(tmp_path: Path) -> None:
@@ -66,18 +97,19 @@ def test_a_boundary_that_cannot_be_read_ends_none(tmp_path: Path) -> None:
 def test_a_list_that_is_left_out_is_empty_and_one_that_is_broken_ends_nothing(tmp_path: Path) -> None:
     bare = {name: value for name, value in USER.items() if name not in ("UserPolicyList", "GroupList")}
     found = grants(tmp_path, UserDetailList=[bare])
-    assert (of(found, "attached"), of(found, "member")) == ([("whole", None)], [("whole", None)])
+    assert (of(found, "attached"), of(found, "member")) == ([("whole", None)], [("whole", None), ("add", MIRA)])
     for broken in ("x", [7], [{"PolicyName": 1}]):
         found = grants(tmp_path, UserDetailList=[{**USER, "UserPolicyList": broken, "GroupList": [7, "admins"]}])
         assert of(found, "attached") == []
-        assert of(found, "member") == [("add", f"arn:aws:iam::{ACCOUNT}:group/admins")]
+        assert of(found, "member") == [("add", f"arn:aws:iam::{ACCOUNT}:group/admins"), ("add", MIRA)]
 
 
 def test_a_group_is_named_as_its_members_name_it(tmp_path: Path) -> None:
     """A user lists names without paths, and so does CloudTrail."""
     found = grants(tmp_path, GroupDetailList=[GROUP])
     assert GROUP["Arn"] == f"arn:aws:iam::{ACCOUNT}:group/staff/admins"
-    assert {each["holder"] for each in found} == {f"arn:aws:iam::{ACCOUNT}:group/admins"}
+    attached = [each for each in found if each["relation"] == "attached"]
+    assert {each["holder"] for each in attached} == {f"arn:aws:iam::{ACCOUNT}:group/admins"}
     assert of(found, "attached") == [("whole", None), ("add", "arn:aws:iam::aws:policy/AdministratorAccess")]
 
 
@@ -124,10 +156,10 @@ def test_a_role_inside_of_an_instance_profile_is_no_record(tmp_path: Path) -> No
 def test_the_whole_account_is_stated_once_and_only_of_a_whole_export(tmp_path: Path) -> None:
     """What a filter left out must not end, and an export that breaks off holds not everything."""
     (extent,) = extents(read(tmp_path, SAMPLE))
-    assert [(each["op"], each["relation"], each["account"]) for each in extent["detail"]["grants"]] == [
-        ("whole", "attached", ACCOUNT),
-        ("whole", "member", ACCOUNT),
-        ("whole", "boundary", ACCOUNT),
+    assert [(each["relation"], each["account"], each["among"]) for each in extent["detail"]["grants"]] == [
+        ("attached", ACCOUNT, OF_IAM),
+        ("member", ACCOUNT, OF_IAM),
+        ("boundary", ACCOUNT, OF_IAM),
     ]
     for left_out in ("UserDetailList", "RoleDetailList", "GroupDetailList"):
         assert extents(read(tmp_path, {**SAMPLE, left_out: []})) == []

@@ -5,9 +5,12 @@ who may write where it lies writes what it says. IAM itself has answered and its
 `recorded`, but like a log of approvals only in its place: as soon as `origins` binds places, an export that lies in
 none of its own is what somebody reports. It is not `declared`, which a file among the logs never is.
 
-Groups are named without their path, because users (`GroupList`) and CloudTrail name them so. An export that was
-filtered lists no users, no groups or no roles, as an account does that has none; so the whole account is stated only
-where it lists users and roles, and groups where users are in some.
+Holders are named as CloudTrail's calls name them, by ARNs without a path, of which the ARN with it, as an actor has it,
+is a member. What the export says to be whole is only what IAM itself attaches: grants of KMS and assignments of
+Identity Center are not in it.
+
+An export that was filtered lists no users, no groups or no roles, as an account does that has none; so the whole
+account is stated only where it lists users and roles, and groups where users are in some.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,6 +33,7 @@ from ultravires.reading.snapshots import (
 )
 from ultravires.reading.source import Source
 from ultravires.reading.values import mapping, sequence, text, truth
+from ultravires.sources.aws.changes import plain_arn
 from ultravires.sources.aws.policies import statements_of
 
 _OF_HOLDERS = frozenset({"UserDetailList", "GroupDetailList", "RoleDetailList"})
@@ -90,18 +94,23 @@ def _account_of(record: dict[str, Any]) -> str | None:
 
 def _holder(part: str, record: dict[str, Any]) -> Described:
     arn = str(record["Arn"])
-    uid = _group_named(arn, str(record["GroupName"])) if part == _GROUP else arn
-    grants = [*_attached(part, uid, record)]
-    if part == _USER:
-        grants += _memberships(arn, record)
+    uid = plain_arn(arn)
+    grants = [*_attached(part, uid, record), *_memberships(part, uid, arn, record)]
     if part != _GROUP:
-        grants += _boundary(arn, record)
-    if part == _ROLE and "AssumeRolePolicyDocument" in record:
-        grants.append(written(arn, statements_of(record["AssumeRolePolicyDocument"]), kind="trust"))
+        grants += _boundary(uid, record)
+    if part == _ROLE:
+        grants += _profiles(uid, record)
+        if "AssumeRolePolicyDocument" in record:
+            grants.append(written(uid, statements_of(record["AssumeRolePolicyDocument"]), kind="trust"))
     return Described(_WORDS[part], uid, grants)
 
 
-def _group_named(arn: str, name: str) -> str:
+def _iam(arn: str) -> str:
+    """How the names of all begin that IAM has in the partition of an ARN."""
+    return f"arn:{arn.split(':')[1]}:iam::"
+
+
+def _group_beside(arn: str, name: str) -> str:
     """The group of that name in the account of an ARN; a name is unique there, whatever its path."""
     return f"{':'.join(arn.split(':', _ARN_PARTS - 1)[:-1])}:group/{name}"
 
@@ -120,7 +129,7 @@ def _attached(part: str, holder: str, record: dict[str, Any]) -> Iterator[Json]:
     arns = [text(mapping(each).get("PolicyArn")) for each in managed]
     names = [text(mapping(each).get("PolicyName")) for each in own]
     if has_all_managed and has_all_own and None not in arns and None not in names:
-        yield whole("attached", holder=holder)
+        yield whole("attached", holder=holder, among=_iam(holder))
     for arn in arns:
         if arn is not None:
             yield given("attached", holder, arn)
@@ -131,21 +140,38 @@ def _attached(part: str, holder: str, record: dict[str, Any]) -> Iterator[Json]:
             yield written(held, statements_of(mapping(each).get("PolicyDocument")))
 
 
-def _memberships(arn: str, record: dict[str, Any]) -> Iterator[Json]:
-    listed, has_all = _listed(record, "GroupList")
-    names = [text(each) for each in listed]
-    if has_all and None not in names:
-        yield whole("member", holder=arn)
-    for name in names:
-        if name is not None:
-            yield given("member", arn, _group_named(arn, name))
+def _memberships(part: str, uid: str, arn: str, record: dict[str, Any]) -> Iterator[Json]:
+    """The groups of a user; and the ARN with a path, which is the same holder."""
+    if part == _USER:
+        listed, has_all = _listed(record, "GroupList")
+        names = [text(each) for each in listed]
+        if has_all and None not in names:
+            yield whole("member", holder=uid, among=_iam(arn))
+        for name in names:
+            if name is not None:
+                yield given("member", uid, _group_beside(arn, name))
+    if arn != uid:
+        yield given("member", arn, uid)
+
+
+def _profiles(role: str, record: dict[str, Any]) -> Iterator[Json]:
+    """The instance profiles that a role is in, and what is launched with them."""
+    listed, has_all = _listed(record, "InstanceProfileList")
+    arns = [text(mapping(each).get("Arn")) for each in listed]
+    if has_all and None not in arns:
+        yield whole("member", held=role, among=_iam(role))
+    for arn in arns:
+        if arn is not None:
+            yield given("member", plain_arn(arn), role)
+            if plain_arn(arn) != arn:
+                yield given("member", arn, plain_arn(arn))
 
 
 def _boundary(arn: str, record: dict[str, Any]) -> Iterator[Json]:
     said = record.get("PermissionsBoundary")
     policy = text(mapping(said).get("PermissionsBoundaryArn"))
     if said is None or policy is not None:
-        yield whole("boundary", holder=arn)
+        yield whole("boundary", holder=arn, among=_iam(arn))
     if policy is not None:
         yield given("boundary", arn, policy)
 
@@ -181,20 +207,21 @@ def _date_of_answer(name: str, value: Any) -> Any:
 def _marks_of(record: dict[str, Any]) -> Iterator[str]:
     if record.get("GroupList"):
         yield _IN_GROUPS
+    yield _iam(str(record["Arn"]))
 
 
 def _extent_of(seen: Seen) -> dict[str, Any] | None:
     has_groups = seen.parts[_GROUP] > 0 or seen.parts[_IN_GROUPS] == 0
     if len(seen.accounts) != 1 or not seen.parts[_USER] or not seen.parts[_ROLE] or not has_groups:
         return None
-    return {"account": next(iter(seen.accounts))}
+    return {"account": next(iter(seen.accounts)), "among": next(mark for mark in seen.parts if mark.startswith("arn:"))}
 
 
 def _extent(said: dict[str, Any]) -> Described:
-    account = text(said.get("account"))
-    if account is None:
+    account, among = text(said.get("account")), text(said.get("among"))
+    if account is None or among is None:
         raise NotParsed(NO_PART)
-    return Described(EXTENT, account, [whole(relation, account=account) for relation in _EXTENT])
+    return Described(EXTENT, account, [whole(relation, account=account, among=among) for relation in _EXTENT])
 
 
 _EXPORT = Export(

@@ -107,6 +107,9 @@ DEFAULT_TIERS = {
 }
 # Approvals are rare by nature: a quiet week of a log that holds nothing else is not an outage.
 OF_APPROVALS_ALONE = Expectation(max_silence=timedelta(days=7))
+# Snapshots are taken by hand or once a month, and nothing is proved by one that was not.
+OF_SNAPSHOTS = Expectation(expected_delay=timedelta(days=35), max_silence=timedelta(days=35))
+_EXPECTED_OF = {frozenset({"approval"}): OF_APPROVALS_ALONE, frozenset({"inventory"}): OF_SNAPSHOTS}
 # PassRole hands a role's power to a service; the IAM reference lists it as a plain write.
 DEFAULT_PRIVILEGED = ("iam:PassRole",)
 
@@ -186,6 +189,8 @@ class OriginPlace(Strict):
     log_group: str | None = None
     google_log: str | None = None
     azure_category: str | None = None
+    captured_at: datetime | None = None
+    """When the snapshots at this path were taken, where neither their names nor files beside them say it."""
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> "OriginPlace":
@@ -197,6 +202,8 @@ class OriginPlace(Strict):
             raise ValueError(
                 "a record lies in one of log_group, google_log and azure_category; give each its own place"
             )
+        if self.captured_at is not None and (self.path is None or inside):
+            raise ValueError("captured_at is of the files at a path; name a path and nothing else beside it")
         if self.path is not None and (self.path.startswith("/") or ".." in self.path.split("/")):
             raise ValueError("a path is seen from the input; it begins without a slash and has no '..'")
         return self
@@ -229,7 +236,7 @@ class Settings(Strict):
 
     def expectation(self, log: str, evidence_kinds: Collection[str] = ()) -> Expectation:
         """What is expected of a log with these kinds of evidence: as configured, else by what it holds."""
-        usual = OF_APPROVALS_ALONE if set(evidence_kinds) == {"approval"} else Expectation()
+        usual = _EXPECTED_OF.get(frozenset(evidence_kinds), Expectation())
         return self.sources.get(log, usual)
 
 

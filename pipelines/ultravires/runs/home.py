@@ -109,10 +109,17 @@ class OpenHome:
             known = ", ".join(sorted(registry.sources()))
             raise ConfigError(f"origins: there is no source '{unknown[0]}'; one of: {known}")
         places = [
-            BoundPlace(source, place.path, place.log_group, place.google_log, place.azure_category)
+            BoundPlace(
+                source, place.path, place.log_group, place.google_log, place.azure_category, _written(place.captured_at)
+            )
             for source, of_source in self.settings.origins.items()
             for place in of_source
         ]
+        snapshots = {name for name, source in registry.sources().items() if source.dated_by_file}
+        if undated := [each.source for each in places if each.captured_at and each.source not in snapshots]:
+            raise ConfigError(
+                f"origins: captured_at is for snapshots; the records of {undated[0]} have their own times"
+            )
         return Origins(tuple(places), self.input.absolute())
 
     def _redacted_fields(self) -> dict[str, tuple[str, ...]]:
@@ -168,6 +175,11 @@ def store_configuration(home: OpenHome) -> dict[str, Stored]:
         if "networks" in changed:
             rename_networks(home.engine, home.settings)
     return {name: Stored(rows.num_rows, name in changed) for name, rows in tables.items()}
+
+
+def _written(moment: datetime | None) -> str | None:
+    """A time of the configuration as text; one without a zone is UTC."""
+    return None if moment is None else moment.isoformat()
 
 
 def _refuse_governing_of_no_log(settings: Settings) -> None:

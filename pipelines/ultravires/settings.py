@@ -138,6 +138,20 @@ class Scope(Strict):
     tools: tuple[str, ...] = ()
 
 
+class Task(Strict):
+    """What a task of this kind needs, whoever it is approved for."""
+
+    actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _needs_something(self) -> "Task":
+        if not (self.actions or self.tools):
+            raise ValueError("name the actions or tools that the task needs")
+        return self
+
+
 class Limits(Strict):
     """What one input file may make us do; sizes are of decompressed bytes and may have a unit (`128MB`).
 
@@ -228,6 +242,7 @@ class Settings(Strict):
     privileged_actions: Annotated[tuple[str, ...], AfterValidator(with_default_privileged)] = DEFAULT_PRIVILEGED
     opa_inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
     approval_scopes: dict[str, dict[str, Scope]] = Field(default_factory=dict)
+    tasks: dict[str, Task] = Field(default_factory=dict)
     redact: Annotated[dict[str, tuple[str, ...]], BeforeValidator(of_every_source)] = Field(default_factory=dict)
     clock_tolerance: Duration = timedelta(minutes=2)
     limits: Limits = Limits()
@@ -358,6 +373,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "risk_tiers": RiskTier,
         "suppressions": Suppression,
         "approval_scopes": Scope,
+        "tasks": Task,
         "limits": Limits,
     }
     if len(location) > 1:

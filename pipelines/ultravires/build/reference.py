@@ -71,6 +71,10 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
             for log, of in sorted(settings.governs.items())
             for kind, glob in of.scopes()
         ],
+        "task_catalog": [
+            (glob, pattern_to_like(glob), list(task.actions), list(task.resources), list(task.tools))
+            for glob, task in sorted(settings.tasks.items())
+        ],
         "suppressions": _suppressions(settings),
         "networks": [(cidr, zone) for zone, cidrs in sorted(settings.networks.items()) for cidr in cidrs],
     }

@@ -105,6 +105,7 @@ def test_approvals_are_rare_by_nature() -> None:
         name for name, of in sources().items() if settings.expectation(name, of.evidence_kinds).max_silence == week
     }
     assert {"approvals", "aws_team", "entra_pim", "servicenow_approvals", "github_environment_approvals"} <= patient
+    assert settings.expectation("aws_iam_snapshot", ("inventory",)).max_silence > timedelta(days=31)
 
 
 @pytest.mark.parametrize(

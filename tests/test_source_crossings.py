@@ -11,8 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from source_samples import SAMPLES, SOURCE_SAMPLES, claimed_by, sample_file, source
+from ultravires.errors import UsageError
 from ultravires.runs.run import run_once
 from ultravires.store.snapshot import open_published
+from ultravires.tracing.search import find_nodes
 
 NAMES = sorted(SAMPLES)
 SNAPSHOTS = [name for name in NAMES if source(name).evidence_kinds == ("inventory",)]
@@ -62,6 +64,12 @@ def test_a_snapshot_is_no_node_and_nobodys_act(name: str, published: duckdb.Duck
         "select count(*) from identities where list_contains(logs, ?)", [name]
     ).fetchone() or (1,)
     assert (n_events > 0, n_steps, n_seen) == (True, 0, 0)
+    (event_id, native_id) = published.execute(
+        "select event_id, native_id from events where log = ?", [name]
+    ).fetchone() or ("", "")
+    for any_id in (event_id, native_id):
+        with pytest.raises(UsageError, match="nothing here has the id"):
+            find_nodes(published, any_id)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SNAPSHOTS])

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import NotParsed
+from ultravires.reading.events import NotParsed, event_time
 from ultravires.reading.locations import SIDECAR
 from ultravires.reading.options import Options
 from ultravires.reading.values import is_possible, iso, mapping, micros, micros_of_text, text
@@ -79,13 +79,13 @@ def as_members(capture: Capture | None) -> dict[str, str]:
 
 
 def of_members(members: Any) -> Capture:
-    """The capture that `as_members` wrote. Raises NotParsed where there is none."""
+    """The capture that `as_members` wrote. Raises NotParsed where there is none, or one that cannot be."""
     said = mapping(members)
-    at, until = micros(said.get("at")), micros(said.get("until"))
-    if at is None or not is_possible(at):
+    if "at" not in said:
         raise NotParsed(NO_TIME)
     by = text(said.get("by"))
-    return Capture(at, by if by in (NAME, BESIDE, ORIGINS, FIELD) else LOWER_BOUND, until)
+    is_known = by in (NAME, BESIDE, ORIGINS, FIELD)
+    return Capture(event_time(said["at"]), by if by and is_known else LOWER_BOUND, micros(said.get("until")))
 
 
 def _of_name(path: str) -> Capture | None:

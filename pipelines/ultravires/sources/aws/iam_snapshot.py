@@ -48,7 +48,8 @@ _EXTENT: tuple[Relation, ...] = ("attached", "member", "boundary")
 
 def recognise(head: Head) -> bool:
     """One of its lists of details, or a record as it is kept."""
-    return any(keys & _OF_HOLDERS or (SNAPSHOT in keys and keys & _PARTS) for keys in head.first_keys())
+    kept = _PARTS | {EXTENT}
+    return any(keys & _OF_HOLDERS or (SNAPSHOT in keys and keys & kept) for keys in head.first_keys())
 
 
 def records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:

@@ -30,7 +30,7 @@ _EVERYBODY = "AllPrincipals"
 _REQUESTED = frozenset({"status", "action"})
 """Members of requests and schedules, which are of assignments and none themselves."""
 _SHAPES = {
-    "roleAssignment": frozenset({"principalId", "roleDefinitionId", "directoryScopeId"}),
+    "unifiedRoleAssignment": frozenset({"principalId", "roleDefinitionId", "directoryScopeId"}),
     "directoryRole": frozenset({"id", "roleTemplateId", "members"}),
     "group": frozenset({"id", "securityEnabled", "members"}),
     "appRoleAssignment": frozenset({"appRoleId", "principalId", "resourceId"}),
@@ -127,7 +127,7 @@ def _consents(said: Json) -> tuple[str, list[Json]] | None:
 
 
 _STATING: dict[str, Callable[[Json], tuple[str, list[Json]] | None]] = {
-    "roleAssignment": _role_assignment,
+    "unifiedRoleAssignment": _role_assignment,
     "directoryRole": _directory_role,
     "group": _group,
     "appRoleAssignment": _app_role,

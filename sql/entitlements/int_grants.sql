@@ -68,6 +68,7 @@ found as (
             and (closers.held_uid is null or edges.held_uid = closers.held_uid)
             and (closers.scope_uid is null or edges.scope_uid = closers.scope_uid)
             and (closers.of_account_uid is null or edges.account_uid = closers.of_account_uid)
+            and (closers.among is null or (starts_with(edges.holder_uid, closers.among) and starts_with(edges.held_uid, closers.among)))
         )
 ),
 

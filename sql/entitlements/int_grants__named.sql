@@ -41,6 +41,7 @@ select
     stg_grants.scope_uid,
     stg_grants.binding_uid,
     stg_grants.of_account_uid,
+    stg_grants.among,
     stg_grants.condition,
     stg_grants.expires_at,
     stg_grants.document_kind,

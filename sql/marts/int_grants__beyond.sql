@@ -2,8 +2,14 @@
 -- build: full
 -- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
 
--- Principals that only a provider can be are left out: their power is the provider's to change.
-with given as (
+-- What a boundary keeps from its holder was not given to it, and what the end of the boundary lets through was given then.
+with limited as (
+    select distinct holder_uid
+    from entitlements
+    where layer = 'limit' and effect in ('allow', 'unknown') and not is_reported
+),
+
+effective as (
     select
         entitlements.entitlement_id,
         entitlements.identity_id,
@@ -21,9 +27,18 @@ with given as (
         entitlements.is_certain,
         entitlements.power
     from entitlements
-    left join identities on identities.identity_id = entitlements.identity_id
+    anti join limited on limited.holder_uid = entitlements.holder_uid
     where entitlements.layer = 'granted' and entitlements.effect = 'allow' and not entitlements.is_reported
-        and entitlements.start_by in ('event', 'vendor') and entitlements.valid_from is not null
+    union all by name
+    select * from int_grants__limited
+),
+
+-- Principals that only a provider can be are left out: their power is the provider's to change.
+given as (
+    select effective.*
+    from effective
+    left join identities on identities.identity_id = effective.identity_id
+    where effective.start_by in ('event', 'vendor') and effective.valid_from is not null
         and identities.is_nonhuman is distinct from false
         and identities.kind_evidence is distinct from 'provider''s own'
 ),

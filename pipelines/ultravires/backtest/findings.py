@@ -28,7 +28,7 @@ class SituationScore:
     """One labelled situation; missing: the expected detectors that say nothing about its nodes.
 
     Of one_of it expects one: where none speaks, all of them are missing. A benign situation is right where nobody
-    is told anything of it; accused_by: the detectors of unexplained findings about its nodes that are delivered.
+    accuses it; accused_by: the detectors of unexplained findings about its nodes.
     """
 
     situation: str
@@ -99,8 +99,7 @@ def _score_situation(
     silent = [detector for detector in label.expected if not _touching(label, detector, findings)]
     if not any(_touching(label, detector, findings) for detector in label.one_of):
         silent += label.one_of
-    told = [found for found in unexplained if found.is_delivered] if label.is_benign else []
-    accusing = {found.detector for found in told if found.nodes & set(label.nodes)}
+    accusing = {found.detector for found in unexplained if found.nodes & set(label.nodes)} if label.is_benign else set()
     return SituationScore(
         label.situation,
         label.identity,

@@ -47,7 +47,7 @@ class TrueDrift(msgspec.Struct, frozen=True):
 class Situation(msgspec.Struct, frozen=True):
     """What went wrong, on which nodes, and the detectors that must, or rightly may, say so.
 
-    one_of: at least one of these must. is_benign: it only looks wrong, and nobody may be told anything about its nodes.
+    one_of: at least one of these must. is_benign: it only looks wrong, and nothing may be said about its nodes.
     drift: the rights that came of it.
     """
 

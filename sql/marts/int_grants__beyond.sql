@@ -28,7 +28,9 @@ effective as (
         entitlements.power
     from entitlements
     anti join limited on limited.holder_uid = entitlements.holder_uid
-    where entitlements.layer = 'granted' and entitlements.effect = 'allow' and not entitlements.is_reported
+    where entitlements.layer = 'granted' and entitlements.effect = 'allow'
+        -- Which tools there are only those tell who have them; and nobody invents what accuses himself.
+        and (not entitlements.is_reported or starts_with(entitlements.action_pattern, 'tool:'))
     union all by name
     select * from int_grants__limited
 ),
@@ -52,27 +54,43 @@ judged as (
 patterns as (select distinct identity_id, action_pattern, resource_pattern from judged),
 
 approved as (
-    select distinct identity_id, action_pattern, resource_pattern, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like
+    select
+        identity_id, action_pattern, resource_pattern, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like,
+        max(granted_at) as granted_at
     from int_scopes__approved
+    group by identity_id, action_pattern, resource_pattern
 ),
 
 -- A pattern lies within another where it reads as one of its names: `s3:Get*` within `s3:*`. A `?` is one letter, and no `*`.
 covered as (
-    select distinct patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+    select patterns.identity_id, patterns.action_pattern, patterns.resource_pattern, max(approved.granted_at) as granted_at
     from patterns
     join approved on approved.identity_id = patterns.identity_id
         and patterns.action_pattern ilike approved.action_like escape '\'
         and patterns.resource_pattern ilike approved.resource_like escape '\'
         and not (contains(approved.action_pattern, '?') and contains(patterns.action_pattern, '*'))
         and not (contains(approved.resource_pattern, '?') and contains(patterns.resource_pattern, '*'))
+    group by patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+),
+
+-- A tool that is described anew under its old name is not the one that was approved before.
+described_anew as (
+    select distinct judged.entitlement_id
+    from judged
+    join entitlements as before
+        on before.holder_uid = judged.holder_uid and before.end_event_id = judged.event_id
+        and before.action_pattern = judged.action_pattern and before.resource_pattern = judged.resource_pattern and before.path = judged.path
+    where starts_with(judged.action_pattern, 'tool:')
 ),
 
 beyond as (
     select judged.*
     from judged
+    left join described_anew on described_anew.entitlement_id = judged.entitlement_id
     anti join covered
         on covered.identity_id = judged.identity_id
         and covered.action_pattern = judged.action_pattern and covered.resource_pattern = judged.resource_pattern
+        and (described_anew.entitlement_id is null or covered.granted_at >= judged.valid_from)
 ),
 
 -- Approvals name a role, a group, a policy or a tool; whatever was on the way then was approved as it was.

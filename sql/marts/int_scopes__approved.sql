@@ -11,6 +11,7 @@ with approvals_of as (
         stg_approvals.ends_at,
         stg_approvals.actions,
         stg_approvals.resources,
+        stg_approvals.tools,
         -- Who lists neither actions nor roles sets no bounds; a list of roles alone approves what they hold at that time.
         array_length(stg_approvals.actions) = 0 and array_length(stg_approvals.roles) = 0 and array_length(stg_approvals.tools) = 0 as is_unbounded
     from int_approvals__subjects
@@ -19,7 +20,7 @@ with approvals_of as (
 ),
 
 each_action as (
-    select * exclude (actions, is_unbounded), unnest(if(is_unbounded, ['*'], actions)) as listed
+    select * exclude (actions, tools, is_unbounded), unnest(if(is_unbounded, ['*'], actions)) as listed
     from approvals_of
 ),
 
@@ -41,3 +42,7 @@ select distinct
     action_pattern,
     unnest(case when array_length(resources) > 0 then resources else ['*'] end) as resource_pattern
 from in_all_words
+union
+-- A list of resources is not about tools.
+select identity_id, approval_id, granted_at, valid_from, ends_at, 'tool:' || unnest(tools), '*'
+from approvals_of

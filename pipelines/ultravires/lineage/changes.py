@@ -26,9 +26,8 @@ class Change:
     document: str = ""
     principal: str = ""
 
-    @property
-    def sentence(self) -> str:
-        """The change as somebody would be asked to make it."""
+    def sentence(self, action: str) -> str:
+        """The change as somebody would be asked to make it, who wants the action taken back."""
         at = f" at {self.scope}" if self.scope else ""
         match self.kind:
             case "leave":
@@ -40,10 +39,11 @@ class Change:
             case "delete_policy":
                 return f"delete the policy {self.held.removeprefix(self.holder + '#')} in {self.holder}"
             case "edit_document":
-                return f"take it out of the document of {self.document}"
+                return f"take {action} out of the document of {self.document}"
             case "edit_resource_policy":
                 whom = self.principal.removeprefix("AWS:")
-                return f"take {'everybody' if whom in ('', '*') else whom} out of the policy of {self.document}"
+                whom = "everybody" if whom in ("", "*") else whom
+                return f"take {whom} out of what allows {action} in the policy of {self.document}"
 
 
 def changes_of(row: Entitlement) -> dict[Change, int]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.text import Text
 
-from ultravires.lineage.causes import Cause
+from ultravires.lineage.causes import cause_words, under
 from ultravires.lineage.covering import Approved
 from ultravires.lineage.deciding import Decision, Proposed
 from ultravires.lineage.entitlement import Entitlement
@@ -20,7 +20,6 @@ from ultravires.tracing.visible import visible
 _MOST_PATHS = 50
 _MOST_STATEMENTS = 8
 _RESULT_STYLES = {"allow": "bold green", "deny": "bold red", "unknown": "bold yellow"}
-_STARTED = {"snapshot": "shown by an export, and by no event", "vendor": "changed by the vendor"}
 
 
 def draw(found: Lineage | OfApproval, console: Console) -> None:
@@ -29,7 +28,7 @@ def draw(found: Lineage | OfApproval, console: Console) -> None:
 
 
 def _of_identity(found: Lineage) -> list[Text]:
-    kind = f"  {visible(found.who.kind)}" if found.who.kind else ""
+    kind = f"  {visible(found.who.kind)}" if found.who.kind not in (None, "unknown") else ""
     owner = f", owner {visible(found.who.owner)}" if found.who.owner else ""
     return [
         Text.assemble((visible(found.who.identity_id), "bold"), f"{kind}{owner}  at {_moment(found.at)}"),
@@ -56,6 +55,8 @@ def _summary(found: Lineage) -> str:
         "permissions": f"manages permissions or credentials {since}",
     }.get(found.power or "", "no power over permissions")
     n = found.n_statements
+    is_bounded = any(each.statements[0].entitlement.limits_as == "boundary" for each in found.limits)
+    most += " within a boundary" if is_bounded else ""
     return (
         f"{_count(n, 'statement')} by {_count(found.n_paths, 'path')}; {most}; "
         f"approvals cover {found.n_covered:,} of {n:,}"
@@ -147,19 +148,6 @@ def _way(holder: str, path: Iterable[str]) -> str:
 def _since(each: HeldPath) -> str:
     since = f"since {_moment(each.since)}" if each.since else "since before the logs"
     return f"{since}, {cause_words(each.cause, each.cause_actor_uid, each.start_by)}{under(each.approval_uid)}"
-
-
-def cause_words(cause: Cause | None, actor: str | None, start_by: str | None) -> str:
-    """Who brought it about by which event, or what else shows it."""
-    if cause is None:
-        by = f"by {visible(actor)}" if actor else "no event shows by whom"
-        return _STARTED.get(start_by or "", by)
-    return f"by {visible(cause.actor_uid or actor or 'somebody')}, {visible(cause.action)} ({visible(cause.event_id)})"
-
-
-def under(approval_uid: str | None) -> str:
-    """The approval behind a change."""
-    return f", under {visible(approval_uid)}" if approval_uid else ", under no approval that names the change"
 
 
 def _words(statement: Statement) -> str:

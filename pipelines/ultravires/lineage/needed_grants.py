@@ -7,8 +7,7 @@ from datetime import datetime
 import duckdb
 from rich.text import Text
 
-from ultravires.lineage.causes import Cause, read_causes
-from ultravires.lineage.drawing import cause_words, under
+from ultravires.lineage.causes import Cause, cause_words, read_causes, under
 from ultravires.tracing.rows import Row, fetch_rows, has_table
 from ultravires.tracing.visible import visible
 
@@ -60,7 +59,7 @@ join acts on acts.identity_id = given.identity_id
     and (given.valid_from is null or given.valid_from <= acts.at)
     and (given.valid_until is null or given.valid_until > acts.at)
     and (coalesce(len(acts.resource_uids), 0) = 0
-        or len(list_filter(acts.resource_uids, r -> r ilike given.resource_like escape '\\')) > 0)
+        or len(list_filter(acts.resource_uids, lambda r: r ilike given.resource_like escape '\\')) > 0)
 group by given.event_id, given.holder_uid
 order by given_at desc, given.event_id, given.holder_uid
 """

@@ -16,6 +16,7 @@ import ultravires
 from command_line import run
 from conftest import Shared
 from small_logs import RUNNER, approval, assume, at, call, session, write_lines
+from test_iam_changes_entra import JON, MIRA, ON_CALL, OPS, ROLE, ROLE_HERE, ROLE_NOW, audit, changed, target
 from ultravires.errors import UsageError
 from ultravires.lineage.command import look_up
 from ultravires.lineage.deciding import Decision
@@ -39,6 +40,7 @@ BOSS, DEPLOY, BOUNDED, DENIED, READER, SENDER, HOSTILE, OPEN = (
 ALICE, BOB, TEAM, READ = f"{IAM}user/alice", f"{IAM}user/bob", f"{IAM}group/team", f"{IAM}policy/read"
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 BUCKET = "arn:aws:s3:::acme-data"
+SECOND = "2b3c4d5e-6f70-4182-93a4-b5c6d7e8f901"
 HOSTILE_NAME = "x\x1b[2J\u202egone"
 SCP = "p-denyec2x"
 
@@ -101,6 +103,21 @@ def under_the_change() -> list[dict[str, Any]]:
     ]
 
 
+def in_groups_of_groups() -> Iterator[dict[str, Any]]:
+    """Two people in two groups, both of them in a third, which has a role of the directory."""
+    joins = [(MIRA, ON_CALL), (ON_CALL, OPS), (MIRA, SECOND), (SECOND, OPS), (JON, OPS)]
+    for place, (member, group) in enumerate(joins):
+        kind = "User" if member in (MIRA, JON) else "Group"
+        yield audit(
+            "Add member to group", target(kind, member, *changed(Group__ObjectID=group)), target("Group", group)
+        ) | {
+            "id": f"Directory_{place}",
+            "activityDateTime": at(20 + place),
+        }
+    given = audit("Add member to role", target("Group", OPS, *ROLE_NOW), target("Role", ROLE_HERE))
+    yield given | {"id": "Directory_role", "activityDateTime": at(30)}
+
+
 def build(folder: Path) -> None:
     logs = folder / "logs"
     write_lines(logs / "cloudtrail" / "calls.jsonl", [*changes(), *under_the_change()])
@@ -108,6 +125,7 @@ def build(folder: Path) -> None:
         approval("CHG-7", 90, subject=BOSS, actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles=[]),
         approval("APR-1", 0, subject=ALICE, actions=["s3:Get*"], roles=[], valid_until=at(5000)),
     ]
+    write_lines(logs / "entra" / "audit.jsonl", list(in_groups_of_groups()))
     write_lines(logs / "approvals" / "approvals.jsonl", granted)
     run_once(logs, folder / "home", config=None, as_of="")
 
@@ -226,6 +244,17 @@ def test_the_answer_has_its_reason(
     found = decided(con, *question)
     assert (found.result, found.reason) == (result, reason)
     assert bool(found.proposed) == (result != "deny")
+
+
+def test_groups_in_groups_are_left_where_the_ways_meet(con: duckdb.DuckDBPyConnection) -> None:
+    """What the role allows is not known: it may, by two ways, and one change ends both; what another loses is said."""
+    found = decided(con, MIRA, "entra:Add user")
+    assert found.result == "unknown"
+    ways = {tuple(each.entitlement.path) for each in found.decided_by}
+    assert ways == {(ON_CALL, OPS, ROLE), (SECOND, OPS, ROLE)}
+    assert proposed(found) == [(f"detach {ROLE} from {OPS} at /", 1)]
+    assert "1 of what it holds could not be read" not in drawn(held(con, MIRA))
+    assert "nothing is known that it may do, 2 of what it holds could not be read" in drawn(held(con, MIRA))
 
 
 def test_the_policy_of_a_bucket_is_what_is_changed(con: duckdb.DuckDBPyConnection) -> None:

@@ -173,8 +173,13 @@ def test_a_binding_is_removed_by_its_id() -> None:
 def test_a_policy_of_the_resource_is_one_of_the_changes() -> None:
     """What the bucket says of her, and what it says of everybody, for whom anybody would lose."""
     rows = [row("1", OWN), said_by("2", BUCKET, f"AWS:{ALICE}", resource_pattern=f"{BUCKET}/*")]
-    assert sentences(rows) == [f"detach {OWN} from {ALICE}", f"take {ALICE} out of what allows s3:GetObject in the policy of {BUCKET}"]
-    assert sentences([said_by("2", BUCKET, "*")]) == [f"take everybody out of what allows s3:GetObject in the policy of {BUCKET}"]
+    assert sentences(rows) == [
+        f"detach {OWN} from {ALICE}",
+        f"take {ALICE} out of what allows s3:GetObject in the policy of {BUCKET}",
+    ]
+    assert sentences([said_by("2", BUCKET, "*")]) == [
+        f"take everybody out of what allows s3:GetObject in the policy of {BUCKET}"
+    ]
 
 
 def test_where_both_sides_have_to_allow_one_is_enough() -> None:

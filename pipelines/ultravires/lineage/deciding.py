@@ -66,7 +66,9 @@ def decide_on(con: duckdb.DuckDBPyConnection, asking: Asking, own: Rows, approve
     decided_by = [row for row in rows if speaks_of_action(row, action) and _decides(row, of_which, found.result, rows)]
 
     def proposed(changes: Iterable[Change]) -> list[Proposed]:
-        return [Proposed(each, each.sentence(action), others.get(each), len(lost(rows, each, action))) for each in changes]
+        return [
+            Proposed(each, each.sentence(action), others.get(each), len(lost(rows, each, action))) for each in changes
+        ]
 
     return Decision(
         action=action,

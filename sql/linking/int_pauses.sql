@@ -8,7 +8,7 @@ with dormant_after as (select interval 90 day as wait),
 in_order as (
     select
         *,
-        lag(last_at) over (partition by identity_id order by event_hour, log, account_uid) as paused_from
+        lag(last_at) over (partition by identity_id order by event_hour) as paused_from
     from (
         select
             identity_id, event_hour, min_by(log, {'at': first_at, 'log': log}) as log, min_by(account_uid, {'at': first_at, 'log': log}) as account_uid,

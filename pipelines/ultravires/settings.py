@@ -7,8 +7,8 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +26,8 @@ from pydantic import (
 )
 
 from ultravires.errors import ConfigError, UsageError
+from ultravires.identity_register import IdentityRegister, read_register
+from ultravires.reading.lifecycle import last_moment_of, moment_of
 
 DEFAULT_HOME = Path(".ultravires")
 CONFIG_NAME = "ultravires.yaml"
@@ -43,6 +45,26 @@ def parse_duration(text: object) -> object:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+def begins(written: object) -> object:
+    """A day is the moment at which it begins; anything else is left to pydantic."""
+    return _moment(written, moment_of)
+
+
+def ends(written: object) -> object:
+    """What ends on a day lasts until that day is over everywhere, as in the register of identities."""
+    return _moment(written, last_moment_of)
+
+
+def _moment(written: object, read: Callable[[str], int | None]) -> object:
+    text = written.isoformat() if isinstance(written, date) else written
+    moment = read(text) if isinstance(text, str) else None
+    return written if moment is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
+
+
+Begin = Annotated[datetime, BeforeValidator(begins)]
+End = Annotated[datetime, BeforeValidator(ends)]
 
 
 def with_binary_unit(text: object) -> object:
@@ -75,6 +97,9 @@ class Identity(Strict):
     kind: Literal["human", "agent", "role", "service", "workload"]
     name: str | None = None
     owner: str | None = None
+    purpose: str | None = None
+    reviewed_at: Begin | None = None
+    expires_at: End | None = None
     risk_tier: str = "medium"
     aliases: tuple[str | Alias, ...] = ()
 
@@ -169,6 +194,13 @@ class Limits(Strict):
 Globs = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
+class SecretContent(Strict):
+    """The credential that lies in a secret: no log tells what a secret holds. `id` is the secret's name in its log."""
+
+    id: Annotated[str, Field(min_length=1)]
+    credential: Annotated[str, Field(min_length=1)]
+
+
 class Governs(Strict):
     """Whose acts a log could have approved or decided, as globs: of any account, project or subscription, of any
     identity (its id or a name that a log uses), or in any log that is named here.
@@ -234,6 +266,9 @@ class Settings(Strict):
     origins: dict[str, Annotated[tuple[OriginPlace, ...], BeforeValidator(as_places)]] = Field(default_factory=dict)
     governs: dict[str, Governs] = Field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
+    identity_register: IdentityRegister | None = None
+    demand_short_lived: Globs = ()
+    secrets: tuple[SecretContent, ...] = ()
     risk_tiers: Annotated[dict[str, RiskTier], AfterValidator(with_default_tiers)] = Field(
         default_factory=lambda: dict(DEFAULT_TIERS)
     )
@@ -268,6 +303,7 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigError(f"{path}: not valid YAML: {where}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, found {type(data).__name__}")
+    data = _with_register(data, path)
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
@@ -276,6 +312,23 @@ def load_settings(path: Path | None) -> Settings:
     _refuse_bad_networks(settings, path)
     _refuse_suppressions_of_nobody(settings, path)
     return settings
+
+
+def _with_register(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The settings with what stands in the register in place of its name, which is seen from the configuration."""
+    named = data.get("identity_register")
+    if named is None:
+        return {name: value for name, value in data.items() if name != "identity_register"}
+    if not isinstance(named, str) or not named:
+        raise ConfigError(f"{path}: identity_register: expected the name of a CSV file")
+    return {**data, "identity_register": read_register(path.parent / named)}
+
+
+def refuse_register_in_logs(settings: Settings, logs: Path) -> None:
+    """Who can write a log must not be able to write who answers for whom."""
+    register = settings.identity_register
+    if register is not None and lies_in(register.path, logs.resolve()):
+        raise ConfigError(f"{register.path}: the register of identities lies in the logs at {logs}; keep it elsewhere")
 
 
 def find_config(explicit: Path | None, home: Path, inputs: Iterable[Path] = ()) -> Path | None:
@@ -370,6 +423,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "origins": OriginPlace,
         "governs": Governs,
         "identities": Identity,
+        "secrets": SecretContent,
         "risk_tiers": RiskTier,
         "suppressions": Suppression,
         "approval_scopes": Scope,

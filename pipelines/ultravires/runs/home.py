@@ -26,7 +26,7 @@ from ultravires.runs import clock
 from ultravires.runs.progress import watcher
 from ultravires.runs.unchanged import forget_result
 from ultravires.schema import SCHEMA_VERSION
-from ultravires.settings import Settings, environment, hash_key, load_settings
+from ultravires.settings import Settings, environment, hash_key, load_settings, refuse_register_in_logs
 from ultravires.store.deduplicate import rename_networks
 from ultravires.store.home_folder import remember_input
 from ultravires.store.queries import fetch_row
@@ -136,6 +136,8 @@ def open_home(
 ) -> Iterator[OpenHome]:
     """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
     settings = load_settings(config)
+    if isinstance(where, LocalPlace):
+        refuse_register_in_logs(settings, where.path)
     with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
         forget_result(path)
         if isinstance(where, LocalPlace):

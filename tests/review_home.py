@@ -22,7 +22,13 @@ identities:
 
 
 def user(arn: str) -> dict[str, Any]:
-    return {"type": "IAMUser", "arn": arn, "accountId": "111122223333", "userName": arn.rsplit("/", 1)[1], "accessKeyId": "AKIAREVIEWHOME000001"}
+    return {
+        "type": "IAMUser",
+        "arn": arn,
+        "accountId": "111122223333",
+        "userName": arn.rsplit("/", 1)[1],
+        "accessKeyId": "AKIAREVIEWHOME000001",
+    }
 
 
 def minute(day: float) -> float:
@@ -46,7 +52,9 @@ def read(event_id: str, day: float, who: str, key: str) -> dict[str, Any]:
     """An object is read: a data event."""
     resources = [{"ARN": f"arn:aws:s3:::data/{key}", "type": "AWS::S3::Object"}]
     request = {"bucketName": "data", "key": key}
-    return call(event_id, minute(day), "s3:GetObject", user(who), requestParameters=request, resources=resources, readOnly=True)
+    return call(
+        event_id, minute(day), "s3:GetObject", user(who), requestParameters=request, resources=resources, readOnly=True
+    )
 
 
 def story() -> list[dict[str, Any]]:

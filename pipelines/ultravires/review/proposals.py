@@ -21,6 +21,7 @@ from ultravires.review.matching import gives_action, has_variable, is_wide, is_w
 Decision = Literal["keep", "narrow", "revoke"]
 WAIT = timedelta(days=90)
 """As long as the clouds' own analyzers wait before they call a right unused."""
+_NOT_COVERED = "no approval that was read covers it"
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,15 @@ def _propose_unapproved(right: Right, uses: list[Use], reviewed: Reviewed, facts
     if not partly and not any(_is_recent(use, facts.window) for use in uses):
         if unknown := unknown or _unseen_of(right, unseen):
             return Proposed(right, "keep", f"unknown: {unknown}", uses)
-        return Proposed(right, "revoke", f"{used} in {_days(facts.window)}, and no approval that was read covers it", uses)
+        return Proposed(right, "revoke", f"{used} in {_days(facts.window)}, and {_NOT_COVERED}", uses)
     if not is_wide(right):
-        return Proposed(right, "keep", f"{used}, and no wider than its use; no approval that was read covers it", uses)
+        return Proposed(right, "keep", f"{used}, and no wider than its use; {_NOT_COVERED}", uses)
     least = _least([right], reviewed, unseen) if is_of_aws(right) else None
     if least is not None and least.policy is None:
         unknown = unknown or "no narrower policy can be made of its use"
     if unknown:
         return Proposed(right, "keep", f"unknown: {unknown}; {used}", uses)
-    covered = f"{len(partly):,} approved pattern{_s(len(partly))} covered by it" if partly else "no approval that was read covers it"
+    covered = f"{len(partly):,} approved pattern{_s(len(partly))} covered by it" if partly else _NOT_COVERED
     unread = "" if least is not None else "; of acts that its logs do not record nothing is known"
     return Proposed(right, "narrow", f"wider than its use: {used}; {covered}{unread}", uses, least)
 

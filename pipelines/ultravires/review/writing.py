@@ -67,7 +67,7 @@ def as_workbook(sheets: list[Sheet]) -> bytes:
             page.set_column(nth, nth, _WIDTHS.get(column, 22), asked if is_asked else None)
             page.write_string(0, nth, column, heading)
             for row, values in enumerate(sheet.rows, start=1):
-                if not is_asked:
+                if values[nth]:
                     page.write_string(row, nth, _fitting(values[nth]), plain)
         page.autofilter(0, 0, max(1, len(sheet.rows)), len(sheet.columns) - 1)
     workbook.close()

@@ -34,6 +34,7 @@ OUT_OF_REACH = {
     "int_corrections": "where no clock is measured, none is corrected",
     "int_approvals__tasks": "a random call seldom stands under an approval of its own agent",
     "int_activities__retried": "no act of a random world fails and is tried again",
+    "habits": "three days are no eight weeks",
     "int_findings__grouped": "no rule speaks in this world",
     "int_silences": "three days are no silence to any log",
     "int_drift__expired": "random changes are seldom made under an approval of who is given something",

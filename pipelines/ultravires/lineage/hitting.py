@@ -134,12 +134,12 @@ def _minimal(ways: Iterable[frozenset[int]]) -> list[frozenset[int]]:
 
 
 def _undominated(ways: list[frozenset[int]]) -> list[frozenset[int]]:
-    """The ways without changes in whose place a cheaper one meets all they do."""
-    meets = sorted(_meets(ways).items())
+    """The ways without changes in whose place a cheaper one meets all they do, and so is in each of their ways."""
+    meets = _meets(ways)
     kept = {
         change
-        for place, (change, met) in enumerate(meets)
-        if not any(met & ~cheaper == 0 for _, cheaper in meets[:place])
+        for change, met in meets.items()
+        if not any(other < change and met & ~meets[other] == 0 for other in ways[_lowest(met)])
     }
     return [way & kept for way in ways]
 

@@ -38,6 +38,7 @@ NOT_IN_THE_SAMPLES = {
     "delegations",
     "quarantine",
     "replaced_files",
+    "review_decisions",
     "tombstones",
     "unread_records",
 }

@@ -41,7 +41,7 @@ def read_register(path: Path) -> IdentityRegister:
     """The register at `path`. ConfigError, in one line, for the first thing that is wrong."""
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError(f"{path}: a register of identities of more than {_MOST_BYTES >> 20} MB; leave out columns")
+            raise ConfigError(f"{path}: more than {_MOST_BYTES >> 20} MB for a register of identities; leave some out")
         with path.open(encoding="utf-8-sig", newline="") as file:
             return IdentityRegister(path, tuple(_entries(csv.reader(file, strict=True), path)))
     except OSError as error:
@@ -61,7 +61,9 @@ def _entries(rows: Iterator[list[str]], path: Path) -> Iterator[RegisterEntry]:
         entry = _entry(dict(zip(header, (cell.strip() for cell in row), strict=True)), f"{path}: row {number}")
         first = lines.setdefault(entry.identity, number)
         if first != number:
-            raise ConfigError(f"{path}: row {number}: '{entry.identity}' stands in row {first} already; give it one row")
+            raise ConfigError(
+                f"{path}: row {number}: '{entry.identity}' stands in row {first} already; give it one row"
+            )
         yield entry
 
 

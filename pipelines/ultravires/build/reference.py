@@ -252,9 +252,7 @@ def _identity_aliases(settings: Settings) -> list[tuple[Any, ...]]:
 
 def _identity_facts(settings: Settings) -> list[tuple[Any, ...]]:
     """What the configuration says of its identities, and what the register does."""
-    declared = [
-        (i.id, "configuration", i.owner, i.purpose, i.reviewed_at, i.expires_at) for i in settings.identities
-    ]
+    declared = [(i.id, "configuration", i.owner, i.purpose, i.reviewed_at, i.expires_at) for i in settings.identities]
     register = settings.identity_register
     entries = register.entries if register else ()
     return declared + [(e.identity, "register", e.owner, e.purpose, e.reviewed_at, e.expires_at) for e in entries]

@@ -36,6 +36,7 @@ NOT_IN_THE_SAMPLES = {
     "borrowed_approvals",
     "conflicts",
     "delegations",
+    "lifecycle_facts",
     "quarantine",
     "replaced_files",
     "review_decisions",

@@ -36,6 +36,7 @@ NOT_IN_THE_SAMPLES = {
     "borrowed_approvals",
     "conflicts",
     "delegations",
+    "habits",
     "quarantine",
     "replaced_files",
     "tombstones",

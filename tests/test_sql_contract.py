@@ -39,6 +39,9 @@ OUT_OF_REACH = {
     "int_silences": "three days are no silence to any log",
     "int_drift__expired": "random changes are seldom made under an approval of who is given something",
     "int_drift__unused": "three days are not long enough to call a right unused",
+    "int_answers": "nobody reviews a random world",
+    "int_drift__reviewed": "nobody reviews a random world",
+    "review_decisions": "nobody reviews a random world",
     "unapproved_acts": "of random acts few are privileged, and those may have failed or be accounted for",
     "int_steps__fitting": "few acts of a random world are weakly linked, and fewer to what lists them",
 }

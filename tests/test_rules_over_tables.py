@@ -36,11 +36,8 @@ NOT_IN_THE_SAMPLES = {
     "borrowed_approvals",
     "conflicts",
     "delegations",
-<<<<<<< HEAD
-    "lifecycle_facts",
-=======
     "habits",
->>>>>>> 66bea646d43b88899c69c88389f75b535e3f594e
+    "lifecycle_facts",
     "quarantine",
     "replaced_files",
     "review_decisions",

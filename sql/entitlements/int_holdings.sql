@@ -20,33 +20,6 @@ with recursive steps as (
         end_event_id,
         is_certain
     from int_grants
-    union all
-    -- Who acts under a name with a path is the one whom calls name without it.
-    select
-        'name ' || named.name,
-        'member',
-        named.name,
-        regexp_replace(named.name, identity_names.name_pattern, '\1\2'),
-        null,
-        null,
-        null,
-        false,
-        first_moment(),
-        last_moment(),
-        'before',
-        null,
-        null,
-        null,
-        true
-    from (
-        select holder_uid as name from int_grants
-        union
-        select alias_uid from int_identities__resolved
-    ) as named
-    join identity_names on identity_names.says = 'has_path' and regexp_matches(named.name, identity_names.name_pattern)
-    anti join int_grants
-        on int_grants.relation = 'member' and int_grants.holder_uid = named.name
-        and int_grants.held_uid = regexp_replace(named.name, identity_names.name_pattern, '\1\2')
 ),
 
 -- Of a path the part that began last brought it about, and the part that ends first ends it.

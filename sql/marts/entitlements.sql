@@ -192,10 +192,41 @@ with_identities as (
     left join approved_changes on approved_changes.event_id = granted.event_id
 ),
 
+-- What a reviewer keeps is approved from then on, until its end or another answer.
+kept as (
+    select
+        'en_' || substr(sha256(int_answers.answer_id || chr(31) || 'review'), 1, 20) as entitlement_id,
+        int_answers.identity_id,
+        int_answers.holder_uid,
+        'approved' as layer,
+        'allow' as effect,
+        int_answers.action_pattern,
+        int_answers.resource_pattern,
+        int_answers.scope_uid,
+        int_answers.except_actions,
+        int_answers.except_resources,
+        int_answers.condition,
+        int_answers.condition is not null as is_conditional,
+        int_answers.decided_at as valid_from,
+        least(int_answers.until_at, int_answers.replaced_at) as valid_until,
+        []::varchar[] as path,
+        'review' as start_by,
+        null::varchar as event_id,
+        int_answers.reviewer as cause_actor_uid,
+        int_answers.answer_id as approval_uid,
+        null::varchar as end_event_id,
+        false as is_reported,
+        true as is_certain
+    from int_answers
+    where int_answers.decision in ('keep', 'exception') and int_answers.effect = 'allow'
+),
+
 both_layers as (
     select * from approved
     union all by name
     select * from with_identities
+    union all by name
+    select * from kept
 ),
 
 learned as (
@@ -222,7 +253,7 @@ select
     both_layers.is_conditional,
     both_layers.valid_from,
     both_layers.valid_until,
-    learned.recorded_at,
+    coalesce(learned.recorded_at, if(both_layers.start_by = 'review', both_layers.valid_from, null)) as recorded_at,
     both_layers.path,
     both_layers.grant_ids,
     both_layers.relations,

@@ -36,6 +36,8 @@ NOT_IN_THE_SAMPLES = {
     "borrowed_approvals",
     "conflicts",
     "delegations",
+    "habits",
+    "lifecycle_facts",
     "quarantine",
     "replaced_files",
     "review_decisions",

@@ -238,6 +238,30 @@ def explain(
 
 
 @app.command()
+def lineage(
+    who: Annotated[str, typer.Argument(metavar="IDENTITY", help="An identity, a name of it, an approval or a ticket.")],
+    action: Annotated[str | None, typer.Argument(help="May it do this, and what would end that?")] = None,
+    resource: Annotated[str | None, typer.Argument(help="To this; else to anything.")] = None,
+    *,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Date (its begin in UTC) or ISO 8601 time; default: as of the last run.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: Json = False,
+) -> None:
+    """Show what an identity holds, through what, since when, by whom; and the fewest changes that take it back."""
+    from ultravires.lineage.command import look_up
+    from ultravires.lineage.drawing import draw
+    from ultravires.moments import parse_moment
+    from ultravires.store.snapshot import open_published
+
+    moment = parse_moment(at, "--at") if at else None
+    with open_published(home) as con:
+        found = look_up(con, who, action=action, resource=resource, at=moment)
+    _show(found, draw, as_json)
+
+
+@app.command()
 def review(
     home: Home = DEFAULT_HOME,
     config: Config = None,

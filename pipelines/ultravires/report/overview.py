@@ -170,11 +170,12 @@ order by log
 UNSEEN_KINDS = """
 select kind
 from (select log, state, unnest(evidence_kinds) as kind from sources)
+where kind <> 'inventory'
 group by kind
 having bool_and(state = 'absent')
 order by kind
 """
-"""Kinds of evidence of which no log ever spoke."""
+"""Kinds of evidence of which no log ever spoke. A snapshot that nobody took is no log that is missing."""
 
 
 def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:

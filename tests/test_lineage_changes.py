@@ -69,6 +69,12 @@ def test_a_search_that_takes_too_long_says_so() -> None:
     assert not hit.is_smallest
 
 
+def test_very_many_ways_apart_are_each_ended() -> None:
+    """More than a search goes deep; that none of them shares anything shows that it takes as many."""
+    hit = hit_all([{n, n + 5_000} for n in range(3_000)], {n: (n % 7, n) for n in range(8_000)})
+    assert hit is not None and (len(hit.chosen), hit.is_smallest) == (3_000, True)
+
+
 HOLDERS = st.sampled_from([(OWN,), (TEAM, OWN), (TEAM, MANAGED), (ALL, TEAM, OWN), (f"{ALICE}#x",), (MANAGED,)])
 ACTIONS = st.sampled_from(["s3:*", "s3:Get*", "s3:GetObject", "sqs:*", "*"])
 RESOURCES = st.sampled_from(["*", f"{BUCKET}/*", f"{BUCKET}/y"])

@@ -37,8 +37,10 @@ NOT_IN_THE_SAMPLES = {
     "conflicts",
     "delegations",
     "habits",
+    "lifecycle_facts",
     "quarantine",
     "replaced_files",
+    "review_decisions",
     "tombstones",
     "unread_records",
 }

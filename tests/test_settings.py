@@ -32,7 +32,9 @@ def test_an_unknown_key_is_refused_with_the_known_ones(tmp_path: Path) -> None:
 
 def test_an_unknown_key_inside_an_identity_names_the_keys_of_identities(tmp_path: Path) -> None:
     """The known keys are those of the place where the error is."""
-    with pytest.raises(ConfigError, match=r"unknown key 'identities.0.ownr'; known keys there: aliases, id, kind"):
+    with pytest.raises(
+        ConfigError, match=r"unknown key 'identities.0.ownr'; known keys there: aliases, expires_at, id, kind"
+    ):
         load_settings(write(tmp_path, "identities: [{id: a, kind: agent, ownr: x}]"))
 
 

@@ -41,9 +41,7 @@ def read_register(path: Path) -> IdentityRegister:
     """The register at `path`. ConfigError, in one line, for the first thing that is wrong."""
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError(
-                f"{path}: a register of identities of more than {_MOST_BYTES >> 20} MB; leave out columns"
-            )
+            raise ConfigError(f"{path}: more than {_MOST_BYTES >> 20} MB for a register of identities; leave some out")
         with path.open(encoding="utf-8-sig", newline="") as file:
             return IdentityRegister(path, tuple(_entries(csv.reader(file, strict=True), path)))
     except OSError as error:

@@ -21,7 +21,7 @@ in_words as (
         all_kinds.*,
         reviewed.reviewed_by,
         reviewed.reviewed_until,
-        case when len(actions) = 1 then actions[1] else actions[1] || ' and ' || (len(actions) - 1) || ' more' end as what,
+        case when len(actions) = 1 then actions[1] else actions[1] || ' and ' || (coalesce(n_actions, len(actions)) - 1) || ' more' end as what,
         coalesce(cause_actor_uid, 'somebody') as who,
         strftime(first_at, '%Y-%m-%d %H:%M') as since,
         array_to_string(approval_uids, ', ') as approvals

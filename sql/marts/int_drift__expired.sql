@@ -10,6 +10,7 @@ select
     entitlements.event_id as cause,
     case when count(distinct entitlements.action_pattern) = 1 then min(entitlements.action_pattern) end as action,
     first_hundred(list_sort(list(distinct entitlements.action_pattern))) as actions,
+    count(distinct entitlements.action_pattern) as n_actions,
     case when bool_or(entitlements.power = 'admin') then 'admin' when bool_or(entitlements.power = 'permissions') then 'permissions' else 'data' end as power,
     first_hundred(list_sort(list(distinct entitlements.resource_pattern))) as resource_uids,
     min(stg_approvals.ends_at) as first_at,

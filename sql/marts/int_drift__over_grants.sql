@@ -49,6 +49,7 @@ select
     granted_beyond.cause,
     case when count(distinct granted_beyond.action_pattern) = 1 then min(granted_beyond.action_pattern) end as action,
     first_hundred(list_sort(list(distinct granted_beyond.action_pattern))) as actions,
+    count(distinct granted_beyond.action_pattern) as n_actions,
     case when bool_or(granted_beyond.power = 'admin') then 'admin' when bool_or(granted_beyond.power = 'permissions') then 'permissions' else 'data' end as power,
     first_hundred(list_sort(list(distinct granted_beyond.resource_pattern))) as resource_uids,
     coalesce(first_hundred(list_sort(list(distinct granted_beyond.resource_pattern) filter (where granted_beyond.touches_crown_jewels))), []) as crown_jewels,

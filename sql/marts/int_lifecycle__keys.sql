@@ -162,7 +162,7 @@ all_facts as (
     join first_uses on first_uses.credential_uid = keys.credential_uid
     where keys.credential_kind = 'static' and first_uses.too_old is not null
     union all
-    select 'shared_credential', shared.credential_uid, keys.holder_uid, shared.came.at, shared.came.id, shared.place_kind, shared.first_came.at, true, list_distinct([shared.first_came.id] || shared.event_ids)
+    select 'shared_credential', shared.credential_uid, keys.holder_uid, shared.came.at, shared.came.id, shared.place_kind, shared.first_came.at, true, [shared.first_came.id] || shared.event_ids
     from shared
     join keys on keys.credential_uid = shared.credential_uid
     union all
@@ -181,7 +181,7 @@ select
     all_facts.since_at,
     coalesce(first_uses.is_privileged, false) as is_privileged,
     all_facts.is_certain,
-    list_filter(all_facts.event_ids, lambda id: id is not null) as event_ids
+    first_hundred(list_sort(list_distinct(list_filter(all_facts.event_ids, lambda id: id is not null)))) as event_ids
 from all_facts
 join keys on keys.credential_uid = all_facts.credential_uid
 left join first_uses on first_uses.credential_uid = all_facts.credential_uid

@@ -136,7 +136,7 @@ select
         when 'woke_after_pause' then identity_id || ' acts again after ' || datediff('day', since_at, first_at) || ' days without an act'
         when 'long_lived_credential' then credential_uid || ' of ' || identity_id || ' does not end by itself, although such an identity is to have credentials that do'
         when 'never_rotated' then credential_uid || ' of ' || identity_id || ' is used more than 90 days after ' || strftime(since_at, '%Y-%m-%d')
-        when 'shared_credential' then credential_uid || ' of ' || identity_id || ' is used by more than one ' || named || ' in turn'
+        when 'shared_credential' then credential_uid || ' of ' || identity_id || if(named = 'network', ' is used from several networks', ' is used in several workloads')
         when 'used_after_revocation' then credential_uid || ' of ' || identity_id || ' is used after ' || coalesce(named, 'somebody') || ' revoked it on ' || strftime(since_at, '%Y-%m-%d %H:%M')
         when 'person_as_machine' then actor_uid || ', a person, acts as ' || named || ' of the machine ' || identity_id || ', which no approval allows'
         when 'secret_then_used' then actor_uid || ' read ' || named || ' for the first time on ' || strftime(since_at, '%Y-%m-%d %H:%M') || ', and ' || credential_uid || ' from it is used then'

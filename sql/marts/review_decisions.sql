@@ -48,12 +48,12 @@ select
     case
         when int_answers.replaced_at is not null then 'replaced'
         when int_answers.decision in ('narrow', 'revoke') then
-            case when not coalesce(compared.is_held, false) then 'done' when int_answers.until_at <= run_context.as_of then 'overdue' else 'open' end
+            case when compared.is_held is null then 'unknown' when not compared.is_held then 'done' when int_answers.until_at <= run_context.as_of then 'overdue' else 'open' end
         when int_answers.until_at <= run_context.as_of then 'ended'
         else 'in force'
     end as state,
-    coalesce(compared.is_held, false) as is_held,
-    if(int_answers.decision in ('narrow', 'revoke') and not coalesce(compared.is_held, false), compared.ended_at, null) as done_at
+    compared.is_held,
+    if(int_answers.decision in ('narrow', 'revoke') and not compared.is_held, compared.ended_at, null) as done_at
 from int_answers
 cross join run_context
 left join compared on compared.answer_id = int_answers.answer_id

@@ -89,23 +89,28 @@ def _is_vendors(document: str) -> bool:
     return _VENDORS[0] in document or document.lower().startswith(_VENDORS[1:])
 
 
-def ends(change: Change, row: Entitlement, action: str) -> bool:
-    """Whether the row is gone after the change. A document loses what it allows of the action, and keeps the rest."""
-    if change.kind in ("edit_document", "edit_resource_policy"):
-        is_it = row.effect == "allow" and row.document_uid == change.document
-        of_whom = change.kind == "edit_document" or (row.principal or "") == change.principal
-        return is_it and of_whom and speaks_of_action(row, action)
-    return any(edge == change for _, edge in _edges(row))
+def ended_by(row: Entitlement, action: str) -> list[Change]:
+    """The changes after which the row is gone. A document loses what it allows of the action, and keeps the rest."""
+    return [
+        change
+        for change in changes_of(row)
+        if change.kind not in ("edit_document", "edit_resource_policy") or speaks_of_action(row, action)
+    ]
 
 
 def after(rows: Iterable[Entitlement], changes: Collection[Change], action: str) -> list[Entitlement]:
     """The rows that stand after these changes."""
-    return [row for row in rows if not any(ends(change, row, action) for change in changes)]
+    made = set(changes)
+    return [row for row in rows if made.isdisjoint(ended_by(row, action))]
 
 
-def lost(rows: Rows, change: Change, action: str) -> list[Entitlement]:
-    """The rows that the change takes."""
-    return [row for row in rows if ends(change, row, action)]
+def taken_by_change(rows: Rows, action: str) -> dict[Change, list[Entitlement]]:
+    """The rows that each change takes, of all changes that take any."""
+    taken: dict[Change, list[Entitlement]] = {}
+    for row in rows:
+        for change in ended_by(row, action):
+            taken.setdefault(change, []).append(row)
+    return taken
 
 
 def takes_from_anybody(change: Change) -> bool:
@@ -114,6 +119,10 @@ def takes_from_anybody(change: Change) -> bool:
     return change.kind == "edit_resource_policy" and (name in ("", "*") or name.isdigit() or name.endswith(":root"))
 
 
-def grants_of(rows: Rows, change: Change) -> list[str]:
-    """The ids of what a change of an edge ends: who else has one of them loses too."""
-    return sorted({row.grant_ids[place] for row in rows for place, edge in _edges(row) if edge == change})
+def grants_by_change(rows: Rows) -> dict[Change, set[str]]:
+    """The ids of what each change of an edge ends: who else has one of them loses too."""
+    found: dict[Change, set[str]] = {}
+    for row in rows:
+        for place, change in _edges(row):
+            found.setdefault(change, set()).add(row.grant_ids[place])
+    return found

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import duckdb
 
-from ultravires.lineage.changes import Change, grants_of, lost, takes_from_anybody
+from ultravires.lineage.changes import Change, grants_by_change, taken_by_change, takes_from_anybody
 from ultravires.lineage.covering import Approved, covering
 from ultravires.lineage.entitlement import AT, Entitlement, read_entitlements
 from ultravires.lineage.held_paths import Statement
@@ -15,7 +15,7 @@ from ultravires.lineage.revocation import Others, Revocation, all_changes, answe
 from ultravires.lineage.who import Who
 from ultravires.tracing.rows import fetch_rows
 
-_MOST_RESOURCES = 200
+_MOST_RESOURCES = 100
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ def decide_on(con: duckdb.DuckDBPyConnection, asking: Asking, own: Rows, approve
     revocation = revoke(rows, questions, others)
     decided_by = [row for row in rows if speaks_of_action(row, action) and _decides(row, of_which, found.result, rows)]
 
+    taken = taken_by_change(rows, action) if revocation else {}
+
     def proposed(changes: Iterable[Change]) -> list[Proposed]:
-        return [
-            Proposed(each, each.sentence(action), others.get(each), len(lost(rows, each, action))) for each in changes
-        ]
+        return [Proposed(each, each.sentence(action), others.get(each), len(taken.get(each, []))) for each in changes]
 
     return Decision(
         action=action,
@@ -106,13 +106,20 @@ def _with_resources(con: duckdb.DuckDBPyConnection, asking: Asking, own: Rows) -
     elsewhere = "(layer = 'limit' and effect = 'deny' and relations[-1] = 'guardrail' and principal is not null)"
     is_pattern = "regexp_matches(action_pattern, '[*?]')"
     may_speak = f"(action_pattern is null or lower(action_pattern) = lower($action) or {is_pattern})"
+    may_speak = f"($resource is not null or {may_speak})"
     found = read_entitlements(
         con,
         f"layer <> 'approved' and ({of_resources} or {elsewhere}) and {may_speak} and {AT}",
         {"resource": asking.resource, "action": asking.action, "at": asking.at},
     )
-    more = [row for row in found if speaks_of_action(row, asking.action)]
-    return list({row.entitlement_id: row for row in [*own, *more]}.values())
+    about_it = [row for row in [*own, *found] if row.layer == "limit" or _is_about(row, asking)]
+    return list({row.entitlement_id: row for row in about_it}.values())
+
+
+def _is_about(row: Entitlement, asking: Asking) -> bool:
+    """Whether the row speaks of the action, or shows that the resource has a policy, which then says nothing of it."""
+    is_of_it = row.resource is not None and asking.resource is not None and may_lie_in(row.resource, asking.resource)
+    return is_of_it or speaks_of_action(row, asking.action)
 
 
 def _accounts(con: duckdb.DuckDBPyConnection, asking: Asking, rows: Rows) -> tuple[dict[str, str], str | None]:
@@ -175,11 +182,11 @@ group by document_uid, action_pattern, resource_pattern, principal
 def _others(con: duckdb.DuckDBPyConnection, asking: Asking, rows: Rows, questions: Sequence[Asked]) -> Others:
     """How many others would lose something by each change that is open; groups and roles on the way are none."""
     changes = all_changes(ways_of(rows, questions, ("allow", "unknown")))
-    grants = {change: grants_of(rows, change) for change in changes}
+    grants, taken = grants_by_change(rows), taken_by_change(rows, asking.action)
     on_the_way = {each for row in rows if row.layer == "granted" for each in row.path}
     values: dict[str, object] = {
         "names": sorted({*asking.who.names, *on_the_way}),
-        "grants": sorted({grant for found in grants.values() for grant in found}),
+        "grants": sorted({grant for change in changes for grant in grants.get(change, ())}),
         "documents": sorted({change.document for change in changes if change.document}),
         "at": asking.at,
     }
@@ -192,9 +199,10 @@ def _others(con: duckdb.DuckDBPyConnection, asking: Asking, rows: Rows, question
     }
     counted: Others = {}
     for change in changes:
-        taken = lost(rows, change, asking.action)
-        keys = {(row.document_uid, row.action_pattern, row.resource_pattern, row.principal) for row in taken}
+        keys = {
+            (row.document_uid, row.action_pattern, row.resource_pattern, row.principal) for row in taken.get(change, [])
+        }
         ids = [by_row.get(key, set()) for key in keys] if change.document else []
-        ids += [by_grant.get(grant, set()) for grant in grants[change]]
+        ids += [by_grant.get(grant, set()) for grant in grants.get(change, ())]
         counted[change] = None if takes_from_anybody(change) else len(set().union(*ids))
     return counted

@@ -8,12 +8,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from ultravires_models.policies.context import Missing
 from ultravires_models.policies.decide import decide
 from ultravires_models.policies.decide_in_scopes import ScopedGrant, ScopedQuestion, decide_in_scopes
-from ultravires_models.policies.patterns import action_matches
+from ultravires_models.policies.patterns import action_matches, matches
 from ultravires_models.policies.questions import Answer, Document, Documents, Held, Principal, PrincipalKind, Question
 
 from ultravires.lineage.entitlement import Entitlement
@@ -50,10 +50,26 @@ class Asked:
 
 def judge(rows: Rows, asked: Asked) -> Answer:
     """What the rows that stand at one moment answer."""
+    rows = [row for row in rows if may_speak_of(row, asked)]
     answers = [_of_aws(rows, asked, name) for name in _askers(rows, asked)]
     if not answers:
         return _in_scopes([row for row in rows if not is_of_aws(row)], asked)
     return min(answers, key=lambda answer: _ORDER[answer.result])
+
+
+def may_speak_of(row: Entitlement, asked: Asked) -> bool:
+    """Whether the row can matter for the answer: all that limits does, of the rest what may be of action and resource,
+    and a document of the resource itself, as that there is one counts.
+    """
+    if row.layer == "limit" or (row.resource is not None and may_lie_in(row.resource, asked.resource)):
+        return True
+    pattern = row.resource_pattern
+    is_near = pattern is None or pattern == "*" or "${" in pattern or matches(pattern, asked.resource, _style(row))
+    return is_near and (row.document_kind == "resource" or speaks_of_action(row, asked.action))
+
+
+def _style(row: Entitlement) -> Literal["resource", "text"]:
+    return "resource" if is_of_aws(row) else "text"
 
 
 def speaks_of_action(row: Entitlement, action: str) -> bool:

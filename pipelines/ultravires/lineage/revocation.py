@@ -11,10 +11,10 @@ from itertools import product
 
 from ultravires_models.policies.questions import Answer, Result
 
-from ultravires.lineage.changes import Change, after, changes_of, lost
+from ultravires.lineage.changes import Change, after, changes_of, taken_by_change
 from ultravires.lineage.entitlement import Entitlement
 from ultravires.lineage.hitting import Cost, hit_all
-from ultravires.lineage.judging import Asked, Rows, judge, speaks_of_action
+from ultravires.lineage.judging import Asked, Rows, judge, may_speak_of, speaks_of_action
 
 MOST_WAYS = 2_000
 _FROM_ANYBODY = 1_000_000_000
@@ -108,10 +108,11 @@ def _costs(ways: Sequence[Way], rows: Rows, action: str, others: Others) -> dict
     for way in ways:
         for change, distance in way.changes.items():
             distances[change] = min(distance, distances.get(change, distance))
+    taken = taken_by_change(rows, action)
     costs: dict[Change, Cost] = {}
     for place, change in enumerate(sorted(distances)):
         n_others = others.get(change, 0)
-        n_own = len(lost(rows, change, action))
+        n_own = len(taken.get(change, []))
         costs[change] = (_FROM_ANYBODY if n_others is None else n_others, n_own, distances[change], place)
     return costs
 
@@ -130,7 +131,12 @@ def _sufficient(rows: Rows, asked: Asked, results: Collection[Result]) -> list[t
     if judge(limits, asked).result in results:
         return []
     giving = [
-        row for row in rows if row.layer == "granted" and row.effect != "deny" and speaks_of_action(row, asked.action)
+        row
+        for row in rows
+        if row.layer == "granted"
+        and row.effect != "deny"
+        and speaks_of_action(row, asked.action)
+        and may_speak_of(row, asked)
     ]
     alone = {row.entitlement_id for row in giving if judge([*limits, row], asked).result in results}
     found: list[tuple[Entitlement, ...]] = [(row,) for row in giving if row.entitlement_id in alone]

@@ -12,7 +12,8 @@ from nbclient import NotebookClient
 from small_logs import approval, write_lines
 from ultravires.runs.run import run_once
 
-NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "investigate_chain.ipynb"
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+NOTEBOOK = NOTEBOOKS / "investigate_chain.ipynb"
 CHARTS = ("timeline", "drift", "usage", "accounted")
 
 
@@ -47,9 +48,10 @@ def test_plots_are_pictures_that_need_no_network(executed: nbformat.NotebookNode
     assert "https://" not in str(bundles)
 
 
-def test_notebook_is_committed_without_outputs_and_defines_nothing() -> None:
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebook_is_committed_without_outputs_and_defines_nothing(path: Path) -> None:
     """Logic lives in the package, and no result of somebody's logs is ever committed."""
-    for cell in nbformat.read(NOTEBOOK, as_version=4)["cells"]:
+    for cell in nbformat.read(path, as_version=4)["cells"]:
         if cell["cell_type"] == "code":
             assert (cell["outputs"], cell["execution_count"]) == ([], None)
             definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)

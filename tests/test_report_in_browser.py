@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from browser import Page, open_page
 from published_fixture import empty_world, published_world
-from published_putting import CHAIN, KEY_CHAIN
+from published_putting import CHAIN, KEY_CHAIN, at, put
 from ultravires.report import write_report
 
 IS_OPEN = "document.getElementById('{}').open"
@@ -39,6 +39,24 @@ def test_report_of_the_samples_draws_without_errors(sample_home: Path) -> None:
     assert page.console_errors == []
     assert size_of(page.screenshot) == (1280, 900)
     assert len(shades_of(page.screenshot)) > 20
+
+
+def test_layers_are_drawn_and_open_without_a_script(tmp_path: Path) -> None:
+    """Approved, granted and used of an identity, its drift in words and, over time, with a numbered mark."""
+    path = tmp_path / "report.html"
+    with published_world() as con:
+        shared = {"identity_id": "batch-export", "severity": "high", "power": "admin", "is_certain": True}
+        put(con, "drift", drift_id="wide", kind="over_grant", first_at=at("10:00"), cause_actor_uid="mallory",
+            cause_event_id="e-wide", sentence="mallory gave batch-export everything", **shared)  # fmt: skip
+        put(con, "entitlements", identity_id="batch-export", layer="granted", effect="allow", action_pattern="s3:*")
+        put(con, "drift_daily", identity_id="batch-export", day=at("10:00").date(), n_granted=1, weight=10)
+        write_report(con, path)
+    click = "document.querySelector('.layerbox:not([open]) > summary')?.click()"
+    is_drawn = "document.querySelector('.drift .cause text').textContent"
+    page = open_page(path.as_uri(), run=(click, is_drawn))
+    assert page.console_errors == []
+    assert page.results[1] == "1"
+    assert "mallory gave batch-export everything" in page.text
 
 
 def test_dark_scheme_is_dark(report: Path) -> None:

@@ -85,6 +85,17 @@ def test_three_sets_and_what_lies_outside_of_each_other(con: duckdb.DuckDBPyConn
     assert "granted 2 1 beyond what is approved: iam:*" in text
 
 
+def test_what_was_approved_once_was_approved(con: duckdb.DuckDBPyConnection) -> None:
+    """Use under a ticket that is over by now accuses nobody, and what was held then explains it."""
+    put_drift(con, "d1")
+    put_right(con, "approved", "s3:*", valid_until=at("11:00"))
+    put_right(con, "granted", "s3:*", valid_until=at("11:00"))
+    put_use(con, "s3:GetObject")
+    assert layers_of(con) == {"approved": (0, 0, []), "granted": (0, 0, []), "used": (1, 0, [])}
+    assert view_of(con).unknown == []
+    assert text_of(con).count("0 (1 over) 0") == 2
+
+
 def test_only_what_is_held_now_counts(con: duckdb.DuckDBPyConnection) -> None:
     """Not what was taken, is not yet in force, is denied, or only limits."""
     put_drift(con, "d1")

@@ -12,6 +12,7 @@ from ultravires.report.drift_chart import DriftChart, draw_drift
 from ultravires.tracing.rows import Row, fetch_rows
 
 MAX_IDENTITIES, MAX_DRIFT, MAX_EXAMPLES = 10, 12, 4
+_BEYOND = "beyond what is approved"
 MAX_PATTERNS = 300
 """So many patterns of each layer are compared with one another; of more it is said that they are not."""
 
@@ -26,6 +27,8 @@ class Layer:
     """Both are None where no log can tell."""
     outside: str
     examples: list[str]
+    n_ended: int
+    """How many there were that are over."""
 
 
 @dataclass(frozen=True)
@@ -110,18 +113,21 @@ with asked_at as (select max_by(as_of, started_at) as as_of from runs),
 held as (
     select identity_id, if(effect = 'unknown', 'unread', layer) as layer,
         coalesce(action_pattern, array_to_string(path, ' > ')) as pattern,
+        bool_or(valid_until is null or asked_at.as_of is null or valid_until > asked_at.as_of) as is_now,
         bool_or(coalesce(start_by = 'before', false)) as is_from_before, bool_and(is_conditional) as is_conditional
     from entitlements
     cross join asked_at
     where identity_id in (select unnest($ids::varchar[])) and layer in ('approved', 'granted') and effect <> 'deny'
         and (valid_from is null or asked_at.as_of is null or valid_from <= asked_at.as_of)
-        and (valid_until is null or valid_until > asked_at.as_of)
     group by all
 )
-select *, count(*) over (partition by identity_id, layer) as n_all
+select
+    *,
+    count(*) over (partition by identity_id, layer) as n_in_layer,
+    count(*) over (partition by identity_id, layer, is_now) as n_all
 from held
-qualify row_number() over (partition by identity_id, layer order by pattern) <= $limit
-order by identity_id, layer, pattern
+qualify row_number() over (partition by identity_id, layer order by is_now desc, pattern) <= $limit
+order by identity_id, layer, is_now desc, pattern
 """
 
 _USED = """
@@ -179,59 +185,77 @@ def read_layers(con: duckdb.DuckDBPyConnection) -> LayersOverview:
 
 def layers_of(held: Sequence[Row], used: Sequence[Row], unseen: Iterable[str]) -> list[Layer]:
     """Approved, granted and used, by their action patterns: what was approved on one resource only counts as approved
-    here, and what goes beyond the resource is told by its drift.
+    here, and what goes beyond the resource is told by its drift. What was approved once was approved, also where the
+    approval is over by now; that something is held all the same is a drift of its own.
     """
-    approved, granted = _patterns(held, "approved"), _patterns(held, "granted")
+    approved, once_approved = _patterns(held, "approved"), _patterns(held, "approved", ever=True)
     unneeded = [pattern for pattern in approved if not _is_used(pattern, used)]
-    unapproved = [pattern for pattern in granted if not _is_covered([pattern], approved)]
-    overused = [row["word"] for row in used if not _is_covered([row["word"], row["action"]], approved)]
+    unapproved = [pattern for pattern in _patterns(held, "granted") if not _is_covered([pattern], once_approved)]
+    overused = [row["word"] for row in used if not _is_covered([row["word"], row["action"]], once_approved)]
     has_approvals, has_activity = "approval" not in unseen, "activity" not in unseen
-    beyond = "beyond what is approved"
+    n_approved, n_granted = _number(held, "approved"), _number(held, "granted")
+    is_shown = n_granted + _number(held, "granted", is_now=False) > 0
     return [
-        _layer("approved", _number(held, "approved") if has_approvals else None, unneeded, "never used", has_activity),
-        _layer("granted", _number(held, "granted") or None, unapproved, beyond, has_approvals),
-        _layer("used", (used[0]["n_all"] if used else 0) if has_activity else None, overused, beyond, has_approvals),
+        Layer(
+            "approved",
+            n_approved if has_approvals else None,
+            *_outside(unneeded, "never used", has_approvals and has_activity),
+            _number(held, "approved", is_now=False),
+        ),
+        Layer(
+            "granted",
+            n_granted if is_shown else None,
+            *_outside(unapproved, _BEYOND, is_shown and has_approvals),
+            _number(held, "granted", is_now=False),
+        ),
+        Layer(
+            "used",
+            (used[0]["n_all"] if used else 0) if has_activity else None,
+            *_outside(overused, _BEYOND, has_approvals and has_activity),
+            0,
+        ),
     ]
 
 
 def unknown_of(held: Sequence[Row], used: Sequence[Row], unseen: Iterable[str]) -> list[str]:
     """What the logs leave open of this identity, in sentences."""
-    granted, unread = _patterns(held, "granted"), _patterns(held, "unread")
+    unread = _patterns(held, "unread")
     lines = []
     if "approval" in unseen:
         lines.append("There is no log of approvals: what was approved is unknown.")
     if "activity" in unseen:
         lines.append("There is no log of activity: what is used is unknown.")
-    if not granted and not unread:
+    if not any(row["layer"] in ("granted", "unread") for row in held):
         lines.append("No log and no export shows what it holds: what it is granted is unknown, and not nothing.")
     if unread:
         lines.append(f"What {_listed(unread)} allows could not be read, and is counted nowhere.")
-    unexplained = [row["word"] for row in used if not _is_covered([row["word"], row["action"]], granted)]
-    if granted and unexplained:
+    ever = _patterns(held, "granted", ever=True)
+    unexplained = [row["word"] for row in used if not _is_covered([row["word"], row["action"]], ever)]
+    if ever and unexplained:
         lines.append(f"By what it may do {_listed(unexplained)} no log shows.")
-    before = [row["pattern"] for row in held if row["layer"] == "granted" and row["is_from_before"]]
+    before = [row["pattern"] for row in held if row["layer"] == "granted" and row["is_now"] and row["is_from_before"]]
     if before:
         lines.append(f"It held {_listed(before)} before the logs began: since when, and by whom, is unknown.")
-    conditional = [row["pattern"] for row in held if row["layer"] == "granted" and row["is_conditional"]]
+    conditional = [
+        row["pattern"] for row in held if row["layer"] == "granted" and row["is_now"] and row["is_conditional"]
+    ]
     if conditional:
         lines.append(f"It holds {_listed(conditional)} under conditions that the logs may not answer.")
-    if any(row["n_all"] > MAX_PATTERNS for row in (*held, *used)):
+    if any(row["n_in_layer"] > MAX_PATTERNS for row in held) or any(row["n_all"] > MAX_PATTERNS for row in used):
         lines.append(f"Of each layer the first {MAX_PATTERNS} patterns are compared, and not the others.")
     return lines
 
 
-def _layer(name: str, n: int | None, outside: Sequence[str], words: str, can_tell: bool) -> Layer:
-    if n is None or not can_tell:
-        return Layer(name, n, None, words, [])
-    return Layer(name, n, len(outside), words, list(outside[:MAX_EXAMPLES]))
+def _outside(names: Sequence[str], words: str, can_tell: bool) -> tuple[int | None, str, list[str]]:
+    return (len(names), words, list(names[:MAX_EXAMPLES])) if can_tell else (None, words, [])
 
 
-def _patterns(held: Sequence[Row], layer: str) -> list[str]:
-    return [row["pattern"] or "" for row in held if row["layer"] == layer]
+def _patterns(held: Sequence[Row], layer: str, *, ever: bool = False) -> list[str]:
+    return [row["pattern"] or "" for row in held if row["layer"] == layer and (ever or row["is_now"])]
 
 
-def _number(held: Sequence[Row], layer: str) -> int:
-    return next((row["n_all"] for row in held if row["layer"] == layer), 0)
+def _number(held: Sequence[Row], layer: str, *, is_now: bool = True) -> int:
+    return next((row["n_all"] for row in held if row["layer"] == layer and row["is_now"] == is_now), 0)
 
 
 def _is_covered(words: Sequence[str], patterns: Sequence[str]) -> bool:

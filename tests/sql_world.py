@@ -23,7 +23,8 @@ def random_events(rng: random.Random, n: int) -> pa.Table:
     makers = (_approval, _decision, _tool_call, _activity, _activity, _issue, _issue, _forgery)
     events = [rng.choice(makers)(rng) for _ in range(n)] + [_stage(rng) for _ in range(n // 10)]
     events += [_sign_in(rng) for _ in range(n // 10)]
-    return as_events(events + [_change(rng) for _ in range(n // 4)])
+    events += [_change(rng) for _ in range(n // 4)]
+    return as_events(events + [_of_secret(rng) for _ in range(n // 8)] + [_word(rng) for _ in range(n // 8)])
 
 
 def as_events(rows: Sequence[Event]) -> pa.Table:
@@ -268,6 +269,27 @@ def _change(rng: random.Random) -> Event:
         grants = [whole, {**_edge_or_document(rng), "op": "add", "relation": whole["relation"], "held": _held(rng)}]
         return event | own | {"voice": "declared", "action": None, "detail": detail | {"grants": grants}}
     return event
+
+
+def _of_secret(rng: random.Random) -> Event:
+    """Somebody reads or changes one of few secrets."""
+    name = rng.choice(("GetSecretValue", "GetSecretValue", "PutSecretValue", "RotateSecret"))
+    secret = f"arn:aws:secretsmanager:eu-central-1:1:secret:s{rng.randrange(3)}"
+    return _activity(rng) | {"action": f"secretsmanager:{name}", "outcome": "success", "resource_uids": [secret]}
+
+
+def _word(rng: random.Random) -> Event:
+    """Somebody tags an identity, disables an account or gives a key back."""
+    owner = rng.choice((None, "ann@example.org", "bob"))
+    words = (
+        {"of": _role(rng), "field": rng.choice(("owner", "team")), "value": owner},
+        {"of": _role(rng), "field": "expires_at", "value": _iso(_at(rng))},
+        {"of": rng.choice(("Ann@example.org", "bob")), "field": "account", "value": rng.choice(("gone", "there"))},
+        {"of": _credential(rng), "field": "credential", "value": "there"},
+    )
+    event = _activity(rng)
+    said = {"lifecycle": [rng.choice(words) for _ in range(rng.randrange(1, 3))]}
+    return event | {"action": "iam:TagRole", "outcome": "success", "detail": event["detail"] | said}
 
 
 _group, _policy = _pick("group/g", 3), _pick("policy/p", 3)

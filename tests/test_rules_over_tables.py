@@ -36,8 +36,11 @@ NOT_IN_THE_SAMPLES = {
     "borrowed_approvals",
     "conflicts",
     "delegations",
+    "habits",
+    "lifecycle_facts",
     "quarantine",
     "replaced_files",
+    "review_decisions",
     "tombstones",
     "unread_records",
 }

@@ -7,7 +7,7 @@ with words as (
         *,
         voice = 'reported' as is_reported,
         coalesce(statements, '') as text
-    from stg_grants
+    from int_grants__named
     where relation = 'document'
 ),
 
@@ -26,7 +26,7 @@ chosen as (
 deleted as (
     select words.held_uid, words.document_kind, words.is_reported, gone.*
     from (select distinct held_uid, document_kind, is_reported from words) as words
-    join stg_grants as gone
+    join int_grants__named as gone
         on gone.relation = 'exists' and gone.op = 'remove' and gone.holder_uid = words.held_uid and (gone.voice = 'reported') = words.is_reported
 ),
 

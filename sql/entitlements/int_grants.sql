@@ -11,7 +11,7 @@ with edges_told as (
             chr(31), relation, holder_uid, held_uid, coalesce(scope_uid, ''), coalesce(binding_uid, ''), coalesce(condition, ''),
             (voice = 'reported')::varchar
         )), 1, 20) as edge_id
-    from stg_grants
+    from int_grants__named
     where relation in ('member', 'attached', 'boundary', 'guardrail', 'within') and holder_uid is not null and held_uid is not null
 ),
 
@@ -37,7 +37,7 @@ closers as (
             else 'account'
         end as name_kind,
         coalesce(binding_uid, holder_uid, held_uid, scope_uid, of_account_uid) as name
-    from stg_grants
+    from int_grants__named
     where (op in ('remove', 'whole') and relation <> 'document' and not (op = 'whole' and is_lower_bound))
         or (op = 'add' and relation = 'exists')
 ),
@@ -68,6 +68,7 @@ found as (
             and (closers.held_uid is null or edges.held_uid = closers.held_uid)
             and (closers.scope_uid is null or edges.scope_uid = closers.scope_uid)
             and (closers.of_account_uid is null or edges.account_uid = closers.of_account_uid)
+            and (closers.among is null or (starts_with(edges.holder_uid, closers.among) and starts_with(edges.held_uid, closers.among)))
         )
 ),
 

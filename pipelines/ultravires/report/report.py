@@ -9,11 +9,24 @@ import duckdb
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from ultravires.report import drift_chart
 from ultravires.report.chains import read_top_chains
 from ultravires.report.drawing import LEFT, RIGHT, TOP, WIDTH
+from ultravires.report.layers import read_layers
 from ultravires.report.overview import WORST_FIRST, read_overview
 from ultravires.store.atomic_file import write_atomically
 from ultravires.tracing.visible import visible
+
+_DRIFT_BOX = {
+    "width": drift_chart.WIDTH,
+    "height": drift_chart.HEIGHT,
+    "left": drift_chart.LEFT,
+    "marks_at": drift_chart.MARKS_AT,
+    "counts_top": drift_chart.COUNTS_TOP,
+    "counts_bottom": drift_chart.COUNTS_BOTTOM,
+    "weight_top": drift_chart.WEIGHT_TOP,
+    "weight_bottom": drift_chart.WEIGHT_BOTTOM,
+}
 
 
 def write_report(con: duckdb.DuckDBPyConnection, path: Path, *, top_chains: int = 20) -> None:
@@ -33,9 +46,11 @@ def render_report(con: duckdb.DuckDBPyConnection, *, top_chains: int = 20) -> st
     return template.render(
         overview=overview,
         chains=chains,
+        layers=read_layers(con),
         drawn_ids={view.chain["chain_id"] for view in chains},
         severities=WORST_FIRST,
         box={"width": WIDTH, "left": LEFT, "right": RIGHT, "top": TOP},
+        drift_box=_DRIFT_BOX,
         nonce=secrets.token_urlsafe(16),
     )
 
@@ -50,7 +65,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(when=_when, words=_words, share=_share, lasting=_lasting, count=_count)
+    environment.filters.update(when=_when, day=_day, words=_words, share=_share, lasting=_lasting, count=_count)
     return environment
 
 
@@ -61,6 +76,10 @@ def _finalize(value: object) -> object:
 
 def _when(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "unknown"
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else "unknown"
 
 
 def _words(name: str | None) -> str:

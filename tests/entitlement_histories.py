@@ -14,14 +14,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import duckdb
 import pyarrow as pa
-from sql_cases import empty_columns
+from sql_cases import assumed, empty_columns, fill, tables, with_hour
 from ultravires.reading.grants import chosen, given, gone, made, statement, taken, unwritten, whole, written
 
 Json = dict[str, Any]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_HOURS = 60
 LONGEST = 12
+MADE = ("int_grants", "int_documents", "int_statements", "int_powers", "int_holdings", "entitlements")
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Replay:
 
     @cached_property
     def documents(self) -> dict[tuple[str, str, bool], list[tuple[datetime, str, str | None, bool]]]:
-        """Of each document the texts in time order: when, the event, the text (None where there is none), by an export."""
+        """Of each document in time order: when, the event, the text (None where there is none), if by an export."""
         keys = {(g["held"], g["kind"], r.is_reported) for r, g in self.said() if g["relation"] == "document"}
         # of what one record says at once, what it writes stands
         return {key: sorted(self._texts(*key), key=lambda told: (*told[:2], told[2] is not None)) for key in keys}
@@ -143,7 +145,7 @@ class Replay:
         said = [(record, grant) for record, grant in self.said() if record.is_reported == is_reported]
         writes = [(r, g) for r, g in said if g["op"] == "write" and g["held"] == held]
         for record, grant in said:
-            is_whole = kind == "resource" and "#" in held and grant.get("held") == held.split("#")[0]
+            is_whole = kind == "resource" and "#" in held and grant.get("held") == held.split("#", maxsplit=1)[0]
             if grant["relation"] == "exists":
                 if grant["op"] == "remove" and grant["holder"] == held:
                     yield record.at, record.event_id, None, record.is_snapshot
@@ -188,9 +190,7 @@ class Replay:
         way, is_reported = tuple(edge.held for edge in path), any(edge.is_reported for edge in path)
         documents = [key for key in self.documents if key[:2] == (last.held, "permissions")]
         if (limits or last.relation == "attached") and not any(self._was_known(key, at) for key in documents):
-            yield Held(
-                path[0].holder, layer, "unknown", None, None, scope, tuple(sorted(conditions)), way, is_reported
-            )
+            yield Held(path[0].holder, layer, "unknown", None, None, scope, tuple(sorted(conditions)), way, is_reported)
         for key in documents:
             for effect, action, resource, _, condition in _patterns(self.text(key, at), None):
                 under = tuple(sorted([*conditions, *([condition] if condition else [])]))
@@ -340,7 +340,9 @@ class _World:
             "scope": self.pick("scope", 2),
             "binding": self.pick("binding", 2),
         }
-        kept = self.rng.choice((("holder", "held"), ("holder",), ("held",), ("scope",), ("binding",), ("holder", "scope")))
+        kept = self.rng.choice(
+            (("holder", "held"), ("holder",), ("held",), ("scope",), ("binding",), ("holder", "scope"))
+        )
         return {name: names[name] for name in kept} if least else names
 
     def statements(self) -> list[Json] | None:
@@ -357,10 +359,14 @@ class _World:
         held = self.rng.choice((self.pick("policy", 3), self.pick("role", 2)))
         bucket = self.rng.choice((self.pick("bucket", 2), f"{self.name}/bucket0#one"))
         kind: Any
-        held, kind = self.rng.choice(((held, "permissions"), (held, "permissions"), (bucket, "resource"), (held, "trust")))
+        held, kind = self.rng.choice(
+            ((held, "permissions"), (held, "permissions"), (bucket, "resource"), (held, "trust"))
+        )
         version = f"v{self.rng.randrange(3)}"
         if kind == "permissions" and self.rng.random() < 0.3:
-            return self.rng.choice((chosen(held, version), written(held, self.statements(), version=version, in_force=False)))
+            return self.rng.choice(
+                (chosen(held, version), written(held, self.statements(), version=version, in_force=False))
+            )
         if self.rng.random() < 0.15:
             return unwritten(held, kind=kind)
         return written(held, self.statements(), kind=kind, version=self.seldom(version))
@@ -432,3 +438,21 @@ def _row(record: Record, number: int, grant: Json) -> Json:
         "is_in_force": grant.get("in_force", True),
         "statements": None if grant.get("statements") is None else _dumped(grant["statements"]),
     }
+
+
+def made_of(stg_grants: pa.Table) -> duckdb.DuckDBPyConnection:
+    """The tables of entitlements, made of these rows and of nothing else."""
+    con = duckdb.connect(config={"threads": 2})
+    con.execute("set timezone = 'UTC'")
+    con.execute(tables()["int_grants"].macros)
+    read = set().union(*(tables()[name].inputs for name in MADE)) - {*MADE}
+    for name in sorted(read):
+        fill(
+            con, name, empty_columns()[name], [with_hour(row, empty_columns()[name]) for row in assumed().get(name, ())]
+        )
+    con.register("told", stg_grants)
+    columns = ", ".join(f'cast("{column}" as {kind})' for column, kind in empty_columns()["stg_grants"].items())
+    con.execute(f"insert into stg_grants select {columns} from told")
+    for name in MADE:
+        con.execute(f'create table "{name}" as {tables()[name].sql}')
+    return con

@@ -10,12 +10,9 @@ from functools import cache
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
-from entitlement_histories import N_HOURS, START, Held, Record, Replay, as_stg_grants, random_history
-from sql_cases import assumed, empty_columns, fill, tables, with_hour
+from entitlement_histories import MADE, N_HOURS, START, Held, Record, Replay, as_stg_grants, made_of, random_history
 
-MADE = ("int_grants", "int_documents", "int_statements", "int_powers", "int_holdings", "entitlements")
 N_HISTORIES = 200
 N_MOMENTS = 6
 MORE_SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.stress) for seed in range(1, 20))]
@@ -29,22 +26,6 @@ def histories(seed: int, events_only: bool = False) -> Histories:
     rng = random.Random(seed)
     names = [f"h{number}" for number in range(N_HISTORIES)]
     return {name: random_history(rng, name, events_only=events_only) for name in names}
-
-
-def made_of(stg_grants: pa.Table) -> duckdb.DuckDBPyConnection:
-    """The tables of entitlements, made of these rows and of nothing else."""
-    con = duckdb.connect(config={"threads": 2})
-    con.execute("set timezone = 'UTC'")
-    con.execute(tables()["int_grants"].macros)
-    read = set().union(*(tables()[name].inputs for name in MADE)) - {*MADE}
-    for name in sorted(read):
-        fill(con, name, empty_columns()[name], [with_hour(row, empty_columns()[name]) for row in assumed().get(name, ())])
-    con.register("told", stg_grants)
-    columns = ", ".join(f'cast("{column}" as {kind})' for column, kind in empty_columns()["stg_grants"].items())
-    con.execute(f"insert into stg_grants select {columns} from told")
-    for name in MADE:
-        con.execute(f'create table "{name}" as {tables()[name].sql}')
-    return con
 
 
 @pytest.fixture(scope="module", params=MORE_SEEDS)

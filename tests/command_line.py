@@ -119,6 +119,8 @@ def serve() -> None:
 
 def _import_what_commands_need() -> None:
     import ultravires.cli
+    import ultravires.lineage.command
+    import ultravires.lineage.drawing
     import ultravires.report.report
     import ultravires.runs.home
     import ultravires.runs.unbound

@@ -23,7 +23,15 @@ Json = dict[str, Any]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 N_HOURS = 60
 LONGEST = 12
-MADE = ("int_grants", "int_documents", "int_statements", "int_powers", "int_holdings", "entitlements")
+MADE = (
+    "int_grants__named",
+    "int_grants",
+    "int_documents",
+    "int_statements",
+    "int_powers",
+    "int_holdings",
+    "entitlements",
+)
 
 
 @dataclass(frozen=True)
@@ -228,12 +236,16 @@ def ends(grant: Json, record: Record, edge: Edge, account: str) -> bool:
         return False
     if grant["op"] == "whole" and record.is_lower_bound:
         return False
+    if "among" in grant and not (edge.holder.startswith(grant["among"]) and edge.held.startswith(grant["among"])):
+        return False
     own = {"holder": edge.holder, "held": edge.held, "scope": edge.scope, "binding": edge.binding, "account": account}
     return all(grant[name] == value for name, value in own.items() if name in grant)
 
 
 def _is_edge(grant: Json) -> bool:
-    return grant["relation"] not in ("document", "exists") and "holder" in grant and "held" in grant
+    if grant["relation"] in ("document", "exists") or "holder" not in grant or "held" not in grant:
+        return False
+    return grant["relation"] != "member" or grant["holder"] != grant["held"]
 
 
 def _state(words: Iterable[Word], at: datetime) -> bool:
@@ -379,6 +391,7 @@ class _World:
             self.give,
             lambda: taken(relation, **self.names(1)),
             lambda: whole(relation, **self.names(1)),
+            lambda: whole(relation, account=self.pick("account", 2), among=self.pick("group", 3)),
             self.document,
             self.document,
             lambda: self.rng.choice((made, gone))(self.rng.choice((self.holder(), self.pick("policy", 3)))),
@@ -431,6 +444,7 @@ def _row(record: Record, number: int, grant: Json) -> Json:
         "scope_uid": grant.get("scope"),
         "binding_uid": grant.get("binding"),
         "of_account_uid": grant.get("account"),
+        "among": grant.get("among"),
         "condition": None if condition is None else _dumped(condition),
         "expires_at": grant.get("expires_at"),
         "document_kind": grant.get("kind"),

@@ -65,6 +65,33 @@ STEPS = [
     ("AROA7", "activity", False),
     ("tool", "tool_call", True),
 ]
+# kind, holder, cause_event_id, cause_actor_uid, first_at, severity, is_certain
+DRIFT = [
+    ("widened", "role/r", "e1", "ana", "2026-10-05 09:00:00+00", "low", True),
+    ("widened", "role/r", "e2", "eve", "2026-10-06 09:00:00+00", "low", True),
+    ("widened", "role/x", "e3", "ana", "2026-10-05 09:00:00+00", "high", True),
+    ("widened", "role/y", "e3", "ana", "2026-10-05 09:00:00+00", "informational", True),
+    ("widened", "role/z", "e3", "ana", "2026-10-05 09:00:00+00", "high", False),
+    ("widened", "role/v", None, None, "2026-10-05 09:00:00+00", "high", True),
+    ("overreach", "role/r", "e3", "role/r", "2026-10-05 09:00:00+00", "medium", True),
+]
+TRUE_DRIFT: list[Json] = [
+    {
+        "kind": "widened",
+        "holder": "role/r",
+        "cause": "activity:native-1",
+        "actor": "ana",
+        "onset": "2026-10-05T09:00:00Z",
+    },
+    {
+        "kind": "widened",
+        "holder": "role/r",
+        "cause": "activity:native-2",
+        "actor": "ben",
+        "onset": "2026-10-06T09:01:00Z",
+    },
+    {"kind": "held", "holder": "role/r", "cause": "activity:native-1", "actor": "ana", "onset": "2026-10-05T09:00:00Z"},
+]
 SITUATIONS: list[Json] = [
     {"situation": "wide", "expected": ["too_wide"], "also": ["rare"], "nodes": ["tool_call:t/1", "activity:native-1"]},
     {"situation": "late", "expected": ["too_late", "too_wide"], "nodes": ["credential:K"]},
@@ -104,6 +131,10 @@ def con() -> duckdb.DuckDBPyConnection:
         "evidence_event_ids varchar[], state varchar, message varchar, is_suppressed boolean, severity varchar)"
     )
     con.executemany("insert into findings values (?, ?, ?, ?, ?, ?, ?, false, 'high')", FINDINGS)
+    con.execute(
+        "create table drift (kind varchar, actor_uid varchar, identity_id varchar, cause_event_id varchar, "
+        "cause_actor_uid varchar, first_at timestamptz, severity varchar, is_certain boolean, sentence varchar)"
+    )
     con.execute("create table chain_steps (identity_id varchar, node_kind varchar, is_counted boolean)")
     con.executemany("insert into chain_steps values (?, ?, ?)", STEPS)
     return con
@@ -185,6 +216,65 @@ def test_detectors_get_precision_and_recall(scores: Scores) -> None:
     """too_wide: one of two expected, one of two explained; rare is only allowed, never expected."""
     rows = {s.detector: (s.recall, s.precision) for s in scores.detectors}
     assert rows == {"rare": (None, 1.0), "self": (0.0, None), "too_late": (1.0, 1.0), "too_wide": (0.5, 0.5)}
+
+
+@pytest.fixture
+def drifting(con: duckdb.DuckDBPyConnection, labels: Path) -> Scores:
+    """The same history with rights that widened."""
+    con.executemany("insert into drift values (?, ?, 'bot', ?, ?, ?, ?, ?, 'it widened')", DRIFT)
+    labelled = [SITUATIONS[0] | {"drift": TRUE_DRIFT}, *SITUATIONS[1:]]
+    (labels / "situations.json").write_text(json.dumps({"situations": labelled}), encoding="utf-8")
+    return score(con, labels)
+
+
+def test_drift_is_scored_by_holder_kind_and_cause(drifting: Scores) -> None:
+    """Two of three that are told are labelled; of these one has the true onset and the true actor. What is uncertain,
+    informational, a vendor's change or a use is not counted, and what is labelled and not told lowers recall.
+    """
+    rows = {s.kind: (s.n_found, s.precision, s.n_true, s.recall, s.onset, s.actor) for s in drifting.drift}
+    assert rows == {"held": (0, None, 1, 0.0, None, None), "widened": (3, 2 / 3, 2, 1.0, 0.5, 0.5)}
+
+
+def test_drift_that_is_told_otherwise_is_listed(drifting: Scores) -> None:
+    """What was missed, what has another beginning or another actor, and what no label knows."""
+    assert [(wrong.kind, wrong.holder, wrong.cause, wrong.what) for wrong in drifting.wrong_drift] == [
+        ("held", "role/r", "activity:native-1", "not told"),
+        (
+            "widened",
+            "role/r",
+            "activity:native-2",
+            "begins at 2026-10-06 09:00:00+00:00, and not at 2026-10-06 09:01:00+00:00; made by eve, and not by ben",
+        ),
+        ("widened", "role/x", "activity:native-3", "no label: it widened"),
+    ]
+
+
+def test_scores_of_drift_are_drawn_and_written(drifting: Scores) -> None:
+    """A line for each kind, one for each that is wrong, and both in the object."""
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as capture:
+        console.print(render_scores(drifting))
+    line = next(line for line in capture.get().splitlines() if line.startswith("│ widened ") and "0.667" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "widened",
+        "3",
+        "0.667",
+        "2",
+        "1.000",
+        "0.500",
+        "0.500",
+    ]
+    written = json.loads(json.dumps(as_dict(drifting)))
+    assert [(s["kind"], s["precision"], s["onset"]) for s in written["drift"]] == [
+        ("held", None, None),
+        ("widened", 2 / 3, 0.5),
+    ]
+    assert len(written["wrong_drift"]) == 3
+
+
+def test_worlds_without_labels_of_drift_are_scored_as_before(scores: Scores) -> None:
+    """Labels that were written before there were any are read."""
+    assert (scores.drift, scores.wrong_drift) == ((), ())
 
 
 def test_days_are_counted_from_the_first_act_to_the_last(scores: Scores) -> None:

@@ -248,7 +248,8 @@ def test_the_lineage_is_drawn_without_an_error_in_the_console(page: str, tmp_pat
     """The page that `ultravires dev` opens shows the groups of assets and the way between them."""
     shown = open_page(f"{page}/asset-groups", width=1900, height=1100, wait_for="foreignObject", run=(SETTLED,))
     (tmp_path / "lineage.png").write_bytes(shown.screenshot)
-    for group in ("ingest", "staging", "linking", "chains", "marts", "rules", "models", "findings", "published"):
+    layers = ("staging", "linking", "chains", "entitlements", "marts")
+    for group in ("ingest", *layers, "rules", "models", "findings", "published"):
         assert group in shown.text
     assert shown.console_errors == []
     assert len(shown.screenshot) > 50_000

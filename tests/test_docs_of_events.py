@@ -43,7 +43,7 @@ def test_every_key_kind_that_a_source_announces_is_documented() -> None:
     assert sorted(announced - set(documented_keys())) == []
 
 
-@pytest.mark.parametrize("kind", ["approval", "decision", "tool_call", "activity"])
+@pytest.mark.parametrize("kind", ["approval", "decision", "tool_call", "activity", "inventory"])
 def test_every_member_of_detail_is_documented(kind: str) -> None:
     """What SQL may read of `detail` stands on the page."""
     emitted = {member for _, event in EMITTED if event["kind"] == kind for member in event.get("detail", {})}
@@ -60,6 +60,7 @@ def test_every_member_of_detail_is_documented(kind: str) -> None:
         ("approval", "origin"),
         ("activity", "issued_kind"),
         ("activity", "credential_kind"),
+        ("inventory", "captured_by"),
     ],
 )
 def test_every_word_of_a_closed_list_is_documented(kind: str, member: str) -> None:

@@ -1,4 +1,7 @@
-"""Audited actions on GitHub that change who may do what. Their fields stand on the page of the audit log's events:
+"""Audited actions on GitHub that change who may do what.
+
+The page of the audit log's events names the actions; permissions of teams, apps and tokens as written here are assumed
+from the fields of the actions beside them and were not seen in a real record:
 
 https://docs.github.com/en/enterprise-cloud@latest/admin/monitoring-activity-in-your-enterprise/reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise
 """

@@ -1,7 +1,8 @@
 """Events of Okta's System Log that change who may do what.
 
 Event types: https://developer.okta.com/docs/reference/api/event-types/; LogEvent and its targets:
-https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/; the target of a consent:
+https://developer.okta.com/docs/api/openapi/okta-management/management/tag/SystemLog/; the target of a consent (types of
+targets are assumed from their names and were not seen in real records):
 https://help.okta.com/en/prod/Content/Topics/Workflows/connector-reference/okta/events/oauth2appconsentgranted.htm
 """
 

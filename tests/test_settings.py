@@ -105,6 +105,7 @@ def test_approvals_are_rare_by_nature() -> None:
         name for name, of in sources().items() if settings.expectation(name, of.evidence_kinds).max_silence == week
     }
     assert {"approvals", "aws_team", "entra_pim", "servicenow_approvals", "github_environment_approvals"} <= patient
+    assert settings.expectation("aws_iam_snapshot", ("inventory",)).max_silence > timedelta(days=31)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,14 @@ def test_approvals_are_rare_by_nature() -> None:
         ("limits: {max_record_byte: 1MB}", "unknown key 'limits.max_record_byte'; known keys there: max_depth, max_fi"),
         ("limits: {max_file_bytes: 4 apples}", "limits.max_file_bytes: could not interpret byte unit: apples"),
         ("limits: {max_ratio: 0}", "limits.max_ratio: .* greater than or equal to 10"),
+        (
+            "tasks: {rotate: {action: [x]}}",
+            "unknown key 'tasks.rotate.action'; known keys there: actions, resources, tools",
+        ),
+        (
+            "tasks: {rotate: {resources: [x]}}",
+            "tasks.rotate: Value error, name the actions or tools that the task needs",
+        ),
         ("- a list", "expected a mapping"),
         ("a: [", "not valid YAML"),
         ("networks: {office: [10.0.0.0/99]}", "networks.office"),

@@ -13,12 +13,13 @@ from ultravires.simulator import write_world
 from ultravires.simulator.agents import base_agents
 from ultravires.simulator.changed_plans import THIEF_IP
 from ultravires.simulator.further_agents import further_agents
-from ultravires.simulator.further_workers import further_workers
+from ultravires.simulator.further_workers import further_humans, further_workers
 from ultravires.simulator.moments import DAY, FIRST_DAY
 from ultravires.simulator.timetable import BENIGN, FURTHER, TIMETABLE
 from ultravires.simulator.workers import base_humans, base_workers
 
-ONE_COMPANY = sum(len(of()) for of in (base_agents, further_agents, base_workers, further_workers, base_humans))
+PARTS = (base_agents, further_agents, base_workers, further_workers, base_humans, further_humans)
+ONE_COMPANY = sum(len(of()) for of in PARTS)
 SEED = 11
 
 

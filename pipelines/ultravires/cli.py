@@ -238,6 +238,81 @@ def explain(
 
 
 @app.command()
+def lineage(
+    who: Annotated[str, typer.Argument(metavar="IDENTITY", help="An identity, a name of it, an approval or a ticket.")],
+    action: Annotated[str | None, typer.Argument(help="May it do this, and what would end that?")] = None,
+    resource: Annotated[str | None, typer.Argument(help="To this; else to anything.")] = None,
+    *,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Date (its begin in UTC) or ISO 8601 time; default: as of the last run.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: Json = False,
+) -> None:
+    """Show what an identity holds, through what, since when, by whom; and the fewest changes that take it back."""
+    from ultravires.lineage.command import look_up
+    from ultravires.lineage.drawing import draw
+    from ultravires.moments import parse_moment
+    from ultravires.store.snapshot import open_published
+
+    moment = parse_moment(at, "--at") if at else None
+    with open_published(home) as con:
+        found = look_up(con, who, action=action, resource=resource, at=moment)
+    _show(found, draw, as_json)
+
+
+@app.command()
+def review(
+    home: Home = DEFAULT_HOME,
+    config: Config = None,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write: .xlsx, .csv (what is to be decided) or .html.")
+    ] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only what this owner answers for.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also over a file that stands.")] = False,
+    apply: Annotated[
+        Path | None, typer.Option("--apply", help="A CSV of decisions to take into the home, then run.")
+    ] = None,
+) -> None:
+    """Write what each identity was approved, holds and uses, with a proposed decision; or take the decisions back."""
+    if (out is None) == (apply is None):
+        raise UsageError("review: say --out FILE to write a review, or --apply FILE to take its decisions")
+    if apply is not None:
+        if owner is not None or force:
+            raise UsageError("review --apply: takes --home and --config alone")
+        _apply_review(apply, home, config)
+        return
+    assert out is not None
+    from ultravires.review.columns import sheets
+    from ultravires.review.facts import read_facts
+    from ultravires.review.writing import check_out, write_review
+    from ultravires.store.snapshot import open_published
+
+    check_out(out, is_forced=force)
+    with open_published(home) as con:
+        facts = read_facts(con, owner)
+    if owner is not None and not facts.identities:
+        raise UsageError(f"--owner {owner}: answers for no identity here; owners stand in the table `identities`")
+    write_review(sheets(facts), out)
+    typer.echo(visible(f"{out} is written: {len(facts.identities):,} identities", LONGEST_LINE))
+
+
+def _apply_review(path: Path, home: Path, config: Path | None) -> None:
+    from ultravires.review.applying import WrongRows, apply_and_run
+    from ultravires.runs.progress import watched
+
+    try:
+        with watched():
+            applied, _ = apply_and_run(path, home, config=_config(config, home))
+    except WrongRows as wrong:
+        for row in wrong.wrong:
+            typer.echo(visible(row.sentence(), LONGEST_LINE), err=True)
+        raise
+    typer.echo(applied.sentence())
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT over the published tables.")],
     home: Home = DEFAULT_HOME,

@@ -71,7 +71,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {
 """DuckDB's name of a type, in lower case -> Arrow's type."""
 
 VOICES = ("recorded", "reported", "declared")
-KINDS = ("approval", "decision", "credential", "tool_call", "activity")
+KINDS = ("approval", "decision", "credential", "tool_call", "activity", "inventory")
 OUTCOMES = ("success", "failure", "denied", "unknown")
 KEY_ROLES = ("names", "uses", "carries")
 """names: this event defines the thing. uses: it refers to it. carries: an attribute that travelled with it."""

@@ -7,8 +7,8 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +26,8 @@ from pydantic import (
 )
 
 from ultravires.errors import ConfigError, UsageError
+from ultravires.identity_register import IdentityRegister, read_register
+from ultravires.reading.lifecycle import last_moment_of, moment_of
 
 DEFAULT_HOME = Path(".ultravires")
 CONFIG_NAME = "ultravires.yaml"
@@ -43,6 +45,26 @@ def parse_duration(text: object) -> object:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+def begins(written: object) -> object:
+    """A day is the moment at which it begins; anything else is left to pydantic."""
+    return _moment(written, moment_of)
+
+
+def ends(written: object) -> object:
+    """What ends on a day lasts until that day is over everywhere, as in the register of identities."""
+    return _moment(written, last_moment_of)
+
+
+def _moment(written: object, read: Callable[[str], int | None]) -> object:
+    text = written.isoformat() if isinstance(written, date) else written
+    moment = read(text) if isinstance(text, str) else None
+    return written if moment is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
+
+
+Begin = Annotated[datetime, BeforeValidator(begins)]
+End = Annotated[datetime, BeforeValidator(ends)]
 
 
 def with_binary_unit(text: object) -> object:
@@ -75,6 +97,9 @@ class Identity(Strict):
     kind: Literal["human", "agent", "role", "service", "workload"]
     name: str | None = None
     owner: str | None = None
+    purpose: str | None = None
+    reviewed_at: Begin | None = None
+    expires_at: End | None = None
     risk_tier: str = "medium"
     aliases: tuple[str | Alias, ...] = ()
 
@@ -107,6 +132,9 @@ DEFAULT_TIERS = {
 }
 # Approvals are rare by nature: a quiet week of a log that holds nothing else is not an outage.
 OF_APPROVALS_ALONE = Expectation(max_silence=timedelta(days=7))
+# Snapshots are taken by hand or once a month, and nothing is proved by one that was not.
+OF_SNAPSHOTS = Expectation(expected_delay=timedelta(days=35), max_silence=timedelta(days=35))
+_EXPECTED_OF = {frozenset({"approval"}): OF_APPROVALS_ALONE, frozenset({"inventory"}): OF_SNAPSHOTS}
 # PassRole hands a role's power to a service; the IAM reference lists it as a plain write.
 DEFAULT_PRIVILEGED = ("iam:PassRole",)
 
@@ -135,6 +163,20 @@ class Scope(Strict):
     tools: tuple[str, ...] = ()
 
 
+class Task(Strict):
+    """What a task of this kind needs, whoever it is approved for."""
+
+    actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _needs_something(self) -> "Task":
+        if not (self.actions or self.tools):
+            raise ValueError("name the actions or tools that the task needs")
+        return self
+
+
 class Limits(Strict):
     """What one input file may make us do; sizes are of decompressed bytes and may have a unit (`128MB`).
 
@@ -150,6 +192,13 @@ class Limits(Strict):
 
 
 Globs = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+class SecretContent(Strict):
+    """The credential that lies in a secret: no log tells what a secret holds. `id` is the secret's name in its log."""
+
+    id: Annotated[str, Field(min_length=1)]
+    credential: Annotated[str, Field(min_length=1)]
 
 
 class Governs(Strict):
@@ -186,6 +235,8 @@ class OriginPlace(Strict):
     log_group: str | None = None
     google_log: str | None = None
     azure_category: str | None = None
+    captured_at: datetime | None = None
+    """When the snapshots at this path were taken, where neither their names nor files beside them say it."""
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> "OriginPlace":
@@ -197,6 +248,8 @@ class OriginPlace(Strict):
             raise ValueError(
                 "a record lies in one of log_group, google_log and azure_category; give each its own place"
             )
+        if self.captured_at is not None and (self.path is None or inside):
+            raise ValueError("captured_at is of the files at a path; name a path and nothing else beside it")
         if self.path is not None and (self.path.startswith("/") or ".." in self.path.split("/")):
             raise ValueError("a path is seen from the input; it begins without a slash and has no '..'")
         return self
@@ -213,6 +266,9 @@ class Settings(Strict):
     origins: dict[str, Annotated[tuple[OriginPlace, ...], BeforeValidator(as_places)]] = Field(default_factory=dict)
     governs: dict[str, Governs] = Field(default_factory=dict)
     identities: tuple[Identity, ...] = ()
+    identity_register: IdentityRegister | None = None
+    demand_short_lived: Globs = ()
+    secrets: tuple[SecretContent, ...] = ()
     risk_tiers: Annotated[dict[str, RiskTier], AfterValidator(with_default_tiers)] = Field(
         default_factory=lambda: dict(DEFAULT_TIERS)
     )
@@ -221,6 +277,7 @@ class Settings(Strict):
     privileged_actions: Annotated[tuple[str, ...], AfterValidator(with_default_privileged)] = DEFAULT_PRIVILEGED
     opa_inputs: dict[str, dict[str, str]] = Field(default_factory=dict)
     approval_scopes: dict[str, dict[str, Scope]] = Field(default_factory=dict)
+    tasks: dict[str, Task] = Field(default_factory=dict)
     redact: Annotated[dict[str, tuple[str, ...]], BeforeValidator(of_every_source)] = Field(default_factory=dict)
     clock_tolerance: Duration = timedelta(minutes=2)
     limits: Limits = Limits()
@@ -229,7 +286,7 @@ class Settings(Strict):
 
     def expectation(self, log: str, evidence_kinds: Collection[str] = ()) -> Expectation:
         """What is expected of a log with these kinds of evidence: as configured, else by what it holds."""
-        usual = OF_APPROVALS_ALONE if set(evidence_kinds) == {"approval"} else Expectation()
+        usual = _EXPECTED_OF.get(frozenset(evidence_kinds), Expectation())
         return self.sources.get(log, usual)
 
 
@@ -246,6 +303,7 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigError(f"{path}: not valid YAML: {where}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, found {type(data).__name__}")
+    data = _with_register(data, path)
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
@@ -254,6 +312,23 @@ def load_settings(path: Path | None) -> Settings:
     _refuse_bad_networks(settings, path)
     _refuse_suppressions_of_nobody(settings, path)
     return settings
+
+
+def _with_register(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The settings with what stands in the register in place of its name, which is seen from the configuration."""
+    named = data.get("identity_register")
+    if named is None:
+        return {name: value for name, value in data.items() if name != "identity_register"}
+    if not isinstance(named, str) or not named:
+        raise ConfigError(f"{path}: identity_register: expected the name of a CSV file")
+    return {**data, "identity_register": read_register(path.parent / named)}
+
+
+def refuse_register_in_logs(settings: Settings, logs: Path) -> None:
+    """Who can write a log must not be able to write who answers for whom."""
+    register = settings.identity_register
+    if register is not None and lies_in(register.path, logs.resolve()):
+        raise ConfigError(f"{register.path}: the register of identities lies in the logs at {logs}; keep it elsewhere")
 
 
 def find_config(explicit: Path | None, home: Path, inputs: Iterable[Path] = ()) -> Path | None:
@@ -348,9 +423,11 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "origins": OriginPlace,
         "governs": Governs,
         "identities": Identity,
+        "secrets": SecretContent,
         "risk_tiers": RiskTier,
         "suppressions": Suppression,
         "approval_scopes": Scope,
+        "tasks": Task,
         "limits": Limits,
     }
     if len(location) > 1:

@@ -7,7 +7,7 @@ with words as (
         *,
         voice = 'reported' as is_reported,
         coalesce(statements, '') as text
-    from stg_grants
+    from int_grants__named
     where relation = 'document'
 ),
 
@@ -31,7 +31,7 @@ chosen as (
 deleted as (
     select words.held_uid, words.document_kind, words.is_reported, gone.*
     from (select distinct held_uid, document_kind, is_reported from words) as words
-    join stg_grants as gone
+    join int_grants__named as gone
         on gone.relation = 'exists' and gone.op = 'remove' and gone.holder_uid = words.held_uid and (gone.voice = 'reported') = words.is_reported
 ),
 
@@ -55,13 +55,19 @@ replaced as (
     from parts
     asof join wholes
         on wholes.whole_uid = parts.whole_uid and wholes.document_kind = parts.document_kind and wholes.is_reported = parts.is_reported
-        and wholes.event_at >= parts.event_at
+        and wholes.event_at > parts.event_at
     union
     select parts.held_uid, parts.document_kind, parts.is_reported, wholes.* exclude (whole_uid, document_kind, is_reported)
     from parts
     asof join wholes
         on wholes.whole_uid = parts.whole_uid and wholes.document_kind = parts.document_kind and wholes.is_reported = parts.is_reported
         and wholes.event_at < parts.event_at
+    union
+    select parts.held_uid, parts.document_kind, parts.is_reported, wholes.* exclude (whole_uid, document_kind, is_reported)
+    from parts
+    join wholes
+        on wholes.whole_uid = parts.whole_uid and wholes.document_kind = parts.document_kind and wholes.is_reported = parts.is_reported
+        and wholes.event_at = parts.event_at
 ),
 
 points as (

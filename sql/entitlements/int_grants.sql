@@ -11,7 +11,7 @@ with edges_told as (
             chr(31), relation, holder_uid, held_uid, coalesce(scope_uid, ''), coalesce(binding_uid, ''), coalesce(condition, ''),
             (voice = 'reported')::varchar
         )), 1, 20) as edge_id
-    from stg_grants
+    from int_grants__named
     where relation in ('member', 'attached', 'boundary', 'guardrail', 'within') and holder_uid is not null and held_uid is not null
 ),
 
@@ -40,13 +40,14 @@ closers as (
             relation = 'exists', null,
             [holder_uid is not null, held_uid is not null, scope_uid is not null, binding_uid is not null, of_account_uid is not null]
         ) as named,
+        among,
         md5(to_json(
             if(
-                relation = 'exists', [relation, holder_uid, null, null, null, null],
-                [relation, holder_uid, held_uid, scope_uid, binding_uid, of_account_uid]
+                relation = 'exists', [relation, holder_uid, null, null, null, null, null],
+                [relation, holder_uid, held_uid, scope_uid, binding_uid, of_account_uid, among]
             )
         )::varchar) as name
-    from stg_grants
+    from int_grants__named
     where (op in ('remove', 'whole') and relation <> 'document' and not (op = 'whole' and is_lower_bound))
         or (op = 'add' and relation = 'exists')
 ),
@@ -67,13 +68,15 @@ edge_names as (
             if(ways.named[2], edges.held_uid, null),
             if(ways.named[3], edges.scope_uid, null),
             if(ways.named[4], edges.binding_uid, null),
-            if(ways.named[5], edges.account_uid, null)
+            if(ways.named[5], edges.account_uid, null),
+            ways.among
         ])::varchar) as name
     from edges
-    cross join (select distinct named from closers) as ways
+    cross join (select distinct named, among from closers) as ways
     where list_contains(ways.named, true)
+        and (ways.among is null or (starts_with(edges.holder_uid, ways.among) and starts_with(edges.held_uid, ways.among)))
     union all
-    select edge_id, is_reported, md5(to_json(['exists', unnest([holder_uid, held_uid]), null, null, null, null])::varchar)
+    select edge_id, is_reported, md5(to_json(['exists', unnest([holder_uid, held_uid]), null, null, null, null, null])::varchar)
     from edges
 ),
 

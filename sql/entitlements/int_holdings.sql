@@ -8,6 +8,7 @@ with recursive steps as (
         relation,
         holder_uid,
         held_uid,
+        binding_uid,
         scope_uid,
         condition,
         is_reported,
@@ -19,32 +20,6 @@ with recursive steps as (
         end_event_id,
         is_certain
     from int_grants
-    union all
-    -- Who acts under a name with a path is the one whom calls name without it.
-    select
-        'name ' || named.name,
-        'member',
-        named.name,
-        regexp_replace(named.name, identity_names.name_pattern, '\1\2'),
-        null,
-        null,
-        false,
-        first_moment(),
-        last_moment(),
-        'before',
-        null,
-        null,
-        null,
-        true
-    from (
-        select holder_uid as name from int_grants
-        union
-        select alias_uid from int_identities__resolved
-    ) as named
-    join identity_names on identity_names.says = 'has_path' and regexp_matches(named.name, identity_names.name_pattern)
-    anti join int_grants
-        on int_grants.relation = 'member' and int_grants.holder_uid = named.name
-        and int_grants.held_uid = regexp_replace(named.name, identity_names.name_pattern, '\1\2')
 ),
 
 -- Through a group leads what it has; from an account through the units around it what bounds them, and nothing else.
@@ -74,6 +49,8 @@ paths as (
         relation,
         [held_uid] as path,
         [grant_id] as grant_ids,
+        [relation] as relations,
+        [binding_uid] as binding_uids,
         scope_uid,
         if(condition is null, [], [condition]) as conditions,
         is_reported,
@@ -95,6 +72,8 @@ paths as (
         steps_on.relation,
         list_append(followed.path, steps_on.held_uid),
         list_append(followed.grant_ids, steps_on.grant_id),
+        list_append(followed.relations, steps_on.relation),
+        list_append(followed.binding_uids, steps_on.binding_uid),
         coalesce(steps_on.scope_uid, followed.scope_uid),
         if(steps_on.condition is null, followed.conditions, list_append(followed.conditions, steps_on.condition)),
         followed.is_reported or steps_on.is_reported,
@@ -147,6 +126,8 @@ select
     relation,
     path,
     grant_ids,
+    relations,
+    binding_uids,
     scope_uid,
     list_sort(conditions) as conditions,
     is_reported,

@@ -23,7 +23,9 @@ parts as (
         coalesce(try_cast(json_extract(s, '$.principals') as varchar[]), []) as principals,
         coalesce(try_cast(json_extract(s, '$.not_principals') as varchar[]), []) as except_principals,
         json_extract(s, '$.condition')::varchar as condition,
-        json_extract_string(s, '$.fingerprint') as fingerprint
+        json_extract_string(s, '$.fingerprint') as fingerprint,
+        -- Of a role of Azure: whether it speaks of the data in resources.
+        case when json_extract_string(s, '$.sid') in ('actions', 'dataActions') then json_extract_string(s, '$.sid') end as plane
     from each_statement
 ),
 
@@ -74,7 +76,7 @@ each_pattern as (
             when effect = 'unknown' then [null]
             else ['*']
         end as resources,
-        case when document_kind = 'permissions' then [null] when len(principals) > 0 then principals else ['*'] end as principals
+        case when len(principals) > 0 then principals when document_kind = 'permissions' then [null] else ['*'] end as principals
     from readable
 ),
 
@@ -93,11 +95,11 @@ stated as (
     select distinct
         held_uid, document_kind, is_reported, revision, valid_from, valid_until, start_by, start_event_id, start_actor_uid, end_event_id,
         if(action_pattern is null, 'unknown', effect) as effect, action_pattern, resource_pattern, principal, except_actions, except_resources,
-        except_principals, condition, fingerprint,
+        except_principals, condition, fingerprint, plane,
         substr(sha256(concat_ws(
             chr(31), held_uid, document_kind, is_reported::varchar, effect, coalesce(action_pattern, ''), coalesce(resource_pattern, ''),
             coalesce(principal, ''), except_actions::varchar, except_resources::varchar, except_principals::varchar, coalesce(condition, ''),
-            coalesce(fingerprint, '')
+            coalesce(fingerprint, ''), coalesce(plane, '')
         )), 1, 20) as statement_id
     from each_principal
 ),
@@ -121,6 +123,7 @@ select
     except_principals,
     condition,
     fingerprint,
+    plane,
     min(revision) as revision,
     arg_min({'value': valid_from}, revision).value as valid_from,
     arg_max({'value': valid_until}, revision).value as valid_until,
@@ -131,4 +134,4 @@ select
 from stretches
 group by
     statement_id, held_uid, document_kind, is_reported, effect, action_pattern, resource_pattern, principal, except_actions, except_resources,
-    except_principals, condition, fingerprint, stretch
+    except_principals, condition, fingerprint, plane, stretch

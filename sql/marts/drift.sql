@@ -18,12 +18,17 @@ with all_kinds as (
 
 in_words as (
     select
-        *,
+        all_kinds.*,
+        reviewed.reviewed_by,
+        reviewed.reviewed_until,
         case when len(actions) = 1 then actions[1] else actions[1] || ' and ' || (len(actions) - 1) || ' more' end as what,
         coalesce(cause_actor_uid, 'somebody') as who,
         strftime(first_at, '%Y-%m-%d %H:%M') as since,
         array_to_string(approval_uids, ', ') as approvals
     from all_kinds
+    left join int_drift__reviewed as reviewed
+        on reviewed.identity_id = all_kinds.identity_id and reviewed.actor_uid is not distinct from all_kinds.actor_uid
+        and reviewed.kind = all_kinds.kind and reviewed.cause = coalesce(all_kinds.cause, all_kinds.action)
 )
 
 select
@@ -37,8 +42,9 @@ select
     action,
     actions,
     coalesce(power, 'data') as power,
-    -- By what it gives: everything, power over permissions, a crown jewel; what an approval stands behind is for the record.
+    -- By what it gives: everything, power over permissions, a crown jewel; what an approval stands behind, or a reviewer, is for the record.
     case
+        when reviewed_by is not null then 'informational'
         when kind in ('unused', 'unused_approval') or cause_approval_uid is not null and kind <> 'expired_but_held' then 'informational'
         when kind = 'over_grant' then
             case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'informational' end
@@ -56,6 +62,8 @@ select
     cause_actor_uid,
     cause_approval_uid,
     coalesce(approval_uids, []) as approval_uids,
+    reviewed_by,
+    reviewed_until,
     coalesce(is_certain, false) as is_certain,
     case kind
         when 'overreach' then identity_id || ' has used ' || what || ' beyond its approvals since ' || since

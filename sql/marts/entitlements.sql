@@ -40,6 +40,14 @@ approved as (
         valid_from,
         valid_until,
         []::varchar[] as path,
+        []::varchar[] as grant_ids,
+        []::varchar[] as relations,
+        []::varchar[] as binding_uids,
+        null::varchar as document_uid,
+        null::varchar as document_kind,
+        null::varchar as principal,
+        []::varchar[] as except_principals,
+        null::varchar as plane,
         'approval' as start_by,
         event_id,
         approved_by as cause_actor_uid,
@@ -63,6 +71,14 @@ through_paths as (
         int_statements.except_resources,
         if(int_statements.condition is null, int_holdings.conditions, list_append(int_holdings.conditions, int_statements.condition)) as conditions,
         int_holdings.path,
+        int_holdings.grant_ids,
+        int_holdings.relations,
+        int_holdings.binding_uids,
+        int_statements.held_uid as document_uid,
+        int_statements.document_kind,
+        int_statements.principal,
+        int_statements.except_principals,
+        int_statements.plane,
         int_holdings.holding_id || chr(31) || int_statements.statement_id as way,
         int_holdings.from_at,
         int_holdings.until_at,
@@ -96,7 +112,8 @@ known as (
 unread as (
     select
         int_holdings.holder_uid, if(int_holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, int_holdings.scope_uid, [], [],
-        int_holdings.conditions, int_holdings.path, int_holdings.holding_id, int_holdings.from_at, int_holdings.until_at,
+        int_holdings.conditions, int_holdings.path, int_holdings.grant_ids, int_holdings.relations, int_holdings.binding_uids, int_holdings.held_uid, 'permissions',
+        null, [], null, int_holdings.holding_id, int_holdings.from_at, int_holdings.until_at,
         first_moment(), coalesce(known.since, last_moment()), int_holdings.start_by, int_holdings.start_event_id, int_holdings.start_actor_uid,
         int_holdings.end_event_id, null, null, null, known.event_id, int_holdings.is_reported, int_holdings.is_certain and not int_holdings.is_cut
     from int_holdings
@@ -110,7 +127,7 @@ cut_paths as (
         holder_uid,
         if(relation = 'within', 'limit', 'granted') as layer,
         is_reported,
-        min({'length': len(path), 'path': path}).path as path,
+        min({'length': len(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
         min({'at': from_at, 'by': start_by, 'event_id': start_event_id, 'actor_uid': start_actor_uid}) as start,
         max({'at': until_at, 'event_id': end_event_id}) as finish
     from int_holdings
@@ -120,7 +137,8 @@ cut_paths as (
 
 unfollowed as (
     select
-        holder_uid, layer, 'unknown', null, null, null, [], [], [], path, 'cut' || chr(31) || layer || chr(31) || is_reported::varchar,
+        holder_uid, layer, 'unknown', null, null, null, [], [], [], shortest.path, shortest.grant_ids, shortest.relations, shortest.binding_uids, null, null,
+        null, [], null, 'cut' || chr(31) || layer || chr(31) || is_reported::varchar,
         start.at, finish.at, first_moment(), last_moment(), start.by, start.event_id, start.actor_uid, finish.event_id,
         null, null, null, null, is_reported, false
     from cut_paths
@@ -131,7 +149,8 @@ by_documents as (
         substr(int_statements.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) as holder_uid,
         'granted', int_statements.effect, int_statements.action_pattern, int_statements.resource_pattern, null, int_statements.except_actions,
         int_statements.except_resources, if(int_statements.condition is null, [], [int_statements.condition]),
-        [int_statements.document_kind || ' policy of ' || int_statements.held_uid], int_statements.statement_id,
+        [int_statements.document_kind || ' policy of ' || int_statements.held_uid], [], [], [], int_statements.held_uid, int_statements.document_kind,
+        int_statements.principal, int_statements.except_principals, int_statements.plane, int_statements.statement_id,
         first_moment(), last_moment(), coalesce(int_statements.valid_from, first_moment()), coalesce(int_statements.valid_until, last_moment()),
         null, null, null, null, int_statements.start_by, int_statements.start_event_id, int_statements.start_actor_uid,
         int_statements.end_event_id, int_statements.is_reported, true
@@ -166,6 +185,14 @@ granted as (
         nullif(greatest(from_at, stands_from), first_moment()) as valid_from,
         nullif(least(until_at, stands_until), last_moment()) as valid_until,
         path,
+        grant_ids,
+        relations,
+        binding_uids,
+        document_uid,
+        document_kind,
+        principal,
+        except_principals,
+        plane,
         -- What began last brought it about: the statement, or the path to it.
         if(stands_from > from_at or path_start_by is null, statement_start_by, path_start_by) as start_by,
         if(stands_from > from_at or path_start_by is null, statement_event_id, path_event_id) as event_id,
@@ -200,10 +227,41 @@ with_identities as (
     left join approved_changes on approved_changes.event_id = granted.event_id
 ),
 
+-- What a reviewer keeps is approved from then on, until its end or another answer.
+kept as (
+    select
+        'en_' || substr(sha256(int_answers.answer_id || chr(31) || 'review'), 1, 20) as entitlement_id,
+        int_answers.identity_id,
+        int_answers.holder_uid,
+        'approved' as layer,
+        'allow' as effect,
+        int_answers.action_pattern,
+        int_answers.resource_pattern,
+        int_answers.scope_uid,
+        int_answers.except_actions,
+        int_answers.except_resources,
+        int_answers.condition,
+        int_answers.condition is not null as is_conditional,
+        int_answers.decided_at as valid_from,
+        least(int_answers.until_at, int_answers.replaced_at) as valid_until,
+        []::varchar[] as path,
+        'review' as start_by,
+        null::varchar as event_id,
+        int_answers.reviewer as cause_actor_uid,
+        int_answers.answer_id as approval_uid,
+        null::varchar as end_event_id,
+        false as is_reported,
+        true as is_certain
+    from int_answers
+    where int_answers.decision in ('keep', 'exception') and int_answers.effect = 'allow'
+),
+
 both_layers as (
     select * from approved
     union all by name
     select * from with_identities
+    union all by name
+    select * from kept
 ),
 
 learned as (
@@ -230,8 +288,16 @@ select
     both_layers.is_conditional,
     both_layers.valid_from,
     both_layers.valid_until,
-    learned.recorded_at,
+    coalesce(learned.recorded_at, if(both_layers.start_by = 'review', both_layers.valid_from, null)) as recorded_at,
     both_layers.path,
+    both_layers.grant_ids,
+    both_layers.relations,
+    both_layers.binding_uids,
+    both_layers.document_uid,
+    both_layers.document_kind,
+    both_layers.principal,
+    both_layers.except_principals,
+    both_layers.plane,
     both_layers.start_by,
     both_layers.event_id,
     both_layers.cause_actor_uid,

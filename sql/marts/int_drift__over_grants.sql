@@ -2,7 +2,7 @@
 -- build: full
 -- why: granted beyond approved, and granted later through what an approval had named before
 
--- What was not approved is sure only where the log of approvals was read up to the change.
+-- A change that no act shows could have been approved in any of the logs.
 with approvals_seen as (
     select min(complete_until) as complete_until
     from sources
@@ -15,6 +15,31 @@ granted_beyond as (
         if(widened_approval_id is null, 'over_grant', 'widened_after_approval') as kind,
         coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) as cause
     from int_grants__beyond
+),
+
+-- What was not approved is sure only where those logs were whole then that could have approved the change, and those that speak
+-- of the holder.
+of_changes as (
+    select distinct
+        granted_beyond.event_id,
+        granted_beyond.valid_from,
+        case
+            when acts.node_id is not null then acts.approval_doubt is not null
+            else coalesce(approvals_seen.complete_until < granted_beyond.valid_from, true)
+        end as is_doubtful
+    from granted_beyond
+    cross join approvals_seen
+    left join int_evidence__of_acts as acts on acts.node_id = 'activity:' || granted_beyond.event_id
+),
+
+doubtful_holders as (
+    select distinct granted_beyond.holder_uid, granted_beyond.valid_from
+    from (select distinct holder_uid, valid_from from granted_beyond) as granted_beyond
+    join int_evidence__governed as governed on governed.actor_uid = granted_beyond.holder_uid and governed.evidence_kind = 'approval'
+    join int_evidence__by_hour as by_hour
+        on by_hour.log = governed.log and by_hour.evidence_kind = 'approval'
+        and by_hour.event_hour = date_trunc('hour', granted_beyond.valid_from)
+    where by_hour.doubt is not null or granted_beyond.valid_from < by_hour.complete_from or granted_beyond.valid_from > by_hour.complete_until
 )
 
 select
@@ -35,9 +60,12 @@ select
     min(granted_beyond.cause_actor_uid) as cause_actor_uid,
     min(granted_beyond.approval_uid) as cause_approval_uid,
     coalesce(list_sort(list(distinct substr(granted_beyond.widened_approval_id, 10)) filter (where granted_beyond.widened_approval_id is not null)), []) as approval_uids,
-    bool_and(granted_beyond.is_certain and coalesce(approvals_seen.complete_until >= granted_beyond.valid_from, false)) as is_certain,
+    bool_and(granted_beyond.is_certain and not of_changes.is_doubtful and doubtful_holders.holder_uid is null) as is_certain,
     -- A list of distinct values holds no null.
     first_hundred(list_sort(list_distinct(list(granted_beyond.event_id) || list(granted_beyond.widened_approval_event_id)))) as evidence_event_ids
 from granted_beyond
-cross join approvals_seen
+left join of_changes
+    on of_changes.event_id is not distinct from granted_beyond.event_id and of_changes.valid_from = granted_beyond.valid_from
+left join doubtful_holders
+    on doubtful_holders.holder_uid = granted_beyond.holder_uid and doubtful_holders.valid_from = granted_beyond.valid_from
 group by granted_beyond.identity_id, granted_beyond.holder_uid, granted_beyond.kind, granted_beyond.cause

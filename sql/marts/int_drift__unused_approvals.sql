@@ -33,6 +33,7 @@ approved_patterns as (
     from entitlements
     cross join run_context
     where entitlements.layer = 'approved' and entitlements.valid_until <= run_context.as_of
+        and entitlements.start_by is distinct from 'review'
 ),
 
 touched_patterns as (

@@ -2,8 +2,14 @@
 -- build: full
 -- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
 
--- Principals that only a provider can be are left out: their power is the provider's to change.
-with given as (
+-- What a boundary keeps from its holder was not given to it, and what the end of the boundary lets through was given then.
+with limited as (
+    select distinct holder_uid
+    from entitlements
+    where layer = 'limit' and effect in ('allow', 'unknown') and not is_reported
+),
+
+effective as (
     select
         entitlements.entitlement_id,
         entitlements.identity_id,
@@ -21,9 +27,20 @@ with given as (
         entitlements.is_certain,
         entitlements.power
     from entitlements
-    left join identities on identities.identity_id = entitlements.identity_id
-    where entitlements.layer = 'granted' and entitlements.effect = 'allow' and not entitlements.is_reported
-        and entitlements.start_by in ('event', 'vendor') and entitlements.valid_from is not null
+    anti join limited on limited.holder_uid = entitlements.holder_uid
+    where entitlements.layer = 'granted' and entitlements.effect = 'allow'
+        -- Which tools there are only those tell who have them; and nobody invents what accuses himself.
+        and (not entitlements.is_reported or starts_with(entitlements.action_pattern, 'tool:'))
+    union all by name
+    select * from int_grants__limited
+),
+
+-- Principals that only a provider can be are left out: their power is the provider's to change.
+given as (
+    select effective.*
+    from effective
+    left join identities on identities.identity_id = effective.identity_id
+    where effective.start_by in ('event', 'vendor') and effective.valid_from is not null
         and identities.is_nonhuman is distinct from false
         and identities.kind_evidence is distinct from 'provider''s own'
 ),
@@ -37,27 +54,43 @@ judged as (
 patterns as (select distinct identity_id, action_pattern, resource_pattern from judged),
 
 approved as (
-    select distinct identity_id, action_pattern, resource_pattern, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like
+    select
+        identity_id, action_pattern, resource_pattern, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like,
+        max(granted_at) as granted_at
     from int_scopes__approved
+    group by identity_id, action_pattern, resource_pattern
 ),
 
 -- A pattern lies within another where it reads as one of its names: `s3:Get*` within `s3:*`. A `?` is one letter, and no `*`.
 covered as (
-    select distinct patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+    select patterns.identity_id, patterns.action_pattern, patterns.resource_pattern, max(approved.granted_at) as granted_at
     from patterns
     join approved on approved.identity_id = patterns.identity_id
         and patterns.action_pattern ilike approved.action_like escape '\'
         and patterns.resource_pattern ilike approved.resource_like escape '\'
         and not (contains(approved.action_pattern, '?') and contains(patterns.action_pattern, '*'))
         and not (contains(approved.resource_pattern, '?') and contains(patterns.resource_pattern, '*'))
+    group by patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+),
+
+-- A tool that is described anew under its old name is not the one that was approved before.
+described_anew as (
+    select distinct judged.entitlement_id
+    from judged
+    join entitlements as before
+        on before.holder_uid = judged.holder_uid and before.end_event_id = judged.event_id
+        and before.action_pattern = judged.action_pattern and before.resource_pattern = judged.resource_pattern and before.path = judged.path
+    where starts_with(judged.action_pattern, 'tool:')
 ),
 
 beyond as (
     select judged.*
     from judged
+    left join described_anew on described_anew.entitlement_id = judged.entitlement_id
     anti join covered
         on covered.identity_id = judged.identity_id
         and covered.action_pattern = judged.action_pattern and covered.resource_pattern = judged.resource_pattern
+        and (described_anew.entitlement_id is null or covered.granted_at >= judged.valid_from)
 ),
 
 -- Approvals name a role, a group, a policy or a tool; whatever was on the way then was approved as it was.

@@ -1,6 +1,6 @@
 -- grain: one row per identity, approval, action pattern and resource pattern that it approves for that identity
 -- build: full
--- why: what an approval allows to each identity that it names, in the words of the log and in those of a grant
+-- why: what an approval allows to each identity that it names, by its own words and by its kind of task, in the words of the log and in those of a grant
 
 with approvals_of as (
     select
@@ -9,27 +9,63 @@ with approvals_of as (
         stg_approvals.granted_at,
         stg_approvals.valid_from,
         stg_approvals.ends_at,
+        stg_approvals.task,
         stg_approvals.actions,
         stg_approvals.resources,
-        -- Who lists neither actions nor roles sets no bounds; a list of roles alone approves what they hold at that time.
-        array_length(stg_approvals.actions) = 0 and array_length(stg_approvals.roles) = 0 and array_length(stg_approvals.tools) = 0 as is_unbounded
+        stg_approvals.roles,
+        stg_approvals.tools
     from int_approvals__subjects
     join stg_approvals on stg_approvals.approval_id = int_approvals__subjects.approval_id
     where stg_approvals.is_granted and stg_approvals.origin = 'ticket' and not int_approvals__subjects.is_asker
 ),
 
-each_action as (
-    select * exclude (actions, is_unbounded), unnest(if(is_unbounded, ['*'], actions)) as listed
+by_task as (
+    select approvals_of.* exclude (actions, resources, tools), task_catalog.actions, task_catalog.resources, task_catalog.tools
+    from approvals_of
+    join task_catalog on approvals_of.task ilike task_catalog.task_like escape '\'
+),
+
+-- Who lists neither actions nor tools nor roles, and is of no known task, sets no bounds; a list of roles alone approves what they
+-- hold at that time.
+own_words as (
+    select
+        identity_id,
+        approval_id,
+        granted_at,
+        valid_from,
+        ends_at,
+        if(
+            array_length(actions) = 0 and array_length(roles) = 0 and array_length(tools) = 0 and approval_id not in (select approval_id from by_task),
+            ['*'], actions
+        ) as actions,
+        resources,
+        tools
     from approvals_of
 ),
 
+both_words as (
+    select * from own_words
+    union all
+    select identity_id, approval_id, granted_at, valid_from, ends_at, actions, resources, tools from by_task
+),
+
+each_action as (
+    select identity_id, approval_id, granted_at, valid_from, ends_at, resources, unnest(actions) as action_pattern
+    from both_words
+    union all
+    select identity_id, approval_id, granted_at, valid_from, ends_at, [], 'tool:' || unnest(tools)
+    from both_words
+),
+
 in_all_words as (
-    select each_action.* exclude (listed), each_action.listed as action_pattern
+    select identity_id, approval_id, granted_at, valid_from, ends_at, resources, action_pattern
     from each_action
     union
-    select each_action.* exclude (listed), action_words.permission
+    select
+        each_action.identity_id, each_action.approval_id, each_action.granted_at, each_action.valid_from, each_action.ends_at, each_action.resources,
+        action_words.permission
     from each_action
-    join action_words on action_words.action_key = lower(each_action.listed)
+    join action_words on action_words.action_key = lower(each_action.action_pattern)
 )
 
 select distinct

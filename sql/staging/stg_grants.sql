@@ -55,6 +55,7 @@ select
     json_extract_string(said, '$.scope') as scope_uid,
     json_extract_string(said, '$.binding') as binding_uid,
     json_extract_string(said, '$.account') as of_account_uid,
+    json_extract_string(said, '$.among') as among,
     json_extract(said, '$.condition')::varchar as condition,
     try_cast(json_extract_string(said, '$.expires_at') as timestamptz) as expires_at,
     json_extract_string(said, '$.kind') as document_kind,

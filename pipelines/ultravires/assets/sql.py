@@ -1,4 +1,4 @@
-"""Groups staging, linking, chains, marts, rules and findings: one asset for every table that one SELECT makes."""
+"""Groups staging to marts, rules and findings: one asset for every table that one SELECT makes."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""A backtest in the terminal: four short tables."""
+"""A backtest in the terminal: short tables."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from ultravires.backtest.scores import Scores
 
 
 def render_scores(scores: Scores) -> Group:
-    """Links, what they miss, situations and detectors, and the findings that nothing explains."""
+    """Links, what they miss, drift, situations and detectors, and the findings that nothing explains."""
     wrong = [situation for situation in scores.situations if not situation.is_benign]
     benign = [situation for situation in scores.situations if situation.is_benign]
     summary = (
@@ -21,7 +21,8 @@ def render_scores(scores: Scores) -> Group:
         f"{len(scores.unexplained_delivered)} in {scores.identity_days:,.0f} identity-days, "
         f"{scores.false_per_1000_identity_days:.2f} per 1,000"
     )
-    tables = (_links(scores), _misses(scores), _detectors(scores), _situations(scores), _rest(scores))
+    drift = (_drift(scores), _wrong_drift(scores))
+    tables = (_links(scores), _misses(scores), *drift, _detectors(scores), _situations(scores), _rest(scores))
     return Group(*(table for table in tables if table.row_count), Text(summary))
 
 
@@ -61,6 +62,22 @@ def _misses(scores: Scores) -> Table:
     for miss in scores.misses:
         example = Text(f"{miss.child} > {miss.parent}")
         table.add_row(Text(miss.kind), miss.method, miss.reason, example, str(miss.n))
+    return table
+
+
+def _drift(scores: Scores) -> Table:
+    numbers = ("told", "precision", "true", "recall", "onset right", "actor right")
+    table = _table("Drift, by holder, kind and cause", "kind", numbers=numbers)
+    for s in scores.drift:
+        ratios = (_ratio(s.recall), _ratio(s.onset), _ratio(s.actor))
+        table.add_row(Text(s.kind), str(s.n_found), _ratio(s.precision), str(s.n_true), *ratios)
+    return table
+
+
+def _wrong_drift(scores: Scores) -> Table:
+    table = _table("Drift that is told otherwise than it was", "kind", "holder", "cause", "what is wrong")
+    for s in scores.wrong_drift:
+        table.add_row(Text(s.kind), Text(s.holder), Text(s.cause), Text(s.what))
     return table
 
 

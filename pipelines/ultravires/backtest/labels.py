@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,10 +30,25 @@ class TrueLink(msgspec.Struct, frozen=True):
     is_primary: bool = True
 
 
+class TrueDrift(msgspec.Struct, frozen=True):
+    """A right that came to a holder beyond what was approved.
+
+    cause: the node of the change that brought it, `activity:` and the vendor's own event id. actor: who made it, and
+    holder: who has the right, as the log names them. onset: since when it is drift, in ISO.
+    """
+
+    kind: str
+    holder: str
+    cause: str
+    actor: str
+    onset: datetime
+
+
 class Situation(msgspec.Struct, frozen=True):
     """What went wrong, on which nodes, and the detectors that must, or rightly may, say so.
 
     one_of: at least one of these must. is_benign: it only looks wrong, and nothing may be said about its nodes.
+    drift: the rights that came of it.
     """
 
     situation: str
@@ -43,6 +59,7 @@ class Situation(msgspec.Struct, frozen=True):
     is_benign: bool = False
     identity: str = ""
     why: str = ""
+    drift: tuple[TrueDrift, ...] = ()
 
     @property
     def explains(self) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Scores a run over labelled history: are the links true, are the situations found, what else was said.
 
-Reads published tables only (`events`, `links`, `findings`, `chain_steps`), and the labels that `ultravires simulate`
-writes.
+Reads published tables only (`events`, `links`, `findings`, `chain_steps`, `drift`), and the labels that
+`ultravires simulate` writes.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from ultravires.backtest.drift import DriftScore, WrongDrift, published_drift, score_drift, wrong_drift
 from ultravires.backtest.findings import (
     DetectorScore,
     OpenFinding,
@@ -42,6 +43,8 @@ class Scores:
     situations: tuple[SituationScore, ...]
     detectors: tuple[DetectorScore, ...]
     unexplained: tuple[OpenFinding, ...]
+    drift: tuple[DriftScore, ...]
+    wrong_drift: tuple[WrongDrift, ...]
     n_findings: int
     n_days: float
     n_identities: int
@@ -75,6 +78,7 @@ def score(con: duckdb.DuckDBPyConnection, labels_dir: Path) -> Scores:
     nodes = nodes_of_events(con)
     found = published_links(con, nodes, {link.kind for link in truth})
     findings = open_findings(con, nodes)
+    drift = published_drift(con, nodes)
     situation_scores = score_situations(situations, findings)
     return Scores(
         links=tuple(score_links(found, truth)),
@@ -82,6 +86,8 @@ def score(con: duckdb.DuckDBPyConnection, labels_dir: Path) -> Scores:
         situations=tuple(situation_scores),
         detectors=tuple(score_detectors(situations, situation_scores, findings)),
         unexplained=tuple(unexplained_findings(situations, findings)),
+        drift=tuple(score_drift(situations, drift)),
+        wrong_drift=tuple(wrong_drift(situations, drift)),
         n_findings=len(findings),
         n_days=_days(con),
         n_identities=_identities(con),
@@ -114,6 +120,8 @@ def as_dict(scores: Scores) -> dict[str, Any]:
         "situations": [asdict(s) | {"is_found": s.is_found} for s in scores.situations],
         "detectors": [asdict(s) | {name: getattr(s, name) for name in ratios} for s in scores.detectors],
         "unexplained": [asdict(f) | {"nodes": sorted(f.nodes)} for f in scores.unexplained],
+        "drift": [asdict(s) | {name: getattr(s, name) for name in (*ratios, "onset", "actor")} for s in scores.drift],
+        "wrong_drift": [asdict(wrong) for wrong in scores.wrong_drift],
         "n_findings": scores.n_findings,
         "n_days": scores.n_days,
         "n_identities": scores.n_identities,

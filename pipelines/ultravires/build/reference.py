@@ -41,6 +41,10 @@ _PRIVILEGED_ACTIONS = _PACKAGE / "privileged_actions.csv"
 IAM's permissions management is not repeated."""
 _SECRET_READS = _PACKAGE / "secret_reads.csv"
 """Reads that give a secret, a key or a session to whoever reads, in the logs' own words."""
+_SECRET_ACTIONS = _PACKAGE / "secret_actions.csv"
+"""What is done to a secret that a store keeps, in the logs' own words, and which part of the name that the log gives is
+the secret's, without its version.
+"""
 _PROVIDER_SERVICES = _PACKAGE / "provider_services.csv"
 """Names under which only a provider's own services act. A name that anybody may choose does not belong here."""
 _IDENTITY_NAMES = _PACKAGE / "identity_names.csv"
@@ -64,12 +68,19 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
         "crown_jewels": _patterns(settings.crown_jewels),
         "identity_aliases": _identity_aliases(settings),
         "declared_identities": [(i.id, i.kind, i.name, i.owner, i.risk_tier) for i in settings.identities],
+        "identity_facts": _identity_facts(settings),
+        "demanded_short_lived": _patterns(set(settings.demand_short_lived)),
+        "secret_contents": sorted({(secret.id, secret.credential) for secret in settings.secrets}),
         "risk_tiers": _risk_tiers(settings),
         "source_expectations": _source_expectations(settings, sources),
         "governed_scopes": [
             (log, kind, pattern_to_like(glob))
             for log, of in sorted(settings.governs.items())
             for kind, glob in of.scopes()
+        ],
+        "task_catalog": [
+            (glob, pattern_to_like(glob), list(task.actions), list(task.resources), list(task.tools))
+            for glob, task in sorted(settings.tasks.items())
         ],
         "suppressions": _suppressions(settings),
         "networks": [(cidr, zone) for zone, cidrs in sorted(settings.networks.items()) for cidr in cidrs],
@@ -85,6 +96,7 @@ def _packaged_tables() -> dict[str, pa.Table]:
         "iam_actions": _iam_actions(),
         "action_words": _action_words(),
         "action_shapes": _action_shapes(),
+        "secret_actions": _secret_actions(),
         "secret_reads": _patterns(_first_column(_SECRET_READS)),
         "provider_services": _patterns(provider_services()),
         "identity_names": _identity_names(),
@@ -240,6 +252,19 @@ def _identity_aliases(settings: Settings) -> list[tuple[Any, ...]]:
         rows.append((identity.id, identity.id, None, None, "configuration"))
         rows += [(a.uid, identity.id, a.valid_from, a.valid_until, "configuration") for a in identity.all_aliases()]
     return sorted(set(rows), key=str)
+
+
+def _identity_facts(settings: Settings) -> list[tuple[Any, ...]]:
+    """What the configuration says of its identities, and what the register does."""
+    declared = [(i.id, "configuration", i.owner, i.purpose, i.reviewed_at, i.expires_at) for i in settings.identities]
+    register = settings.identity_register
+    entries = register.entries if register else ()
+    return declared + [(e.identity, "register", e.owner, e.purpose, e.reviewed_at, e.expires_at) for e in entries]
+
+
+def _secret_actions() -> list[tuple[str, str, str]]:
+    rows = _packaged(_SECRET_ACTIONS, ("action", "does", "name_pattern"))
+    return [(pattern_to_like(pattern), does, name) for pattern, does, name in rows]
 
 
 def _risk_tiers(settings: Settings) -> list[tuple[Any, ...]]:

@@ -64,11 +64,13 @@ def whole(
     scope: str | None = None,
     binding: str | None = None,
     account: str | None = None,
+    among: str | None = None,
 ) -> Json:
     """The record gives every edge of this relation that has these names: those end that it does not give. `account` is
-    that of the records which made an edge.
+    that of the records which made an edge. `among` is how the names of both holder and held begin, where the record
+    knows only such edges: an export of IAM does not hold the grants of KMS and assignments of Identity Center.
     """
-    named = present(holder=holder, held=held, scope=scope, binding=binding, account=account)
+    named = present(holder=holder, held=held, scope=scope, binding=binding, account=account, among=among)
     return {"op": "whole", "relation": relation, **named}
 
 

@@ -80,6 +80,8 @@ class InputFile:
     quarantined: int = 0
     ignored: int = 0
     ignored_as: Counter[str] = field(default_factory=Counter)
+    captured: str | None = None
+    """What the file beside it says of when it was taken."""
     lines: LinesRead | None = None
     """How far it was read, where more lines can follow."""
     before: Before | None = None
@@ -232,6 +234,7 @@ def _read_archive(
         if wanted is not None and stored not in wanted:
             continue
         file = _file_known_as(name, stored, FileStat(member.size, member.modified_ns))
+        file.captured = archive_file.captured
         yield from _read_member(file, member, sources, options)
         if file.message in (bytes_.damage, EARLY_END):
             file.is_damaged = False  # that is told of the archive
@@ -314,18 +317,26 @@ def _read_batches(
 ) -> Iterator[InputFile]:
     file.source = source.name
     origin = bytes_.options.origins.of_file(file.stored_path)
+    options = dated_by(file, source, bytes_.options)
     if wrapping is None:
-        batches = read_bytes(bytes_, source, bytes_.options, origin, lines=lines, builder=builder)
+        batches = read_bytes(bytes_, source, options, origin, lines=lines, builder=builder)
     else:
-        batches = read_wrapped(bytes_, wrapping, sources, bytes_.options, origin, lines=lines, builder=builder)
+        batches = read_wrapped(bytes_, wrapping, sources, options, origin, lines=lines, builder=builder)
     for batch in batches:
         file.take(batch)
         yield file
 
 
+def dated_by(file: InputFile, source: Source, options: Options) -> Options:
+    """The options with what the file itself may say to its source."""
+    return replace(options, path=file.stored_path, captured=file.captured) if source.dated_by_file else options
+
+
 def _input_file(location: Location) -> InputFile:
     generation = location.generation if isinstance(location, ReadAnew) else 0
-    return _file_known_as(str(location), location.stored_path, location.listed, generation)
+    file = _file_known_as(str(location), location.stored_path, location.listed, generation)
+    file.captured = location.captured
+    return file
 
 
 def _file_known_as(path: str, stored_path: str, stat: FileStat, generation: int = 0) -> InputFile:

@@ -6,7 +6,7 @@ All that reads files sees Locations only, so local and remote logs are read alik
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
@@ -15,6 +15,11 @@ from ultravires.errors import UsageError
 
 if TYPE_CHECKING:
     from ultravires.formats.decompressing import Stream
+
+
+SIDECAR = ".captured"
+"""How the name of a file goes on that says when another one was taken, in one line."""
+SIDECAR_BYTES = 200
 
 
 class FileStat(NamedTuple):
@@ -37,6 +42,10 @@ class Location(Protocol):
     @property
     def stored_path(self) -> str:
         """The file as the manifest knows it."""
+
+    @property
+    def captured(self) -> str | None:
+        """What the file beside it says of when it was taken (`ultravires.reading.captures`)."""
 
     def open(self) -> "Stream":
         """Raises OSError with a short reason where that fails."""
@@ -77,6 +86,7 @@ class InputPlace(Protocol):
 class LocalFile:
     path: str
     listed: FileStat
+    captured: str | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -124,6 +134,10 @@ class KnownLocation:
     def stored_path(self) -> str:
         return self.location.stored_path
 
+    @property
+    def captured(self) -> str | None:
+        return self.location.captured
+
     def open(self) -> "Stream":
         return self.location.open()
 
@@ -144,7 +158,7 @@ class SomeMembers(KnownLocation):
 def local_file(path: Path) -> LocalFile:
     """The file at `path` as it stands now; one that is missing has size 0 and is told of when it is opened."""
     try:
-        return LocalFile(str(path), _stat_of(path.stat()))
+        return LocalFile(str(path), _stat_of(path.stat()), _said_beside(str(path)))
     except OSError:
         return LocalFile(str(path), FileStat(0, 0))
 
@@ -186,6 +200,20 @@ class LocalPlace:
         return str(self.path)
 
 
+def is_beside(name: str, names: Container[str]) -> bool:
+    """Whether a file only says of another one of these when that was taken, and is no input itself."""
+    return name.endswith(SIDECAR) and name.removesuffix(SIDECAR) in names
+
+
+def _said_beside(path: str) -> str | None:
+    """The beginning of the file that says when `path` was taken; None where there is none or it cannot be read."""
+    try:
+        with open(f"{path}{SIDECAR}", "rb") as stream:  # noqa: PTH123 - no Path per small file
+            return stream.read(SIDECAR_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
 _WAREHOUSE = "warehouse.duckdb"
 """By which a home is known. What a run wrote would be read by the next as logs."""
 
@@ -209,6 +237,7 @@ def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skip
         if any(entry.name == _WAREHOUSE for entry in found):
             yield Skipped(folder, "a home of Ultravires")
             continue
+        names = {entry.name for entry in found}
         folders = []
         for entry in found:
             try:
@@ -216,8 +245,11 @@ def _below(root: str, entered: set[tuple[int, int]]) -> Iterator[Location | Skip
                     yield Skipped(entry.path, "hidden")
                 elif entry.is_dir():
                     folders.append(entry.path)
+                elif is_beside(entry.name, names):
+                    continue
                 elif entry.is_file():
-                    yield LocalFile(entry.path, _stat_of(entry.stat()))
+                    captured = _said_beside(entry.path) if f"{entry.name}{SIDECAR}" in names else None
+                    yield LocalFile(entry.path, _stat_of(entry.stat()), captured)
                 else:
                     is_pipe = stat.S_ISFIFO(entry.stat().st_mode)
                     yield Skipped(entry.path, "a pipe" if is_pipe else "neither a file nor a folder")

@@ -22,7 +22,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from ultravires.errors import RunError, UsageError
-from ultravires.reading.locations import FileStat, Location, Skipped
+from ultravires.reading.locations import SIDECAR, SIDECAR_BYTES, FileStat, Location, Skipped, is_beside
 from ultravires.runs.stopping import STOPPED
 from ultravires.settings import azure_storage, has_s3_region, s3_endpoint
 
@@ -54,6 +54,7 @@ class StoredObject:
     scheme: str
     path: str
     listed: FileStat
+    captured: str | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -93,16 +94,27 @@ class ObjectPrefix:
             found = _plainly(self._list)
         except OSError as error:
             raise self._refused(error) from error
+        names = {str(info.path) for info in found}
         for info in sorted(found, key=lambda info: str(info.path)):
             parts = info.path[len(self.path) :].strip("/").split("/")
-            if info.type == fs.FileType.File and not any(part.startswith(".") for part in parts):
-                yield StoredObject(self.scheme, info.path, _standing(info))
+            is_hidden = any(part.startswith(".") for part in parts)
+            if info.type == fs.FileType.File and not is_hidden and not is_beside(str(info.path), names):
+                captured = self._said_beside(f"{info.path}{SIDECAR}") if f"{info.path}{SIDECAR}" in names else None
+                yield StoredObject(self.scheme, info.path, _standing(info), captured)
 
     def absolute(self) -> str:
         return str(self)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.path}"
+
+    def _said_beside(self, path: str) -> str | None:
+        """The beginning of the object that says when another one was taken; None where it cannot be read."""
+        try:
+            with StoredObject(self.scheme, path, FileStat(0, 0)).open() as stream:
+                return stream.read(SIDECAR_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return None
 
     def _list(self) -> list[fs.FileInfo]:
         file_system = _file_system_of(self.scheme, self.path)

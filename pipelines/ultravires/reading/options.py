@@ -100,6 +100,10 @@ class Options:
 
     origins: Origins = field(default_factory=Origins)
     """Which places are bound to which sources."""
+    path: str = ""
+    """The file that is read, as the manifest knows it; told only where a source is `dated_by_file`."""
+    captured: str | None = None
+    """What the file beside it says of when it was taken (`ultravires.reading.captures`); likewise."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.hash_key) <= hashlib.blake2b.MAX_KEY_SIZE:

@@ -50,6 +50,8 @@ class BoundPlace:
     log_group: str | None = None
     google_log: str | None = None
     azure_category: str | None = None
+    captured_at: str | None = None
+    """When the snapshots that lie there were taken (ISO)."""
 
     @property
     def inner(self) -> tuple[str, str] | None:
@@ -109,6 +111,12 @@ class Origins:
         names = (stored_path, below(stored_path, self.root if root is None else root))
         bound = [(each.source, each.inner) for each in self.places if each.path is None or _lies_in(each.path, names)]
         return FileOrigin(tuple(bound), has_origins=True)
+
+    def captured_at(self, stored_path: str, source: str) -> str | None:
+        """What is said of when a snapshot of `source` was taken that has this path; the first place that says it."""
+        names = (stored_path, below(stored_path, self.root))
+        of_source = (each for each in self.places if each.source == source and each.captured_at and each.path)
+        return next((each.captured_at for each in of_source if each.path and _lies_in(each.path, names)), None)
 
 
 ANYWHERE = FileOrigin()

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ultravires.reading.framing import frames_of
 from ultravires.reading.growing import packed_counts
-from ultravires.reading.input_file import InputFile
+from ultravires.reading.input_file import InputFile, dated_by
 from ultravires.reading.mixing import row_builder
 from ultravires.reading.options import Options
 from ultravires.reading.origins import ANYWHERE, FileOrigin
@@ -73,7 +73,7 @@ class SmallFiles:
             number = starts[-1]
             end = file.lines.n_bytes if file.lines is not None else len(data)
             n_behind = 0
-            for frame in frames_of(data, damage, self.source, self.options):
+            for frame in frames_of(data, damage, self.source, dated_by(file, self.source, self.options)):
                 builder.add(number, frame)
                 number += 1
                 n_behind += frame.offset >= end

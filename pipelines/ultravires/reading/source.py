@@ -77,6 +77,8 @@ class Source:
     never_text: frozenset[str] = frozenset()
     """Those of `objects` without which a record would be of nobody or a success: any other text there is refused."""
 
+    dated_by_file: bool = False
+    """Whether the name of a file, and what lies beside it, may say when its records were so: `options` says them."""
     joins_lines: bool = False
     """Whether `records` joins what stands in several lines of a file, such as a request and its answer."""
 

@@ -32,6 +32,12 @@ class Overview:
     overreach: list[Row]
     n_more_overreach: int
     n_unused: int
+    silenced: list[Row]
+    """Drift that somebody keeps in an access review."""
+    n_more_silenced: int
+    reviews: list[Row]
+    """Answers of access reviews that count or have still to be carried out."""
+    n_more_reviews: int
     sources: list[Row]
     clocks: list[str]
     """A line for each log with clocks that are off: by how much they are corrected."""
@@ -129,6 +135,20 @@ _OVERREACH = """
 select * from drift where kind = 'overreach' order by is_certain desc, first_at, identity_id, action
 """
 
+_SILENCED = """
+select identity_id, sentence, reviewed_by, reviewed_until
+from drift
+where reviewed_by is not null
+order by reviewed_until nulls last, identity_id, drift_id
+"""
+
+_REVIEWS = """
+select identity_id, action_pattern, resource_pattern, decision, state, until_at, reviewer, reason
+from review_decisions
+where state in ('overdue', 'open', 'in force')
+order by case state when 'overdue' then 1 when 'open' then 2 else 3 end, until_at nulls last, identity_id, answer_id
+"""
+
 _SOURCES = """
 select *, $as_of::timestamptz - newest_event_at as lateness
 from sources
@@ -150,11 +170,12 @@ order by log
 UNSEEN_KINDS = """
 select kind
 from (select log, state, unnest(evidence_kinds) as kind from sources)
+where kind <> 'inventory'
 group by kind
 having bool_and(state = 'absent')
 order by kind
 """
-"""Kinds of evidence of which no log ever spoke."""
+"""Kinds of evidence of which no log ever spoke. A snapshot that nobody took is no log that is missing."""
 
 
 def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
@@ -165,6 +186,7 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
     findings = fetch_rows(con, _FINDINGS, [MAX_FINDINGS])
     identities = fetch_rows(con, _IDENTITIES)
     overreach = fetch_rows(con, _OVERREACH)
+    silenced, reviews = fetch_rows(con, _SILENCED), fetch_rows(con, _REVIEWS)
     return Overview(
         as_of=as_of,
         totals=totals,
@@ -180,6 +202,10 @@ def read_overview(con: duckdb.DuckDBPyConnection) -> Overview:
         overreach=overreach[:MAX_DRIFT],
         n_more_overreach=max(0, len(overreach) - MAX_DRIFT),
         n_unused=fetch_rows(con, "select count(*) as n from drift where kind = 'unused_approval'")[0]["n"],
+        silenced=silenced[:MAX_DRIFT],
+        n_more_silenced=max(0, len(silenced) - MAX_DRIFT),
+        reviews=reviews[:MAX_DRIFT],
+        n_more_reviews=max(0, len(reviews) - MAX_DRIFT),
         sources=fetch_rows(con, _SOURCES, {"as_of": as_of}),
         clocks=[clock_line(row) for row in fetch_rows(con, _CLOCKS)],
         unseen_logs=[

@@ -26,7 +26,7 @@ from ultravires.runs import clock
 from ultravires.runs.progress import watcher
 from ultravires.runs.unchanged import forget_result
 from ultravires.schema import SCHEMA_VERSION
-from ultravires.settings import Settings, environment, hash_key, load_settings
+from ultravires.settings import Settings, environment, hash_key, load_settings, refuse_register_in_logs
 from ultravires.store.deduplicate import rename_networks
 from ultravires.store.home_folder import remember_input
 from ultravires.store.queries import fetch_row
@@ -109,10 +109,17 @@ class OpenHome:
             known = ", ".join(sorted(registry.sources()))
             raise ConfigError(f"origins: there is no source '{unknown[0]}'; one of: {known}")
         places = [
-            BoundPlace(source, place.path, place.log_group, place.google_log, place.azure_category)
+            BoundPlace(
+                source, place.path, place.log_group, place.google_log, place.azure_category, _written(place.captured_at)
+            )
             for source, of_source in self.settings.origins.items()
             for place in of_source
         ]
+        snapshots = {name for name, source in registry.sources().items() if source.dated_by_file}
+        if undated := [each.source for each in places if each.captured_at and each.source not in snapshots]:
+            raise ConfigError(
+                f"origins: captured_at is for snapshots; the records of {undated[0]} have their own times"
+            )
         return Origins(tuple(places), self.input.absolute())
 
     def _redacted_fields(self) -> dict[str, tuple[str, ...]]:
@@ -129,6 +136,8 @@ def open_home(
 ) -> Iterator[OpenHome]:
     """The home at `path` for one run over the logs at `where`; waits for another run that holds it."""
     settings = load_settings(config)
+    if isinstance(where, LocalPlace):
+        refuse_register_in_logs(settings, where.path)
     with open_warehouse(path, wait_seconds=wait_seconds, say=watcher().say) as warehouse:
         forget_result(path)
         if isinstance(where, LocalPlace):
@@ -168,6 +177,11 @@ def store_configuration(home: OpenHome) -> dict[str, Stored]:
         if "networks" in changed:
             rename_networks(home.engine, home.settings)
     return {name: Stored(rows.num_rows, name in changed) for name, rows in tables.items()}
+
+
+def _written(moment: datetime | None) -> str | None:
+    """A time of the configuration as text; one without a zone is UTC."""
+    return None if moment is None else moment.isoformat()
 
 
 def _refuse_governing_of_no_log(settings: Settings) -> None:

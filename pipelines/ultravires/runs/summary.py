@@ -55,6 +55,7 @@ def print_summary(result: RunResult, home: Path) -> None:
         n_historic = fetch_row(
             con, "select count(*) from findings where state = 'open' and is_historic and not is_suppressed"
         )
+        n_silenced = fetch_row(con, "select count(*) from drift where reviewed_by is not null")
         top = con.execute(
             "select severity, title, coalesce(identity_id, subject_uid), finding_id from findings "
             "where state = 'open' and not is_suppressed order by risk_score desc, finding_id limit 5"
@@ -67,6 +68,8 @@ def print_summary(result: RunResult, home: Path) -> None:
             f"{n_historic[0]:,} of them, more than a day older than the first run, are sent to no network; "
             "see: ultravires findings",
         )
+    if n_silenced and n_silenced[0]:
+        table.add_row("silenced by review", f"{n_silenced[0]:,} rows of drift, listed in the report")
     table.add_row("alerts sent now", f"{result.alerts_sent:,}")
     console.print(table)
     for severity, title, who, finding_id in top:

@@ -321,7 +321,7 @@ def _effects(run: Run, step: Step, uid: str) -> tuple[str, ...]:
             throttled = call_aws(run, session, call, at, below=None, error="ThrottlingException")
             nodes.append(throttled)
             at += 400
-        error = "AccessDenied" if run.rng.random() < _REFUSED else None
+        error = "AccessDenied" if run.rng.random() < _REFUSED and not run.agent.gives_back else None
         nodes.append(call_aws(run, session, call, at, below=uid, error=error))
         at += 500
         if throttled:

@@ -6,6 +6,7 @@ Shapes follow AWS' published event references; the values are our own.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ultravires.simulator.aws_rights import RIGHTS, patterns_of
 from ultravires.simulator.cast import GLOBAL_REGION, REGION, Call
 
 Json = dict[str, Any]
@@ -37,6 +38,8 @@ def region_of(call: Call) -> str:
 def resource_patterns(account: str, call: Call) -> list[str]:
     """ARN patterns that an approval must hold so that `call` stays inside it."""
     service, _ = split_action(call)
+    if call.action in RIGHTS:
+        return patterns_of(account, call.target)
     name = call.target.partition("{n}")[0]
     if not name:
         return []
@@ -196,6 +199,8 @@ SHAPES: dict[str, Shape] = {action: Shape(_nothing, is_read=True) for action in 
     "iam:GetRole": Shape(lambda account, target: {"roleName": target}, is_read=True),
     "iam:ListRoles": Shape(_nothing, is_read=True),
     "iam:PutRolePolicy": Shape(_role_policy),
+    "iam:DeleteRolePolicy": Shape(lambda account, target: {"roleName": target, "policyName": "ticketed-read"}),
+    **{action: Shape(parameters) for action, parameters in RIGHTS.items()},
     "iam:CreateAccessKey": Shape(lambda account, target: {"userName": target}),
     "ec2:DescribeInstances": Shape(_all_machines, is_read=True),
     "ec2:StopInstances": Shape(_machines),

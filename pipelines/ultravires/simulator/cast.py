@@ -58,6 +58,7 @@ class Agent:
     ticket or random. carries: source_identity, session_name where nothing else carries the approval, or window (nothing
     travels; only subject, role and window fit).
     is_asked_by_human: a person's prompt begins each run, under no ticket or, with is_ticketed, under one for the day.
+    gives_back: its last tool takes back what its first one gives, so nothing of its work is left out or refused.
     asks: the agent that its last tool hands work to. seconds_ahead: what is wrong with its clock, where that is fixed.
     """
 
@@ -74,6 +75,7 @@ class Agent:
     states_ticket: bool = False
     is_asked_by_human: bool = False
     is_ticketed: bool = False
+    gives_back: bool = False
     asks: str = ""
     seconds_ahead: int | None = None
     risk: str = "medium"

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from ultravires.errors import UsageError
 from ultravires.simulator.agents import base_agents
-from ultravires.simulator.cast import Agent, Cast, Human, Role, Worker
+from ultravires.simulator.cast import Agent, Cast, Human, Role, Tool, Worker
 from ultravires.simulator.extent import Extent
 from ultravires.simulator.further_agents import further_agents
-from ultravires.simulator.further_workers import further_workers
+from ultravires.simulator.further_workers import further_humans, further_workers
 from ultravires.simulator.workers import base_humans, base_workers
 
 _EVENTS_A_COPY = 25_000
@@ -30,7 +30,7 @@ def _small_company() -> Cast:
 
 
 def _whole_company() -> Cast:
-    return Cast(base_agents() + further_agents(), base_workers() + further_workers(), base_humans())
+    return Cast(base_agents() + further_agents(), base_workers() + further_workers(), base_humans() + further_humans())
 
 
 def _companies(company: Cast, copies: int, more: int | None = None) -> Cast:
@@ -70,7 +70,14 @@ def _copy_role(role: Role, n: int) -> Role:
 
 def _copy_agent(agent: Agent, n: int) -> Agent:
     roles = tuple(_copy_role(role, n) for role in agent.roles)
-    return replace(agent, uid=agent.uid + _suffix(n), roles=roles, copy=n)
+    tools = tuple(_copy_tool(tool, agent.roles, n) for tool in agent.tools)
+    return replace(agent, uid=agent.uid + _suffix(n), roles=roles, tools=tools, copy=n)
+
+
+def _copy_tool(tool: Tool, own: tuple[Role, ...], n: int) -> Tool:
+    """A tool that acts on its agent's own role acts on the copy's."""
+    names = {role.name: role.name + _suffix(n) for role in own}
+    return replace(tool, calls=tuple(replace(call, target=names.get(call.target, call.target)) for call in tool.calls))
 
 
 def _copy_worker(worker: Worker, n: int) -> Worker:

@@ -68,4 +68,17 @@ def further_agents() -> tuple[Agent, ...]:
             session="ticket",
             states_ticket=True,
         ),
+        Agent(
+            "agent-lease-reader",
+            "observability",
+            "Take the right to read the logs for one task, and give it back",
+            (Role(DATA, "lease-reader"),),
+            (
+                Tool("take_rights", (Call("iam:PutRolePolicy", "lease-reader"),)),
+                Tool("read_logs", (Call("logs:FilterLogEvents", "/acme/lake"),)),
+                Tool("give_back_rights", (Call("iam:DeleteRolePolicy", "lease-reader"),)),
+            ),
+            risk="high",
+            gives_back=True,
+        ),
     )

@@ -9,6 +9,7 @@ from ultravires.simulator import (
     prompted_runs,
     standing_grants,
     two_systems,
+    widened_rights,
     wrong_clocks,
     wrong_credentials,
     wrong_grants,
@@ -53,6 +54,13 @@ FURTHER: tuple[Entry, ...] = (
     (7, 60, standing_grants.standing_grant_beyond_its_list),
     (7, 310, wrong_clocks.clock_ahead_after_approval_end),
     (7, 430, delegations.delegation_beyond_approval),
+    (2, 330, widened_rights.role_widened_in_three_steps),
+    (4, 50, widened_rights.user_joins_powerful_group),
+    (5, 80, widened_rights.boundary_removed),
+    (6, 110, widened_rights.role_widened_after_approval),
+    (7, 200, widened_rights.role_changed_on_the_day_of_its_approval),
+    # After the last working hour, so that no other run of the agent gives back in time what this one does not.
+    (7, 720, widened_rights.rights_kept_after_approval),
     (8, 200, office_keys.key_used_from_a_second_place),
     # After the last deployment of the day: whoever deploys then has no approval left over.
     (8, 840, two_systems.unapproved_beside_quiet_system),
@@ -67,6 +75,12 @@ BENIGN: tuple[Entry, ...] = (
     (6, 180, wrong_clocks.clock_ahead),
     (6, 230, late_approvals.approval_recorded_late),
     (7, 180, delegations.delegation),
+    (2, 210, widened_rights.role_widened_under_tickets),
+    (4, 140, widened_rights.user_joins_group_under_ticket),
+    (5, 290, widened_rights.boundary_narrowed),
+    (6, 320, widened_rights.role_made_with_its_rights),
+    (7, 340, widened_rights.role_changed_under_ticket_on_the_day),
+    (5, 350, widened_rights.rights_given_back),
     (8, 250, two_systems.quiet_system_in_doubt),
 )
 _EVENTS_A_COPY = 50_000

@@ -5,7 +5,7 @@ Both files are single JSON objects, so that no source takes them for a log.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,11 +13,22 @@ _INTENT = frozenset({"decision>approval", "tool_call>decision", "tool_call>tool_
 
 
 @dataclass(frozen=True)
+class Drifted:
+    """A right that came to a holder beyond what was approved: the change that brought it, by whom, and since when."""
+
+    kind: str
+    holder: str
+    cause: str
+    actor: str
+    onset: str
+
+
+@dataclass(frozen=True)
 class Situation:
     """What was done wrong, by whom, on which nodes, and which detectors must say so.
 
     one_of: at least one of these must. also: detectors that may rightly fire on these nodes as a consequence.
-    is_benign: nothing is wrong here, and no detector may say so.
+    is_benign: nothing is wrong here, and no detector may say so. drift: the rights that came of it.
     """
 
     situation: str
@@ -28,10 +39,12 @@ class Situation:
     also: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
     is_benign: bool = False
+    drift: tuple[Drifted, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         further: dict[str, Any] = {"one_of": list(self.one_of)} if self.one_of else {}
         further |= {"is_benign": True} if self.is_benign else {}
+        further |= {"drift": [asdict(each) for each in self.drift]} if self.drift else {}
         return {
             "situation": self.situation,
             "expected": list(self.expected),

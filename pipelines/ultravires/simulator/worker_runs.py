@@ -55,6 +55,13 @@ def run_web_identity(stage: Stage, worker: Worker, grant: Grant | None, at: int)
 
     Returns the nodes it left behind. Without a grant, there is no approval of it.
     """
+    nodes, sessions = enter_roles(stage, worker, grant, at)
+    at += 3 * SECOND * len(worker.roles[1:])
+    return nodes + _work(stage, worker, sessions, at + 2 * SECOND)
+
+
+def enter_roles(stage: Stage, worker: Worker, grant: Grant | None, at: int) -> tuple[list[str], list[aws.Session]]:
+    """The nodes of its way into its roles, one after the other, and its session of each."""
     tags = {"ApprovalId": grant.uid} if grant and worker.carries != "window" else {}
     entry, first = _enter(stage, worker, grant, tags, at)
     nodes, sessions = [entry], [first]
@@ -67,7 +74,7 @@ def run_web_identity(stage: Stage, worker: Worker, grant: Grant | None, at: int)
         )
         nodes.append(_store_hop(stage, record, at, sessions[-1], issued, grant=grant, is_carried=bool(inherited)))
         sessions.append(issued)
-    return nodes + [session.node for session in sessions] + _work(stage, worker, sessions, at + 2 * SECOND)
+    return nodes + [session.node for session in sessions], sessions
 
 
 def _enter(stage: Stage, worker: Worker, grant: Grant | None, tags: Json, at: int) -> tuple[str, aws.Session]:

@@ -126,7 +126,7 @@ def _fill(day: Day, wanted: int) -> None:
 def run_agent(day: Day, agent: Agent, *, is_whole: bool) -> None:
     """One benign run: with every tool, or with some of them."""
     stage, rng, at = day.stage, day.stage.rng, day.working_hour()
-    tools = agent.tools if is_whole else tuple(t for t in agent.tools if rng.random() < 0.7)
+    tools = agent.tools if is_whole or agent.gives_back else tuple(t for t in agent.tools if rng.random() < 0.7)
     tools = tools or agent.tools[:1]
     if agent.asks:
         delegate(stage, agent, at)

@@ -64,6 +64,7 @@ _KEPT = (
     "pruned_reach",
     "runs",
     "chain_aliases",
+    "review_answers",
 )
 """Tables of the bookkeeping that the SQL or readers see, too: their columns stand in sql/loaded and sql/runs."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from ultravires.errors import UsageError
+from ultravires.lineage.needed_grants import NeededGrant, needed_by_finding
 from ultravires.registry import rules_root
 from ultravires.tracing.rows import Row, fetch_rows, has_table
 from ultravires.tracing.visible import visible
@@ -45,6 +46,7 @@ class Explanation:
     `finding` holds the columns of the published table, `risk_parts` the points that add up to its score,
     `rule_text` the rule as it stands in this installation (None for a model) and `is_rule_unchanged` whether
     that is the version which judged. Of `n_evidence` events those that the finding lists are in `evidence`.
+    `needed` are the grants that its drift came from.
     """
 
     finding: dict[str, Any]
@@ -58,6 +60,7 @@ class Explanation:
     chain: dict[str, Any] | None
     frameworks: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
+    needed: list[NeededGrant] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain JSON values; times are ISO 8601 in UTC."""
@@ -87,6 +90,7 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str) -> Explanation:
         chain=_read_chain(con, finding["chain_id"]),
         frameworks=_read_frameworks(con, finding["frameworks"] or []),
         alerts=_read_alerts(con, finding["finding_id"]),
+        needed=needed_by_finding(con, finding),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from ultravires.lineage.needed_grants import needed_lines
 from ultravires.tracing.explain import Evidence, Explanation
 from ultravires.tracing.terminal import print_lines
 from ultravires.tracing.visible import visible
@@ -24,6 +25,7 @@ def drawn_lines(explanation: Explanation) -> list[Text]:
         *_what(explanation),
         *_why(explanation),
         *_evidence(explanation),
+        *needed_lines(explanation.needed),
         *_chain(explanation),
         *_section("Framework references", _frameworks(explanation)),
         *_section("What to do", iter([visible(explanation.finding["remediation"], 1000)])),

@@ -40,7 +40,8 @@ with recursive ids(chain_id) as (
 select chains.root_id as node_id, 'chain' as matched, chains.chain_id from chains join ids using (chain_id)
 """
 
-# Which node an event defines; an event of a kind that has no node of its own stands for the steps it made.
+# Which node an event defines; an event of a kind that has no node of its own stands for the steps it made. What a
+# snapshot states is no node.
 _NODE_OF_EVENT = """
 select distinct coalesce(
     case kind
@@ -51,7 +52,7 @@ select distinct coalesce(
         else 'activity:' || event_id
     end, 'activity:' || event_id) as node_id, {matched} as matched
 from events
-where {condition}
+where kind <> 'inventory' and {condition}
 order by 1
 """
 

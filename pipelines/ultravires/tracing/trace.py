@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 import duckdb
 
+from ultravires.lineage.needed_grants import NeededGrant, needed_by_acts
 from ultravires.tracing.finding_marks import Mark, marks_on
 from ultravires.tracing.nodes import Node, read_nodes
 from ultravires.tracing.rows import fetch_rows
@@ -40,6 +41,7 @@ class Trace:
 
     `links` are the primary and the proven links between the shown nodes, `other_links` what else was considered
     for the asked nodes. Of `n_below` descendants `n_hidden` are not shown, of the nodes meant `n_more_matches`.
+    `needed` are the grants without which the acts that are shown were not possible.
     """
 
     asked: str
@@ -54,6 +56,7 @@ class Trace:
     links: list[Link]
     other_links: list[Link]
     findings: dict[str, list[Mark]]
+    needed: list[NeededGrant] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain JSON values; times are ISO 8601 in UTC."""
@@ -129,6 +132,7 @@ def trace(con: duckdb.DuckDBPyConnection, any_id: str, *, max_below: int = MAX_B
         links=_links_between(con, shown, _PROVEN),
         other_links=_considered_links(con, focus),
         findings=marks_on(con, {node.node_id: node.event_id for node in nodes.values()}),
+        needed=needed_by_acts(con, nodes),
     )
 
 

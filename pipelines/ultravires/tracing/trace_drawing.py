@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.text import Text
 
+from ultravires.lineage.needed_grants import needed_lines
 from ultravires.tracing.chain_tree import Branch, branches
 from ultravires.tracing.clocks import clock_lines
 from ultravires.tracing.finding_marks import Mark
@@ -47,7 +48,7 @@ def drawn_lines(trace: Trace) -> list[Text]:
         rails = _rails(branch)
         lines.append(_node_line(node, branch, rails, is_asked=node.node_id in asked))
         lines.extend(_notes(node, branch, links.get(node.node_id, []), trace.findings, _under(branch)))
-    return lines + _considered(trace) + _legend()
+    return lines + needed_lines(trace.needed) + _considered(trace) + _legend()
 
 
 def _heading(trace: Trace) -> list[Text]:

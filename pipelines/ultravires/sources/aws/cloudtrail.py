@@ -37,6 +37,7 @@ from ultravires.sources.aws.cloudtrail_records import (
 from ultravires.sources.aws.credentials import SIGN_INS, Issued, issued_by, revoked_by, session_keys, signed_in_by
 from ultravires.sources.aws.iam_changes import CHANGES
 from ultravires.sources.aws.identities import Actor, actor_of
+from ultravires.sources.aws.lifecycle import LIFECYCLE
 from ultravires.sources.aws.role_passing import further_permissions
 from ultravires.sources.aws.targets import targets_of
 from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
@@ -47,6 +48,8 @@ _ENOUGH = 3
 _NOTIFICATION = re.compile(rb'"eventSource"\s*:\s*"aws:')
 _EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
 _OWN_NAME = "cloudtrail.amazonaws.com"
+_PARAMETERS = "ssm:GetParameter"
+"""Calls with this beginning read parameters, and secure ones in plain text only where they ask for it."""
 _OTHER = 99
 
 
@@ -109,8 +112,9 @@ def _of_integration(record: CloudTrailRecord, options: Options) -> Iterable[Even
         if getattr(record, name) is not UNSET:
             setattr(own, name, getattr(record, name))
     event = _call(own, options)
-    # whoever may write there could name any service: that is no word of AWS on who may do what
+    # whoever may write there could name any service: that is no word of AWS on who may do what, or is who
     event.detail.pop("grants", None)
+    event.detail.pop("lifecycle", None)
     return (event,)
 
 
@@ -137,9 +141,11 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         further_permissions=further_permissions(call, request, is_read_only),
         has_mfa=factor_of_sign_in(record.additionalEventData) if is_sign_in else None,
     )
-    # what failed changed nothing, and of all other calls but few are in the table
-    if outcome == "success" and call.action in CHANGES:
-        detail |= _granted(record, call.action, account, region)
+    if call.action.startswith(_PARAMETERS) and truth(mapping(request).get("withDecryption")) is True:
+        detail["decrypts"] = True
+    # what failed changed nothing, and of all other calls but few are in the tables
+    if outcome == "success" and (call.action in CHANGES or call.action in LIFECYCLE):
+        detail |= _changed(record, call.action, account, region)
     return Event(
         native_id=record.eventID or None,
         event_at=event_at,
@@ -169,8 +175,8 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     )
 
 
-def _granted(record: CloudTrailRecord, action: str, account: str | None, region: str | None) -> dict[str, Any]:
-    """What the call changed of who may do what, where its record says it."""
+def _changed(record: CloudTrailRecord, action: str, account: str | None, region: str | None) -> dict[str, Any]:
+    """What the call changed of who may do what, and of whom it names, where its record says it."""
     change = Change(
         request=mapping(record.requestParameters),
         response=mapping(record.responseElements),
@@ -180,7 +186,9 @@ def _granted(record: CloudTrailRecord, action: str, account: str | None, region:
         account=account,
         region=region,
     )
-    return present(grants=CHANGES[action](change) or None)
+    grants = CHANGES[action](change) if action in CHANGES else []
+    words = LIFECYCLE[action](change) if action in LIFECYCLE else []
+    return present(grants=grants or None, lifecycle=words or None)
 
 
 def _keys(
@@ -205,7 +213,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=7,
+    version=8,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

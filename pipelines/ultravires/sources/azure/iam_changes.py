@@ -51,6 +51,21 @@ def grants_of(operation: str, properties: Json, resource: str | None, caller: st
     return change(_named(mapping(body.get("properties"))), target.lower().rstrip("/")) if target else []
 
 
+def stated_by(resource: Json) -> tuple[str, list[Json]] | None:
+    """The id of a role assignment, role definition or deny assignment as an export holds it, flat as the command line
+    prints it or with `properties`, and what it states; None of other resources.
+    """
+    named = _named(resource)
+    target = (text(named.get("id")) or "").lower().rstrip("/")
+    said = {**named, **_named(mapping(named.get("properties")))}
+    for kind, change in ((_ASSIGNMENTS, _assigned), (_DEFINITIONS, _defined), (_DENIALS, _denied)):
+        if _place(target, kind) is not None:
+            found = change(said, target)
+            is_edge = kind == _ASSIGNMENTS and found
+            return target, [whole("attached", binding=target), *found] if is_edge else found
+    return None
+
+
 def elevated(caller: str) -> list[Json]:
     """Somebody took the power to give roles in all subscriptions and management groups."""
     return [given("attached", caller, USER_ACCESS_ADMINISTRATOR, scope=EVERYWHERE)]

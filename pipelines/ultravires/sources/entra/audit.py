@@ -30,7 +30,7 @@ from ultravires.sources.azure.exports import (
 from ultravires.sources.entra.directory_change import change_of
 from ultravires.sources.entra.iam_changes import grants_of
 from ultravires.sources.entra.identities import NOBODY, Subject, initiator_of
-from ultravires.sources.entra.operations import further_keys, key_changes, ocsf_class
+from ultravires.sources.entra.operations import account_words, further_keys, key_changes, ocsf_class
 from ultravires.sources.entra.pim_requests import SCOPES, details_of, request_of, state_of_audit
 from ultravires.sources.tickets.approval_states import approval_event
 
@@ -91,6 +91,7 @@ def _activity(
     outcome, error = _result(record, audit)
     added, removed = key_changes(targets) if outcome == "success" else ([], [])
     grants = grants_of(name, lambda: change_of(audit, details, initiator.uid)) if outcome == "success" else []
+    words = account_words(name, targets) if outcome == "success" else []
     user = mapping(mapping(audit.get("initiatedBy")).get("user"))
     own_address = outer(record, "callerIpAddress") or outer(record, "ipAddress")
     return Event(
@@ -112,7 +113,7 @@ def _activity(
         issued_credential_uid=added[0] if added else None,
         revoked_credential_uid=removed[0] if removed else None,
         keys=request_keys(tenant, audit.get("correlationId"), outer(record, "correlationId")),
-        detail=present(event_type=operation_type, grants=grants or None),
+        detail=present(event_type=operation_type, grants=grants or None, lifecycle=words or None),
     )
 
 
@@ -148,7 +149,7 @@ SOURCE = Source(
     name="entra_audit",
     log="entra_audit",
     approval_system="entra",
-    version=4,
+    version=5,
     title="Microsoft Entra directory audits",
     reads='`{"records": [...]}` or lines of the diagnostic setting AuditLogs; Graph `{"value": [...]}` of '
     "directoryAudit",

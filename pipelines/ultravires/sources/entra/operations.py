@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ultravires.reading.events import Event
+from ultravires.reading.lifecycle import Json, account_gone, account_there
 from ultravires.reading.mending import decode_inner
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, GROUP_MANAGEMENT, USER_ACCESS
@@ -35,6 +36,8 @@ _EXACT = {
     "remove member from group": (GROUP_MANAGEMENT, 4),
     "consent to application": (USER_ACCESS, _ASSIGN),
 }
+_GONE = frozenset({"delete user", "hard delete user", "disable account"})
+_THERE = frozenset({"add user", "restore user", "enable account"})
 _GRANTS = ("member to role", "app role assignment", "delegated permission grant", "elevated their access")
 _REMOVES = ("member from role", "remove app role assignment", "remove delegated permission grant")
 _BY_TYPE = {
@@ -47,6 +50,7 @@ _BY_TYPE = {
     "Unassign": (USER_ACCESS, _REVOKE),
 }
 _KEY_IDENTIFIER = re.compile(r"\[KeyIdentifier=([0-9A-Za-z-]{1,64}),")
+_MOST_TARGETS = 500
 _KEYS, _FEDERATED = "KeyDescription", "FederatedIdentityCredentials"
 
 
@@ -62,6 +66,25 @@ def ocsf_class(name: str, operation_type: str | None) -> tuple[int, int]:
     if any(words in lowered for words in _GRANTS):
         return USER_ACCESS, _OTHER if is_asked else _ASSIGN
     return _BY_TYPE.get(operation_type or "", (API_ACTIVITY, _OTHER))
+
+
+def account_words(name: str, targets: list[Any]) -> list[Json]:
+    """What an operation says of the life of the users that it names, by their object id and their principal name."""
+    operation = name.strip().lower().rstrip(".")
+    say = account_gone if operation in _GONE else account_there if operation in _THERE else None
+    if say is None:
+        return []
+    users = [mapping(target) for target in targets[:_MOST_TARGETS]]
+    return say([known for user in users if user.get("type") == "User" for known in _names_of(user)])
+
+
+def _names_of(user: dict[str, Any]) -> list[str]:
+    """Of a deleted user the directory writes the object id, without its marks, before the principal name."""
+    uid, principal = text(user.get("id")), text(user.get("userPrincipalName"))
+    before = uid.replace("-", "").lower() if uid else ""
+    if before and principal and principal.lower().startswith(before):
+        principal = principal[len(before) :]
+    return [name for name in (uid, principal) if name]
 
 
 def key_changes(targets: list[Any]) -> tuple[list[str], list[str]]:

@@ -20,6 +20,7 @@ from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.google_workspace.iam_changes import grants_of
 from ultravires.sources.google_workspace.meanings import (
     Happened,
+    account_words,
     client_of,
     copy_keys,
     grant_ended,
@@ -84,6 +85,7 @@ def _event(record: dict[str, Any], application: str, event: Happened, *, at: int
     is_done = outcome == "success" and application == "token"
     used = grant_uid(actor.user, actor.uid) if _is_use(application, event) else None
     grants = grants_of(event, actor.user) if outcome == "success" and application in _GRANTING else []
+    words = account_words(event) if outcome == "success" and application == "admin" else []
     return Event(
         native_id=f"{application}/{unique}/{number}" if unique else None,
         event_at=at,
@@ -103,7 +105,7 @@ def _event(record: dict[str, Any], application: str, event: Happened, *, at: int
         issued_credential_uid=grant_made(event, actor.user) if is_done else None,
         revoked_credential_uid=grant_ended(event, actor.user) if is_done else None,
         keys=copy_keys(unique, event),
-        detail=present(event_type=event.type, grants=grants or None),
+        detail=present(event_type=event.type, grants=grants or None, lifecycle=words or None),
     )
 
 
@@ -136,7 +138,7 @@ def _is_use(application: str, event: Happened) -> bool:
 SOURCE = Source(
     name="google_workspace_audit",
     log="google_workspace_audit",
-    version=3,
+    version=4,
     title="Google Workspace audit",
     reads="activities of the Reports API (admin, token and all other applications): answers with `items`, or one "
     "activity a line, also with one record for each of its events",

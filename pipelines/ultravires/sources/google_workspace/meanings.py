@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from ultravires.reading.lifecycle import Json, account_gone, account_there
 from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.ocsf.classes import (
     ACCOUNT_CHANGE,
@@ -50,6 +51,8 @@ _EXACT = {
     "login_failure": (AUTHENTICATION, 1),
     "logout": (AUTHENTICATION, 2),
 }
+_GONE = frozenset({"DELETE_USER", "SUSPEND_USER", "ARCHIVE_USER"})
+_THERE = frozenset({"CREATE_USER", "UNDELETE_USER", "UNSUSPEND_USER", "UNARCHIVE_USER"})
 _VERBS = {
     1: ("create", "add", "upload", "insert", "enroll"),
     2: ("view", "download", "list", "get", "search", "read", "preview", "print"),
@@ -131,6 +134,15 @@ def targets_of(event: Happened) -> list[str]:
     named = [(name, found) for name in _TARGETS if (found := label(event.parameters.get(name)))]
     things = [found for name, found in named if name not in _ELSE]
     return list(dict.fromkeys(things or [found for _, found in named]))
+
+
+def account_words(event: Happened) -> list[Json]:
+    """What an event of the admin log says of the life of people's accounts."""
+    name = event.name.upper()
+    user = text(event.parameters.get("USER_EMAIL"))
+    if user is None:
+        return []
+    return account_gone([user]) if name in _GONE else account_there([user]) if name in _THERE else []
 
 
 def copy_keys(unique: str | None, event: Happened) -> list[tuple[str, str, str]]:

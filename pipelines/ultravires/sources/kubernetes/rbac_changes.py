@@ -43,6 +43,22 @@ def grants_of(event: dict[str, Any], verb: str | None, account: str | None, clus
     return None
 
 
+def stated_by(found: dict[str, Any]) -> tuple[str, list[Json]] | None:
+    """The uid of a role or binding as an export holds it, and what it states; None of other objects. Its cluster is
+    not in it.
+    """
+    resource = next((resource for resource, kind in _KINDS.items() if kind == found.get("kind")), None)
+    if resource is None:
+        return None
+    metadata, target = mapping(found.get("metadata")), {"resource": resource}
+    uid = _uid(resource, target, metadata, "")
+    if uid is None:
+        return None
+    if resource in _ROLES:
+        return uid, [written(uid, _statements(found))]
+    return uid, list(_bound(found, uid, _namespace(target, metadata), ""))
+
+
 def _is_only_tried(event: dict[str, Any]) -> bool:
     """Whether the request asked that nothing be kept of it."""
     return "dryRun=" in (text(event.get("requestURI")) or "").partition("?")[2]

@@ -6,6 +6,7 @@ Event types: https://developer.okta.com/docs/reference/api/event-types/
 from functools import lru_cache
 from typing import Any
 
+from ultravires.reading.lifecycle import Json, account_gone, account_there
 from ultravires.reading.values import text
 from ultravires.sources.ocsf.classes import (
     ACCOUNT_CHANGE,
@@ -49,6 +50,8 @@ _EXACT = {
     "group.lifecycle.create": (GROUP_MANAGEMENT, 6),
 }
 _VERBS = {"create": 1, "add": 1, "grant": 1, "read": 2, "view": 2, "update": 3, "delete": 4, "remove": 4, "revoke": 4}
+_GONE = frozenset(f"user.lifecycle.{end}" for end in ("deactivate", "suspend", "delete.initiated", "delete.completed"))
+_THERE = frozenset(f"user.lifecycle.{begin}" for begin in ("create", "activate", "reactivate", "unsuspend"))
 _OUTCOMES = {
     "SUCCESS": "success",
     "ALLOW": "success",
@@ -83,3 +86,8 @@ def outcome_of(result: Any, reason: Any) -> str:
     outcome = _OUTCOMES.get(result, "unknown") if type(result) is str else "unknown"
     is_refusal = outcome == "failure" and (text(reason) or "").lower() in _DENIALS
     return "denied" if is_refusal else outcome
+
+
+def account_words(event_type: str, names: list[str]) -> list[Json]:
+    """What an event says of the life of the accounts that have these names."""
+    return account_gone(names) if event_type in _GONE else account_there(names) if event_type in _THERE else []

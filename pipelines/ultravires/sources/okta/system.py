@@ -17,7 +17,7 @@ from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.okta.access_changes import grants_of
 from ultravires.sources.okta.credentials import Credentials, api_token_of, credentials_of
-from ultravires.sources.okta.event_types import ocsf_class, outcome_of
+from ultravires.sources.okta.event_types import account_words, ocsf_class, outcome_of
 
 _NEEDED = frozenset({"eventtype", "published", "actor"})
 _TYPICAL = frozenset(
@@ -103,6 +103,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         keys=keys,
         detail=present(
             grants=grants_of(event_type, record, subject, targets, subject_of) if outcome == "success" else None,
+            lifecycle=account_words(event_type, _names_of_users(targets)) or None if outcome == "success" else None,
             event_type=text(transaction.get("type")),
             credential_kind="session" if used.used and not api_token_of(transaction) else None,
             issued_kind="session" if used.issued and event_type != "system.api_token.create" else None,
@@ -141,6 +142,12 @@ def _resource_of(target: dict[str, Any]) -> str | None:
     return label(target.get("id")) or text(target.get("alternateId")) or text(target.get("displayName"))
 
 
+def _names_of_users(targets: list[dict[str, Any]]) -> list[str]:
+    """The people among the targets, by their login and by Okta's id."""
+    users = [target for target in targets if target.get("type") == "User"]
+    return [name for user in users for name in (subject_of(user), label(user.get("id"))) if name]
+
+
 def _acts_for(event_type: str, actor: dict[str, Any], targets: list[dict[str, Any]]) -> str | None:
     """The user among the targets, where a client or an agent gets a token for one, or one user acts as another."""
     is_grant = ".token.grant" in event_type and actor.get("type") not in ("User", "AppUser")
@@ -159,7 +166,7 @@ def _via(actor: dict[str, Any], client: dict[str, Any], used: Credentials) -> st
 SOURCE = Source(
     name="okta_system",
     log="okta_system",
-    version=4,
+    version=5,
     title="Okta System Log",
     reads="System Log events: pages of the API, newline JSON, EventBridge deliveries",
     recognised_by="eventType, published, actor and four more members of a LogEvent; or source aws.partner/okta.com",

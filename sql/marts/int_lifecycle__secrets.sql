@@ -1,0 +1,48 @@
+-- grain: one row per secret, new reader of it and credential from it that was used then
+-- build: full
+-- why: somebody comes late to a secret, and what lies in it is used from there
+
+with strangers as (
+    select readers.*
+    from secret_readers as readers
+    anti join (select event_id from chain_steps where is_accounted and node_kind = 'activity') as accounted on accounted.event_id = readers.first_event_id
+    where readers.is_new_reader
+),
+
+-- A credential that was made in the act of reading is the reader's, wherever it is used. What the configuration says lies
+-- in it is used by all readers: it is the stranger who is first to use it from the network of that read.
+given_out as (
+    select secret_uid, identity_id, unnest(credential_uids) as credential_uid, null::varchar as network
+    from strangers
+    union
+    select strangers.secret_uid, strangers.identity_id, secret_contents.credential_uid, strangers.first_network
+    from strangers
+    join secret_contents on secret_contents.secret_uid = strangers.secret_uid
+    where strangers.first_network is not null and network_kind(strangers.first_network) <> 'private'
+),
+
+uses as (
+    select given_out.secret_uid, given_out.identity_id, given_out.credential_uid, acts.event_id, acts.event_at
+    from given_out
+    join stg_activities as acts on acts.credential_uid = given_out.credential_uid and (given_out.network is null or acts.network = given_out.network)
+    where acts.voice is distinct from 'reported' and acts.outcome = 'success'
+),
+
+first_uses as (
+    select secret_uid, identity_id, credential_uid, min({'at': event_at, 'id': event_id}) as used
+    from uses
+    group by secret_uid, identity_id, credential_uid
+)
+
+select
+    strangers.secret_uid,
+    strangers.identity_id,
+    first_uses.credential_uid,
+    strangers.actor_uid,
+    strangers.first_at as read_at,
+    first_uses.used.at as first_at,
+    first_uses.used.id as event_id,
+    [strangers.first_event_id, first_uses.used.id] as event_ids
+from strangers
+join first_uses on first_uses.secret_uid = strangers.secret_uid and first_uses.identity_id = strangers.identity_id
+where first_uses.used.at >= strangers.first_at

@@ -23,13 +23,17 @@ taken as (
     where acts.issued_role_arn is not null and acts.outcome = 'success' and acts.voice is distinct from 'reported'
 ),
 
+approval_logs as (select coalesce(bool_or(list_contains(evidence_seen, 'approval')), false) as are_read from sources),
+
+-- Who may have an approval to do so is no stranger there. Where no approvals are read at all, none can excuse it.
 unapproved as (
-    select taken.*
+    select taken.*, coalesce(step_facts.has_no_approval, not approval_logs.are_read) as is_certain
     from taken
+    cross join approval_logs
     join people on people.identity_id = taken.person_id
     join machines on machines.identity_id = taken.machine_id
-    -- Who has an approval to do so is no stranger there.
-    anti join (select step_id from chain_steps where is_accounted) as accounted on accounted.step_id = taken.activity_id
+    left join step_facts on step_facts.step_id = taken.activity_id
+    where step_facts.has_no_approval is distinct from false
 )
 
 select
@@ -39,6 +43,7 @@ select
     min_by(actor_uid, {'at': event_at, 'id': event_id}) as actor_uid,
     min(event_at) as first_at,
     min_by(event_id, {'at': event_at, 'id': event_id}) as event_id,
+    bool_or(is_certain) as is_certain,
     first_hundred(list(event_id order by event_at, event_id)) as event_ids
 from unapproved
 group by machine_id, person_id, issued_role_arn

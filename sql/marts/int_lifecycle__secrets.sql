@@ -2,11 +2,15 @@
 -- build: full
 -- why: somebody comes late to a secret, and what lies in it is used from there
 
-with strangers as (
-    select readers.*
+with approval_logs as (select coalesce(bool_or(list_contains(evidence_seen, 'approval')), false) as are_read from sources),
+
+-- Who may have an approval to read it is no stranger. Where no approvals are read at all, none can excuse it.
+strangers as (
+    select readers.*, coalesce(step_facts.has_no_approval, not approval_logs.are_read) as is_certain
     from secret_readers as readers
-    anti join (select event_id from chain_steps where is_accounted and node_kind = 'activity') as accounted on accounted.event_id = readers.first_event_id
-    where readers.is_new_reader
+    cross join approval_logs
+    left join step_facts on step_facts.step_id = 'activity:' || readers.first_event_id
+    where readers.is_new_reader and step_facts.has_no_approval is distinct from false
 ),
 
 -- A credential that was made in the act of reading is the reader's, wherever it is used. What the configuration says lies
@@ -42,6 +46,7 @@ select
     strangers.first_at as read_at,
     first_uses.used.at as first_at,
     first_uses.used.id as event_id,
+    strangers.is_certain,
     [strangers.first_event_id, first_uses.used.id] as event_ids
 from strangers
 join first_uses on first_uses.secret_uid = strangers.secret_uid and first_uses.identity_id = strangers.identity_id

@@ -83,14 +83,14 @@ of_keys as (
 as_machines as (
     select
         'person_as_machine' as fact, identity_id, role_arn as subject_uid, actor_uid, null::varchar as credential_uid, first_at, event_id, false as is_privileged,
-        role_arn as named, first_at as since_at, true as is_certain, event_ids
+        role_arn as named, first_at as since_at, is_certain, event_ids
     from int_lifecycle__people
 ),
 
 from_secrets as (
     select
         'secret_then_used' as fact, identity_id, secret_uid as subject_uid, actor_uid, credential_uid, first_at, event_id, false as is_privileged,
-        secret_uid as named, read_at as since_at, true as is_certain, event_ids
+        secret_uid as named, read_at as since_at, is_certain, event_ids
     from int_lifecycle__secrets
 ),
 

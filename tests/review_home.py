@@ -63,7 +63,10 @@ def story() -> list[dict[str, Any]]:
     queues = [
         call(f"q{day}", minute(day + 0.1), "sqs:ListQueues", user(ADMIN), readOnly=True) for day in range(1, DAYS)
     ]
+    passed = {"functionName": "f", "role": "arn:aws:iam::111122223333:role/f", "runtime": "python3.13"}
     return [
+        given("g5", 1, ROBOT, {"Action": ["lambda:*", "iam:Pass*"], "Resource": "*"}, policy="functions"),
+        call("f1", minute(140), "lambda:CreateFunction20150331", user(ROBOT), requestParameters=passed, readOnly=False),
         given("g1", 1, ROBOT, {"Action": "s3:*", "Resource": "*"}),
         given("g2", 1, ROBOT, {"Action": "sqs:ListQueues", "Resource": "*"}, policy="asked"),
         given("g3", 1, SLEEPER, {"Action": ["iam:PutUserPolicy", "s3:GetObject"], "Resource": "*"}),

@@ -42,11 +42,22 @@ def assert_target(scores: Scores) -> None:
     assert amiss == []
     false = [(f.detector, f.message) for f in scores.unexplained_delivered]
     assert 1000 * len(false) / scores.identity_days <= MOST_FALSE, false
+    assert scores.wrong_drift == ()
 
 
 def test_every_situation_of_a_company_is_judged_rightly(company: Scores) -> None:
     """What is wrong is found, and what only looks wrong accuses nobody."""
     assert_target(company)
+
+
+def test_drift_of_a_company_has_its_cause_onset_and_actor(company: Scores) -> None:
+    """Every right that is labelled is told so, and nothing else is."""
+    kinds = {s.kind: (s.n_true, s.precision, s.recall, s.onset, s.actor) for s in company.drift}
+    assert kinds == {
+        "expired_but_held": (1, 1.0, 1.0, 1.0, 1.0),
+        "over_grant": (1, 1.0, 1.0, 1.0, 1.0),
+        "widened_after_approval": (6, 1.0, 1.0, 1.0, 1.0),
+    }
 
 
 def test_a_company_in_which_nothing_goes_wrong_hears_of_nothing(clean_company: Scores) -> None:

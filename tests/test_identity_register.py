@@ -24,7 +24,8 @@ def test_the_register_and_the_configuration_reach_sql(tmp_path: Path) -> None:
     path = configured(
         tmp_path,
         "\ufeffOwner, identity,expires_at,reviewed_at\nana,role/a,2026-12-31,2026-09-01T10:00:00Z\n\n,role/b,,\n",
-        "identities:\n- {id: c, kind: agent, owner: bo, purpose: exports, expires_at: 2026-12-31, reviewed_at: 2026-09-01}\n"
+        "identities:\n- {id: c, kind: agent, owner: bo, purpose: exports, expires_at: 2026-12-31, "
+        "reviewed_at: 2026-09-01}\n"
         "demand_short_lived: ['agent_*']\nsecrets: [{id: s, credential: AKIA1}]\n",
     )
     tables = reference_tables(load_settings(path), sources().values())

@@ -160,9 +160,7 @@ def test_accounts_of_google(name: str, state: str | None, tmp_path: Path) -> Non
         "kind": "admin#reports#activity",
         "id": {"time": "2026-10-05T08:00:00Z", "uniqueQualifier": "-1", "applicationName": "admin", "customerId": "C1"},
         "actor": {"email": "mira@example.org", "profileId": "1"},
-        "events": [
-            {"type": "USER_SETTINGS", "name": name, "parameters": [{"name": "USER_EMAIL", "value": "jon@example.org"}]}
-        ],
+        "events": [{"type": "USER_SETTINGS", "name": name, "parameters": parameters}],
     }
     found = said(only("google_workspace_audit", activity, tmp_path)["detail"])
     assert found == ([("jon@example.org", "account", state)] if state else [])

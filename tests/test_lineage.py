@@ -17,13 +17,13 @@ from command_line import run
 from conftest import Shared
 from small_logs import RUNNER, approval, assume, at, call, session, write_lines
 from test_iam_changes_entra import JON, MIRA, ON_CALL, OPS, ROLE, ROLE_HERE, ROLE_NOW, audit, changed, target
-from ultravires.errors import UsageError
+from ultravires.errors import NotKnown, UsageError
 from ultravires.lineage.command import look_up
 from ultravires.lineage.deciding import Decision
 from ultravires.lineage.drawing import draw
 from ultravires.lineage.lineage import Lineage
+from ultravires.lineage.needed_grants import NeededGrant, needed_by_finding, needed_lines
 from ultravires.lineage.of_approval import OfApproval
-from ultravires.lineage.who import NotKnown
 from ultravires.moments import parse_moment
 from ultravires.runs.run import run_once
 from ultravires.tracing.explain import explain
@@ -124,6 +124,7 @@ def build(folder: Path) -> None:
     granted = [
         approval("CHG-7", 90, subject=BOSS, actions=["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles=[]),
         approval("APR-1", 0, subject=ALICE, actions=["s3:Get*"], roles=[], valid_until=at(5000)),
+        approval("APR-2", 0, subject=BOB, actions=["sqs:*"], roles=[], ticket=SENDER),
     ]
     write_lines(logs / "entra" / "audit.jsonl", list(in_groups_of_groups()))
     write_lines(logs / "approvals" / "approvals.jsonl", granted)
@@ -302,6 +303,15 @@ def test_an_approval_that_led_to_nothing_says_so(con: duckdb.DuckDBPyConnection)
         look_up(con, "APR-1", action="s3:GetObject", resource=None, at=None)
 
 
+def test_a_name_that_an_approval_has_too_says_so(con: duckdb.DuckDBPyConnection) -> None:
+    """A ticket that somebody called like an identity hides neither."""
+    found = look_up(con, SENDER, action=None, resource=None, at=None)
+    assert isinstance(found, Lineage) and found.namesake == "approval:APR-2"
+    assert "an approval has this name too: ultravires lineage approval:APR-2" in drawn(found)
+    assert isinstance(look_up(con, "approval:APR-2", action=None, resource=None, at=None), OfApproval)
+    assert held(con, ALICE).namesake is None
+
+
 def test_an_unknown_name_is_one_line_with_near_ones(con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(NotKnown, match=f"'depoly'; near are: {DEPLOY}"):
         held(con, "depoly")
@@ -325,13 +335,21 @@ def test_an_explanation_says_which_grant_its_drift_came_from(con: duckdb.DuckDBP
         [DEPLOY],
     ).fetchall()
     assert drift
-    from ultravires.lineage.needed_grants import needed_by_finding, needed_lines
-
     finding = {"subject_uid": drift[0][0], "identity_id": DEPLOY, "evidence_event_ids": []}
     (needed,) = needed_by_finding(con, finding)
     assert needed.event_id == drift[0][2]
     assert needed_lines([needed])[0].plain == "\nNeeded the grant"
     assert needed_by_finding(con, {"subject_uid": "x", "identity_id": "y", "evidence_event_ids": []}) == []
+
+
+def test_of_many_grants_a_few_are_shown_and_names_are_written_out() -> None:
+    """Five lines, how many more there are, and nothing that steers a terminal."""
+    grant = NeededGrant("e", f"r{HOSTILE_NAME}", [HOSTILE_NAME, "b"], [], None, HOSTILE_NAME, None, 2, None)
+    lines = [line.plain for line in needed_lines([grant] * 7)]
+    assert (len(lines), lines[0]) == (7, "\nNeeded the grants")
+    assert "and 2 more" in lines[-1] and not any("\x1b" in line or "\u202e" in line for line in lines)
+    assert lines[1].endswith("under no approval that names the change, for 2 acts here")
+    assert needed_lines([]) == []
 
 
 def test_explanations_are_drawn_with_it(con: duckdb.DuckDBPyConnection) -> None:

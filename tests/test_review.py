@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from command_line import run as command
 from review_home import FORMULA, ROBOT, build, given, minute, taken, write_logs
@@ -84,6 +85,8 @@ def test_what_is_proposed_and_why(built: Path) -> None:
     assert {key: row["proposed"] for key, row in found.items()} == {
         ("robot", "sqs:ListQueues"): "keep",
         ("robot", "s3:*"): "narrow",
+        ("robot", "lambda:*"): "narrow",
+        ("robot", "iam:Pass*"): "narrow",
         ("sleeper", "iam:PutUserPolicy"): "revoke",
         ("sleeper", "s3:GetObject"): "revoke",
         (FORMULA, "s3:GetObject"): "revoke",
@@ -105,6 +108,19 @@ def test_a_narrower_policy_names_what_was_used(built: Path) -> None:
             "sid": "Used1",
         }
     ]
+
+
+def test_what_a_call_needs_beside_was_used_too(built: Path) -> None:
+    """To pass a role is no call of its own, and no log records it; nor does one show who invokes functions."""
+    found = decisions(built)
+    passing = statements_of(found["robot", "iam:Pass*"]["least_privilege"])
+    assert passing == [{"effect": "allow", "actions": ["iam:PassRole"], "resources": ["*"], "sid": "Used1"}]
+    functions = statements_of(found["robot", "lambda:*"]["least_privilege"])
+    assert functions is not None
+    assert {each["sid"]: each["actions"] for each in functions} == {
+        "NotShownByLogs1": ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"],
+        "Used1": ["lambda:CreateFunction"],
+    }
 
 
 def test_each_owner_is_told_of_theirs_and_nobodys_come_last(built: Path) -> None:
@@ -145,9 +161,9 @@ def test_the_file_of_a_review_comes_back_filled_in(company: Path) -> None:
         writer.writeheader()
         writer.writerows(rows)
     first = command("review", "--home", company / "home", "--config", company / "ultravires.yaml", "--apply", filled)
-    assert first.stdout == "2 decisions taken, 0 stood already, 3 rows without one; see the table review_decisions\n"
+    assert first.stdout == "2 decisions taken, 0 stood already, 5 rows without one; see the table review_decisions\n"
     second = command("review", "--home", company / "home", "--config", company / "ultravires.yaml", "--apply", filled)
-    assert second.stdout == "0 decisions taken, 2 stood already, 3 rows without one; see the table review_decisions\n"
+    assert second.stdout == "0 decisions taken, 2 stood already, 5 rows without one; see the table review_decisions\n"
     stored = asked(company, "select identity_id, decision, state, reviewer, reason from review_decisions")
     said = {"identity_id": "sleeper", "decision": "revoke", "state": "open"}
     assert stored == [{**said, "reviewer": "zoe@example.org", "reason": "=nobody knows it"}] * 2
@@ -315,6 +331,12 @@ def test_an_owner_of_nothing_is_told_so(built: Path, tmp_path: Path) -> None:
     ended = command("review", "--home", built / "home", "--owner", "nobody", "--out", tmp_path / "x.html")
     assert (ended.returncode, (tmp_path / "x.html").exists()) == (2, False)
     assert "answers for no identity" in ended.stderr
+
+
+def test_a_home_of_an_older_version_is_told_to_run() -> None:
+    """Its tables lack what a review reads."""
+    with duckdb.connect() as con, pytest.raises(UsageError, match="an older version published this home"):
+        read_facts(con)
 
 
 def test_the_story_is_of_the_past() -> None:

@@ -2,6 +2,7 @@
 
 UltraviresError
 ├── UsageError    the command was called wrongly                       exit 2
+├── NotKnown      nothing is known of what was asked for               exit 1
 ├── ConfigError   ultravires.yaml, a rule or a plug-in is wrong        exit 2
 └── RunError      a run could not do its work                          exit 1
     ├── HomeBusy      another run holds the home                       exit 1
@@ -19,6 +20,10 @@ class UltraviresError(Exception):
 
 class UsageError(UltraviresError):
     exit_code = 2
+
+
+class NotKnown(UltraviresError):
+    """Well asked, and nothing has that name."""
 
 
 class ConfigError(UltraviresError):

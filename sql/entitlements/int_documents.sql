@@ -17,7 +17,12 @@ chosen as (
         words.* exclude (statements, text),
         coalesce(written.text, '') as text
     from words
-    asof left join (select * from words where op = 'write') as written
+    asof left join (
+        select *
+        from words
+        where op = 'write'
+        qualify row_number() over (partition by held_uid, is_reported, version, event_at order by event_id desc, text) = 1
+    ) as written
         on written.is_reported = words.is_reported and written.held_uid = words.held_uid and written.version = words.version
         and written.event_at <= words.event_at
     where words.op = 'choose'
@@ -30,13 +35,39 @@ deleted as (
         on gone.relation = 'exists' and gone.op = 'remove' and gone.holder_uid = words.held_uid and (gone.voice = 'reported') = words.is_reported
 ),
 
--- Statements that were added one by one are documents of their own beside the policy; who writes or removes that whole removes them.
+-- Statements that were added one by one are documents of their own beside the policy; who writes or removes that whole
+-- removes them. Of those words the ones next to each of theirs are enough.
+parts as (
+    select distinct held_uid, split_part(held_uid, '#', 1) as whole_uid, document_kind, is_reported, event_at
+    from words
+    where document_kind = 'resource' and contains(held_uid, '#')
+),
+
+wholes as (
+    select held_uid as whole_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound
+    from words
+    where op in ('write', 'remove')
+    qualify row_number() over (partition by held_uid, document_kind, is_reported, event_at order by event_id desc) = 1
+),
+
 replaced as (
-    select parts.held_uid, parts.document_kind, parts.is_reported, whole.event_at, whole.event_id, whole.actor_uid, whole.is_snapshot, whole.is_lower_bound
-    from (select distinct held_uid, document_kind, is_reported from words where contains(held_uid, '#') and document_kind = 'resource') as parts
-    join words as whole
-        on whole.held_uid = split_part(parts.held_uid, '#', 1) and whole.document_kind = parts.document_kind and whole.is_reported = parts.is_reported
-    where whole.op in ('write', 'remove')
+    select parts.held_uid, parts.document_kind, parts.is_reported, wholes.* exclude (whole_uid, document_kind, is_reported)
+    from parts
+    asof join wholes
+        on wholes.whole_uid = parts.whole_uid and wholes.document_kind = parts.document_kind and wholes.is_reported = parts.is_reported
+        and wholes.event_at > parts.event_at
+    union
+    select parts.held_uid, parts.document_kind, parts.is_reported, wholes.* exclude (whole_uid, document_kind, is_reported)
+    from parts
+    asof join wholes
+        on wholes.whole_uid = parts.whole_uid and wholes.document_kind = parts.document_kind and wholes.is_reported = parts.is_reported
+        and wholes.event_at < parts.event_at
+    union
+    select parts.held_uid, parts.document_kind, parts.is_reported, wholes.* exclude (whole_uid, document_kind, is_reported)
+    from parts
+    join wholes
+        on wholes.whole_uid = parts.whole_uid and wholes.document_kind = parts.document_kind and wholes.is_reported = parts.is_reported
+        and wholes.event_at = parts.event_at
 ),
 
 points as (
@@ -62,7 +93,7 @@ points as (
 moments as (
     select distinct on (held_uid, document_kind, is_reported, said_at) *
     from points
-    order by held_uid, document_kind, is_reported, said_at, event_id desc
+    order by held_uid, document_kind, is_reported, said_at, event_id desc, text nulls last
 ),
 
 sequence as (

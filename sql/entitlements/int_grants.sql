@@ -23,59 +23,117 @@ edges as (
     group by edge_id, is_reported, relation, holder_uid, held_uid, scope_uid, binding_uid, condition
 ),
 
--- What ends edges, each looked for by its most telling name.
+-- What ends edges: those that have each name it gives, and of a deleted or new thing all from it and to it.
 closers as (
     select
-        *,
+        event_at,
+        event_id,
+        actor_uid,
+        batch_id,
+        op,
+        is_snapshot,
+        is_lower_bound,
         voice = 'reported' as is_reported,
-        case
-            when relation = 'exists' then 'exists'
-            when binding_uid is not null then 'binding'
-            when holder_uid is not null then 'holder'
-            when held_uid is not null then 'held'
-            when scope_uid is not null then 'scope'
-            else 'account'
-        end as name_kind,
-        coalesce(binding_uid, holder_uid, held_uid, scope_uid, of_account_uid) as name
+        -- Who takes an edge by its two ends shows that it was there.
+        op = 'remove' and relation <> 'exists' and holder_uid is not null and held_uid is not null as shows_it,
+        if(
+            relation = 'exists', null,
+            [holder_uid is not null, held_uid is not null, scope_uid is not null, binding_uid is not null, of_account_uid is not null]
+        ) as named,
+        among,
+        md5(to_json(
+            if(
+                relation = 'exists', [relation, holder_uid, null, null, null, null, null],
+                [relation, holder_uid, held_uid, scope_uid, binding_uid, of_account_uid, among]
+            )
+        )::varchar) as name
     from int_grants__named
     where (op in ('remove', 'whole') and relation <> 'document' and not (op = 'whole' and is_lower_bound))
         or (op = 'add' and relation = 'exists')
 ),
 
+moments as (
+    select name, is_reported, event_at
+    from closers
+    group by name, is_reported, event_at
+),
+
 edge_names as (
     select
-        edge_id,
-        unnest([
-            {'name_kind': 'exists', 'name': holder_uid}, {'name_kind': 'exists', 'name': held_uid}, {'name_kind': 'binding', 'name': binding_uid},
-            {'name_kind': 'holder', 'name': holder_uid}, {'name_kind': 'held', 'name': held_uid}, {'name_kind': 'scope', 'name': scope_uid},
-            {'name_kind': 'account', 'name': account_uid}
-        ], recursive := true)
+        edges.edge_id,
+        edges.is_reported,
+        md5(to_json([
+            edges.relation,
+            if(ways.named[1], edges.holder_uid, null),
+            if(ways.named[2], edges.held_uid, null),
+            if(ways.named[3], edges.scope_uid, null),
+            if(ways.named[4], edges.binding_uid, null),
+            if(ways.named[5], edges.account_uid, null),
+            ways.among
+        ])::varchar) as name
+    from edges
+    cross join (select distinct named, among from closers) as ways
+    where list_contains(ways.named, true)
+        and (ways.among is null or (starts_with(edges.holder_uid, ways.among) and starts_with(edges.held_uid, ways.among)))
+    union all
+    select edge_id, is_reported, md5(to_json(['exists', unnest([holder_uid, held_uid]), null, null, null, null, null])::varchar)
     from edges
 ),
 
-found as (
-    select
-        edges.edge_id, closers.event_at, closers.event_id, closers.actor_uid, closers.batch_id, closers.op, closers.is_snapshot, closers.is_lower_bound,
-        -- Who takes an edge by its two ends shows that it was there.
-        closers.op = 'remove' and closers.relation <> 'exists' and closers.holder_uid is not null and closers.held_uid is not null as shows_it
+closed_by as (
+    select distinct edge_names.edge_id, edge_names.is_reported, edge_names.name
+    from edge_names
+    semi join moments on moments.name = edge_names.name and moments.is_reported = edge_names.is_reported
+),
+
+-- Of all that may end an edge only what stands next to a word that it holds can end or begin a stretch.
+words as (
+    select closed_by.edge_id, closed_by.is_reported, closed_by.name, told.event_at
+    from closed_by
+    join (
+        select edge_id, event_at from adds
+        union
+        select adds.edge_id, closers.event_at
+        from adds
+        join closers on closers.op = 'whole' and closers.batch_id = adds.batch_id and closers.event_at <> adds.event_at
+    ) as told on told.edge_id = closed_by.edge_id
+),
+
+looked_at as (
+    select words.edge_id, words.is_reported, words.name, moments.event_at
+    from words
+    asof join moments
+        on moments.name = words.name and moments.is_reported = words.is_reported and moments.event_at > words.event_at
+    union
+    select words.edge_id, words.is_reported, words.name, moments.event_at
+    from words
+    asof join moments
+        on moments.name = words.name and moments.is_reported = words.is_reported and moments.event_at < words.event_at
+    union
+    select edge_id, is_reported, name, event_at
+    from words
+    union
+    select closed_by.edge_id, closed_by.is_reported, closed_by.name, first.event_at
+    from closed_by
+    join (select name, is_reported, min(event_at) as event_at from moments group by name, is_reported) as first
+        on first.name = closed_by.name and first.is_reported = closed_by.is_reported
+),
+
+-- So many words of one moment on one thing are looked at; of more the first.
+first_closers as (
+    select *
     from closers
-    join edge_names on edge_names.name_kind = closers.name_kind and edge_names.name = closers.name
-    join edges on edges.edge_id = edge_names.edge_id and edges.is_reported = closers.is_reported
-    where closers.relation = 'exists'
-        or (
-            edges.relation = closers.relation
-            and (closers.holder_uid is null or edges.holder_uid = closers.holder_uid)
-            and (closers.held_uid is null or edges.held_uid = closers.held_uid)
-            and (closers.scope_uid is null or edges.scope_uid = closers.scope_uid)
-            and (closers.of_account_uid is null or edges.account_uid = closers.of_account_uid)
-            and (closers.among is null or (starts_with(edges.holder_uid, closers.among) and starts_with(edges.held_uid, closers.among)))
-        )
+    qualify row_number() over (partition by name, is_reported, event_at order by event_id, batch_id, op) <= most_in_slot()
 ),
 
 closed as (
-    select found.*
-    from found
-    anti join adds on found.op = 'whole' and adds.edge_id = found.edge_id and adds.batch_id = found.batch_id
+    select
+        looked_at.edge_id, closers.event_at, closers.event_id, closers.actor_uid, closers.op, closers.is_snapshot, closers.is_lower_bound,
+        closers.shows_it
+    from looked_at
+    join first_closers as closers
+        on closers.name = looked_at.name and closers.is_reported = looked_at.is_reported and closers.event_at = looked_at.event_at
+    anti join adds on closers.op = 'whole' and adds.edge_id = looked_at.edge_id and adds.batch_id = closers.batch_id
 ),
 
 -- An edge that was only ever taken was held before the logs begin.
@@ -94,24 +152,25 @@ taken_only as (
 expiring as (
     select
         edge_id,
+        event_at,
         expires_at,
         event_id,
-        batch_id,
         lead(event_at) over (partition by edge_id order by event_at, event_id) as given_again_at
     from adds
 ),
 
--- At one moment what takes comes before what gives: held in doubt.
+-- At one moment what takes comes before what gives: held in doubt. What is given with an end that is over is not given.
 points as (
     select edge_id, event_at as said_at, 2 as place, true as is_held, if(is_snapshot, 'snapshot', 'event') as said_by, event_id, actor_uid, is_lower_bound, false as shows_it
     from adds
+    where expires_at is null or expires_at > event_at
     union all
     select edge_id, event_at, 1, false, case when op = 'add' then 'made' when is_snapshot then 'snapshot' else 'event' end, event_id, actor_uid, is_lower_bound, shows_it
     from closed
     union all
     select edge_id, expires_at, 0, false, 'expiry', event_id, null, false, false
     from expiring
-    where expires_at is not null and (given_again_at is null or given_again_at > expires_at)
+    where expires_at > event_at and (given_again_at is null or given_again_at > expires_at)
     union all
     select edge_id, event_at, 1, false, if(is_snapshot, 'snapshot', 'event'), event_id, actor_uid, is_lower_bound, true
     from taken_only
@@ -124,7 +183,7 @@ settled as (
         lag(is_held) over sequence as was_held,
         lag(event_id) over sequence as word_before
     from points
-    window sequence as (partition by edge_id order by said_at, place, event_id)
+    window sequence as (partition by edge_id order by said_at, place, event_id, shows_it desc, said_by)
 ),
 
 turns as (
@@ -136,7 +195,7 @@ turns as (
         lead(actor_uid) over sequence as turned_actor_uid
     from settled
     where was_held is distinct from is_held
-    window sequence as (partition by edge_id order by said_at, place, event_id)
+    window sequence as (partition by edge_id order by said_at, place, event_id, shows_it desc, said_by)
 ),
 
 all_edges as (

@@ -51,5 +51,6 @@ select
 from stg_grants
 left join full_names as holders on holders.plain_name = stg_grants.holder_uid
 left join full_names as held on held.plain_name = stg_grants.held_uid
-where stg_grants.relation <> 'member'
+-- A name that is its own group after all is no edge; a word that leaves both out speaks of all.
+where stg_grants.relation <> 'member' or stg_grants.holder_uid is null or stg_grants.held_uid is null
     or coalesce(holders.full_name, stg_grants.holder_uid) is distinct from coalesce(held.full_name, stg_grants.held_uid)

@@ -22,6 +22,25 @@ with recursive steps as (
     from int_grants
 ),
 
+-- Through a group leads what it has; from an account through the units around it what bounds them, and nothing else.
+ways_on as (
+    select holder_uid, if(relation in ('member', 'attached'), 'attached', 'guardrail') as leads_to, count(*) as n_ways
+    from steps
+    where relation <> 'boundary'
+    group by holder_uid, if(relation in ('member', 'attached'), 'attached', 'guardrail')
+),
+
+steps_on as (
+    select
+        steps.*,
+        case when steps.relation in ('member', 'attached') then 'attached' when steps.relation = 'within' then 'guardrail' end as leads_to,
+        coalesce(ways_on.n_ways, 0) as n_ways
+    from steps
+    left join ways_on
+        on ways_on.holder_uid = steps.held_uid
+        and ways_on.leads_to = case when steps.relation in ('member', 'attached') then 'attached' when steps.relation = 'within' then 'guardrail' end
+),
+
 -- Of a path the part that began last brought it about, and the part that ends first ends it.
 paths as (
     select
@@ -41,38 +60,63 @@ paths as (
         start_event_id,
         start_actor_uid,
         end_event_id,
-        is_certain
-    from steps
+        is_certain,
+        leads_to,
+        n_ways,
+        0::hugeint as n_tried_before
+    from steps_on
     union all
     select
-        paths.holder_uid,
-        steps.held_uid,
-        steps.relation,
-        list_append(paths.path, steps.held_uid),
-        list_append(paths.grant_ids, steps.grant_id),
-        list_append(paths.relations, steps.relation),
-        list_append(paths.binding_uids, steps.binding_uid),
-        coalesce(steps.scope_uid, paths.scope_uid),
-        if(steps.condition is null, paths.conditions, list_append(paths.conditions, steps.condition)),
-        paths.is_reported or steps.is_reported,
-        greatest(paths.from_at, steps.from_at),
-        least(paths.until_at, steps.until_at),
-        if(steps.from_at > paths.from_at, steps.start_by, paths.start_by),
-        if(steps.from_at > paths.from_at, steps.start_event_id, paths.start_event_id),
-        if(steps.from_at > paths.from_at, steps.start_actor_uid, paths.start_actor_uid),
-        if(steps.until_at < paths.until_at, steps.end_event_id, paths.end_event_id),
-        paths.is_certain and steps.is_certain
+        followed.holder_uid,
+        steps_on.held_uid,
+        steps_on.relation,
+        list_append(followed.path, steps_on.held_uid),
+        list_append(followed.grant_ids, steps_on.grant_id),
+        list_append(followed.relations, steps_on.relation),
+        list_append(followed.binding_uids, steps_on.binding_uid),
+        coalesce(steps_on.scope_uid, followed.scope_uid),
+        if(steps_on.condition is null, followed.conditions, list_append(followed.conditions, steps_on.condition)),
+        followed.is_reported or steps_on.is_reported,
+        greatest(followed.from_at, steps_on.from_at),
+        least(followed.until_at, steps_on.until_at),
+        if(steps_on.from_at > followed.from_at, steps_on.start_by, followed.start_by),
+        if(steps_on.from_at > followed.from_at, steps_on.start_event_id, followed.start_event_id),
+        if(steps_on.from_at > followed.from_at, steps_on.start_actor_uid, followed.start_actor_uid),
+        if(steps_on.until_at < followed.until_at, steps_on.end_event_id, followed.end_event_id),
+        followed.is_certain and steps_on.is_certain,
+        steps_on.leads_to,
+        steps_on.n_ways,
+        followed.n_tried_after
+    from (
+        select *, max(n_tried) over (partition by holder_uid) as n_tried_after
+        from (
+            select *, n_tried_before + sum(n_ways) over (partition by holder_uid order by n_ways, until_at desc, from_at desc, grant_ids) as n_tried
+            from paths
+            where n_ways > 0
+        ) as ranked
+        where n_tried <= 3000 and len(path) < 12
+    ) as followed
+    join steps_on
+        on steps_on.holder_uid = followed.held_uid
+        and followed.leads_to = if(steps_on.relation in ('member', 'attached'), 'attached', 'guardrail')
+    where steps_on.relation <> 'boundary'
+        and steps_on.held_uid <> followed.holder_uid and not list_contains(followed.path, steps_on.held_uid)
+        and greatest(followed.from_at, steps_on.from_at) < least(followed.until_at, steps_on.until_at)
+),
+
+-- Groups in groups are followed 12 deep, and no vendor nests deeper where it counts; and of one holder 3,000 ways on are
+-- tried, those of shorter paths first, of one length what has the fewest. What leads on and is not followed is cut.
+all_paths as (
+    select *, false as is_cut
     from paths
-    join steps on steps.holder_uid = paths.held_uid
-    -- Through a group leads what it has; from an account through the units around it what bounds them, and nothing else.
-    where (
-            (paths.relation in ('member', 'attached') and steps.relation in ('member', 'attached'))
-            or (paths.relation = 'within' and steps.relation in ('within', 'guardrail'))
-        )
-        -- Groups in groups are followed so far; no vendor nests deeper where it counts.
-        and len(paths.path) < 12
-        and steps.held_uid <> paths.holder_uid and not list_contains(paths.path, steps.held_uid)
-        and greatest(paths.from_at, steps.from_at) < least(paths.until_at, steps.until_at)
+    where n_ways = 0
+    union all
+    select
+        *,
+        len(path) = 12
+        or n_tried_before + sum(n_ways) over (partition by holder_uid, len(path) order by n_ways, until_at desc, from_at desc, grant_ids) > 3000
+    from paths
+    where n_ways > 0
 )
 
 select
@@ -94,5 +138,5 @@ select
     start_actor_uid,
     end_event_id,
     is_certain,
-    len(path) = 12 as is_cut
-from paths
+    is_cut
+from all_paths

@@ -15,7 +15,7 @@ each_statement as (
 parts as (
     select
         * exclude (s),
-        coalesce(json_extract_string(s, '$.effect'), 'unknown') as effect,
+        json_extract_string(s, '$.effect') as effect,
         coalesce(try_cast(json_extract(s, '$.actions') as varchar[]), []) as actions,
         coalesce(try_cast(json_extract(s, '$.not_actions') as varchar[]), []) as except_actions,
         coalesce(try_cast(json_extract(s, '$.resources') as varchar[]), []) as resources,
@@ -27,6 +27,42 @@ parts as (
         -- Of a role of Azure: whether it speaks of the data in resources.
         case when json_extract_string(s, '$.sid') in ('actions', 'dataActions') then json_extract_string(s, '$.sid') end as plane
     from each_statement
+),
+
+-- How many patterns it comes to when each is crossed with each, and how many thousand characters all of them have.
+crossed as (
+    select
+        *,
+        greatest(len(actions), 1)::double * greatest(len(resources), 1) * greatest(len(principals), 1) * (
+            1 + (
+                length(actions::varchar) / greatest(len(actions), 1) + length(resources::varchar) / greatest(len(resources), 1)
+                + length(principals::varchar) / greatest(len(principals), 1) + length(except_actions::varchar)
+                + length(except_resources::varchar) + length(except_principals::varchar) + coalesce(length(condition), 0)
+                + coalesce(length(fingerprint), 0)
+            ) / 1000
+        ) as weight
+    from parts
+),
+
+-- No vendor lets a document say so much: of one that does the least statements are read, and the rest is not known.
+readable as (
+    select
+        * exclude (weight)
+        replace (
+            if(is_read and effect in ('allow', 'deny'), effect, 'unknown') as effect,
+            if(is_read, actions, []) as actions,
+            if(is_read, except_actions, []) as except_actions,
+            if(is_read, resources, []) as resources,
+            if(is_read, except_resources, []) as except_resources,
+            if(is_read, principals, []) as principals,
+            if(is_read, except_principals, []) as except_principals,
+            if(is_read, condition, null) as condition,
+            if(is_read, fingerprint, null) as fingerprint
+        )
+    from (
+        select *, sum(weight) over (partition by held_uid, document_kind, is_reported, revision order by weight) <= 50000 as is_read
+        from crossed
+    ) as weighed
 ),
 
 -- What a document of a resource does not name is the resource; what another does not name is everything.
@@ -41,7 +77,7 @@ each_pattern as (
             else ['*']
         end as resources,
         case when len(principals) > 0 then principals when document_kind = 'permissions' then [null] else ['*'] end as principals
-    from parts
+    from readable
 ),
 
 each_resource as (
@@ -58,7 +94,8 @@ each_principal as (
 stated as (
     select distinct
         held_uid, document_kind, is_reported, revision, valid_from, valid_until, start_by, start_event_id, start_actor_uid, end_event_id,
-        effect, action_pattern, resource_pattern, principal, except_actions, except_resources, except_principals, condition, fingerprint, plane,
+        if(action_pattern is null, 'unknown', effect) as effect, action_pattern, resource_pattern, principal, except_actions, except_resources,
+        except_principals, condition, fingerprint, plane,
         substr(sha256(concat_ws(
             chr(31), held_uid, document_kind, is_reported::varchar, effect, coalesce(action_pattern, ''), coalesce(resource_pattern, ''),
             coalesce(principal, ''), except_actions::varchar, except_resources::varchar, except_principals::varchar, coalesce(condition, ''),

@@ -98,17 +98,50 @@ through_paths as (
     join int_statements on int_statements.held_uid = int_holdings.held_uid and int_statements.document_kind = 'permissions'
 ),
 
--- Of what nothing is known but its name it is known that it is held.
+-- Of what nothing is known but its name, or nothing until its document was written, it is known that it is held.
+known as (
+    select
+        held_uid,
+        min(coalesce(valid_from, first_moment())) as since,
+        arg_min({'value': start_event_id}, coalesce(valid_from, first_moment())).value as event_id
+    from int_documents
+    where document_kind = 'permissions'
+    group by held_uid
+),
+
 unread as (
     select
         int_holdings.holder_uid, if(int_holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, int_holdings.scope_uid, [], [],
         int_holdings.conditions, int_holdings.path, int_holdings.grant_ids, int_holdings.relations, int_holdings.binding_uids, int_holdings.held_uid, 'permissions',
         null, [], null, int_holdings.holding_id, int_holdings.from_at, int_holdings.until_at,
-        first_moment(), last_moment(), int_holdings.start_by, int_holdings.start_event_id, int_holdings.start_actor_uid,
-        int_holdings.end_event_id, null, null, null, null, int_holdings.is_reported, int_holdings.is_certain and not int_holdings.is_cut
+        first_moment(), coalesce(known.since, last_moment()), int_holdings.start_by, int_holdings.start_event_id, int_holdings.start_actor_uid,
+        int_holdings.end_event_id, null, null, null, known.event_id, int_holdings.is_reported, int_holdings.is_certain and not int_holdings.is_cut
     from int_holdings
-    anti join int_statements on int_statements.held_uid = int_holdings.held_uid and int_statements.document_kind = 'permissions'
+    left join known on known.held_uid = int_holdings.held_uid
     where int_holdings.relation in ('attached', 'boundary', 'guardrail')
+),
+
+-- Whose paths are not followed to their ends may hold more than is seen, from the first of them to the last.
+cut_paths as (
+    select
+        holder_uid,
+        if(relation = 'within', 'limit', 'granted') as layer,
+        is_reported,
+        min({'length': len(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
+        min({'at': from_at, 'by': start_by, 'event_id': start_event_id, 'actor_uid': start_actor_uid}) as start,
+        max({'at': until_at, 'event_id': end_event_id}) as finish
+    from int_holdings
+    where is_cut
+    group by holder_uid, if(relation = 'within', 'limit', 'granted'), is_reported
+),
+
+unfollowed as (
+    select
+        holder_uid, layer, 'unknown', null, null, null, [], [], [], shortest.path, shortest.grant_ids, shortest.relations, shortest.binding_uids, null, null,
+        null, [], null, 'cut' || chr(31) || layer || chr(31) || is_reported::varchar,
+        start.at, finish.at, first_moment(), last_moment(), start.by, start.event_id, start.actor_uid, finish.event_id,
+        null, null, null, null, is_reported, false
+    from cut_paths
 ),
 
 by_documents as (
@@ -130,6 +163,8 @@ held as (
     select * from through_paths
     union all
     select * from unread
+    union all
+    select * from unfollowed
     union all
     select * from by_documents
 ),

@@ -1,5 +1,6 @@
 """`ultravires lineage`: whom or what a name means, and what is known of it at a moment."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
@@ -23,11 +24,12 @@ def look_up(
         if given is not None and not given.strip():
             raise UsageError(f"{name} is empty; name one, or leave it out")
     moment = at or _as_of(con)
-    # An id of an approval is no name of anybody; where somebody took it for one, who holds goes first.
-    who = find_who(con, asked)
+    who, led = find_who(con, asked), of_approval(con, asked, moment)
     if who is not None:
-        return lineage(con, asked, who, moment, action=action, resource=resource)
-    led = of_approval(con, asked, moment)
+        # Names of identities and of tickets are chosen by others: where one is both, that is said.
+        namesake = led.approvals[0]["approval_id"] if led else None
+        found = lineage(con, asked, who, moment, action=action, resource=resource)
+        return replace(found, namesake=namesake)
     if led is None:
         raise not_known(con, asked)
     if action is not None:

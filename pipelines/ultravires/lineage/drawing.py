@@ -33,11 +33,18 @@ def _of_identity(found: Lineage) -> list[Text]:
     return [
         Text.assemble((visible(found.who.identity_id), "bold"), f"{kind}{owner}  at {_moment(found.at)}"),
         Text(_summary(found)),
+        *_namesake(found),
         *(_decision(found.decision) if found.decision else []),
         *_section("Holds", _paths(found.held)),
         *_section("Limited by", _paths(found.limits)),
         *_section("Approved", map(_approval, found.approved)),
     ]
+
+
+def _namesake(found: Lineage) -> list[Text]:
+    if found.namesake is None:
+        return []
+    return [Text(f"an approval has this name too: ultravires lineage {visible(found.namesake)}", style="dim")]
 
 
 def _summary(found: Lineage) -> str:

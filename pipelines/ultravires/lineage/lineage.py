@@ -17,7 +17,7 @@ from ultravires.lineage.who import Who
 @dataclass(frozen=True)
 class Lineage:
     """All of it. `power` is the most that is held, `power_since` the first moment of what gives it (None: before the
-    logs); of `n_statements` the approvals cover `n_covered`.
+    logs); of `n_statements` the approvals cover `n_covered`. `namesake` is an approval of the same name.
     """
 
     asked: str
@@ -32,6 +32,7 @@ class Lineage:
     limits: list[HeldPath]
     approved: list[Approved]
     decision: Decision | None
+    namesake: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values; times are ISO 8601 in UTC."""

@@ -6,16 +6,12 @@ from difflib import get_close_matches
 
 import duckdb
 
-from ultravires.errors import UltraviresError, UsageError
+from ultravires.errors import NotKnown, UsageError
 from ultravires.lineage.judging import without_path
 from ultravires.tracing.rows import fetch_rows
 from ultravires.tracing.visible import visible
 
 _MOST_NAMED = 5
-
-
-class NotKnown(UltraviresError):
-    """Nothing is known of what was asked for."""
 
 
 @dataclass(frozen=True)

@@ -72,11 +72,10 @@ _FOLDER = "data/actions"
 
 @dataclass(frozen=True)
 class Action:
-    """`takes_resource`: a policy can name what it is done to. `needs` are actions that it may need beside itself."""
+    """`takes_resource`: a policy can name what it is done to."""
 
     name: str
     takes_resource: bool
-    needs: tuple[str, ...]
 
 
 def known_action(permission: str) -> Action | None:
@@ -121,8 +120,6 @@ def _of_service(service: str) -> dict[str, Action]:
         return {}
     listed = json.loads(path.read_text(encoding="utf-8"))
     return {
-        each["name"].lower(): Action(
-            f"{service}:{each['name']}", bool(each["resourceTypes"]), tuple(each["dependentActions"])
-        )
+        each["name"].lower(): Action(f"{service}:{each['name']}", bool(each["resourceTypes"]))
         for each in listed.values()
     }

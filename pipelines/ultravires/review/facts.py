@@ -3,9 +3,11 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 import duckdb
 
+from ultravires.errors import UsageError
 from ultravires.store.queries import fetch_row
 from ultravires.tracing.rows import Row, fetch_rows
 
@@ -65,6 +67,27 @@ select
 from usage
 group by all
 order by all
+"""
+
+# What a call needs beside, such as to pass a role, is no call of its own.
+_USES_BESIDE = """
+with acts as (
+    select
+        chain_steps.identity_id, chain_steps.outcome, chain_steps.step_at,
+        unnest(try_cast(json_extract(events.detail, '$.further_permissions') as varchar[])) as permission
+    from chain_steps
+    join events on events.event_id = chain_steps.event_id
+    where chain_steps.node_kind = 'activity' and chain_steps.is_counted and chain_steps.identity_id is not null
+        and contains(events.detail, '"further_permissions"')
+)
+select
+    identity_id, permission as action, permission, null::varchar as resource_uid, count(*) as n,
+    count(*) filter (where outcome is distinct from 'denied' and outcome is distinct from 'failure') as n_done,
+    max(step_at) as last_at
+from acts
+where permission is not null
+group by identity_id, permission
+order by identity_id, permission
 """
 
 _DRIFT = """
@@ -164,18 +187,21 @@ class Reviewed:
     uses: list[Use] = field(default_factory=list)
     drift: list[Row] = field(default_factory=list)
 
-    @property
+    @cached_property
+    def uses_by_action(self) -> dict[tuple[str, str], list[Use]]:
+        """By what grants it and what its log calls it: a right is asked once for each, however much was used."""
+        found: defaultdict[tuple[str, str], list[Use]] = defaultdict(list)
+        for use in self.uses:
+            found[use.permission, use.action].append(use)
+        return dict(found)
+
+    @cached_property
     def approved(self) -> list[Right]:
         return [right for right in self.rights if right.layer == "approved"]
 
     @property
     def granted(self) -> list[Right]:
         return [right for right in self.rights if right.is_to_decide]
-
-    @property
-    def denied(self) -> list[Right]:
-        """What could take a granted right back, of its own policies and of what limits it."""
-        return [right for right in self.rights if right.effect != "allow" and not right.is_to_decide]
 
 
 @dataclass(frozen=True)
@@ -189,10 +215,19 @@ class Facts:
 
 
 def read_facts(con: duckdb.DuckDBPyConnection, owner: str | None = None) -> Facts:
-    """The identities that `owner` answers for, or all, those of nobody last."""
+    """The identities that `owner` answers for, or all, those of nobody last. UsageError for a home whose tables are of
+    another version.
+    """
+    try:
+        return _read(con, owner)
+    except (duckdb.BinderException, duckdb.CatalogException) as error:
+        raise UsageError("review: an older version published this home; run it once with this one") from error
+
+
+def _read(con: duckdb.DuckDBPyConnection, owner: str | None) -> Facts:
     rights = _by_identity(fetch_rows(con, _RIGHTS))
     roles = _by_identity(fetch_rows(con, _APPROVED_ROLES))
-    uses = _by_identity(fetch_rows(con, _USES))
+    uses = _by_identity([*fetch_rows(con, _USES), *fetch_rows(con, _USES_BESIDE)])
     drift = _by_identity(fetch_rows(con, _DRIFT))
     as_of = fetch_row(con, f"select {_AS_OF}")
     window = fetch_row(con, _WINDOW)

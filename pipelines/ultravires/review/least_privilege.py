@@ -81,9 +81,12 @@ def least_privilege(
     ]
     held = sorted(readable, key=lambda right: (right.condition is not None, is_wide(right), right.entitlement_id))
     draft = _Draft(denies)
+    giving: dict[str, list[Right]] = {}
     for use in uses:
         if use.n_done > 0:
-            _keep_use(draft, held, use)
+            if use.permission not in giving:
+                giving[use.permission] = [right for right in held if gives_action(right, use.permission)]
+            _keep_use(draft, giving[use.permission], use)
     for each in approved:
         _keep_approved(draft, held, each)
     for name in unseen:
@@ -106,14 +109,13 @@ def condition_of(right: Right) -> Json | None:
     return only if isinstance(only, dict) and only and all(isinstance(each, dict) for each in only.values()) else None
 
 
-def _keep_use(draft: _Draft, held: list[Right], use: Use) -> None:
+def _keep_use(draft: _Draft, giving: list[Right], use: Use) -> None:
+    if not giving:
+        return  # another right gives it
     action = known_action(use.permission)
     if action is None:
         draft.left_out[f"{use.permission}: no action of AWS"] = None
         return
-    giving = [right for right in held if gives_action(right, action.name)]
-    if not giving:
-        return  # another right gives it
     resource = use.resource_uid
     if action.takes_resource and resource is not None and is_comparable(action.name, resource):
         exact = [right for right in giving if gives_resource(right, resource)]
@@ -127,8 +129,6 @@ def _keep_use(draft: _Draft, held: list[Right], use: Use) -> None:
         is_kept, is_ours = _keep_as_held(draft, _USED, giving, action), True
     if is_ours and not is_kept:
         draft.left_out[f"{action.name}: may be denied, or cannot be said in a policy of its own"] = None
-    for name in action.needs:
-        _keep_as_held(draft, _USED, [right for right in held if gives_action(right, name)], name)
 
 
 def _keep_approved(draft: _Draft, held: list[Right], approved: Right) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ultravires_models.policies.patterns import action_covers, action_matches, covers, matches
 
-from ultravires.review.facts import Right, Use
+from ultravires.review.facts import Reviewed, Right, Use
 
 
 def gives_action(right: Right, action: str) -> bool:
@@ -27,8 +27,26 @@ def gives_resource(right: Right, resource: str) -> bool:
 
 def may_have_given(right: Right, use: Use) -> bool:
     """Whether this use may have been by this right: also where the log names no resource that could be compared."""
-    if not (gives_action(right, use.permission) or gives_action(right, use.action)):
-        return False
+    return gives_one_of(right, use.permission, use.action) and _may_be_on(right, use)
+
+
+def uses_of(right: Right, reviewed: Reviewed) -> list[Use]:
+    """All that may have been by this right."""
+    return [
+        use
+        for (permission, action), uses in reviewed.uses_by_action.items()
+        if gives_one_of(right, permission, action)
+        for use in uses
+        if _may_be_on(right, use)
+    ]
+
+
+def gives_one_of(right: Right, permission: str, action: str) -> bool:
+    """In the word that grants it, or in that of its log."""
+    return gives_action(right, permission) or (action != permission and gives_action(right, action))
+
+
+def _may_be_on(right: Right, use: Use) -> bool:
     resource, pattern = use.resource_uid, right.resource_pattern
     if resource is None or pattern is None or has_variable(pattern) or not is_comparable(use.permission, resource):
         return True

@@ -9,6 +9,7 @@ What the logs cannot show is never proposed away.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from ultravires_models.policies.patterns import action_matches
@@ -16,7 +17,7 @@ from ultravires_models.policies.patterns import action_matches
 from ultravires.review.aws_actions import unseen_data_actions
 from ultravires.review.facts import Facts, Reviewed, Right, Use, Window
 from ultravires.review.least_privilege import LeastPrivilege, least_privilege
-from ultravires.review.matching import gives_action, has_variable, is_wide, is_within, is_within_any, may_have_given
+from ultravires.review.matching import has_variable, is_wide, is_within, is_within_any, uses_of
 
 Decision = Literal["keep", "narrow", "revoke"]
 WAIT = timedelta(days=90)
@@ -53,7 +54,7 @@ def of_identity(proposed: list[Proposed]) -> Decision | None:
 def least_of_identity(reviewed: Reviewed, proposed: list[Proposed], facts: Facts) -> LeastPrivilege | None:
     """One policy in place of all rights that are to be narrowed; None where there is none of AWS."""
     narrowed = [each.right for each in proposed if each.decision == "narrow" and is_of_aws(each.right)]
-    return _least(narrowed, reviewed, unseen_data_actions(facts.shown)) if narrowed else None
+    return _least(narrowed, reviewed, reviewed.uses, unseen_data_actions(facts.shown)) if narrowed else None
 
 
 def is_of_aws(right: Right) -> bool:
@@ -62,7 +63,7 @@ def is_of_aws(right: Right) -> bool:
 
 
 def _propose(right: Right, reviewed: Reviewed, facts: Facts, unseen: list[str]) -> Proposed:
-    uses = [use for use in reviewed.uses if may_have_given(right, use)]
+    uses = uses_of(right, reviewed)
     approval = _approval_of(right, reviewed)
     if approval is not None:
         approval_uid, approver = approval
@@ -89,7 +90,7 @@ def _propose_unapproved(right: Right, uses: list[Use], reviewed: Reviewed, facts
         return Proposed(right, "revoke", f"{used} in {_days(facts.window)}, and {_NOT_COVERED}", uses)
     if not is_wide(right):
         return Proposed(right, "keep", f"{used}, and no wider than its use; {_NOT_COVERED}", uses)
-    least = _least([right], reviewed, unseen) if is_of_aws(right) else None
+    least = _least([right], reviewed, uses, unseen) if is_of_aws(right) else None
     if least is not None and least.policy is None:
         unknown = unknown or "no narrower policy can be made of its use"
     if unknown:
@@ -99,11 +100,11 @@ def _propose_unapproved(right: Right, uses: list[Use], reviewed: Reviewed, facts
     return Proposed(right, "narrow", f"wider than its use: {used}; {covered}{unread}", uses, least)
 
 
-def _least(rights: list[Right], reviewed: Reviewed, unseen: list[str]) -> LeastPrivilege:
+def _least(rights: list[Right], reviewed: Reviewed, uses: list[Use], unseen: list[str]) -> LeastPrivilege:
     return least_privilege(
         rights,
         denies=[right for right in reviewed.rights if right.effect == "deny"],
-        uses=reviewed.uses,
+        uses=uses,
         approved=reviewed.approved,
         unseen=unseen,
     )
@@ -118,8 +119,17 @@ def _unknown(right: Right, facts: Facts) -> str | None:
     if reach < WAIT:
         short = f"the logs show {max(0, reach.days)} of the {WAIT.days} days in which it would have to be used"
         return _unread(right) or short
-    is_shown = any(gives_action(right, action) for action in facts.shown)
-    return _unread(right) or (None if is_shown else "no log shows such an action of anybody, and may not record it")
+    is_seen = _is_shown(facts.shown, right.action_pattern or "", tuple(right.except_actions))
+    return _unread(right) or (None if is_seen else "no log shows such an action of anybody, and may not record it")
+
+
+@lru_cache(maxsize=10_000)
+def _is_shown(shown: frozenset[str], pattern: str, excepted: tuple[str, ...]) -> bool:
+    """Whether the logs show such an action of anybody; many hold the same policy."""
+    return any(
+        action_matches(pattern, action) and not any(action_matches(each, action) for each in excepted)
+        for action in shown
+    )
 
 
 def _unread(right: Right) -> str | None:

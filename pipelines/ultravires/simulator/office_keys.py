@@ -47,4 +47,6 @@ def key_used_from_a_second_place(stage: Stage, at: int) -> Situation:
         worker.subject,
         (node, stolen.node),
         "The key of the batch hosts is used from an outside network.",
+        # Once its holder goes on with it, it lies in two places.
+        also=("ultravires_shared_credential",),
     )

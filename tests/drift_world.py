@@ -1,7 +1,8 @@
 """Four months of a small account in which rights grow, for tests of what shows drift: who, by what and when.
 
 A role is approved to read. Ana, Ben and Cy widen it one after the other; it uses the last of it, and that one is taken
-back. A second role holds a right that it never uses and a policy that no log shows, a third one is as it should be.
+back. A second role holds a right that it never uses and a policy that no log shows. A third one has all that it holds
+approved, and at the end does nothing but what it seldom did.
 """
 
 import json
@@ -17,6 +18,8 @@ WIDENED, IDLE, STEADY = (f"arn:aws:iam::111122223333:role/{name}" for name in ("
 HIDDEN_POLICY = "arn:aws:iam::111122223333:policy/hidden"
 SQS = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
 WIDENED_ON = (20, 41, 62)
+OTHER_WORK_FROM = 85
+"""The first day of the last four whole weeks since the first use."""
 
 Record = dict[str, Any]
 
@@ -42,7 +45,8 @@ def _records() -> list[Record]:
     taken = {"roleName": "worker", "policyName": "all"}
     records += [_by("cy", "del-all", third + 20, "iam:DeleteRolePolicy", requestParameters=taken)]
     for day in range(1, N_DAYS):
-        records += [_used(role, day, "s3:GetObject") for role in (WIDENED, STEADY)]
+        steady = "s3:ListBucket" if day >= OTHER_WORK_FROM or day % 7 == 0 else "s3:GetObject"
+        records += [_used(WIDENED, day, "s3:GetObject"), _used(STEADY, day, steady)]
         records += [_used(IDLE, day, "sts:GetCallerIdentity")]
         if third < day < third + 20 and day % 5 == 0:
             records += [_used(WIDENED, day + 0.1, "iam:CreateAccessKey")]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from drift_world import WIDENED, write_drift_world
+import ultravires
+from drift_world import STEADY, WIDENED, write_drift_world
 from nbclient import NotebookClient
 from small_logs import approval, write_lines
 from test_notebook import NOTEBOOKS, shown
@@ -23,11 +24,34 @@ def execute(home: Path) -> nbformat.NotebookNode:
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drift")
     write_drift_world(folder / "logs")
     run_once(folder / "logs", folder / "home", config=None, as_of="")
-    return execute(folder / "home")
+    return folder / "home"
+
+
+@pytest.fixture(scope="module")
+def executed(home: Path) -> nbformat.NotebookNode:
+    return execute(home)
+
+
+def test_work_that_is_other_than_it_was_is_found_by_a_run(home: Path) -> None:
+    """Of three roles with as long a history only the one that does something else now, all of it approved."""
+    with ultravires.open(home) as con:
+        found = con.execute("select subject_uid, severity, message from findings where detector_id = 'purpose_drift'")
+        ((subject_uid, severity, message),) = found.fetchall()
+    assert (subject_uid, severity) == (STEADY, "low")
+    assert "s3:ListBucket 14% to 100% of a day" in message
+
+
+def test_the_report_names_the_causes_of_drift(home: Path) -> None:
+    """Ana, Ben and Cy, of whom the last one's is over, each with a mark over time."""
+    page = (home / "report.html").read_text(encoding="utf-8")
+    for person, number in (("ben", 1), ("ana", 3)):
+        assert f"user/{person} widened what A1 approved" in page
+        assert f"{number}. 2026-0" in page
+    assert "user/cy widened what A1 approved" in page
 
 
 @pytest.mark.parametrize("cell_id", ["heat", "over_time", "sets"])

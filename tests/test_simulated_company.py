@@ -233,6 +233,15 @@ def test_keys_are_made_in_the_office_and_used_elsewhere(company: Path) -> None:
         assert all((act["sourceIPAddress"] == THIEF_IP) == is_stolen for act in acts)
 
 
+def test_a_key_is_used_from_five_networks_within_an_hour(company: Path) -> None:
+    """One key, whose making no log shows, from five places that the configuration tells apart or does not know."""
+    acts = activities(company, "key_used_from_five_networks")
+    (key,) = {act["userIdentity"]["accessKeyId"] for act in acts}
+    assert len({act["sourceIPAddress"].rpartition(".")[0] for act in acts}) == len(acts) == 5
+    made = [record for record in trail(company) if record["eventName"] == "CreateAccessKey"]
+    assert made and all(key not in json.dumps(record) for record in made)
+
+
 def test_a_standing_role_is_taken_by_whom_no_approval_names(company: Path) -> None:
     """The same role and the same calls as the service's own, by another subject's token."""
     taken, *acts = activities(company, "standing_role_taken_by_another")

@@ -23,6 +23,7 @@ UNAPPROVED = "ultravires_unapproved_privileged_activity"
 ADMIN_GRANTED = "aws_cloudtrail_admin_policy_granted"
 EXPIRED = "ultravires_expired_but_held"
 OVER_GRANT = "ultravires_over_grant"
+SHARED = "ultravires_shared_credential"
 WIDENED = "ultravires_widened_after_approval"
 WEAK = "ultravires_weakly_linked_approval"
 

@@ -5,11 +5,14 @@ from dataclasses import replace
 from ultravires.simulator import aws
 from ultravires.simulator.bystanders import human_session
 from ultravires.simulator.cast import Call, Worker
-from ultravires.simulator.changed_plans import ELSEWHERE, THIEF_IP, THIEF_PROGRAM
+from ultravires.simulator.changed_plans import ELSEWHERE, SHARED, THIEF_IP, THIEF_PROGRAM
 from ultravires.simulator.moments import MINUTE
 from ultravires.simulator.stage import Stage
 from ultravires.simulator.truth import Situation
 from ultravires.simulator.worker_runs import run_batch, static_session
+
+_PLACES = ("192.0.2.61", "198.51.100.17", "10.40.12.90", "203.0.113.40")
+"""An address of the office, of the runners, of the clusters, and of nobody here."""
 
 
 def make_key(stage: Stage, worker: Worker, at: int) -> None:
@@ -47,6 +50,28 @@ def key_used_from_a_second_place(stage: Stage, at: int) -> Situation:
         worker.subject,
         (node, stolen.node),
         "The key of the batch hosts is used from an outside network.",
+<<<<<<< HEAD
         # Once its holder goes on with it, it lies in two places.
         also=("ultravires_shared_credential",),
+=======
+        (SHARED,),
+    )
+
+
+def key_used_from_five_networks(stage: Stage, at: int) -> Situation:
+    """No log shows the making of this key, so only its use can tell where it is at home."""
+    worker = stage.worker("backup-copy")
+    own, call = static_session(stage.scribe, worker), Call("s3:ListObjects", worker.calls[0].target)
+    nodes = []
+    for number, ip in enumerate((own.ip, *_PLACES)):
+        moment, session = at + number * 7 * MINUTE, replace(own, ip=ip)
+        nodes.append(stage.scribe.record(aws.call_record(stage.rng, moment, session, call), moment, session))
+    return Situation(
+        "key_used_from_five_networks",
+        (SHARED,),
+        worker.subject,
+        (*nodes, own.node),
+        "The key of a batch user is used from its hosts, the office, a runner, the clusters and from outside.",
+        (ELSEWHERE,),
+>>>>>>> 3808d149f181beb47422735ef78fefda5784bc94
     )

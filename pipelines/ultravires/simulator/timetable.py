@@ -54,6 +54,7 @@ FURTHER: tuple[Entry, ...] = (
     (7, 60, standing_grants.standing_grant_beyond_its_list),
     (7, 310, wrong_clocks.clock_ahead_after_approval_end),
     (7, 430, delegations.delegation_beyond_approval),
+    (6, 450, office_keys.key_used_from_five_networks),
     (2, 330, widened_rights.role_widened_in_three_steps),
     (4, 50, widened_rights.user_joins_powerful_group),
     (5, 80, widened_rights.boundary_removed),

@@ -50,10 +50,7 @@ def key_used_from_a_second_place(stage: Stage, at: int) -> Situation:
         worker.subject,
         (node, stolen.node),
         "The key of the batch hosts is used from an outside network.",
-<<<<<<< HEAD
         # Once its holder goes on with it, it lies in two places.
-        also=("ultravires_shared_credential",),
-=======
         (SHARED,),
     )
 
@@ -73,5 +70,4 @@ def key_used_from_five_networks(stage: Stage, at: int) -> Situation:
         (*nodes, own.node),
         "The key of a batch user is used from its hosts, the office, a runner, the clusters and from outside.",
         (ELSEWHERE,),
->>>>>>> 3808d149f181beb47422735ef78fefda5784bc94
     )

@@ -1,6 +1,6 @@
 """What the tables of entitlements cost: one day more with a year of changes against a month, and many changes at once.
 
-`python bench/entitlements.py [--identities 5000] [--days 30 365] [--a-day 400] [--whole 1000000] [--json]`
+`python bench/entitlements.py [--identities 1000] [--days 30 365] [--a-day 100] [--whole 100000] [--json]`
 
 The events are changes alone, as sources give them (`reading/grants.py`): memberships, policies that are attached and
 detached, policies that are written anew, and an export a week. They are stored as a run stores them, and every table
@@ -89,13 +89,13 @@ class Estate:
     def change(self) -> Sequence[Json]:
         identity, policy = self.rng.choice(self.identities), self.rng.choice(self.policies)
         kind = self.rng.random()
-        if kind < 0.35:
+        if kind < 0.38:
             return [given("attached", identity, policy)]
-        if kind < 0.65:
+        if kind < 0.68:
             return [taken("attached", identity, policy)]
-        if kind < 0.8:
+        if kind < 0.84:
             return [given("member", identity, self.rng.choice(self.groups))]
-        if kind < 0.9:
+        if kind < 0.98:
             return [taken("member", identity, self.rng.choice(self.groups))]
         return [written(policy, self.text())]
 
@@ -256,10 +256,10 @@ def _add(table: Table, label: str, seconds: Sequence[float]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--identities", type=int, default=5_000)
+    parser.add_argument("--identities", type=int, default=1_000)
     parser.add_argument("--days", type=int, nargs="+", default=[30, 365], help="of history")
-    parser.add_argument("--a-day", type=int, default=400, help="changes a day")
-    parser.add_argument("--whole", type=int, default=1_000_000, help="changes that are built at once; 0 leaves it out")
+    parser.add_argument("--a-day", type=int, default=100, help="changes a day")
+    parser.add_argument("--whole", type=int, default=100_000, help="changes that are built at once; 0 leaves it out")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
     chosen = parser.parse_args()

@@ -45,10 +45,16 @@ given as (
         and identities.kind_evidence is distinct from 'provider''s own'
 ),
 
+providers as (
+    select holders.holder_uid
+    from (select distinct holder_uid from given) as holders
+    semi join identity_names on identity_names.says = 'provider' and regexp_matches(holders.holder_uid, identity_names.name_pattern)
+),
+
 judged as (
     select given.*
     from given
-    anti join identity_names on identity_names.says = 'provider' and regexp_matches(given.holder_uid, identity_names.name_pattern)
+    anti join providers on providers.holder_uid = given.holder_uid
 ),
 
 patterns as (select distinct identity_id, action_pattern, resource_pattern from judged),
@@ -107,7 +113,7 @@ named as (
 
 ways as (
     select entitlement_id, holder_uid as name, valid_from from beyond
-    union
+    union all
     select entitlement_id, unnest(path), valid_from from beyond
 ),
 

@@ -76,7 +76,7 @@ def test_a_correlation_is_refused_in_one_line(tmp_path: Path) -> None:
         " timespan: 1h, condition: {gte: 5}}\n",
         encoding="utf-8",
     )
-    with pytest.raises(RuleError, match=r"many\.yml: correlations are not supported yet") as raised:
+    with pytest.raises(RuleError, match=r"many\.yml: holds more than one rule of one event") as raised:
         read_rule(path, RELATIONS)
     assert "\n" not in str(raised.value)
 

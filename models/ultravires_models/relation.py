@@ -122,9 +122,12 @@ def table_relation(
 
 
 def find_relation(relations: Sequence[Relation], product: str | None, service: str | None) -> Relation:
-    """The relation of a log source. RuleError, listing the known ones, where there is none."""
+    """The relation of a log source. RuleError, listing the known ones of its product, else all, where there is none."""
     for relation in relations:
         if (relation.product, relation.service) == (product, service):
             return relation
-    known = ", ".join(sorted(relation.name for relation in relations))
-    raise RuleError(f"no table for logsource {product}/{service}; known: {known}")
+    of_product = [relation for relation in relations if relation.product == product]
+    ours = [] if of_product else ["ultravires/<table>"]
+    known = of_product or [relation for relation in relations if relation.product != "ultravires"]
+    names = ", ".join([*sorted(relation.name for relation in known), *ours])
+    raise RuleError(f"no table for logsource {product}/{service}; known: {names}")

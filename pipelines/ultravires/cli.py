@@ -74,7 +74,7 @@ def options(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 - one option each
     input: Annotated[
         str, typer.Option("--input", help=f"Folder, file or {REMOTE} of logs; sources are found by content.")
     ],
@@ -86,6 +86,10 @@ def run(
             "--as-of", help="Judge as of this time (ISO 8601), as if run then; default: the newest recorded event."
         ),
     ] = "",
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", help="Folder or zip of Sigma rules beside ours and those of ultravires.yaml."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Load what is new, rebuild what it touches, judge, publish and deliver. Run it again: only what is new."""
@@ -93,13 +97,13 @@ def run(
     from ultravires.runs.unchanged import unchanged_result
 
     found = _config(config, home, input)
-    result = unchanged_result(input_place(input), home, config=found, as_of=as_of)
+    result = unchanged_result(input_place(input), home, config=found, as_of=as_of, rules=rules or ())
     if result is None:
         from ultravires.runs.progress import watched
         from ultravires.runs.run import run_once
 
         with watched():
-            result = run_once(input, home, config=found, as_of=as_of)
+            result = run_once(input, home, config=found, as_of=as_of, rules=rules or ())
     if as_json:
         typer.echo(json_line(result.as_dict()))
     else:

@@ -15,6 +15,9 @@ from ultravires_models.sigma.sqltext import identifier, literal
 
 # a log value in a message is bounded, and cannot break the line it is shown on
 _SHOWN_CHARACTERS = 200
+_LONGEST_STATEMENT = 2_000_000
+_LONGEST_CONDITION = 4_000
+_DEEPEST_CONDITION = 8
 
 
 def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
@@ -63,6 +66,28 @@ def compile_condition(rule: Rule, reader: FieldReader) -> str:
     if not queries:
         raise RuleError(f"{rule.detector_id}: the detection is empty")
     return " OR ".join(f"({query})" for query in queries)
+
+
+def check_rule(rule: Rule) -> None:
+    """RuleError, one line, where the rule cannot be part of a statement; else it breaks none that it is a part of."""
+    _refuse_long_conditions(rule)
+    statement = compile_rules([rule], rule.relation)
+    if len(statement) > _LONGEST_STATEMENT:
+        raise RuleError(f"{rule.detector_id}: asks for too much at once; split it into several rules")
+
+
+def _refuse_long_conditions(rule: Rule) -> None:
+    """Nested parentheses cost their reader time that grows with a power of their depth."""
+    for condition in map(str, rule.sigma.detection.condition):
+        depth = deepest = 0
+        for character in condition:
+            depth += (character == "(") - (character == ")")
+            deepest = max(deepest, depth)
+        if deepest > _DEEPEST_CONDITION or len(condition) > _LONGEST_CONDITION:
+            raise RuleError(
+                f"{rule.detector_id}: a condition has at most {_LONGEST_CONDITION:,} characters and "
+                f"{_DEEPEST_CONDITION} parentheses in each other; name selections so that '1 of' covers them"
+            )
 
 
 def _row_ctes(relation: Relation) -> list[tuple[str, str]]:

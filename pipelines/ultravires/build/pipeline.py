@@ -1,13 +1,14 @@
 """Everything that is built, by name: the SQL files, and one table of hits for each relation that rules read."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from ultravires_models.errors import RuleError
-from ultravires_models.relation import Relation
-from ultravires_models.rule import Rule, load_rules
+from ultravires_models.packs import Pack, read_pack
+from ultravires_models.rule import Rule
+from ultravires_models.rulebook import OURS, RuleBook, read_book
 from ultravires_models.sigma.runner import compile_probe, compile_rules
 
 from ultravires import registry
@@ -17,16 +18,34 @@ from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import ConfigError
 from ultravires.store.publish import EVENT_COLUMNS_APART
 
+Placeholders = tuple[tuple[str, tuple[str, ...]], ...]
 FINDING_INPUTS = "int_findings__grouped"
 
 
+_chosen: list[tuple[tuple[Pack, ...], Placeholders]] = [((), ())]
+"""The user's packs and the values of placeholders that this process builds with."""
+
+
+def choose_rules(packs: Iterable[Pack], placeholders: Mapping[str, Iterable[str]]) -> None:
+    """From now on the rules are ours and those of `packs`; what was made of other rules is forgotten."""
+    chosen = tuple(packs), tuple(sorted((name, tuple(values)) for name, values in placeholders.items()))
+    if chosen != _chosen[0]:
+        _chosen[0] = chosen
+        for made in (rule_book, sql_tables, rule_tables, rules_hash):
+            made.cache_clear()
+
+
 @cache
+def rule_book() -> RuleBook:
+    """Our pack and the user's, with what was refused of them."""
+    packs, placeholders = _chosen[0]
+    ours = read_pack(registry.rules_root(), OURS)
+    return read_book([ours, *packs], rule_relations(), dict(placeholders))
+
+
 def rules() -> tuple[Rule, ...]:
-    """The rules of the pack; ConfigError, one line that names the file, where one of them is wrong."""
-    try:
-        return tuple(load_rules(registry.rules_root(), rule_relations()))
-    except RuleError as error:
-        raise ConfigError(str(error)) from error
+    """The rules that work."""
+    return rule_book().rules
 
 
 @cache
@@ -56,16 +75,9 @@ def rule_tables() -> dict[str, SqlTable]:
             f"-- why: what the {len(members)} rules over {relation_name} say, in one pass\n"
         )
         name = f"hits_{relation_name}"
-        table = parse_table(name, "rules", header + _compiled(members, relation))
+        table = parse_table(name, "rules", header + compile_rules(members, relation))
         tables[name] = replace(table, probe=compile_probe(members, relation))
     return tables
-
-
-def _compiled(members: list[Rule], relation: Relation) -> str:
-    try:
-        return compile_rules(members, relation)
-    except RuleError as error:
-        raise ConfigError(f"rule {error}") from error
 
 
 def hourly_tables() -> dict[str, SqlTable]:

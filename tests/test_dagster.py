@@ -78,7 +78,7 @@ def test_the_key_of_every_table_is_checked() -> None:
         "rules",
         "runs",
         "run_context",
-    }  # one row a run, or the packaged table as it is
+    }  # one row a run, or as packaged
     assert {f"{name}: {name}_unique_key" for name in keyed - written_by_publishing} <= checks()
 
 

@@ -59,7 +59,7 @@ def unchanged_result(
 
 
 def keep_result(
-    where: InputPlace, home: Path, *, config: Path | None, as_of: str, rules: Sequence[Path], result: RunResult
+    where: InputPlace, home: Path, *, config: Path | None, as_of: str, result: RunResult, rules: Sequence[Path] = ()
 ) -> None:
     """Let `result` be the answer until something changes; called when the home is closed. For its owner's eyes only."""
     salt, told = secrets.token_hex(16), _Told(config, as_of, rules)

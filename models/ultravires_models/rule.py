@@ -148,9 +148,23 @@ def _build_rule(document: dict[str, Any], stem: str, version: str, relations: Se
 
 def _read_sigma(document: dict[str, Any]) -> SigmaRule:
     try:
-        return SigmaRule.from_dict(document)
+        return SigmaRule.from_dict({**document, "detection": _known_modifiers(document.get("detection"))})
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # how pySigma meets a value of another kind
         raise RuleError(f"no Sigma rule: {error!r}") from error
+
+
+def _known_modifiers(detection: object) -> Any:
+    """The modifier `utf16le` of the specification is `wide` by another name, the only one that pySigma knows."""
+    if isinstance(detection, list):
+        return [_known_modifiers(each) for each in detection]
+    if not isinstance(detection, Mapping):
+        return detection
+    return {
+        "|".join("wide" if word == "utf16le" else word for word in key.split("|"))
+        if isinstance(key, str)
+        else key: _known_modifiers(value)
+        for key, value in detection.items()
+    }
 
 
 def _read_section(section: object, relation: Relation, title: str) -> dict[str, Any]:

@@ -269,3 +269,41 @@ def test_a_run_takes_packs_and_the_home_remembers_them(tmp_path: Path) -> None:
 def states(home: Path) -> list[tuple[str, str]]:
     with ultravires.open(home) as con:
         return con.execute("select detector_id, state from findings where detector_id = 'my_login'").fetchall()
+
+
+def test_a_run_follows_correlations_from_log_to_log(tmp_path: Path) -> None:
+    """Three logins within an hour are one finding about their user; a fourth adds to it, by the same id."""
+    logs, pack, home = tmp_path / "logs", tmp_path / "pack", tmp_path / "home"
+    logs.mkdir()
+    pack.mkdir()
+    many = {
+        "title": "Many logins",
+        "name": "many_logins",
+        "level": "high",
+        "correlation": {
+            "type": "event_count",
+            "rules": ["my_login"],
+            "group-by": ["userIdentity.arn"],
+            "timespan": "1h",
+            "condition": {"gte": 3},
+        },
+    }
+    (pack / "login.yml").write_text(
+        f"{yaml.safe_dump(rule('my_login'))}\n---\n{yaml.safe_dump(many)}", encoding="utf-8"
+    )
+    ids: set[str] = set()
+    for n in range(4):
+        record = {**RECORD, "eventID": f"{RECORD['eventID'][:-1]}{n}", "eventTime": f"2026-11-02T10:3{n}:00Z"}
+        (logs / f"{n}.json").write_text(json.dumps({"Records": [record]}), encoding="utf-8")
+        result = run_once(logs, home, config=None, as_of="", rules=[pack])
+        assert result.rules_refused == []
+        with ultravires.open(home) as con:
+            found = con.execute(
+                "select finding_id, subject_uid, slot, severity, n_evidence, actor_uid from findings "
+                "where detector_id in ('my_login', 'many_logins')"
+            ).fetchall()
+        arn = RECORD["userIdentity"]["arn"]  # type: ignore[index]
+        assert [row[1:] for row in found] == ([(arn, "2026-11-02", "high", n + 1, arn)] if n >= 2 else [])
+        ids.update(row[0] for row in found)
+    assert len(ids) == 1
+    assert all(table.is_right for table in verify_home(home))

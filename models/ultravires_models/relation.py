@@ -1,5 +1,6 @@
 """A relation: what the rules of one log source read, and how its rows become HITS."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -60,6 +61,11 @@ class Relation:
     def name(self) -> str:
         """As a rule's `logsource` names it."""
         return f"{self.product}/{self.service}"
+
+    @property
+    def table_name(self) -> str:
+        """The same as part of the name of a table."""
+        return re.sub(r"\W", "_", f"{self.product}_{self.service}")
 
 
 def kind_of(sql_type: str) -> ColumnKind:

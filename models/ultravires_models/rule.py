@@ -213,6 +213,11 @@ def check_pack_rule(rule: Rule, stem: str) -> None:
         raise RuleError(f"name is {rule.detector_id!r}, which must be the file's name")
     if rule.severity not in SEVERITIES:
         raise RuleError(f"level {rule.severity!r}; known: {', '.join(SEVERITIES)}")
-    unknown = sorted(set(rule.frameworks) - set(load_frameworks()))
+    check_frameworks(rule.frameworks)
+
+
+def check_frameworks(frameworks: Sequence[str]) -> None:
+    """RuleError for references that are not packaged."""
+    unknown = sorted(set(frameworks) - set(load_frameworks()))
     if unknown:
         raise RuleError(f"references {', '.join(unknown)} do not stand in frameworks.csv")

@@ -9,12 +9,21 @@ import pyarrow as pa
 from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 
+from ultravires_models.correlation import Correlation, build_correlation
 from ultravires_models.errors import RuleError, one_line
 from ultravires_models.known_keys import kind_of_document, refuse_unknown_keys
 from ultravires_models.packs import Pack, PackFile
 from ultravires_models.placeholders import fill_placeholders
 from ultravires_models.relation import Relation
-from ultravires_models.rule import Rule, build_rule, check_pack_rule, read_documents, version_of
+from ultravires_models.rule import (
+    Rule,
+    build_rule,
+    check_frameworks,
+    check_pack_rule,
+    read_documents,
+    version_of,
+)
+from ultravires_models.sigma.matches import check_fields
 from ultravires_models.sigma.runner import check_rule
 
 OURS = "ultravires"
@@ -90,6 +99,28 @@ class RuleBook:
 
     rules: tuple[Rule, ...]
     entries: tuple[Entry, ...]
+    correlations: tuple[Correlation, ...] = ()
+    """Each after those that it names."""
+    silent: frozenset[str] = frozenset()
+    """Names of what only counts within the correlations of its own pack."""
+
+    def speaking(self) -> list[Rule]:
+        """The rules of one event that find by themselves."""
+        return [rule for rule in self.rules if rule.detector_id not in self.silent]
+
+    def detectors(self) -> list[Rule | Correlation]:
+        """Everything that finds."""
+        return [*self.speaking(), *(each for each in self.correlations if each.detector_id not in self.silent)]
+
+    def wanted_fields(self) -> dict[str, tuple[str, ...]]:
+        """For each rule of one event that a correlation names, which of its fields are wanted, in one order."""
+        wanted: dict[str, dict[str, None]] = {}
+        of_one_event = {rule.detector_id for rule in self.rules}
+        for correlation in self.correlations:
+            for rule, fields in correlation.fields.items():
+                if rule in of_one_event:
+                    wanted.setdefault(rule, {}).update(dict.fromkeys(fields))
+        return {rule: tuple(fields) for rule, fields in sorted(wanted.items())}
 
     def refused(self) -> list[str]:
         """One line for each that was refused."""
@@ -110,7 +141,21 @@ def read_book(
     reader = _Reader(relations, placeholders or {})
     entries = [reader.read(entry) if entry.reason is None else entry for entry in entries]
     entries = [reader.filter(entry) if entry.kind == "filter" and not entry.reason else entry for entry in entries]
-    return RuleBook(tuple(rule for _, rule in sorted(reader.rules.items())), tuple(entries))
+    entries = reader.correlate(entries)
+    rules = tuple(rule for _, rule in sorted(reader.rules.items()))
+    return RuleBook(rules, tuple(entries), tuple(reader.correlations.values()), _silent(entries, reader.correlations))
+
+
+def _silent(entries: Sequence[Entry], correlations: Mapping[str, Correlation]) -> frozenset[str]:
+    """A correlation silences what it names, unless it says `generate`; but no rules of another pack than its own."""
+    packs = {entry.detector_id: entry.pack for entry in entries if entry.reason is None}
+    return frozenset(
+        rule
+        for correlation in correlations.values()
+        if not correlation.is_generating
+        for rule in correlation.rules
+        if packs[rule] == packs[correlation.detector_id]
+    )
 
 
 def _documents(pack: Pack) -> Iterable[Entry]:
@@ -146,6 +191,7 @@ class _Reader:
         self.relations = relations
         self.placeholders = placeholders
         self.rules: dict[str, Rule] = {}
+        self.correlations: dict[str, Correlation] = {}
         self._taken: dict[str, str] = {}
 
     def read(self, entry: Entry) -> Entry:
@@ -154,8 +200,6 @@ class _Reader:
             self._refuse_taken(entry)
             if entry.kind == "detection":
                 self.rules[entry.detector_id] = self._rule(entry)
-            elif entry.kind == "correlation":
-                raise RuleError("correlations are not supported yet; write a rule of one event")
             self._take(entry)
         except RuleError as error:
             return replace(entry, reason=one_line(error))
@@ -169,6 +213,44 @@ class _Reader:
             return replace(entry, reason=one_line(error))
         self.rules |= filtered
         return entry
+
+    def correlate(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries, with each correlation read once all that it names has been, or refused."""
+        waiting = {n: entry for n, entry in enumerate(entries) if entry.kind == "correlation" and not entry.reason}
+        found = list(entries)
+        known = self._by_name_and_id(entries)
+        is_new = True
+        while waiting and is_new:
+            is_new = False
+            for n, entry in list(waiting.items()):
+                try:
+                    correlation = self._correlation(entry, known)
+                except RuleError as error:
+                    found[n] = replace(entry, reason=one_line(error))
+                    continue
+                self.correlations[entry.detector_id] = correlation
+                known |= dict.fromkeys(_names(entry), correlation)
+                found[n] = entry
+                del waiting[n]
+                is_new = True
+        return found
+
+    def _correlation(self, entry: Entry, known: Mapping[str, Rule | Correlation]) -> Correlation:
+        made = build_correlation(_document(entry), entry.detector_id, str(entry.said[_VERSION]), known)
+        for rule, fields in made.fields.items():
+            if rule in self.rules:
+                check_fields(self.rules[rule], fields)
+        if entry.pack == OURS:
+            check_frameworks(made.frameworks)
+        return made
+
+    def _by_name_and_id(self, entries: Sequence[Entry]) -> dict[str, Rule | Correlation]:
+        return {
+            name: self.rules[entry.detector_id]
+            for entry in entries
+            if entry.reason is None and entry.detector_id in self.rules
+            for name in _names(entry)
+        }
 
     def _rule(self, entry: Entry) -> Rule:
         rule = build_rule(_document(entry), entry.detector_id, str(entry.said[_VERSION]), self.relations)

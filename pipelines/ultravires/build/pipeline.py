@@ -7,11 +7,15 @@ from functools import cache
 from typing import Any
 
 from ultravires_models.packs import Pack, read_pack
+from ultravires_models.relation import Relation
 from ultravires_models.rule import Rule
 from ultravires_models.rulebook import OURS, RuleBook, read_book
+from ultravires_models.sigma.matches import compile_matches
 from ultravires_models.sigma.runner import compile_probe, compile_rules
+from ultravires_models.sigma.windows import compile_correlations
 
 from ultravires import registry
+from ultravires.build.duckdb_engine import MATCHES_OF
 from ultravires.build.rule_relations import rule_relations
 from ultravires.build.sql_tables import SqlTable, in_build_order, load_tables, parse_table
 from ultravires.build.table_schemas import table_schemas
@@ -43,11 +47,6 @@ def rule_book() -> RuleBook:
     return read_book([ours, *packs], rule_relations(), dict(placeholders))
 
 
-def rules() -> tuple[Rule, ...]:
-    """The rules that work."""
-    return rule_book().rules
-
-
 @cache
 def sql_tables() -> dict[str, SqlTable]:
     """Every table that one SELECT makes, in build order as far as they read each other."""
@@ -62,22 +61,53 @@ def sql_tables() -> dict[str, SqlTable]:
 
 @cache
 def rule_tables() -> dict[str, SqlTable]:
-    """One table of hits per relation: all of its rules in one pass."""
-    by_relation: dict[str, list[Rule]] = {}
-    for rule in rules():
-        by_relation.setdefault(f"{rule.relation.product}_{rule.relation.service}", []).append(rule)
+    """One table of hits per relation, all of its rules in one pass; and what correlations find in matches of theirs."""
+    book = rule_book()
     tables = {}
-    for relation_name, members in sorted(by_relation.items()):
+    for relation_name, members in _by_relation(book.speaking()).items():
         relation = members[0].relation
+        why = f"what the {len(members)} rules over {relation_name} say, in one pass"
+        table = _over_relation(f"hits_{relation_name}", relation, why, compile_rules(members, relation))
+        tables[table.name] = replace(table, probe=compile_probe(members, relation))
+    return tables | _correlation_tables(book)
+
+
+def _correlation_tables(book: RuleBook) -> dict[str, SqlTable]:
+    fields = book.wanted_fields()
+    named = [rule for rule in book.rules if rule.detector_id in fields]
+    tables = {}
+    for relation_name, members in _by_relation(named).items():
+        relation = members[0].relation
+        why = f"what correlations are made of: matches of {len(members)} rules over {relation_name}"
+        sql = compile_matches(members, relation, fields)
+        table = _over_relation(f"{MATCHES_OF}{relation_name}", relation, why, sql)
+        tables[table.name] = replace(table, probe=compile_probe(members, relation))
+    if tables:
         header = (
-            f"-- grain: one row per rule and matching row of {relation.table}\n"
-            f"-- build: {'by_hour' if relation.is_by_hour else 'full'}\n"
-            f"-- why: what the {len(members)} rules over {relation_name} say, in one pass\n"
+            "-- grain: one row per correlation, group and UTC day\n"
+            "-- build: full\n"
+            "-- why: what is found only in several events together\n"
         )
-        name = f"hits_{relation_name}"
-        table = parse_table(name, "rules", header + compile_rules(members, relation))
-        tables[name] = replace(table, probe=compile_probe(members, relation))
+        sql = compile_correlations(book.correlations, book.silent, sorted(tables), fields)
+        tables["hits_correlations"] = parse_table("hits_correlations", "rules", header + sql)
     return tables
+
+
+def _by_relation(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
+    """The rules of each relation, by the names that tables have."""
+    members: dict[str, list[Rule]] = {}
+    for rule in rules:
+        members.setdefault(rule.relation.table_name, []).append(rule)
+    return dict(sorted(members.items()))
+
+
+def _over_relation(name: str, relation: Relation, why: str, sql: str) -> SqlTable:
+    header = (
+        f"-- grain: one row per rule and matching row of {relation.table}\n"
+        f"-- build: {'by_hour' if relation.is_by_hour else 'full'}\n"
+        f"-- why: {why}\n"
+    )
+    return parse_table(name, "rules", header + sql)
 
 
 def hourly_tables() -> dict[str, SqlTable]:

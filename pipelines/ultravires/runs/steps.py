@@ -184,7 +184,7 @@ def score(name: str, detector: Detector, home: OpenHome) -> Iterator[Made]:
 
 def describe_detectors(home: OpenHome) -> Iterator[Made]:
     """Every rule and model as a row."""
-    rows = describe(pipeline.rules(), list(registry.detectors().values()))
+    rows = describe(pipeline.rule_book().detectors(), list(registry.detectors().values()))
     is_changed = home.warehouse.store_reference("detectors", rows)
     yield Made("detectors", {"dagster/row_count": rows.num_rows}, is_changed)
 

@@ -33,7 +33,9 @@ class Relation:
 
     `columns` are the columns that a rule may name, with DuckDB's types in lower case. Where `raw_column` is set, the
     fields of detections are dot paths into that JSON text instead, and `columns` serve subjects, evidence and messages;
-    `read_fields` are what the log's reader made of several paths, as names that no record has and SQL for the text.
+    `read_fields` are what the log's reader made of several paths, as names that no record has and SQL for the text;
+    `field_paths` say for other names of a field, and of all within it, where in the record it is. `log` is whose raw
+    records these are.
     The `*_sql` attributes are expressions over the columns. `row_kind` and `row_uid_sql` name the subject of a row
     whose own subject is null. If `is_by_hour`, only hours in touched_hours are read.
     """
@@ -55,7 +57,9 @@ class Relation:
     where_sql: str = "true"
     raw_column: str | None = None
     read_fields: Mapping[str, str] = field(default_factory=dict)
+    field_paths: Mapping[str, str] = field(default_factory=dict)
     is_by_hour: bool = False
+    log: str | None = None
 
     @property
     def name(self) -> str:

@@ -38,10 +38,12 @@ class Pack:
 
 
 def read_pack(path: Path, name: str) -> Pack:
-    """The rule files of a folder, at any depth, or of a zip, in the order of their names."""
+    """The rule files of a folder, at any depth, or of a zip, in the order of their names; or one that is named."""
     try:
         if path.is_dir():
             return Pack(name, tuple(_bounded(_in_folder(path))))
+        if path.name.endswith(_ENDINGS):
+            return Pack(name, (_read_plain(path, path.name, path.parent),))
         with zipfile.ZipFile(path) as archive:
             return Pack(name, tuple(_bounded(_in_zip(archive))))
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:

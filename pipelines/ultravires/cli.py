@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from ultravires import __version__
 from ultravires.errors import UsageError
+from ultravires.rulesets import commands as rules_commands
 from ultravires.settings import CONFIG_NAME, DEFAULT_HOME, find_config, lies_in
 from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 
@@ -455,6 +456,9 @@ def backtest(
         typer.echo(json_line(as_dict(scores)))
     else:
         Terminal().print(render_scores(scores))
+
+
+app.add_typer(rules_commands.app, name="rules", cls=Commands)
 
 
 def _config(explicit: Path | None, home: Path, input: str = "") -> Path | None:

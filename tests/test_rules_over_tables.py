@@ -1,5 +1,6 @@
-"""Rules over our own tables: a rule file is all that it takes, and a wrong one is one line and exit code 2."""
+"""Rules over our own tables: a rule file is all that it takes, and a wrong one is one line and a row."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,15 +14,15 @@ import ultravires_models
 import yaml
 from conftest import REPO, SAMPLES
 from relations import RELATIONS
-from ultravires import registry
-from ultravires.build import pipeline
 from ultravires.build.table_schemas import RUNS, table_schemas
-from ultravires.errors import ConfigError
 from ultravires.store.warehouse import Warehouse, open_warehouse
 from ultravires_models.cases import failed_cases, read_cases
 from ultravires_models.hits import HITS
+from ultravires_models.packs import read_pack
 from ultravires_models.relation import Relation
 from ultravires_models.rule import Rule, read_rule
+from ultravires_models.rulebook import OURS as OUR_PACK
+from ultravires_models.rulebook import read_book
 from ultravires_models.sigma.runner import compile_rules
 
 THROW_AWAY = {
@@ -192,7 +193,7 @@ BROKEN = {
     "no condition": ((", condition: selection", ""), "a_rule.yml"),
     "condition without a selection": (("condition: selection", "condition: other"), "a_rule"),
     "section of another kind": (
-        ("ultravires: {subject", "ultravires: [1]\nother: {subject"),
+        ('ultravires: {subject: {kind: action, column: action}, message: "{action} was used"}', "ultravires: [1]"),
         "ultravires: a mapping of class_uid, evidence",
     ),
     "message of another kind": (('"{action} was used"', "5"), "ultravires: message is 5; write a text"),
@@ -202,29 +203,32 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("changed", "words"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_rule_is_a_configuration_error_of_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: tuple[str, str], words: str
-) -> None:
-    """The line names the rule and what is wrong; the command line leaves with 2 for errors of this kind."""
+def test_a_broken_rule_is_one_line_and_a_row(tmp_path: Path, changed: tuple[str, str], words: str) -> None:
+    """The line names the rule and what is wrong, and the rule beside it works."""
     (tmp_path / "ours").mkdir()
     text = RIGHT.replace(*changed).encode("utf-8", "surrogateescape")
     (tmp_path / "ours" / "a_rule.yml").write_bytes(text)
-    monkeypatch.setattr(registry, "rules_root", lambda: tmp_path)
-    monkeypatch.setattr(pipeline, "rules", pipeline.rules.__wrapped__)
-    with pytest.raises(ConfigError) as raised:
-        pipeline.rule_tables.__wrapped__()
-    assert words in str(raised.value)
-    assert "a_rule" in str(raised.value)
-    assert "\n" not in str(raised.value)
-    assert raised.value.exit_code == 2
+    (tmp_path / "ours" / "good.yml").write_text(RIGHT.replace("name: a_rule", "name: good"), encoding="utf-8")
+    book = read_book([read_pack(tmp_path, OUR_PACK)], RELATIONS)
+    assert [rule.detector_id for rule in book.rules] == ["good"]
+    (line,) = book.refused()
+    assert words in line
+    assert "a_rule" in line
+    assert "\n" not in line
+    assert [row["status"] for row in book.table().to_pylist()] == ["refused", "ok"]
 
 
-@pytest.mark.parametrize("kind", ["unknown tag", "unknown column"])
-def test_a_broken_rule_ends_the_command_with_2_and_one_line(tmp_path: Path, kind: str) -> None:
-    """No traceback, and no home is begun."""
-    (old, new), words = BROKEN[kind]
-    done = run_with_rules(tmp_path, tmp_path / "home", ("a_rule.yml", RIGHT.replace(old, new)))
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "home").exists()
+def test_a_run_goes_on_beside_a_broken_rule(tmp_path: Path) -> None:
+    """It is a line of the result and a row of the table `rules`; the others' rows stand there, too."""
+    (tmp_path / "logs").mkdir()
+    (old, new), words = BROKEN["unknown column"]
+    broken = ("a_rule.yml", RIGHT.replace(old, new))
+    done = run_with_rules(tmp_path, tmp_path / "home", broken, logs=tmp_path / "logs")
+    assert done.returncode == 0, done.stderr
+    (line,) = json.loads(done.stdout)["rules_refused"]
+    assert words in line
+    with ultravires.open(tmp_path / "home") as con:
+        assert con.execute("select name, reason from rules where status = 'refused'").fetchall() == [
+            ("a_rule", line.partition("a_rule.yml: ")[2])
+        ]
+        assert con.execute("select count(*) > 30 from rules where pack = 'ultravires'").fetchone() == (True,)

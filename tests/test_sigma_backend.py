@@ -1,5 +1,6 @@
 """What Sigma's values and modifiers mean, each case run as SQL on one record in DuckDB."""
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,14 @@ RECORD: dict[str, Any] = {
     "ip6": "2001:DB8::8:800:200C:417A",
     "mapped": "::ffff:192.0.2.7",
     "ips": ["203.0.113.9", "not an address"],
+    "encoded": b64encode(b"whoami").decode(),
+    "encodedWide": b64encode("whoami".encode("utf-16-le")).decode(),
+    "encodedBig": b64encode("whoami".encode("utf-16-be")).decode(),
+    "encodedMarked": b64encode(b"\xff\xfe" + "whoami".encode("utf-16-le")).decode(),
+    "encodedInside": b64encode(b"a secret word").decode(),
+    "encodedWideInside": b64encode("my secret".encode("utf-16-le")).decode(),
+    "command": "tool /enc x -nop",
+    "prefix": "S3",
 }
 
 
@@ -111,6 +120,32 @@ MATCHES: list[dict[str, Any]] = [
     {"userIdentity.arn|fieldref|endswith": "requestParameters.userName"},
     {"eventTime|hour": 10},
     {"eventTime|day": 2},
+    {"eventTime|minute": 30},
+    {"eventTime|week": 45},
+    {"eventTime|month|gte": 11},
+    {"eventTime|year": 2026},
+    {"eventTime|hour|neq": 11},
+    {"eventName|contains|neq": "get"},
+    {"eventName|re|neq": "^Get"},
+    {"sourceIPAddress|cidr|neq": "192.0.2.0/24"},
+    {"userIdentity.type|fieldref|neq": "requestParameters.userName"},
+    {"nothing": [None, "x"]},
+    {"eventName": [None, "PutObject"]},
+    {"eventName|neq": None},
+    {"encoded|base64": "whoami"},
+    {"encodedWide|wide|base64": "whoami"},
+    {"encodedWide|utf16le|base64": "whoami"},
+    {"encodedBig|utf16be|base64": "whoami"},
+    {"encodedMarked|utf16|base64": "whoami"},
+    {"encodedInside|base64offset|contains": "secret"},
+    {"encodedWideInside|wide|base64offset|contains": "secret"},
+    {"command|windash|contains": " -enc"},
+    {"command|windash|contains|all": [" -enc", " -nop"]},
+    {"lines|re|i|m": "^SECOND"},
+    {"lines|re|multiline|dotall|ignorecase": "^FIRST.second"},
+    {"userIdentity.arn|fieldref|contains": "requestParameters.userName"},
+    {"eventSource|fieldref|startswith": "prefix"},
+    {"eventName|cased|startswith": "Put"},
     {"requestParameters.names": "BETA"},
     {"requestParameters.names|contains|all": ["alph", "bet"]},
     {"requestParameters.items.ports.from": 443},
@@ -148,6 +183,13 @@ MISSES: list[dict[str, Any]] = [
     {"userIdentity.type|fieldref": "requestParameters.userName"},
     {"neverThere|fieldref": "nothing"},
     {"eventTime|hour": 11},
+    {"eventTime|week|lt": 45},
+    {"eventName|hour": 10},
+    {"eventName|neq": [None, "PutObject"]},
+    {"encoded|base64": "whoamI"},
+    {"encoded|wide|base64": "whoami"},
+    {"command|windash|contains": " -dec"},
+    {"eventName|cased|startswith": "put"},
     {"eventTime|hour|lt": 10},
     {"requestParameters.names|contains|all": ["alph", "gamma"]},
     {"requestParameters.items.ports.from": 80},
@@ -178,9 +220,15 @@ def test_a_selection_misses_and_its_negation_matches(tmp_path: Path, selection: 
         (["Put*arn:aws"], True),
         (["50x off"], False),
         (["not there", "IAMUSER"], True),
+        ({"|all": ["PutObject", "IAMUser"]}, True),
+        ({"|all": ["PutObject", "nowhere"]}, False),
+        ({"|cased": "PutObject"}, True),
+        ({"|cased": "putobject"}, False),
+        ({"|re": '"readOnly":(false|0)'}, True),
+        (["nowhere", 12.5], True),
     ],
 )
-def test_keywords_search_the_whole_record(tmp_path: Path, keywords: list[str], expected: bool) -> None:
+def test_keywords_search_the_whole_record(tmp_path: Path, keywords: Any, expected: bool) -> None:
     """A keyword is found anywhere in the raw record, also where JSON writes it with escapes."""
     assert fires(tmp_path, {"keywords": keywords, "condition": "keywords"}) is expected
 
@@ -233,6 +281,7 @@ def test_hostile_records_do_not_break_the_statement(tmp_path: Path) -> None:
         ({"selection": {'a"b': "x"}, "condition": "selection"}, "dot path"),
         ({"selection": {"a.*.b": "x"}, "condition": "selection"}, "dot path"),
         ({"selection": {"a|expand": "%placeholder%"}, "condition": "selection"}, "placeholder"),
+        ({"selection": {"a|base64offset|contains": "x"}, "condition": "selection"}, "at least three characters"),
         ({"selection": {"a|nosuch": "x"}, "condition": "selection"}, "nosuch"),
         ({"selection": {"a": "x\x00"}, "condition": "selection"}, "NUL"),
     ],

@@ -1,7 +1,7 @@
 """Cases: rows beside a rule that must make it fire or must not, run through the compiled SQL in DuckDB.
 
 `<name>.cases.jsonl` holds one object a line: `{"name", "fires", "row": {column: value}}` for a rule over a
-table, `{"name", "fires", "event": {CloudTrail record}}` for one over raw CloudTrail.
+table, `{"name", "fires", "event": {the record}}` for one over the raw records of a log.
 """
 
 import json
@@ -36,7 +36,7 @@ def read_cases(path: Path, relation: Relation) -> list[Case]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             value = json.loads(line)
-            row = cloudtrail_row(value["event"]) if relation.raw_column else table_row(value["row"], relation)
+            row = raw_row(value, relation) if relation.raw_column else table_row(value["row"], relation)
             cases.append(Case(name=value["name"], fires=value["fires"], row=row))
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise RuleError(f"{path}:{number}: not a case of {relation.service}: {error!r}") from error
@@ -50,6 +50,16 @@ def table_row(row: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
         raise KeyError(f"{relation.table} has no column {', '.join(unknown)}")
     times = {name: _ANY_TIME for name, kind in relation.columns.items() if kind == "timestamptz"}
     return {**times, **row}
+
+
+def raw_row(case: Mapping[str, Any], relation: Relation) -> dict[str, Any]:
+    """A record of a log as the row of `events` that its relation reads; of other logs than CloudTrail the case's `row`
+    says what the log's reader made of it.
+    """
+    if relation.log == "aws_cloudtrail":
+        return cloudtrail_row(case["event"])
+    raw = json.dumps(case["event"], ensure_ascii=False, separators=(",", ":"))
+    return table_row({"event_id": "event", "raw": raw, **case.get("row", {})}, relation)
 
 
 def cloudtrail_row(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def create_relation(con: duckdb.DuckDBPyConnection, relation: Relation, rows: Se
     _create_table(con, relation)
     marks = ", ".join("?" for _ in types)
     for row in rows:
-        full = {"log": f"{relation.product}_{relation.service}", **row}
+        full = {"log": relation.log, **row}
         con.execute(f"INSERT INTO {identifier(relation.table)} VALUES ({marks})", [full.get(name) for name in types])
     if relation.is_by_hour:
         con.execute(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ultravires_models.correlation import Correlation
 from ultravires_models.detector import Detector
 from ultravires_models.rule import Rule
 
@@ -28,13 +29,13 @@ BASE_SCORES = {"informational": 5.0, "low": 20.0, "medium": 40.0, "high": 60.0, 
 """Where a risk score of 0 to 100 starts for a severity; the rest is for what is known about the finding."""
 
 
-def describe(rules: Sequence[Rule], detectors: Sequence[Detector]) -> pa.Table:
+def describe(rules: Sequence[Rule | Correlation], detectors: Sequence[Detector]) -> pa.Table:
     """The table `detectors`, in the order of the ids."""
     rows = [*(_describe(rule, "rule") for rule in rules), *(_describe(model, "model") for model in detectors)]
     return pa.Table.from_pylist(sorted(rows, key=lambda row: row["detector_id"]), schema=DETECTORS)
 
 
-def _describe(entry: Rule | Detector, kind: str) -> dict[str, Any]:
+def _describe(entry: Rule | Correlation | Detector, kind: str) -> dict[str, Any]:
     return {
         "detector_id": entry.detector_id,
         "detector_kind": kind,

@@ -1,5 +1,6 @@
 """A relation: what the rules of one log source read, and how its rows become HITS."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,7 +33,9 @@ class Relation:
 
     `columns` are the columns that a rule may name, with DuckDB's types in lower case. Where `raw_column` is set, the
     fields of detections are dot paths into that JSON text instead, and `columns` serve subjects, evidence and messages;
-    `read_fields` are what the log's reader made of several paths, as names that no record has and SQL for the text.
+    `read_fields` are what the log's reader made of several paths, as names that no record has and SQL for the text;
+    `field_paths` say for other names of a field, and of all within it, where in the record it is. `log` is whose raw
+    records these are.
     The `*_sql` attributes are expressions over the columns. `row_kind` and `row_uid_sql` name the subject of a row
     whose own subject is null. If `is_by_hour`, only hours in touched_hours are read.
     """
@@ -54,12 +57,19 @@ class Relation:
     where_sql: str = "true"
     raw_column: str | None = None
     read_fields: Mapping[str, str] = field(default_factory=dict)
+    field_paths: Mapping[str, str] = field(default_factory=dict)
     is_by_hour: bool = False
+    log: str | None = None
 
     @property
     def name(self) -> str:
         """As a rule's `logsource` names it."""
         return f"{self.product}/{self.service}"
+
+    @property
+    def table_name(self) -> str:
+        """The same as part of the name of a table."""
+        return re.sub(r"\W", "_", f"{self.product}_{self.service}")
 
 
 def kind_of(sql_type: str) -> ColumnKind:
@@ -122,9 +132,12 @@ def table_relation(
 
 
 def find_relation(relations: Sequence[Relation], product: str | None, service: str | None) -> Relation:
-    """The relation of a log source. RuleError, listing the known ones, where there is none."""
+    """The relation of a log source. RuleError, listing the known ones of its product, else all, where there is none."""
     for relation in relations:
         if (relation.product, relation.service) == (product, service):
             return relation
-    known = ", ".join(sorted(relation.name for relation in relations))
-    raise RuleError(f"no table for logsource {product}/{service}; known: {known}")
+    of_product = [relation for relation in relations if relation.product == product]
+    ours = [] if of_product else ["ultravires/<table>"]
+    known = of_product or [relation for relation in relations if relation.product != "ultravires"]
+    names = ", ".join([*sorted(relation.name for relation in known), *ours])
+    raise RuleError(f"no table for logsource {product}/{service}; known: {names}")

@@ -14,12 +14,14 @@ from sigma.rule import SigmaRule
 from ultravires_models.errors import RuleError, one_line
 from ultravires_models.frameworks import load_frameworks
 from ultravires_models.hits import SEVERITIES
+from ultravires_models.known_keys import refuse_unknown_keys
 from ultravires_models.relation import Relation, find_relation
 
 DETECTION_FINDING = 2004
 IAM_ANALYSIS_FINDING = 2008
 SLOTS = ("", "day")
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_DEEPEST = 30
 _SECTION = {"subject", "slot", "severity", "evidence", "remediation", "message", "class_uid"}
 
 
@@ -57,7 +59,10 @@ def load_rules(root: Path, relations: Sequence[Relation]) -> list[Rule]:
     rules: dict[str, Rule] = {}
     for path in sorted(root.glob("*/*.yml")):
         rule = read_rule(path, relations)
-        _check_pack_rule(rule, path)
+        try:
+            check_pack_rule(rule, path.stem)
+        except RuleError as error:
+            raise RuleError(f"{path}: {error}") from error
         if rule.detector_id in rules:
             raise RuleError(
                 f"{path}: another rule is called {rule.detector_id} already; names are unique over products"
@@ -74,18 +79,53 @@ def read_rule(path: Path, relations: Sequence[Relation]) -> Rule:
     """
     text = path.read_bytes()
     try:
-        return _build_rule(_read_document(text), path.stem, hashlib.sha256(text).hexdigest()[:12], relations)
-    except (RuleError, SigmaError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path}: {one_line(error)}") from error
+        return build_rule(_only_rule(read_documents(text)), path.stem, version_of(text), relations)
+    except RuleError as error:
+        raise RuleError(f"{path}: {error}") from error
 
 
-def _read_document(text: bytes) -> dict[str, Any]:
-    documents = list(yaml.safe_load_all(text.decode("utf-8")))
-    if any(isinstance(document, dict) and "correlation" in document for document in documents):
-        raise RuleError("correlations are not supported yet; write a rule of one event")
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise RuleError("a rule file holds exactly one YAML document, a mapping")
+def version_of(text: bytes) -> str:
+    """Changes with the file that a rule stands in."""
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def read_documents(text: bytes) -> list[dict[str, Any]]:
+    """The YAML documents of a rule file, each a mapping. RuleError for anything else."""
+    try:
+        decoded = text.decode("utf-8")
+        _refuse_bombs(decoded)
+        documents = [each for each in yaml.load_all(decoded, Loader=yaml.CSafeLoader) if each is not None]
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise RuleError(one_line(error)) from error
+    if not documents or not all(isinstance(document, dict) for document in documents):
+        raise RuleError("a rule file holds YAML documents that are mappings, at least one")
+    return documents
+
+
+def _refuse_bombs(text: str) -> None:
+    """No rule needs aliases, and a few lines of them stand for millions of values; deep nesting ends the reader."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise RuleError("a rule repeats itself by a YAML alias (*name); write it out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise RuleError(f"nested deeper than {_DEEPEST} levels")
+
+
+def _only_rule(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if len(documents) != 1 or "correlation" in documents[0] or "filter" in documents[0]:
+        raise RuleError("holds more than one rule of one event; correlations and filters are read with their pack")
     return documents[0]
+
+
+def build_rule(document: Mapping[str, Any], stem: str, version: str, relations: Sequence[Relation]) -> Rule:
+    """The rule that one document says; `stem` names it where it has no `name`. RuleError, one line, otherwise."""
+    try:
+        refuse_unknown_keys(document)
+        return _build_rule(dict(document), stem, version, relations)
+    except (SigmaError, RecursionError) as error:
+        raise RuleError(one_line(error)) from error
 
 
 def _build_rule(document: dict[str, Any], stem: str, version: str, relations: Sequence[Relation]) -> Rule:
@@ -108,9 +148,23 @@ def _build_rule(document: dict[str, Any], stem: str, version: str, relations: Se
 
 def _read_sigma(document: dict[str, Any]) -> SigmaRule:
     try:
-        return SigmaRule.from_dict(document)
+        return SigmaRule.from_dict({**document, "detection": _known_modifiers(document.get("detection"))})
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # how pySigma meets a value of another kind
         raise RuleError(f"no Sigma rule: {error!r}") from error
+
+
+def _known_modifiers(detection: object) -> Any:
+    """The modifier `utf16le` of the specification is `wide` by another name, the only one that pySigma knows."""
+    if isinstance(detection, list):
+        return [_known_modifiers(each) for each in detection]
+    if not isinstance(detection, Mapping):
+        return detection
+    return {
+        "|".join("wide" if word == "utf16le" else word for word in key.split("|"))
+        if isinstance(key, str)
+        else key: _known_modifiers(value)
+        for key, value in detection.items()
+    }
 
 
 def _read_section(section: object, relation: Relation, title: str) -> dict[str, Any]:
@@ -153,11 +207,17 @@ def _check_section(fields: Mapping[str, Any], relation: Relation) -> None:
             raise RuleError(f"ultravires: {relation.table} has no column {column!r}; known: {known}")
 
 
-def _check_pack_rule(rule: Rule, path: Path) -> None:
-    if rule.detector_id != path.stem:
-        raise RuleError(f"{path}: name is {rule.detector_id!r}, which must be the file's name")
+def check_pack_rule(rule: Rule, stem: str) -> None:
+    """What our own pack is held to besides. RuleError, one line, otherwise."""
+    if rule.detector_id != stem:
+        raise RuleError(f"name is {rule.detector_id!r}, which must be the file's name")
     if rule.severity not in SEVERITIES:
-        raise RuleError(f"{path}: level {rule.severity!r}; known: {', '.join(SEVERITIES)}")
-    unknown = sorted(set(rule.frameworks) - set(load_frameworks()))
+        raise RuleError(f"level {rule.severity!r}; known: {', '.join(SEVERITIES)}")
+    check_frameworks(rule.frameworks)
+
+
+def check_frameworks(frameworks: Sequence[str]) -> None:
+    """RuleError for references that are not packaged."""
+    unknown = sorted(set(frameworks) - set(load_frameworks()))
     if unknown:
-        raise RuleError(f"{path}: references {', '.join(unknown)} do not stand in frameworks.csv")
+        raise RuleError(f"references {', '.join(unknown)} do not stand in frameworks.csv")

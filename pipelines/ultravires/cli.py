@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from ultravires import __version__
 from ultravires.errors import UsageError
+from ultravires.rulesets import commands as rules_commands
 from ultravires.settings import CONFIG_NAME, DEFAULT_HOME, find_config, lies_in
 from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 
@@ -74,7 +75,7 @@ def options(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 - one option each
     input: Annotated[
         str, typer.Option("--input", help=f"Folder, file or {REMOTE} of logs; sources are found by content.")
     ],
@@ -86,6 +87,10 @@ def run(
             "--as-of", help="Judge as of this time (ISO 8601), as if run then; default: the newest recorded event."
         ),
     ] = "",
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", help="Folder or zip of Sigma rules beside ours and those of ultravires.yaml."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Load what is new, rebuild what it touches, judge, publish and deliver. Run it again: only what is new."""
@@ -93,13 +98,13 @@ def run(
     from ultravires.runs.unchanged import unchanged_result
 
     found = _config(config, home, input)
-    result = unchanged_result(input_place(input), home, config=found, as_of=as_of)
+    result = unchanged_result(input_place(input), home, config=found, as_of=as_of, rules=rules or ())
     if result is None:
         from ultravires.runs.progress import watched
         from ultravires.runs.run import run_once
 
         with watched():
-            result = run_once(input, home, config=found, as_of=as_of)
+            result = run_once(input, home, config=found, as_of=as_of, rules=rules or ())
     if as_json:
         typer.echo(json_line(result.as_dict()))
     else:
@@ -526,6 +531,9 @@ def backtest(
         typer.echo(json_line(as_dict(scores)))
     else:
         Terminal().print(render_scores(scores))
+
+
+app.add_typer(rules_commands.app, name="rules", cls=Commands)
 
 
 def _config(explicit: Path | None, home: Path, input: str = "") -> Path | None:

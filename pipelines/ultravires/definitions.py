@@ -1,5 +1,7 @@
 """The whole Dagster graph on one screen: assets, checks, jobs, the hourly schedule and the sensor on new files."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from ultravires.assets.checks import asset_checks
@@ -10,8 +12,12 @@ from ultravires.assets.publish import publish_assets
 from ultravires.assets.scores import score_assets
 from ultravires.assets.sql import sql_assets
 from ultravires.runs.new_files import new_files_sensor
+from ultravires.runs.rule_packs import take_rules
 from ultravires.runs.verifying import verify_home
 from ultravires.settings import configured_run
+
+_input, _home, _config = configured_run()
+take_rules(_home, None if "://" in _input else Path(_input), config=_config, given=())
 
 ASSETS = [*ingest_assets(), *sql_assets(), *score_assets(), *finding_assets(), *publish_assets()]
 CHECKS = asset_checks()
@@ -28,8 +34,6 @@ backfill_job = dg.define_asset_job(
     description="Put a range of days back in the queue; the next run rebuilds them.",
 )
 hourly = dg.ScheduleDefinition(name="hourly", job=run_job, cron_schedule="5 * * * *", execution_timezone="UTC")
-
-_input, _home, _config = configured_run()
 
 
 @dg.op(name="every_table", description="Each table against a rebuild of it; fails where a row differs.")

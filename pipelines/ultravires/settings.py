@@ -283,6 +283,10 @@ class Settings(Strict):
     limits: Limits = Limits()
     sinks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     suppressions: tuple[Suppression, ...] = ()
+    rules: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Packs of Sigma rules beside ours: folders or zips; a path begins where this file lies."""
+    placeholders: dict[str, tuple[Annotated[str, Field(min_length=1)], ...]] = Field(default_factory=dict)
+    """The values of each `%name%` that rules with the modifier `expand` mean."""
 
     def expectation(self, log: str, evidence_kinds: Collection[str] = ()) -> Expectation:
         """What is expected of a log with these kinds of evidence: as configured, else by what it holds."""

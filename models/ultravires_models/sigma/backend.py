@@ -16,6 +16,7 @@ from sigma.types import (
     SigmaCasedString,
     SigmaCIDRExpression,
     SigmaCompareExpression,
+    SigmaExpansion,
     SigmaFieldReference,
     SigmaNumber,
     SigmaRegularExpression,
@@ -51,6 +52,12 @@ class DuckDbBackend(TextQueryBackend):
         return f"NOT coalesce(({self.convert_condition(cast(ConditionItem, cond.args[0]), state)}), false)"
 
     def convert_condition_field_eq_expansion(self, cond: FieldCondition, state: ConversionState) -> str:
+        """Alternatives that a modifier makes of one value. One without any text, as `base64offset` makes of a letter or
+        two, would be found in everything.
+        """
+        for value in cast(SigmaExpansion, cond.value).values:
+            if isinstance(value, SigmaString) and not any(isinstance(part, str) and part for part in value.s):
+                raise RuleError(f"{cond.field}: too short a value for base64offset; give it at least three characters")
         return f"({super().convert_condition_field_eq_expansion(cond, state)})"
 
     def convert_condition_field_eq_val_str(self, cond: FieldCondition, state: ConversionState) -> str:
@@ -106,7 +113,8 @@ class DuckDbBackend(TextQueryBackend):
         value = cast(SigmaString, cond.value)
         patterns = dict.fromkeys((like_pattern(value), json_like_pattern(value)))
         raw = self._raw()
-        return "(" + " OR ".join(conditions.is_like(raw, f"%{p}%", is_cased=False) for p in patterns) + ")"
+        is_cased = isinstance(value, SigmaCasedString)
+        return "(" + " OR ".join(conditions.is_like(raw, f"%{p}%", is_cased=is_cased) for p in patterns) + ")"
 
     def convert_condition_val_num(self, cond: ConditionValueExpression, state: ConversionState) -> str:
         return conditions.is_like(self._raw(), f"%{cond.value}%", is_cased=False)

@@ -2,8 +2,11 @@
 
 from sigma.types import CompareOperators, SigmaRegularExpression, SigmaRegularExpressionFlag, TimestampPart
 
+from ultravires_models.errors import RuleError
 from ultravires_models.sigma.sqltext import literal
 
+LONGEST_REGEX = 4_000
+"""RE2 does not backtrack; what it takes grows with the expression, and is paid for each row."""
 _OPERATORS = {
     CompareOperators.LT: "<",
     CompareOperators.LTE: "<=",
@@ -53,6 +56,8 @@ def compares_date_part(text: str, part: TimestampPart, operator: CompareOperator
 
 def matches_regex(text: str, regex: SigmaRegularExpression) -> str:
     """The expression is found anywhere in the text; pySigma has checked it with RE2, as DuckDB has."""
+    if len(str(regex.regexp)) > LONGEST_REGEX:
+        raise RuleError(f"a regular expression has at most {LONGEST_REGEX:,} characters; split it")
     flags = "".join(sorted(_RE_FLAGS[flag] for flag in regex.flags))
     pattern = (f"(?{flags})" if flags else "") + str(regex.regexp)
     return f"regexp_matches({text}, {literal(pattern)})"

@@ -40,10 +40,20 @@ class FieldReader:
         """A column where there is one of that name, else a field: what a message may show."""
         return self.resolve_column(name) if name in self.relation.columns else self.resolve(name)
 
+    def _path_in_record(self, name: str) -> str:
+        """A name, or the longest beginning of it, that the relation has another path for stands for that path."""
+        segments = name.split(".")
+        for end in range(len(segments), 0, -1):
+            begin = ".".join(segments[:end])
+            if begin in self.relation.field_paths:
+                rest = [self.relation.field_paths[begin], *segments[end:]]
+                return ".".join(part for part in rest if part) or name
+        return name
+
     def _resolve_path(self, name: str) -> Field:
         if name in self.relation.read_fields:
             return Field(f"list_filter([{self.relation.read_fields[name]}], lambda t: t IS NOT NULL)", "list")
-        path = split_path(name)
+        path = split_path(self._path_in_record(name))
         if path not in self.paths:
             self.paths.append(path)
         return Field(f"field_{self.paths.index(path)}", "list")

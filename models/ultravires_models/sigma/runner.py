@@ -15,6 +15,9 @@ from ultravires_models.sigma.sqltext import identifier, literal
 
 # a log value in a message is bounded, and cannot break the line it is shown on
 _SHOWN_CHARACTERS = 200
+_LONGEST_STATEMENT = 2_000_000
+_LONGEST_CONDITION = 4_000
+_DEEPEST_CONDITION = 8
 
 
 def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
@@ -30,7 +33,7 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
     reader = FieldReader(relation)
     conditions = [compile_condition(rule, reader) for rule in rules]
     columns = _hit_columns(rules, reader)
-    ctes = [*_row_ctes(relation), *_field_ctes(reader), *_rule_ctes(conditions)]
+    ctes = [*row_ctes(relation), *field_ctes(reader), *rule_ctes(conditions)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
     select = ",\n  ".join(f"{columns[name]} AS {identifier(name)}" for name in HITS.names)
     # By its own name, so that the relation's SQL can tell its columns from those of a table that it looks up.
@@ -47,7 +50,7 @@ def compile_probe(rules: Sequence[Rule], relation: Relation) -> str:
     conditions = [necessary_condition(rule, reader) for rule in rules]
     known = [condition for condition in conditions if condition is not None]
     where = " OR ".join(known) if len(known) == len(conditions) else "true"
-    ctes = [*_row_ctes(relation), *_field_ctes(reader)]
+    ctes = [*row_ctes(relation), *field_ctes(reader)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
     return f"WITH {with_clause}\nSELECT 1 FROM fields AS {identifier(relation.table)} WHERE {where} LIMIT 1"
 
@@ -65,7 +68,29 @@ def compile_condition(rule: Rule, reader: FieldReader) -> str:
     return " OR ".join(f"({query})" for query in queries)
 
 
-def _row_ctes(relation: Relation) -> list[tuple[str, str]]:
+def check_rule(rule: Rule) -> None:
+    """RuleError, one line, where the rule cannot be part of a statement; else it breaks none that it is a part of."""
+    _refuse_long_conditions(rule)
+    statement = compile_rules([rule], rule.relation)
+    if len(statement) > _LONGEST_STATEMENT:
+        raise RuleError(f"{rule.detector_id}: asks for too much at once; split it into several rules")
+
+
+def _refuse_long_conditions(rule: Rule) -> None:
+    """Nested parentheses cost their reader time that grows with a power of their depth."""
+    for condition in map(str, rule.sigma.detection.condition):
+        depth = deepest = 0
+        for character in condition:
+            depth += (character == "(") - (character == ")")
+            deepest = max(deepest, depth)
+        if deepest > _DEEPEST_CONDITION or len(condition) > _LONGEST_CONDITION:
+            raise RuleError(
+                f"{rule.detector_id}: a condition has at most {_LONGEST_CONDITION:,} characters and "
+                f"{_DEEPEST_CONDITION} parentheses in each other; name selections so that '1 of' covers them"
+            )
+
+
+def row_ctes(relation: Relation) -> list[tuple[str, str]]:
     table = identifier(relation.table)
     if not relation.is_by_hour:
         return [("picked", f"SELECT * FROM {table} WHERE {relation.where_sql}")]
@@ -75,7 +100,7 @@ def _row_ctes(relation: Relation) -> list[tuple[str, str]]:
     ]
 
 
-def _field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
+def field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
     raw = reader.relation.raw_column
     if raw is None or not reader.paths:
         return [("fields", "SELECT * FROM picked")]
@@ -86,7 +111,7 @@ def _field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
     ]
 
 
-def _rule_ctes(conditions: Sequence[str]) -> list[tuple[str, str]]:
+def rule_ctes(conditions: Sequence[str]) -> list[tuple[str, str]]:
     cases = ",\n    ".join(f"CASE WHEN {condition} THEN {number} END" for number, condition in enumerate(conditions))
     return [
         (
@@ -101,7 +126,7 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
     relation = reader.relation
 
     def per_rule(expression: Callable[[Rule], str]) -> str:
-        cases = " ".join(f"WHEN {number} THEN {_of_rule(rule, expression)}" for number, rule in enumerate(rules))
+        cases = " ".join(f"WHEN {number} THEN {of_rule(rule, expression)}" for number, rule in enumerate(rules))
         return f"CASE rule_no {cases} END"
 
     return {
@@ -125,7 +150,7 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
 
 def _subject(rule: Rule, reader: FieldReader) -> str:
     """The subject's columns joined by a space; null where one of them is, as || has it."""
-    return " || ' ' || ".join(_text(reader.resolve_column(column)) for column in rule.subject_columns)
+    return " || ' ' || ".join(text_of(reader.resolve_column(column)) for column in rule.subject_columns)
 
 
 def _subject_kind(rule: Rule, reader: FieldReader) -> str:
@@ -141,10 +166,10 @@ def _subject_uid(rule: Rule, reader: FieldReader) -> str:
 
 
 def _severity(rule: Rule, reader: FieldReader) -> str:
-    return "NULL::VARCHAR" if rule.severity_column is None else _text(reader.resolve_column(rule.severity_column))
+    return "NULL::VARCHAR" if rule.severity_column is None else text_of(reader.resolve_column(rule.severity_column))
 
 
-def _of_rule(rule: Rule, expression: Callable[[Rule], str]) -> str:
+def of_rule(rule: Rule, expression: Callable[[Rule], str]) -> str:
     try:
         return expression(rule)
     except RuleError as error:
@@ -162,18 +187,25 @@ def _evidence(rule: Rule, reader: FieldReader) -> str:
 def _message(rule: Rule, reader: FieldReader) -> str:
     """The template as a concatenation: placeholders become bounded, printable text."""
     parts = PLACEHOLDER.split(rule.message)
-    shown = [
-        _shown(reader.resolve_any(part)) if number % 2 else literal(part) for number, part in enumerate(parts) if part
+    pieces = [
+        shown(reader.resolve_any(part)) if number % 2 else literal(part) for number, part in enumerate(parts) if part
     ]
-    return " || ".join(shown) or "''"
+    return " || ".join(pieces) or "''"
 
 
-def _shown(field: Field) -> str:
-    bounded = f"left(regexp_replace({_text(field)}, '[[:cntrl:]]+', ' ', 'g'), {_SHOWN_CHARACTERS})"
+def shown(field: Field) -> str:
+    """SQL of a field's value as a message shows it."""
+    return shown_text(text_of(field))
+
+
+def shown_text(sql: str) -> str:
+    """SQL of a text as a message shows it: bounded, on one line."""
+    bounded = f"left(regexp_replace({sql}, '[[:cntrl:]]+', ' ', 'g'), {_SHOWN_CHARACTERS})"
     return f"coalesce(nullif({bounded}, ''), 'unknown')"
 
 
-def _text(field: Field) -> str:
+def text_of(field: Field) -> str:
+    """SQL of a field's value as one text."""
     if field.kind == "list":
         return f"array_to_string({field.sql}, ', ')"
     if field.kind == "time":

@@ -53,4 +53,4 @@ def _like_part(part: object) -> str:
         return _LIKE_SPECIAL.sub(r"\\\1", part)
     if isinstance(part, SpecialChars):
         return _WILDCARDS[part]
-    raise RuleError(f"placeholder {getattr(part, 'name', part)!r} has no value; write the values into the rule")
+    raise RuleError(f"placeholder {getattr(part, 'name', part)!r} has no value; give it some in the configuration")

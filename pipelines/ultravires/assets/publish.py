@@ -15,7 +15,7 @@ def publish_assets() -> list[dg.AssetsDefinition]:
 @dg.asset(
     group_name="published",
     deps=[
-        *(name for name in pipeline.published_names() if name not in ("runs", "frameworks")),
+        *(name for name in pipeline.published_names() if name not in ("runs", "frameworks", "rules")),
         "delivered_alerts",
     ],
     description="Every table for readers: immutable Parquet files and one manifest that names them.",

@@ -7,6 +7,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 from ultravires_models.hits import HITS
+from ultravires_models.sigma.matches import MATCHES
 
 from ultravires.build.by_key import DELTA, TOUCHED_IDS, ByKey
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
@@ -21,13 +22,19 @@ MOST_UNITS = 0.3
 """Of more than this share of its rows a table is made whole, which then costs no more."""
 FEW_EVENTS = 5_000
 """In a home of so many it costs less to make every table whole than to find out what changed in each."""
+MATCHES_OF = "matches_"
+"""How the tables are called that hold what the rules match of which correlations are made."""
 _BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
 
 
 def columns_of(table: str) -> dict[str, str]:
     """Column -> DuckDB type of a table that is built: as its .yml says, and of hits as rules and models give them."""
     schema = table_schemas().get(table)
-    return schema.types() if schema is not None else {field.name: duckdb_type(field.type) for field in HITS}
+    return schema.types() if schema is not None else {field.name: duckdb_type(field.type) for field in _of_rules(table)}
+
+
+def _of_rules(table: str) -> pa.Schema:
+    return MATCHES if table.startswith(MATCHES_OF) else HITS
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class DuckDBEngine:
         if schema is not None:
             self.con.execute(schema.create_sql())
         elif not fetch_row(self.con, "select 1 from duckdb_tables() where table_name = ?", [name]):
-            self.store(name, HITS.empty_table(), code_hash="", inputs={})
+            self.store(name, _of_rules(name).empty_table(), code_hash="", inputs={})
 
     def is_fresh(self, name: str, *, code_hash: str, inputs: Mapping[str, int]) -> bool:
         """True when the table stands as this code makes it of these versions of its inputs."""

@@ -1,32 +1,50 @@
 """Everything that is built, by name: the SQL files, and one table of hits for each relation that rules read."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from ultravires_models.errors import RuleError
+from ultravires_models.packs import Pack, read_pack
 from ultravires_models.relation import Relation
-from ultravires_models.rule import Rule, load_rules
+from ultravires_models.rule import Rule
+from ultravires_models.rulebook import OURS, RuleBook, read_book
+from ultravires_models.sigma.matches import compile_matches
 from ultravires_models.sigma.runner import compile_probe, compile_rules
+from ultravires_models.sigma.windows import compile_correlations
 
 from ultravires import registry
+from ultravires.build.duckdb_engine import MATCHES_OF
 from ultravires.build.rule_relations import rule_relations
 from ultravires.build.sql_tables import SqlTable, in_build_order, load_tables, parse_table
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import ConfigError
 from ultravires.store.publish import EVENT_COLUMNS_APART
 
+Placeholders = tuple[tuple[str, tuple[str, ...]], ...]
 FINDING_INPUTS = "int_findings__grouped"
 
 
+_chosen: list[tuple[tuple[Pack, ...], Placeholders]] = [((), ())]
+"""The user's packs and the values of placeholders that this process builds with."""
+
+
+def choose_rules(packs: Iterable[Pack], placeholders: Mapping[str, Iterable[str]]) -> None:
+    """From now on the rules are ours and those of `packs`; what was made of other rules is forgotten."""
+    chosen = tuple(packs), tuple(sorted((name, tuple(values)) for name, values in placeholders.items()))
+    if chosen != _chosen[0]:
+        _chosen[0] = chosen
+        for made in (rule_book, sql_tables, rule_tables, rules_hash):
+            made.cache_clear()
+
+
 @cache
-def rules() -> tuple[Rule, ...]:
-    """The rules of the pack; ConfigError, one line that names the file, where one of them is wrong."""
-    try:
-        return tuple(load_rules(registry.rules_root(), rule_relations()))
-    except RuleError as error:
-        raise ConfigError(str(error)) from error
+def rule_book() -> RuleBook:
+    """Our pack and the user's, with what was refused of them."""
+    packs, placeholders = _chosen[0]
+    ours = read_pack(registry.rules_root(), OURS)
+    return read_book([ours, *packs], rule_relations(), dict(placeholders))
 
 
 @cache
@@ -43,29 +61,53 @@ def sql_tables() -> dict[str, SqlTable]:
 
 @cache
 def rule_tables() -> dict[str, SqlTable]:
-    """One table of hits per relation: all of its rules in one pass."""
-    by_relation: dict[str, list[Rule]] = {}
-    for rule in rules():
-        by_relation.setdefault(f"{rule.relation.product}_{rule.relation.service}", []).append(rule)
+    """One table of hits per relation, all of its rules in one pass; and what correlations find in matches of theirs."""
+    book = rule_book()
     tables = {}
-    for relation_name, members in sorted(by_relation.items()):
+    for relation_name, members in _by_relation(book.speaking()).items():
         relation = members[0].relation
+        why = f"what the {len(members)} rules over {relation_name} say, in one pass"
+        table = _over_relation(f"hits_{relation_name}", relation, why, compile_rules(members, relation))
+        tables[table.name] = replace(table, probe=compile_probe(members, relation))
+    return tables | _correlation_tables(book)
+
+
+def _correlation_tables(book: RuleBook) -> dict[str, SqlTable]:
+    fields = book.wanted_fields()
+    named = [rule for rule in book.rules if rule.detector_id in fields]
+    tables = {}
+    for relation_name, members in _by_relation(named).items():
+        relation = members[0].relation
+        why = f"what correlations are made of: matches of {len(members)} rules over {relation_name}"
+        sql = compile_matches(members, relation, fields)
+        table = _over_relation(f"{MATCHES_OF}{relation_name}", relation, why, sql)
+        tables[table.name] = replace(table, probe=compile_probe(members, relation))
+    if tables:
         header = (
-            f"-- grain: one row per rule and matching row of {relation.table}\n"
-            f"-- build: {'by_hour' if relation.is_by_hour else 'full'}\n"
-            f"-- why: what the {len(members)} rules over {relation_name} say, in one pass\n"
+            "-- grain: one row per correlation, group and UTC day\n"
+            "-- build: full\n"
+            "-- why: what is found only in several events together\n"
         )
-        name = f"hits_{relation_name}"
-        table = parse_table(name, "rules", header + _compiled(members, relation))
-        tables[name] = replace(table, probe=compile_probe(members, relation))
+        sql = compile_correlations(book.correlations, book.silent, sorted(tables), fields)
+        tables["hits_correlations"] = parse_table("hits_correlations", "rules", header + sql)
     return tables
 
 
-def _compiled(members: list[Rule], relation: Relation) -> str:
-    try:
-        return compile_rules(members, relation)
-    except RuleError as error:
-        raise ConfigError(f"rule {error}") from error
+def _by_relation(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
+    """The rules of each relation, by the names that tables have."""
+    members: dict[str, list[Rule]] = {}
+    for rule in rules:
+        members.setdefault(rule.relation.table_name, []).append(rule)
+    return dict(sorted(members.items()))
+
+
+def _over_relation(name: str, relation: Relation, why: str, sql: str) -> SqlTable:
+    header = (
+        f"-- grain: one row per rule and matching row of {relation.table}\n"
+        f"-- build: {'by_hour' if relation.is_by_hour else 'full'}\n"
+        f"-- why: {why}\n"
+    )
+    return parse_table(name, "rules", header + sql)
 
 
 def hourly_tables() -> dict[str, SqlTable]:

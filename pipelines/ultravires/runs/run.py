@@ -13,6 +13,7 @@ from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageErr
 from ultravires.reading.input_place import input_place
 from ultravires.reading.locations import LocalPlace
 from ultravires.runs.progress import watcher
+from ultravires.runs.rule_packs import remember_rules, take_rules
 from ultravires.runs.run_result import COUNTED, RunResult
 from ultravires.runs.stopping import in_its_own_time, is_interrupt
 from ultravires.runs.unchanged import keep_result
@@ -34,11 +35,18 @@ _REPEATS_NOTHING = (0, 1)
 
 
 def run_once(
-    folder: str | Path, home: Path, *, config: Path | None, as_of: str, wait_seconds: float = 600
+    folder: str | Path,
+    home: Path,
+    *,
+    config: Path | None,
+    as_of: str,
+    rules: Sequence[Path] | None = (),
+    wait_seconds: float = 600,
 ) -> RunResult:
     """Take every step of a run in this process; raises what went wrong as one of our errors.
 
-    `folder` is a path, or a URL as `ultravires.reading.locations` knows them.
+    `folder` is a path, or a URL as `ultravires.reading.locations` knows them. `rules` are packs beside those of the
+    configuration, None the ones that the last run of this home was given.
     """
     started = time.monotonic()
     moment = _moment(as_of)
@@ -47,14 +55,17 @@ def run_once(
     beside = where.path / CONFIG_NAME if isinstance(where, LocalPlace) else None
     if config is None and beside is not None and beside.is_file() and beside.parent.resolve() != Path.cwd():
         watcher().say(f"{beside} lies beside the logs and is not used; to trust it, pass it as --config")
+    from ultravires.build import pipeline
     from ultravires.runs.home import open_home
     from ultravires.runs.steps import steps
     from ultravires.runs.unbound import unbound
     from ultravires.store.tombstones import is_unsettled
 
-    planned = steps()  # a broken rule is told before a home is begun
+    take_rules(home, where.path if isinstance(where, LocalPlace) else None, config=config, given=rules)
+    planned = steps()  # what is wrong with the SQL is told before a home is begun
     with open_home(where, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened:
         # A prune that is not settled takes a run of its own, in which no file is read.
+        remember_rules(home, config=config, given=rules)
         n_passes = 2 if is_unsettled(opened.warehouse.con) and any(where.files()) else 1
         for _ in range(n_passes):
             opened.n_built, opened.not_built = 0, {}
@@ -69,9 +80,10 @@ def run_once(
         origins=of_origins,
         n_not_read=len(opened.not_read),
         not_read=opened.not_read,
+        rules_refused=pipeline.rule_book().refused(),
     )
-    if is_settled:
-        keep_result(where, home, config=config, as_of=as_of, result=result)
+    if is_settled and rules is not None:
+        keep_result(where, home, config=config, as_of=as_of, rules=rules or (), result=result)
     return result
 
 

@@ -16,6 +16,7 @@ class RunResult:
     clock says where the machine's clock and the logs do not agree, else it is null. origins says which logs that grant
     or decide are bound to no place, and how to bind them, else it is null.
     not_read names the n_not_read files and folders that were passed over or gave nothing, with the reason.
+    rules_refused has a line for each rule, or pack, that does not run; all others do.
     """
 
     files: int
@@ -33,6 +34,7 @@ class RunResult:
     origins: str | None
     n_not_read: int
     not_read: list[Skipped]
+    rules_refused: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "not_read": [skipped._asdict() for skipped in self.not_read]}

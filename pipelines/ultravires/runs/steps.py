@@ -184,7 +184,7 @@ def score(name: str, detector: Detector, home: OpenHome) -> Iterator[Made]:
 
 def describe_detectors(home: OpenHome) -> Iterator[Made]:
     """Every rule and model as a row."""
-    rows = describe(pipeline.rules(), list(registry.detectors().values()))
+    rows = describe(pipeline.rule_book().detectors(), list(registry.detectors().values()))
     is_changed = home.warehouse.store_reference("detectors", rows)
     yield Made("detectors", {"dagster/row_count": rows.num_rows}, is_changed)
 
@@ -216,6 +216,7 @@ def follow_chain_ids(home: OpenHome) -> Iterator[Made]:
 def publish_tables(home: OpenHome) -> Iterator[Made]:
     """Every table for readers, and this run's line in `runs`."""
     home.warehouse.store_reference("frameworks", frameworks_table())
+    home.warehouse.store_reference("rules", pipeline.rule_book().table())
     rows = publish(home.warehouse, pipeline.published_names(), run_id=home.run_id)
     home.counts |= {name: rows[name] for name in ("links", "chains", "findings")}
     finish_run(home, home.counts)

@@ -13,6 +13,9 @@ from ultravires.store.snapshot import open_published
 from ultravires.tracing.terminal import Terminal
 from ultravires.tracing.visible import LONGEST_LINE, visible
 
+MOST_REFUSED = 50
+"""Lines about refused rules; a pack of another product may hold thousands."""
+
 
 def print_summary(result: RunResult, home: Path) -> None:
     """A short table of what was found, and where report and alerts are."""
@@ -31,6 +34,12 @@ def print_summary(result: RunResult, home: Path) -> None:
         table.add_row("clock", result.clock)
     if result.origins is not None:
         table.add_row("origins", visible(result.origins, LONGEST_LINE))
+    for number, line in enumerate(result.rules_refused):
+        if number == MOST_REFUSED:
+            left = len(result.rules_refused) - number
+            table.add_row("", f"{left:,} more, in the table `rules` and in: ultravires rules list")
+            break
+        table.add_row("rule refused", visible(line, LONGEST_LINE))
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
         table.add_row("records in all", _records(con))

@@ -13,16 +13,18 @@ import secrets
 import site
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ultravires.errors import UltraviresError
 from ultravires.reading.locations import InputPlace, LocalPlace, Skipped
 from ultravires.registry import sql_root
+from ultravires.runs.rule_packs import pack_places, standing_files
 from ultravires.runs.run_result import RunResult
-from ultravires.settings import environment
+from ultravires.settings import environment, load_settings
 from ultravires.store.atomic_file import write_atomically
 
 KEPT = "unchanged.json"
@@ -31,13 +33,23 @@ LONGEST_SECONDS = 3600
 _OF_HOME = ("warehouse.duckdb", "warehouse.duckdb.wal", "published/CURRENT", "report.html", "hash.key")
 
 
-def unchanged_result(where: InputPlace, home: Path, *, config: Path | None, as_of: str) -> RunResult | None:
+class _Told(NamedTuple):
+    """What the command was told besides the input."""
+
+    config: Path | None
+    as_of: str
+    rules: Sequence[Path]
+
+
+def unchanged_result(
+    where: InputPlace, home: Path, *, config: Path | None, as_of: str, rules: Sequence[Path] = ()
+) -> RunResult | None:
     """What the last run said, where a run over `where` now would say the same; None where that is not certain."""
-    started = time.monotonic()
+    started, told = time.monotonic(), _Told(config, as_of, rules)
     try:
         kept = json.loads((home / KEPT).read_bytes())
         age = time.time() - kept["kept_at"]
-        if not 0 <= age <= LONGEST_SECONDS or kept["digest"] != _digest(where, home, config, as_of, kept["salt"]):
+        if not 0 <= age <= LONGEST_SECONDS or kept["digest"] != _digest(where, home, told, kept["salt"]):
             return None
         result = RunResult(**kept["result"])
     except (OSError, ValueError, KeyError, TypeError, UltraviresError):
@@ -46,10 +58,12 @@ def unchanged_result(where: InputPlace, home: Path, *, config: Path | None, as_o
     return replace(result, not_read=not_read, seconds=round(time.monotonic() - started, 2))
 
 
-def keep_result(where: InputPlace, home: Path, *, config: Path | None, as_of: str, result: RunResult) -> None:
+def keep_result(
+    where: InputPlace, home: Path, *, config: Path | None, as_of: str, result: RunResult, rules: Sequence[Path] = ()
+) -> None:
     """Let `result` be the answer until something changes; called when the home is closed. For its owner's eyes only."""
-    salt = secrets.token_hex(16)
-    digest = _digest(where, home, config, as_of, salt)
+    salt, told = secrets.token_hex(16), _Told(config, as_of, rules)
+    digest = _digest(where, home, told, salt)
     if digest is None:
         return
     kept = {"kept_at": time.time(), "salt": salt, "digest": digest, "result": vars(result)}
@@ -63,18 +77,21 @@ def forget_result(home: Path) -> None:
     (home / KEPT).unlink(missing_ok=True)
 
 
-def _digest(where: InputPlace, home: Path, config: Path | None, as_of: str, salt: str) -> str | None:
+def _digest(where: InputPlace, home: Path, told: _Told, salt: str) -> str | None:
     """Of everything that a run depends on; None for an object store, whose listing is most of such a run."""
     if not isinstance(where, LocalPlace):
         return None
+    config = told.config
     settings = config.read_bytes() if config is not None else b""
     variables = sorted(item for item in environment().items() if item[0].startswith("ULTRAVIRES_"))
     found = hashlib.blake2b(digest_size=32, key=salt.encode())
-    for part in (where.absolute(), as_of, str(config), settings, variables):
+    packs = pack_places(load_settings(config), config, told.rules)
+    for part in (where.absolute(), told.as_of, str(config), settings, variables, packs):
         found.update(repr(part).encode("utf-8", "surrogateescape"))
     for location in where.files():
         found.update(repr(location).encode("utf-8", "surrogateescape"))
-    for line in (*_installed(), *(_standing(home / name) for name in _OF_HOME)):
+    depends_on = (*standing_files(packs), *(home / name for name in _OF_HOME))
+    for line in (*_installed(), *map(_standing, depends_on)):
         found.update(line.encode("utf-8", "surrogateescape"))
     return found.hexdigest()
 

@@ -10,6 +10,7 @@ from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.verify import Verified, stale_tables, verify
 from ultravires.errors import UsageError
 from ultravires.runs.progress import watcher
+from ultravires.runs.rule_packs import take_rules_again
 from ultravires.store.snapshot import open_published
 from ultravires.store.warehouse import open_warehouse
 from ultravires.tracing.terminal import Terminal, print_lines
@@ -19,6 +20,7 @@ from ultravires.tracing.visible import visible
 def verify_home(home: Path) -> list[Verified]:
     """Every table that a SELECT makes, in build order; UsageError where there is no home, or a run has work to do."""
     open_published(home).close()  # a home that never ran is refused before a warehouse is made in it
+    take_rules_again(home)
     tables = pipeline.sql_tables()
     with open_warehouse(home, say=watcher().say) as warehouse:
         engine = DuckDBEngine(warehouse, tables)

@@ -229,11 +229,11 @@ def prune_and_run(
     started = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as folder:
         nothing_new = Path(folder)
-        run_once(nothing_new, home, config=config, as_of="")
+        run_once(nothing_new, home, config=config, as_of="", rules=None)
         with open_warehouse(home, say=watcher().say) as warehouse:
             size = warehouse.size()
             pruned = prune(warehouse, before, keep_in_force=keep_in_force)
-        result = run_once(nothing_new, home, config=config, as_of="")
+        result = run_once(nothing_new, home, config=config, as_of="", rules=None)
     with open_warehouse(home, say=watcher().say) as warehouse:
         _give_back(warehouse)
         row = fetch_row(warehouse.con, "select n_findings from tombstones where pruned_at >= ?", [started])

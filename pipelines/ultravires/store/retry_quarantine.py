@@ -24,6 +24,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.runs.home import OpenHome
 from ultravires.runs.progress import watcher
+from ultravires.runs.rule_packs import take_rules
 from ultravires.runs.run import run_once
 from ultravires.runs.run_result import RunResult
 from ultravires.schema import EVENTS, UTC_MICROS
@@ -96,11 +97,12 @@ def retry_and_run(home: Path, *, config: Path | None) -> tuple[Retried, RunResul
     """Retry what is in quarantine in `home`, then run without new files; raises as `run_once` does."""
     open_published(home).close()  # a home that never ran is refused before a warehouse is made in it
     settings = load_settings(config)
+    take_rules(home, None, config=config, given=None)
     with open_warehouse(home, say=watcher().say) as warehouse:
         engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
         retried = retry(OpenHome(warehouse, engine, settings, LocalPlace(home), "", None))
     with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as nothing_new:
-        return retried, run_once(Path(nothing_new), home, config=config, as_of="")
+        return retried, run_once(Path(nothing_new), home, config=config, as_of="", rules=None)
 
 
 def retry(home: OpenHome, *, only_misplaced: bool = False) -> Retried:

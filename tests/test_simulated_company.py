@@ -12,6 +12,7 @@ from ultravires.settings import load_settings
 from ultravires.simulator import write_world
 from ultravires.simulator.agents import base_agents
 from ultravires.simulator.changed_plans import THIEF_IP
+from ultravires.simulator.extent import Extent
 from ultravires.simulator.further_agents import further_agents
 from ultravires.simulator.further_workers import further_humans, further_workers
 from ultravires.simulator.moments import DAY, FIRST_DAY
@@ -277,3 +278,10 @@ def test_the_labels_are_no_log(company: Path) -> None:
     """Each file is one JSON object, which no source takes for records."""
     for name in ("links", "situations"):
         assert list(json.loads((company / "labels" / f"{name}.json").read_bytes())) == [name]
+
+
+def test_what_stands_outlasts_a_long_world() -> None:
+    """Work under an approval for ninety days would else be wrong from some day on, in a world where nothing is."""
+    given = FIRST_DAY - 40 * DAY
+    assert Extent(FIRST_DAY, 10).standing_until(given) == given + 90 * DAY
+    assert Extent(FIRST_DAY, 85).standing_until(given) > FIRST_DAY + 85 * DAY

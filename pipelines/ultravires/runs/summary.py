@@ -1,5 +1,6 @@
 """What a person sees at the end of `ultravires run`."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -34,12 +35,8 @@ def print_summary(result: RunResult, home: Path) -> None:
         table.add_row("clock", result.clock)
     if result.origins is not None:
         table.add_row("origins", visible(result.origins, LONGEST_LINE))
-    for number, line in enumerate(result.rules_refused):
-        if number == MOST_REFUSED:
-            left = len(result.rules_refused) - number
-            table.add_row("", f"{left:,} more, in the table `rules` and in: ultravires rules list")
-            break
-        table.add_row("rule refused", visible(line, LONGEST_LINE))
+    for label, words in _refused(result.rules_refused):
+        table.add_row(label, words)
     table.add_row("chains", f"{result.chains:,} over {result.links:,} links")
     with open_published(home) as con:
         table.add_row("records in all", _records(con))
@@ -101,6 +98,15 @@ def _records(con: duckdb.DuckDBPyConnection) -> str:
     kinds = f"{events:,} events, {duplicates:,} duplicates, {quarantined:,} quarantined"
     more = (f", {ignored:,} without an event" if ignored else "") + (f", {pruned:,} pruned" if pruned else "")
     return f"{read:,} read: {kinds}{more}"
+
+
+def _refused(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The first rules that cannot be used, and how many more there are."""
+    for line in lines[:MOST_REFUSED]:
+        yield "rule refused", visible(line, LONGEST_LINE)
+    if len(lines) > MOST_REFUSED:
+        left = len(lines) - MOST_REFUSED
+        yield "", f"{left:,} more, in the table `rules` and in: ultravires rules list"
 
 
 def _accounted(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:

@@ -10,8 +10,6 @@ from ultravires.simulator.moments import DAY
 from ultravires.simulator.scribe import Scribe
 from ultravires.simulator.stage import Stage
 
-_STANDING = 90 * DAY
-
 
 def announce_asked(scribe: Scribe, cast: Cast) -> None:
     """One approval for ninety days for each agent that people ask without a ticket, written down before the world
@@ -35,7 +33,7 @@ def _standing(stage: Stage, agent: Agent) -> Grant:
         agent.tools,
         names=(_uid(agent), f"STA-{agent.uid}"),
     )
-    return replace(given, tools=(), valid_until=given.approved_at + _STANDING)
+    return replace(given, tools=(), valid_until=stage.scribe.extent.standing_until(given.approved_at))
 
 
 def _uid(agent: Agent) -> str:

@@ -8,6 +8,7 @@ from ultravires.simulator.moments import DAY, DAYS, FIRST_DAY, first_moment
 
 # A routine day of one identity leaves about so many records; only the length of the trail's files depends on it.
 _EVENTS_A_DAY = 12
+_STANDING = 90 * DAY
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Extent:
     def starts(self, number: int) -> int:
         """The first moment of day `number`; the days count from 0."""
         return self.first_day + number * DAY
+
+    def standing_until(self, approved_at: int) -> int:
+        """Until when an approval stands that is given for ninety days: a longer world would see it renewed."""
+        return max(approved_at + _STANDING, self.starts(self.n_days + 1))
 
     def expected_events(self) -> int:
         return self.n_events or _EVENTS_A_DAY * self.n_days * (self.n_identities or 1)

@@ -7,13 +7,11 @@ from ultravires.simulator.grants import Grant
 from ultravires.simulator.moments import DAY, HOUR, MINUTE
 from ultravires.simulator.stage import Stage
 
-_STANDING = 90 * DAY
-
 
 def standing_grant(stage: Stage, worker: Worker) -> Grant:
     """An approval for ninety days, given before the world begins."""
     approved_at = stage.scribe.extent.first_day - stage.rng.randrange(2, 40) * DAY + stage.rng.randrange(8, 17) * HOUR
-    return _grant(stage, worker, approved_at, approved_at + _STANDING)
+    return _grant(stage, worker, approved_at, stage.scribe.extent.standing_until(approved_at))
 
 
 def deployment_grant(stage: Stage, worker: Worker, at: int) -> Grant:

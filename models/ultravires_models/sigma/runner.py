@@ -9,6 +9,7 @@ from ultravires_models.hits import HITS
 from ultravires_models.relation import Relation
 from ultravires_models.rule import PLACEHOLDER, Rule
 from ultravires_models.sigma.backend import DuckDbBackend
+from ultravires_models.sigma.dispatch import find_dispatch
 from ultravires_models.sigma.fields import Field, FieldReader, field_projections, parse_projections
 from ultravires_models.sigma.necessary import necessary_condition
 from ultravires_models.sigma.sqltext import identifier, literal
@@ -33,7 +34,7 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
     reader = FieldReader(relation)
     conditions = [compile_condition(rule, reader) for rule in rules]
     columns = _hit_columns(rules, reader)
-    ctes = [*row_ctes(relation), *field_ctes(reader), *rule_ctes(conditions)]
+    ctes = [*row_ctes(relation), *_judging_ctes(rules, reader, conditions)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
     select = ",\n  ".join(f"{columns[name]} AS {identifier(name)}" for name in HITS.names)
     # By its own name, so that the relation's SQL can tell its columns from those of a table that it looks up.
@@ -100,13 +101,32 @@ def row_ctes(relation: Relation) -> list[tuple[str, str]]:
     ]
 
 
-def field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
+def _judging_ctes(rules: Sequence[Rule], reader: FieldReader, conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """From `picked` to `fired`: each rule asked of each row, or of those that one field leaves to it."""
+    dispatch = find_dispatch(rules, reader)
+    raw = reader.relation.raw_column
+    if dispatch is None or raw is None:
+        return [*field_ctes(reader), *rule_ctes(conditions)]
+    numbered = list(enumerate(zip(conditions, dispatch.conditions, strict=True)))
+    of_any = ", ".join(f"CASE WHEN {asked} THEN {number} END" for number, (asked, told) in numbered if told is None)
+    of_some = " ".join(f"WHEN {number} THEN {asked}" for number, (asked, told) in numbered if told is not None)
+    judged = f"list_concat(list_filter([{of_any}]::INTEGER[], lambda n: n IS NOT NULL), candidates)"
+    return [
+        *dispatch.ctes(raw),
+        *field_ctes(reader, "left_over"),
+        ("judged", f"SELECT *, unnest({judged}) AS rule_no FROM fields"),
+        ("fired", f"SELECT * FROM judged WHERE CASE rule_no {of_some} ELSE true END"),
+    ]
+
+
+def field_ctes(reader: FieldReader, rows: str = "picked") -> list[tuple[str, str]]:
+    """Each field that the rules name as a column `field_<n>` beside the rows."""
     raw = reader.relation.raw_column
     if raw is None or not reader.paths:
-        return [("fields", "SELECT * FROM picked")]
+        return [("fields", f"SELECT * FROM {rows}")]
     parse, fields = parse_projections(reader.paths, raw), field_projections(reader.paths, raw)
     return [
-        ("parsed", f"SELECT *, {', '.join(parse)} FROM picked"),
+        ("parsed", f"SELECT *, {', '.join(parse)} FROM {rows}"),
         ("fields", f"SELECT *, {', '.join(fields)} FROM parsed"),
     ]
 

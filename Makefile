@@ -59,6 +59,7 @@ bench: install ## the ratios of docs/performance.md (half an hour)
 	@$(BIN)/python bench/tiny_run.py
 	@$(BIN)/python bench/many_events.py
 	@$(BIN)/python bench/entitlements.py
+	@$(BIN)/python bench/rules.py
 
 docs: install ## write docs/sources.md, docs/issuing.md, docs/tables.md and the snapshot of the asset graph from what the code says
 	@$(BIN)/python -c 'from pathlib import Path; from ultravires.sources.catalog import as_markdown; Path("docs/sources.md").write_text(as_markdown(), encoding="utf-8")'

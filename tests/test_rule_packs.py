@@ -47,7 +47,7 @@ def names(book: RuleBook) -> list[str]:
     [
         ({"titel": "x"}, "unknown key titel; known: author"),
         ({"logsource": {"product": "aws", "servise": "cloudtrail"}}, "logsource: unknown key servise"),
-        ({"logsource": {"product": "windows"}}, "no table for logsource windows/None; known: aws/cloudtrail"),
+        ({"logsource": {"product": "windows"}}, "no table for logsource windows/None; known: anthropic/audit"),
         ({"level": "terrible"}, "terrible"),
         ({"id": "no uuid"}, "UUID"),
         ({"detection": {"s": CONSOLE, "condition": "s", "timeframe": "5m"}}, "correlation with a timespan"),

@@ -78,6 +78,25 @@ def test_test_runs_the_cases(pack: Path, tmp_path: Path) -> None:
     assert "login.cases.jsonl:1: not a case" in ultravires("rules", "test", pack, cwd=tmp_path).stdout
 
 
+def test_cases_of_other_logs_are_records_and_what_their_reader_made_of_them(tmp_path: Path) -> None:
+    """`event` is the vendor's record, `row` what stands beside it in `events`."""
+    folder = tmp_path / "okta"
+    folder.mkdir()
+    selection = {"eventType": "user.session.start", "ultravires.actor_uid|endswith": "@example.org"}
+    rule = {**RULE, "logsource": {"product": "okta", "service": "okta"}}
+    rule["detection"] = {"selection": selection, "condition": "selection"}
+    event = {"eventType": "user.session.start"}
+    cases = [
+        {"name": "ours", "fires": True, "event": event, "row": {"actor_uid": "ann@example.org"}},
+        {"name": "theirs", "fires": False, "event": event, "row": {"actor_uid": "ann@example.com"}},
+        {"name": "another act", "fires": False, "event": {"eventType": "x"}, "row": {"actor_uid": "a@example.org"}},
+    ]
+    (folder / "login.yml").write_text(yaml.safe_dump(rule), encoding="utf-8")
+    (folder / "login.cases.jsonl").write_text("\n".join(map(json.dumps, cases)), encoding="utf-8")
+    done = ultravires("rules", "test", folder, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "3 cases of 1 rules, 0 of which have none\n")
+
+
 def test_coverage_is_a_table_and_a_layer(pack: Path, tmp_path: Path) -> None:
     """A correlation covers the logs of its rules, and the rules that it silences cover nothing."""
     layer = tmp_path / "layer.json"

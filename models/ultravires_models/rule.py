@@ -16,6 +16,7 @@ from ultravires_models.frameworks import load_frameworks
 from ultravires_models.hits import SEVERITIES
 from ultravires_models.known_keys import refuse_unknown_keys
 from ultravires_models.relation import Relation, find_relation
+from ultravires_models.sigma.quiet_regex import POLICY
 
 DETECTION_FINDING = 2004
 IAM_ANALYSIS_FINDING = 2008
@@ -148,7 +149,8 @@ def _build_rule(document: dict[str, Any], stem: str, version: str, relations: Se
 
 def _read_sigma(document: dict[str, Any]) -> SigmaRule:
     try:
-        return SigmaRule.from_dict({**document, "detection": _known_modifiers(document.get("detection"))})
+        known = {**document, "detection": _known_modifiers(document.get("detection"))}
+        return SigmaRule.from_dict(known, policy=POLICY)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # how pySigma meets a value of another kind
         raise RuleError(f"no Sigma rule: {error!r}") from error
 

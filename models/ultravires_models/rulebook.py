@@ -24,6 +24,7 @@ from ultravires_models.rule import (
     version_of,
 )
 from ultravires_models.sigma.matches import check_fields
+from ultravires_models.sigma.quiet_regex import POLICY
 from ultravires_models.sigma.runner import check_rule
 
 OURS = "ultravires"
@@ -299,7 +300,7 @@ def _document(entry: Entry) -> dict[str, Any]:
 def _parsed_filter(document: Mapping[str, Any]) -> SigmaFilter:
     refuse_unknown_keys(document)
     try:
-        return SigmaFilter.from_dict(dict(document))
+        return SigmaFilter.from_dict(dict(document), policy=POLICY)
     except SigmaError as error:
         raise RuleError(one_line(error)) from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # how pySigma meets a value of another kind

@@ -56,7 +56,11 @@ class FieldReader:
         path = split_path(self._path_in_record(name))
         if path not in self.paths:
             self.paths.append(path)
-        return Field(f"field_{self.paths.index(path)}", "list")
+        return Field(self.field_name(self.paths.index(path)), "list")
+
+    def field_name(self, number: int) -> str:
+        """The column that holds the values at one of the paths."""
+        return f"field_{number}"
 
 
 def parse_projections(paths: Sequence[tuple[str, ...]], raw: str) -> list[str]:
@@ -101,6 +105,11 @@ def _walk(path: tuple[str, ...], raw: str) -> str:
             f"THEN json_extract(n, {inside}) ELSE [json_extract(n, {direct})] END))"
         )
     return nodes
+
+
+def values_of_node(node: str) -> str:
+    """The VARCHAR[] of the values of a JSON node, as of one that a path leads to."""
+    return _leaf_values(f"[{node}]")
 
 
 def _leaf_values(nodes: str) -> str:

@@ -9,12 +9,14 @@ from ultravires_models.hits import HITS
 from ultravires_models.relation import Relation
 from ultravires_models.rule import PLACEHOLDER, Rule
 from ultravires_models.sigma.backend import DuckDbBackend
+from ultravires_models.sigma.dispatch import find_dispatch
 from ultravires_models.sigma.fields import Field, FieldReader, field_projections, parse_projections
 from ultravires_models.sigma.necessary import necessary_condition
 from ultravires_models.sigma.sqltext import identifier, literal
 
 # a log value in a message is bounded, and cannot break the line it is shown on
 _SHOWN_CHARACTERS = 200
+_IN_ONE_STEP = 24
 _LONGEST_STATEMENT = 2_000_000
 _LONGEST_CONDITION = 4_000
 _DEEPEST_CONDITION = 8
@@ -33,7 +35,7 @@ def compile_rules(rules: Sequence[Rule], relation: Relation) -> str:
     reader = FieldReader(relation)
     conditions = [compile_condition(rule, reader) for rule in rules]
     columns = _hit_columns(rules, reader)
-    ctes = [*row_ctes(relation), *field_ctes(reader), *rule_ctes(conditions)]
+    ctes = [*row_ctes(relation), *_judging_ctes(rules, reader, conditions)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
     select = ",\n  ".join(f"{columns[name]} AS {identifier(name)}" for name in HITS.names)
     # By its own name, so that the relation's SQL can tell its columns from those of a table that it looks up.
@@ -100,13 +102,32 @@ def row_ctes(relation: Relation) -> list[tuple[str, str]]:
     ]
 
 
-def field_ctes(reader: FieldReader) -> list[tuple[str, str]]:
+def _judging_ctes(rules: Sequence[Rule], reader: FieldReader, conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """From `picked` to `fired`: each rule asked of each row, or of those that one field leaves to it."""
+    dispatch = find_dispatch(rules, reader)
+    raw = reader.relation.raw_column
+    if dispatch is None or raw is None:
+        return [*field_ctes(reader), *rule_ctes(conditions)]
+    numbered = list(enumerate(zip(conditions, dispatch.conditions, strict=True)))
+    of_any = ", ".join(f"CASE WHEN {asked} THEN {number} END" for number, (asked, told) in numbered if told is None)
+    of_some = _by_number([asked if told is not None else "true" for _, (asked, told) in numbered])
+    judged = f"list_concat(list_filter([{of_any}]::INTEGER[], lambda n: n IS NOT NULL), candidates)"
+    return [
+        *dispatch.ctes(raw),
+        *field_ctes(reader, "left_over"),
+        ("judged", f"SELECT *, unnest({judged}) AS rule_no FROM fields"),
+        ("fired", f"SELECT * FROM judged WHERE {of_some}"),
+    ]
+
+
+def field_ctes(reader: FieldReader, rows: str = "picked") -> list[tuple[str, str]]:
+    """Each field that the rules name as a column `field_<n>` beside the rows."""
     raw = reader.relation.raw_column
     if raw is None or not reader.paths:
-        return [("fields", "SELECT * FROM picked")]
+        return [("fields", f"SELECT * FROM {rows}")]
     parse, fields = parse_projections(reader.paths, raw), field_projections(reader.paths, raw)
     return [
-        ("parsed", f"SELECT *, {', '.join(parse)} FROM picked"),
+        ("parsed", f"SELECT *, {', '.join(parse)} FROM {rows}"),
         ("fields", f"SELECT *, {', '.join(fields)} FROM parsed"),
     ]
 
@@ -126,11 +147,10 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
     relation = reader.relation
 
     def per_rule(expression: Callable[[Rule], str]) -> str:
-        cases = " ".join(f"WHEN {number} THEN {of_rule(rule, expression)}" for number, rule in enumerate(rules))
-        return f"CASE rule_no {cases} END"
+        return _by_number([of_rule(rule, expression) for rule in rules])
 
     return {
-        "detector_id": per_rule(lambda rule: literal(rule.detector_id)),
+        "detector_id": f"[{', '.join(literal(rule.detector_id) for rule in rules)}][rule_no + 1]",
         "subject_kind": per_rule(lambda rule: _subject_kind(rule, reader)),
         "subject_uid": per_rule(lambda rule: _subject_uid(rule, reader)),
         "slot": per_rule(lambda rule: f"strftime({relation.hit_at_sql}, '%Y-%m-%d')" if rule.slot else "''"),
@@ -146,6 +166,20 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
         "severity": per_rule(lambda rule: _severity(rule, reader)),
         "outcome": relation.outcome_sql,
     }
+
+
+def _by_number(expressions: Sequence[str]) -> str:
+    """The expression of the rule `rule_no`: one for all where they agree, and found in two steps among many others."""
+    if len(set(expressions)) == 1:
+        return expressions[0]
+    steps = []
+    for first in range(0, len(expressions), _IN_ONE_STEP):
+        numbered = enumerate(expressions[first : first + _IN_ONE_STEP], start=first)
+        cases = " ".join(f"WHEN {number} THEN {expression}" for number, expression in numbered)
+        steps.append((first + _IN_ONE_STEP, f"CASE rule_no {cases} END"))
+    if len(steps) == 1:
+        return steps[0][1]
+    return f"CASE {' '.join(f'WHEN rule_no < {end} THEN {step}' for end, step in steps)} END"
 
 
 def _subject(rule: Rule, reader: FieldReader) -> str:

@@ -14,6 +14,7 @@ NAME = "azure_role_snapshot"
 VALUES: list[dict[str, Any]] = json.loads(SAMPLES[NAME])["value"]
 CONTRIBUTOR, CONDITIONAL, DEFINITION = VALUES
 SUBSCRIPTION = "3b9e7f52-1c84-4d06-a5f9-7e2d8c604b10"
+ROLES = "/providers/microsoft.authorization/roledefinitions"
 
 
 def nested(flat: dict[str, Any]) -> dict[str, Any]:
@@ -36,7 +37,10 @@ def test_the_lists_that_the_command_prints_are_recognised() -> None:
 def test_an_assignment_gives_a_role_within_its_scope(tmp_path: Path) -> None:
     ((whole, edge),) = grants(tmp_path, CONTRIBUTOR)
     assert whole["binding"] == edge["binding"] == CONTRIBUTOR["id"].lower()
-    assert (edge["holder"], edge["held"]) == (CONTRIBUTOR["principalId"], "b24988ac-6180-42a0-ab88-20f7382dd24c")
+    assert (edge["holder"], edge["held"]) == (
+        CONTRIBUTOR["principalId"],
+        f"{ROLES}/b24988ac-6180-42a0-ab88-20f7382dd24c",
+    )
     assert edge["scope"] == f"/subscriptions/{SUBSCRIPTION}/resourcegroups/harbor"
     assert "condition" not in edge
 
@@ -48,7 +52,7 @@ def test_a_condition_is_kept(tmp_path: Path) -> None:
 
 def test_a_definition_says_what_its_role_allows(tmp_path: Path) -> None:
     ((document,),) = grants(tmp_path, DEFINITION)
-    assert (document["held"], len(document["statements"])) == (DEFINITION["name"], 2)
+    assert (document["held"], len(document["statements"])) == (f"{ROLES}/{DEFINITION['name']}", 2)
     ((broken,),) = grants(tmp_path, {**DEFINITION, "permissions": "x"})
     assert broken["statements"] is None
 

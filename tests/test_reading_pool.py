@@ -322,3 +322,42 @@ def test_ctrl_c_is_heard_by_nobody_but_the_parent(seconds: float, tmp_path: Path
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
     assert said == ("", "ultravires: stopped; run the same command again to go on\n")
+
+
+_STUCK = _STOPPED.replace("import sys\n", "import sys\nimport time\n", 1).replace(
+    "            while True:\n                list(",
+    "            for attempt in range(2):\n                list(",
+)
+_STUCK = _STUCK.replace(
+    "    except KeyboardInterrupt:\n",
+    """            try:
+                print("read", flush=True)
+                time.sleep(60)
+            except KeyboardInterrupt:
+                time.sleep(60)
+    except KeyboardInterrupt:
+""",
+)
+
+
+def test_a_run_that_is_ended_after_its_grace_says_one_line(tmp_path: Path) -> None:
+    """What it had from the system is given back by the tracker of resources, which has nothing to say of it."""
+    script = tmp_path / "stuck.py"
+    script.write_text(_STUCK)
+    run = subprocess.Popen(
+        [sys.executable, str(script), *map(str, PATHS[:4])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with run:
+        try:
+            assert run.stdout is not None
+            assert [run.stdout.readline() for _ in range(2)] == ["reading\n", "read\n"]
+            os.killpg(run.pid, signal.SIGINT)
+            said = run.communicate(timeout=20)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+    assert (run.returncode, said) == (130, ("", "ultravires: stopped; run the same command again to go on\n"))

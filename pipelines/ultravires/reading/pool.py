@@ -54,6 +54,8 @@ _OF_READERS = {
     "OPENBLAS_NUM_THREADS": "1",
     # Python takes modules from the working directory first, and people stand in the folder of their logs
     "PYTHONSAFEPATH": "1",
+    # what a run that is ended in the middle had from the system is given back for it, and nobody has to be told
+    "PYTHONWARNINGS": "ignore:resource_tracker",
 }
 
 

@@ -63,6 +63,14 @@ def test_lint_says_a_line_for_each_that_is_wrong(pack: Path, tmp_path: Path) -> 
     assert (one.returncode, one.stdout) == (0, "1 rules, correlations and filters, all of which work\n")
 
 
+def test_lint_of_no_rules_does_not_say_that_they_work(tmp_path: Path) -> None:
+    """Who names the wrong folder must not believe that his rules were looked at."""
+    (tmp_path / "empty").mkdir()
+    none = ultravires("rules", "lint", tmp_path / "empty", cwd=tmp_path)
+    assert (none.returncode, none.stdout) == (2, "")
+    assert "holds no Sigma rules" in none.stderr and len(none.stderr.splitlines()) == 1
+
+
 def test_test_runs_the_cases(pack: Path, tmp_path: Path) -> None:
     right = ultravires("rules", "test", pack, cwd=tmp_path)
     assert (right.returncode, right.stdout) == (0, "2 cases of 1 rules, 0 of which have none\n")

@@ -37,6 +37,8 @@ def lint(
     """What is wrong with the rules of a pack, one line each; exit code 1 where anything is."""
     _refuse_missing(pack)
     rows = [row for row in _book([pack], config).table().to_pylist() if row["pack"] == str(pack)]
+    if not rows:
+        raise UsageError(f"{pack}: holds no Sigma rules (.yml files); name the folder, zip or file that does")
     refused = [row for row in rows if row["status"] == "refused"]
     lines = [_place(row) for row in refused] or [f"{len(rows):,} rules, correlations and filters, all of which work"]
     _tell(refused, as_json, lines)

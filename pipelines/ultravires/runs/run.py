@@ -123,9 +123,13 @@ def _serve(instance: Path, variables: dict[str, str], port: int) -> int:
     """
     python = [sys.executable, "-P", "-m"]
     graph = ["-m", "ultravires.definitions", "-d", str(instance)]
-    commands = [
-        [*python, "ultravires.runs.page", str(port), *graph],
-        [*python, "dagster._daemon", "run", *graph],
+    steps = [
+        # Both commands make Dagster's databases where there are none, and one would find what the other has half made.
+        [[sys.executable, "-P", "-c", "from dagster import DagsterInstance; DagsterInstance.get().dispose()"]],
+        [
+            [*python, "ultravires.runs.page", str(port), *graph],
+            [*python, "dagster._daemon", "run", *graph],
+        ],
     ]
     with subprocess.Popen(  # noqa: S603 - no shell, our own words
         [*python, "ultravires.runs.together"],
@@ -137,7 +141,7 @@ def _serve(instance: Path, variables: dict[str, str], port: int) -> int:
         assert together.stdin is not None
         try:
             with in_its_own_time():
-                together.stdin.write(json.dumps(commands).encode() + b"\n")
+                together.stdin.write(json.dumps(steps).encode() + b"\n")
                 together.stdin.flush()
                 together.wait()
                 return 1  # one of them ended by itself, and has said why

@@ -19,7 +19,7 @@ from cloudtrail_files import records
 from cpu_clock import cpu_seconds
 from rich.console import Console
 from rich.table import Table
-from ultravires.build.reference import privileged_actions
+from ultravires.build.action_effects import privileged_actions
 from ultravires.build.rule_relations import rule_relations
 from ultravires_models.packs import Pack, PackFile
 from ultravires_models.relation import Relation, find_relation

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ultravires.build.reference
+import ultravires.build.action_effects
 from source_samples import SAMPLES, expected_events
 from ultravires.build.reference import reference_tables
 from ultravires.settings import Settings

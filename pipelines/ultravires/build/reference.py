@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from ultravires_models.hits import SEVERITIES
 
+from ultravires.build.action_effects import action_effects, privileged_actions
 from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
 from ultravires.sources.action_words import action_shapes, action_words, iam_services
@@ -36,9 +37,6 @@ LINK_WEIGHTS = {
     "borrowed": 0.1,
 }
 _PACKAGE = Path(__file__).parent
-_PRIVILEGED_ACTIONS = _PACKAGE / "privileged_actions.csv"
-"""What gives power or takes evidence away, in the words of a log or of a grant, with its system and what it gives.
-IAM's permissions management is not repeated."""
 _SECRET_READS = _PACKAGE / "secret_reads.csv"
 """Reads that give a secret, a key or a session to whoever reads, in the logs' own words."""
 _SECRET_ACTIONS = _PACKAGE / "secret_actions.csv"
@@ -94,6 +92,7 @@ def _packaged_tables() -> dict[str, pa.Table]:
     """Those that no setting changes: the actions of IAM alone are 20,000 rows."""
     rows: dict[str, Iterable[tuple[Any, ...]]] = {
         "iam_actions": _iam_actions(),
+        "action_effects": _action_effects(),
         "action_words": _action_words(),
         "action_shapes": _action_shapes(),
         "secret_actions": _secret_actions(),
@@ -171,17 +170,22 @@ def providers_own_names(log: str) -> list[str]:
     return [pattern for pattern, says, of_log in _identity_names() if says == "provider" and of_log == log]
 
 
-def privileged_actions() -> list[str]:
-    """Patterns of actions, tried or done, that give power (roles, policies, trust, credentials, code under the role of
-    something that stands already, a secret that is read) or take evidence away.
-    """
-    return _first_column(_PRIVILEGED_ACTIONS)
-
-
 def _privileged_actions(settings: Settings) -> list[tuple[str, str | None]]:
     """Most are no patterns: those are found by equality, however many actions the logs have."""
     actions = sorted({*settings.privileged_actions, *privileged_actions()})
-    return [(pattern_to_like(a), None if "*" in a or "?" in a else a.lower()) for a in actions]
+    return [(pattern_to_like(action), _lower_unless_pattern(action)) for action in actions]
+
+
+def _action_effects() -> list[tuple[str, str | None, str, str, str | None]]:
+    rows = {
+        (pattern_to_like(row.action), _lower_unless_pattern(row.action), row.effect, row.target, row.power)
+        for row in action_effects()
+    }
+    return sorted(rows, key=str)
+
+
+def _lower_unless_pattern(action: str) -> str | None:
+    return None if "*" in action or "?" in action else action.lower()
 
 
 def _first_column(path: Path) -> list[str]:

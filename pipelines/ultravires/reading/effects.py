@@ -32,7 +32,7 @@ EFFECTS: dict[Effect, str] = {
     "grants_power": "somebody may do more than before: a policy, a role, a membership, a role given to a service",
     "takes_power": "somebody may do less, or can no longer sign in",
     "issues_credential": "a key, password, token or session with which somebody can act",
-    "opens_trust": "somebody else's word is believed: an identity provider, another account, a federation, a joined node",
+    "opens_trust": "the word of another is believed: an identity provider, an account, a federation, a joined node",
     "exposes": "data or a way in is open to everybody or to outside",
     "reads_secret": "whoever did it has the secret, key or password now",
     "runs_code": "code or commands run with the identity of something that stands already",

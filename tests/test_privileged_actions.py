@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ultravires.build.action_effects
+import ultravires.build.reference
 from source_samples import SAMPLES, expected_events
+from ultravires.build.action_effects import ActionEffect, action_effects, privileged_actions
 from ultravires.build.reference import reference_tables
 from ultravires.settings import Settings
 
@@ -61,7 +62,6 @@ PRIVILEGED = {
 """Source -> what of its sample the table calls privileged; everything else there is work, reading or signing in."""
 
 
-SECRETS = "the secret itself to whoever reads it"
 NOT_BY_ITSELF = {
     "bedrock-agentcore:InvokeCodeInterpreter": "runs code with the role that the interpreter was made with",
     "bedrock-agentcore:StartCodeInterpreterSession": "is how runs of agents begin",
@@ -104,30 +104,31 @@ NOT_BY_ITSELF = {
 
 
 @cache
-def packaged() -> tuple[dict[str, str], ...]:
-    with ultravires.build.reference._PRIVILEGED_ACTIONS.open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
+def patterns() -> tuple[tuple[re.Pattern[str], ActionEffect], ...]:
+    """The privileged rows whose action is a pattern, with that as a regular expression."""
+    rows = (row for row in action_effects() if row.is_privileged and "*" in row.action)
+    return tuple((re.compile(fnmatch.translate(row.action.lower())), row) for row in rows)
 
 
 @cache
-def patterns() -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
-    """The rows whose action is a pattern, with that as a regular expression."""
-    rows = (row for row in packaged() if "*" in row["action"])
-    return tuple((re.compile(fnmatch.translate(row["action"].lower())), row) for row in rows)
+def exact() -> dict[str, list[ActionEffect]]:
+    """The other privileged rows, by their action in small letters."""
+    found: dict[str, list[ActionEffect]] = {}
+    for row in action_effects():
+        if row.is_privileged and "*" not in row.action:
+            found.setdefault(row.action.lower(), []).append(row)
+    return found
 
 
 @cache
-def exact() -> dict[str, tuple[dict[str, str], ...]]:
-    """The other rows, by their action in small letters."""
-    return {row["action"].lower(): (row,) for row in packaged() if "*" not in row["action"]}
+def rows_for(action: str) -> tuple[ActionEffect, ...]:
+    """Rows of the packaged tables whose action or pattern fits the action, where that is privileged."""
+    fitting = (row for pattern, row in patterns() if pattern.fullmatch(action.lower()))
+    return (*exact().get(action.lower(), ()), *fitting)
 
 
-@cache
-def rows_for(action: str) -> tuple[dict[str, str], ...]:
-    """Rows of the packaged table whose action or pattern fits the action."""
-    return exact().get(action.lower(), ()) + tuple(
-        row for pattern, row in patterns() if pattern.fullmatch(action.lower())
-    )
+def gives_a_secret(action: str) -> bool:
+    return any(row.effect in ("reads_secret", "issues_credential") for row in rows_for(action))
 
 
 @cache
@@ -156,38 +157,33 @@ def test_of_the_samples_these_actions_are_privileged() -> None:
 def test_what_only_reads_is_privileged_where_it_reads_a_secret() -> None:
     """What its log itself calls a read stands in the table only as a secret or a token that is handed out."""
     reads = [e["action"] for name in SAMPLES for e in activities(name) if (e.get("detail") or {}).get("read_only")]
-    gives = {row["gives"] for action in reads for row in rows_for(action) if "Token" not in action}
-    assert len(reads) > 10 and gives == {SECRETS}
+    privileged = [action for action in reads if rows_for(action)]
+    assert len(reads) > 10 and privileged
+    assert [action for action in privileged if not gives_a_secret(action)] == []
 
 
 def test_what_iam_calls_a_read_is_privileged_where_it_reads_a_secret() -> None:
     """Neither IAM's level nor the table makes a read of AWS privileged that hands out no secret."""
     reads = [action for action, level in access_levels().items() if level in ("Read", "List")]
     assert len(reads) > 5_000
-    assert {row["gives"] for action in reads for row in rows_for(action)} == {SECRETS}
+    assert [action for action in reads if rows_for(action) and not gives_a_secret(action)] == []
 
 
 def test_every_pattern_is_in_the_words_of_a_log_or_of_a_grant() -> None:
-    """A pattern begins as a source's actions do or is a permission, stands once, and says what it gives."""
+    """An action begins as a source's actions do or is a permission."""
     words = {event["action"].partition(":")[0] for name in SAMPLES for event in activities(name)}
     services = re.compile(r"(\*|[a-z0-9]+)\.googleapis\.com|k8s\.io")
     permissions = re.compile(r"(\*|[a-z]+)(\.[A-Za-z]+)+|impersonate \*")
-    of_aws = {action.lower() for action in access_levels()}
+    of_aws = [action.lower() for action in access_levels()]
 
-    def is_known(row: dict[str, str]) -> bool:
-        if row["system"] == "AWS":
-            return row["action"].lower() in of_aws
-        word = row["action"].partition(":")[0]
-        return word in words or bool(services.fullmatch(word) or permissions.fullmatch(row["action"]))
+    def is_known(row: ActionEffect) -> bool:
+        if row.system == "aws":
+            return row.action.lower() in of_aws or any(fnmatch.fnmatch(one, row.action.lower()) for one in of_aws)
+        word = row.action.partition(":")[0]
+        return word in words or bool(services.fullmatch(word) or permissions.fullmatch(row.action))
 
-    assert [row["action"] for row in packaged() if not is_known(row)] == []
-    assert len({row["action"].lower() for row in packaged()}) == len(packaged()) > 600
-    assert all(row["system"] and row["gives"] for row in packaged())
-
-
-def test_the_table_repeats_nothing_that_iam_says() -> None:
-    """What IAM itself calls permissions management needs no row."""
-    assert [row["action"] for row in packaged() if access_levels().get(row["action"]) == "Permissions management"] == []
+    assert [row.action for row in action_effects() if not is_known(row)] == []
+    assert len(privileged_actions()) > 600
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,14 @@ create or replace temp macro effect_verb(effect, is_tried, power) as
         when 'discovers' then if(is_tried, 'look around', 'looked around')
         else effect
     end;
+
+-- How such a sentence goes on to whom it was done.
+create or replace temp macro effect_link(effect) as
+    case effect
+        when 'grants_power' then ' to '
+        when 'exposes' then ' something to '
+        when 'opens_trust' then ' to '
+        when 'issues_credential' then ' for '
+        when 'takes_power' then ' from '
+        else ' of '
+    end;

@@ -210,8 +210,10 @@ def _check_section(fields: Mapping[str, Any], relation: Relation) -> None:
 
 
 def check_pack_rule(rule: Rule, stem: str) -> None:
-    """What our own pack is held to besides. RuleError, one line, otherwise."""
-    if rule.detector_id != stem:
+    """What our own pack is held to besides. RuleError, one line, otherwise. What a correlation is made of stands in its
+    file, and has a name that begins with its own.
+    """
+    if rule.detector_id != stem and not rule.detector_id.startswith(f"{stem}_of_"):
         raise RuleError(f"name is {rule.detector_id!r}, which must be the file's name")
     if rule.severity not in SEVERITIES:
         raise RuleError(f"level {rule.severity!r}; known: {', '.join(SEVERITIES)}")

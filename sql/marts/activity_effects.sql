@@ -153,7 +153,8 @@ graded as (
                     when merged.target_kind = 'self' then 2
                     else 3
                 end
-            when 'opens_trust' then case merged.target_kind when 'public' then 5 when 'outside' then 4 else 2 end
+            -- A provider of identities lets in whom it names; a role of one's own account is nearer.
+            when 'opens_trust' then case merged.target_kind when 'public' then 5 when 'outside' then 4 when 'resource' then 3 else 2 end
             when 'exposes' then if(merged.target_kind in ('public', 'outside'), 4, 2)
             when 'weakens_evidence' then 4
             when 'ransoms' then 4
@@ -183,6 +184,7 @@ select
     canonical_action,
     effect,
     target_kind,
+    target_uids[1] as target_uid,
     first_hundred(target_uids) as target_uids,
     len(target_uids) as n_targets,
     case power_rank when 4 then 'admin' when 3 then 'permissions' when 2 then 'data' when 1 then 'none' end as power,
@@ -200,13 +202,13 @@ select
     || if(outcome in ('failure', 'denied'), ' tried to ', ' ')
     || effect_verb(effect, outcome in ('failure', 'denied'), case power_rank when 4 then 'administrator power' when 3 then 'power over permissions' when 2 then 'power over data' else 'power' end)
     || case target_kind
-        when 'self' then ' (its own)'
-        when 'public' then ' (everybody)'
-        when 'outside' then ' (outside): ' || coalesce(target_uids[1], 'unknown')
-        else coalesce(': ' || target_uids[1], '')
+        when 'self' then effect_link(effect) || 'itself'
+        when 'public' then effect_link(effect) || 'everybody'
+        when 'resource' then coalesce(': ' || target_uids[1], '')
+        else coalesce(effect_link(effect) || target_uids[1], '') || if(target_kind = 'outside', ' (outside)', '')
     end
     || if(len(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (len(target_uids) - 1)::varchar || ' more', '')
-    || ', by ' || action
+    || coalesce(', by ' || action, '')
     || if(is_approved, ', under ' || approval_id, '') as sentence
 from graded
 join severities

@@ -21,6 +21,16 @@ SUBJECTS = ("identity", "credential", "logging", "escalation")
 _SUBJECTS = Path(__file__).with_name("third_party_subjects.csv")
 _IDS = ("eventID", "insertId", "uuid", "_document_id", "uid", "auditID", "id", "correlationId", "uniqueQualifier")
 """Fields by which a log tells its records apart: tests that were made by hand repeat them."""
+_AT = "2026-05-04T10:00:00Z"
+_TIMES: dict[str, dict[str, Any]] = {
+    "aws_cloudtrail": {"eventTime": _AT},
+    "gcp_audit": {"timestamp": _AT},
+    "github_audit": {"@timestamp": 1_777_888_800_000},
+    "google_workspace_audit": {"id": {"time": _AT}},
+    "kubernetes_audit": {"requestReceivedTimestamp": _AT, "stageTimestamp": _AT, "time": _AT},
+    "teleport_audit": {"time": _AT},
+}
+"""The time that each log gives its records, for those from which it was cut."""
 
 
 @cache
@@ -38,9 +48,21 @@ def counted_tests(data: Path) -> Iterator[dict[str, Any]]:
             yield {**test, "log": claiming[0]}
 
 
-def told_apart(event: dict[str, Any], number: int) -> dict[str, Any]:
-    """The record with ids that no other test has."""
-    return {name: _other_id(value, number) if name in _IDS else value for name, value in event.items()}
+def told_apart(test: dict[str, Any], number: int) -> dict[str, Any]:
+    """The record of a test with ids that no other test has, and with a time where it was cut."""
+    timed = _with_time(test["event"], _TIMES.get(test["log"], {}))
+    return {name: _other_id(value, number) if name in _IDS else value for name, value in timed.items()}
+
+
+def _with_time(event: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:
+    """The record with each of these members that it lacks, also within the members that it has."""
+    missing = {name: value for name, value in times.items() if name not in event}
+    within = {
+        name: _with_time(event[name], value)
+        for name, value in times.items()
+        if isinstance(value, dict) and isinstance(event.get(name), dict)
+    }
+    return {**event, **missing, **within}
 
 
 def _other_id(value: Any, number: int) -> Any:

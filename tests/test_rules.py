@@ -11,6 +11,7 @@ import duckdb
 import pytest
 import ultravires_models
 from relations import AWS_CLOUDTRAIL, RELATIONS
+from rule_mutants import mutants
 from ultravires_models.cases import (
     Case,
     cloudtrail_row,
@@ -27,7 +28,7 @@ from ultravires_models.errors import RuleError
 from ultravires_models.frameworks import frameworks_table, load_frameworks
 from ultravires_models.packs import read_pack
 from ultravires_models.relation import Relation
-from ultravires_models.rule import PLACEHOLDER, Rule, read_rule
+from ultravires_models.rule import PLACEHOLDER, Rule, build_rule, read_documents, read_rule
 from ultravires_models.rulebook import OURS, read_book
 from ultravires_models.sigma.runner import compile_probe, compile_rules
 
@@ -89,6 +90,15 @@ def test_every_case_of_a_rule_holds(rule: Rule) -> None:
     cases = cases_of(rule)
     assert {case.fires for case in cases} == {True, False}
     assert failed_cases(rule, cases, RELATIONS) == []
+
+
+@pytest.mark.parametrize("rule", CASES_PER_RULE)
+def test_the_cases_notice_each_fault_of_the_condition(rule: Rule) -> None:
+    """Negated, with a part left out or a field left out, the rule does not do what its cases say."""
+    (document,) = read_documents(FILES[rule.detector_id].read_bytes())
+    faulty = {what: build_rule(each, rule.detector_id, "1", RELATIONS) for what, each in mutants(document)}
+    unseen = [what for what, each in faulty.items() if not failed_cases(each, cases_of(rule), RELATIONS)]
+    assert faulty and unseen == []
 
 
 @pytest.mark.parametrize("rule", CASES_PER_RULE)

@@ -196,6 +196,7 @@ select
     network,
     approval_id,
     is_approved,
+    coalesce(mints_credential and outcome = 'success', false) as mints_credential,
     said_by,
     severities.severity,
     coalesce(actor_uid, 'somebody')

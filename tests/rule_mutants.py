@@ -23,7 +23,10 @@ def mutants(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
     for name, selection in detection.items():
         if isinstance(selection, Mapping) and len(selection) > 1:
             for field in selection:
-                yield f"{name} without {field}", _with(document, name, {k: v for k, v in selection.items() if k != field})
+                yield (
+                    f"{name} without {field}",
+                    _with(document, name, {k: v for k, v in selection.items() if k != field}),
+                )
 
 
 def _with(document: Mapping[str, Any], member: str, value: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@
 -- dirty: select activity_id from delta_entitlements join stg_effects on effect = 'issues_credential' and list_contains(target_uids, holder_uid)
 -- dirty: select activity_id from delta_int_identities__resolved join stg_effects on target_kind = 'identity' and list_contains(target_uids, alias_uid)
 -- only: entitlements(entitlement_id, holder_uid, layer, effect, power, valid_from, valid_until, event_id)
--- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)
+-- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, has_no_approval, gaps, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)
 
 with effects as (
     select * from stg_effects where activity_id in (select id from touched_ids)
@@ -25,7 +25,9 @@ acts as (
         -- An approval that lists nothing allows what its task needs; of one that has ended, or lists other things, it is none.
         facts.approval_id is not null and not coalesce(
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
-        ) as is_approved
+        ) as is_approved,
+        -- Where approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
+        facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
     from stg_activities as activity
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id
@@ -57,7 +59,11 @@ identities_named as (
 placed as (
     select
         named.*,
-        case when owned.prefix is not null then split_part(named.uid, ':', 5) end as account_of_uid,
+        -- An account is named by its number alone, too.
+        case
+            when owned.prefix is not null then split_part(named.uid, ':', 5)
+            when regexp_matches(named.uid, '^[0-9]{12}$') then named.uid
+        end as account_of_uid,
         if(contains(named.uid, '@'), lower(split_part(named.uid, '@', -1)), null) as domain_of_uid,
         if(contains(named.actor_uid, '@'), lower(split_part(named.actor_uid, '@', -1)), null) as domain_of_actor,
         everybody.prefix is not null as is_everybody
@@ -215,5 +221,7 @@ from graded
 join severities
     on severities.severity_rank = case
         when is_approved or is_providers_own then 1
-        else greatest(least(worth, 5) - if(outcome in ('failure', 'denied'), 1, 0), 1)
+        -- What only the subject, or whoever could write there, reports accuses nobody of much. That an act failed is taken off
+        -- where findings are made.
+        else greatest(least(worth, if(voice is not distinct from 'reported', 2, 5)) - if(is_in_doubt, 2, 0), 1)
     end

@@ -118,6 +118,15 @@ def factor_of_sign_in(details: Any) -> bool | None:
     return {"Yes": True, "No": False}.get(text(mapping(details).get("MFAUsed")) or "")
 
 
+def second_factor_of(identity: Any, has_mfa: bool | None) -> str | None:
+    """What a console sign-in that succeeded says of its second factor. One that failed does not say whether password or
+    factor was wrong, and of whom another provider let in, AWS knows only that it asked for none itself.
+    """
+    if has_mfa:
+        return "passed"
+    return "none" if has_mfa is False and mapping(identity).get("type") in ("IAMUser", "Root") else None
+
+
 def detail_of(
     actor: Actor,
     issued: Issued,

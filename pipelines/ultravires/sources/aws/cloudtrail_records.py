@@ -105,10 +105,12 @@ def calling_service(address: Any) -> str | None:
 
 
 def outcome_of(name: str, error: str | None, response: Any) -> str:
-    """denied, failure or success, by the error code; a console sign-in fails in its response."""
+    """denied, failure or success, by the error code; what one does to sign in, or with the root user's password, fails
+    in its response, under its own name.
+    """
     if error:
         return "denied" if _DENIED.search(error) else "failure"
-    if name == SIGN_IN and mapping(response).get(SIGN_IN) == "Failure":
+    if type(response) is dict and response.get(name) == "Failure":
         return "failure"
     return "success"
 

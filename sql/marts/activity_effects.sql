@@ -26,8 +26,8 @@ acts as (
         facts.approval_id is not null and not coalesce(
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
         ) as is_approved,
-        -- Where approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
-        facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
+        -- Where a machine's approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
+        coalesce(facts.is_nonhuman, false) and facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
     from stg_activities as activity
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id

@@ -75,6 +75,16 @@ grants as (
     where not grants.is_snapshot
 ),
 
+-- What gives everything is told by its name, whatever else is known of it.
+admin_grants as (
+    select distinct grants.event_id, grants.grant_no
+    from grants
+    join admin_roles
+        on regexp_matches(lower(grants.held_uid), admin_roles.held_pattern)
+        and regexp_matches(lower(coalesce(grants.scope_uid, '')), admin_roles.scope_pattern)
+    where grants.op = 'add' and grants.relation in ('attached', 'member')
+),
+
 edges as (
     select
         grants.event_id,
@@ -84,8 +94,9 @@ edges as (
             when grants.op = 'remove' and grants.relation in ('boundary', 'guardrail') then 'weakens_guard'
         end as effect,
         grants.holder_uid as target_uid,
-        null as power
+        case when admin_grants.event_id is not null then 'admin' end as power
     from grants
+    left join admin_grants on admin_grants.event_id = grants.event_id and admin_grants.grant_no = grants.grant_no
     anti join listings on grants.op = 'add' and listings.event_id = grants.event_id and listings.relation = grants.relation
     where grants.relation in ('member', 'attached', 'boundary', 'guardrail')
 ),

@@ -64,12 +64,14 @@ placed as (
             when owned.prefix is not null then split_part(named.uid, ':', 5)
             when regexp_matches(named.uid, '^[0-9]{12}$') then named.uid
         end as account_of_uid,
-        if(contains(named.uid, '@'), lower(split_part(named.uid, '@', -1)), null) as domain_of_uid,
+        if(contains(named.uid, '@') and machines.prefix is null, lower(split_part(named.uid, '@', -1)), null) as domain_of_uid,
         if(contains(named.actor_uid, '@'), lower(split_part(named.actor_uid, '@', -1)), null) as domain_of_actor,
         everybody.prefix is not null as is_everybody
     from identities_named as named
     left join vendor_prefixes as owned
         on owned.names = 'resource' and owned.says = 'owned_name' and starts_with(named.uid, owned.prefix)
+    left join vendor_prefixes as machines
+        on machines.names = 'machine_domain' and ends_with(lower(named.uid), machines.prefix)
     left join vendor_prefixes as everybody on everybody.names = 'everybody' and everybody.prefix = named.uid
 ),
 

@@ -62,6 +62,11 @@ _OUTCOMES = {
 _DENIALS = frozenset({"access_denied", "no_matching_policy"})
 
 
+def member(record: dict[str, Any], name: str) -> Any:
+    """A member by its name; some pipelines write all names in lower case."""
+    return record[name] if name in record else record.get(name.lower())
+
+
 @lru_cache(maxsize=4096)
 def ocsf_class(event_type: str) -> tuple[int, int]:
     """(class_uid, activity_id); API Activity with 1 create, 2 read, 3 update, 4 delete, 99 other where nothing fits

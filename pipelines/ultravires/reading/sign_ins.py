@@ -1,7 +1,8 @@
 """What became of the second factor of a sign-in: the words in which sources say it, as `detail["second_factor"]`.
 
 A log says it in words of its own: the outcome of a challenge, the method that was used, a requirement that was met.
-Sources translate, and say nothing where the record does not: that no factor is named is no sign that none was asked for.
+Sources translate, and say nothing where the record does not: that no factor is named is no sign that none was asked
+for.
 """
 
 from typing import Literal

@@ -87,3 +87,37 @@ create or replace temp macro first_moment() as
 
 create or replace temp macro last_moment() as
     '9999-12-31 00:00:00+00'::timestamptz;
+
+-- How much power that is, from none to everything; null where nobody can tell.
+create or replace temp macro power_rank(power) as
+    case power when 'admin' then 4 when 'permissions' then 3 when 'data' then 2 when 'none' then 1 end;
+
+-- What an act did, or tried to do, in the words of a sentence about its actor.
+create or replace temp macro effect_verb(effect, is_tried, power) as
+    case effect
+        when 'grants_power' then if(is_tried, 'give ', 'gave ') || power
+        when 'takes_power' then if(is_tried, 'take power', 'took power')
+        when 'issues_credential' then if(is_tried, 'issue a credential', 'issued a credential')
+        when 'opens_trust' then if(is_tried, 'open trust', 'opened trust')
+        when 'exposes' then if(is_tried, 'expose', 'exposed')
+        when 'reads_secret' then if(is_tried, 'read a secret', 'read a secret')
+        when 'runs_code' then if(is_tried, 'run code', 'ran code')
+        when 'changes_workload' then if(is_tried, 'change what runs', 'changed what runs')
+        when 'weakens_evidence' then if(is_tried, 'weaken the evidence', 'weakened the evidence')
+        when 'weakens_guard' then if(is_tried, 'weaken a guard', 'weakened a guard')
+        when 'destroys' then if(is_tried, 'destroy', 'destroyed')
+        when 'ransoms' then if(is_tried, 'take data hostage', 'took data hostage')
+        when 'discovers' then if(is_tried, 'look around', 'looked around')
+        else effect
+    end;
+
+-- How such a sentence goes on to whom it was done.
+create or replace temp macro effect_link(effect) as
+    case effect
+        when 'grants_power' then ' to '
+        when 'exposes' then ' something to '
+        when 'opens_trust' then ' to '
+        when 'issues_credential' then ' for '
+        when 'takes_power' then ' from '
+        else ' of '
+    end;

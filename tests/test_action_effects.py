@@ -14,7 +14,7 @@ from ultravires.build.action_effects import ActionEffect, action_effects, action
 from ultravires.build.reference import reference_tables
 from ultravires.reading.effects import EFFECTS, POWERS, TARGET_KINDS, Effect, Power, TargetKind, effect, no_effect
 from ultravires.settings import Settings
-from ultravires.sources.action_words import main_permissions
+from ultravires.sources.action_words import iam_services, main_permissions
 
 SYSTEMS = sorted({row.system for row in action_effects()})
 READING = 2
@@ -102,9 +102,17 @@ def changes_something(event: dict[str, Any]) -> bool:
 
 def is_explained(event: dict[str, Any]) -> bool:
     said = event["detail"].get("effects") or event["detail"].get("grants") or event["issued_credential_uid"]
-    words = {event["action"], event["detail"].get("permission"), main_permissions().get(event["action"].lower())}
-    names = {word for word in words if word}
-    return bool(said) or any(of_action(name) or has_reason(name) for name in names)
+    return bool(said) or any(of_action(name) or has_reason(name) for name in names_of(event))
+
+
+def names_of(event: dict[str, Any]) -> set[str]:
+    """What the act is called in its log, and where it is granted: without the version of an API, by IAM's services."""
+    logged = event["action"]
+    plain = re.sub(r"([0-9]{8}(v[0-9]+)?|[0-9]{4}_[0-9]{2}_[0-9]{2})$", "", logged)
+    service, _, name = plain.partition(":")
+    granted = f"{iam_services().get(service, service)}:{name}"
+    words = {logged, granted, event["detail"].get("permission"), main_permissions().get(plain.lower())}
+    return {word for word in words if word}
 
 
 @cache

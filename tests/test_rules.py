@@ -11,18 +11,33 @@ import duckdb
 import pytest
 import ultravires_models
 from relations import AWS_CLOUDTRAIL, RELATIONS
-from ultravires_models.cases import cloudtrail_row, create_relation, failed_cases, read_cases
+from rule_mutants import mutants
+from ultravires_models.cases import (
+    Case,
+    cloudtrail_row,
+    create_relation,
+    failed_cases,
+    failed_window_cases,
+    read_cases,
+    read_window_cases,
+)
+from ultravires_models.correlation import Correlation
 from ultravires_models.describe import DETECTORS, describe
 from ultravires_models.detectors.rare_action import DETECTOR
 from ultravires_models.errors import RuleError
 from ultravires_models.frameworks import frameworks_table, load_frameworks
+from ultravires_models.packs import read_pack
 from ultravires_models.relation import Relation
-from ultravires_models.rule import PLACEHOLDER, Rule, load_rules, read_rule
+from ultravires_models.rule import PLACEHOLDER, Rule, build_rule, read_documents, read_rule
+from ultravires_models.rulebook import OURS, read_book
 from ultravires_models.sigma.runner import compile_probe, compile_rules
 
 ROOT = Path(ultravires_models.__file__).parent / "rules"
 DATA = Path(__file__).parents[2] / "shared" / "data"
-RULES = load_rules(ROOT, RELATIONS)
+BOOK = read_book([read_pack(ROOT, OURS)], RELATIONS)
+RULES = BOOK.speaking()
+WINDOWS = [each for each in BOOK.detectors() if isinstance(each, Correlation)]
+FILES = {entry.detector_id: ROOT / entry.file for entry in BOOK.entries}
 CASES_PER_RULE = [pytest.param(rule, id=rule.detector_id) for rule in RULES]
 
 MINIMAL = """
@@ -53,19 +68,44 @@ TECHNIQUES = {
 """The other four of the 18 recorded techniques need counts of events, or a baseline of what is usual."""
 
 
+def cases_of(rule: Rule) -> list[Case]:
+    return read_cases(FILES[rule.detector_id].with_suffix(".cases.jsonl"), rule.relation)
+
+
+def test_none_of_our_rules_is_refused() -> None:
+    assert BOOK.refused() == []
+
+
+@pytest.mark.parametrize("window", [pytest.param(each, id=each.detector_id) for each in WINDOWS])
+def test_every_case_of_a_window_holds(window: Correlation) -> None:
+    """Each has firing and silent cases, of which one leaves the bound by one event where events are counted."""
+    cases = read_window_cases(FILES[window.detector_id].with_suffix(".cases.jsonl"), RELATIONS)
+    assert {case.fires for case in cases} == {True, False}
+    assert failed_window_cases(BOOK, window, cases) == []
+
+
 @pytest.mark.parametrize("rule", CASES_PER_RULE)
 def test_every_case_of_a_rule_holds(rule: Rule) -> None:
     """Each rule has a firing and a silent case, and the compiled SQL decides every one as the case says."""
-    cases = read_cases(ROOT / rule.relation.product / f"{rule.detector_id}.cases.jsonl", rule.relation)
+    cases = cases_of(rule)
     assert {case.fires for case in cases} == {True, False}
     assert failed_cases(rule, cases, RELATIONS) == []
+
+
+@pytest.mark.parametrize("rule", CASES_PER_RULE)
+def test_the_cases_notice_each_fault_of_the_condition(rule: Rule) -> None:
+    """Negated, with a part left out or a field left out, the rule does not do what its cases say."""
+    (document,) = read_documents(FILES[rule.detector_id].read_bytes())
+    faulty = {what: build_rule(each, rule.detector_id, "1", RELATIONS) for what, each in mutants(document)}
+    unseen = [what for what, each in faulty.items() if not failed_cases(each, cases_of(rule), RELATIONS)]
+    assert faulty and unseen == []
 
 
 @pytest.mark.parametrize("rule", CASES_PER_RULE)
 def test_the_probe_sees_every_row_that_fires(rule: Rule) -> None:
     """A run looks no further where the probe gives no row: it must give one for each row that any rule matches."""
     together = [other for other in RULES if other.relation is rule.relation]
-    cases = read_cases(ROOT / rule.relation.product / f"{rule.detector_id}.cases.jsonl", rule.relation)
+    cases = cases_of(rule)
     for probe in (compile_probe([rule], rule.relation), compile_probe(together, rule.relation)):
         for case in (case for case in cases if case.fires):
             assert probed(probe, rule.relation, [case.row]), case.name
@@ -105,7 +145,7 @@ def test_a_rule_says_what_it_is_about_and_what_to_do(rule: Rule) -> None:
 def test_every_cases_file_belongs_to_a_rule() -> None:
     """No cases are left behind when a rule goes or is renamed."""
     assert {path.name.removesuffix(".cases.jsonl") for path in ROOT.glob("*/*.cases.jsonl")} == {
-        rule.detector_id for rule in RULES
+        each.detector_id for each in BOOK.detectors()
     }
 
 
@@ -191,12 +231,12 @@ def test_a_wrong_rule_is_one_clear_line(tmp_path: Path, changed: tuple[str, str]
     (tmp_path / "p" / "a_rule.yml").write_text(MINIMAL.replace(*changed), encoding="utf-8")
     if words is None:
         with pytest.raises(RuleError, match="a_rule: step_facts has no column"):
-            compile_rules(load_rules(tmp_path, RELATIONS), load_rules(tmp_path, RELATIONS)[0].relation)
+            rule = read_rule(tmp_path / "p" / "a_rule.yml", RELATIONS)
+            compile_rules([rule], rule.relation)
         return
-    with pytest.raises(RuleError, match=words) as raised:
-        load_rules(tmp_path, RELATIONS)
-    assert "a_rule.yml" in str(raised.value)
-    assert "\n" not in str(raised.value)
+    (refused,) = read_book([read_pack(tmp_path, OURS)], RELATIONS).refused()
+    assert words in refused and "a_rule.yml" in refused
+    assert "\n" not in refused
 
 
 def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -204,8 +244,8 @@ def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
     for product in ("p", "q"):
         (tmp_path / product).mkdir()
         (tmp_path / product / "a_rule.yml").write_text(MINIMAL, encoding="utf-8")
-    with pytest.raises(RuleError, match="another rule is called a_rule already"):
-        load_rules(tmp_path, RELATIONS)
+    (refused,) = read_book([read_pack(tmp_path, OURS)], RELATIONS).refused()
+    assert "is called a_rule already" in refused
 
 
 def test_a_wrong_case_names_file_and_line(tmp_path: Path) -> None:

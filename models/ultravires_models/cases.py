@@ -1,24 +1,32 @@
 """Cases: rows beside a rule that must make it fire or must not, run through the compiled SQL in DuckDB.
 
 `<name>.cases.jsonl` holds one object a line: `{"name", "fires", "row": {column: value}}` for a rule over a
-table, `{"name", "fires", "event": {the record}}` for one over the raw records of a log.
+table, `{"name", "fires", "event": {the record}}` for one over the raw records of a log, and for a correlation
+`{"name", "fires", "rows": [{"table": a table of ours, "row": {column: value}}]}`.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from ultravires_models.correlation import Correlation
 from ultravires_models.errors import RuleError
-from ultravires_models.relation import Relation
+from ultravires_models.relation import Relation, find_relation
 from ultravires_models.rule import Rule
+from ultravires_models.rulebook import RuleBook
+from ultravires_models.sigma.matches import compile_matches
 from ultravires_models.sigma.runner import compile_rules
 from ultravires_models.sigma.sqltext import identifier
+from ultravires_models.sigma.windows import compile_correlations
 
 _ANY_TIME = "2026-11-02T10:30:00Z"
+_END_OF_TIME = "2026-12-31T00:00:00Z"
+"""When correlations are judged, so that what must be absent has had its time."""
+TableRows = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,15 @@ class Case:
     name: str
     fires: bool
     row: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class WindowCase:
+    """Rows, each with its table, and whether the correlation must fire on them."""
+
+    name: str
+    fires: bool
+    rows: TableRows
 
 
 def read_cases(path: Path, relation: Relation) -> list[Case]:
@@ -40,6 +57,22 @@ def read_cases(path: Path, relation: Relation) -> list[Case]:
             cases.append(Case(name=value["name"], fires=value["fires"], row=row))
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise RuleError(f"{path}:{number}: not a case of {relation.service}: {error!r}") from error
+    return cases
+
+
+def read_window_cases(path: Path, relations: Sequence[Relation]) -> list[WindowCase]:
+    """The cases of a correlation, over tables of ours. RuleError, naming file and line, for what is none."""
+    cases = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            value = json.loads(line)
+            rows = tuple(
+                (said["table"], table_row(said["row"], find_relation(relations, "ultravires", said["table"])))
+                for said in value["rows"]
+            )
+            cases.append(WindowCase(name=value["name"], fires=value["fires"], rows=rows))
+        except (json.JSONDecodeError, KeyError, TypeError, RuleError) as error:
+            raise RuleError(f"{path}:{number}: not a case of a correlation: {error!r}") from error
     return cases
 
 
@@ -103,6 +136,46 @@ def failed_cases(rule: Rule, cases: Sequence[Case], relations: Sequence[Relation
         for relation in relations:
             _create_table(con, relation)
         return [case.name for case in cases if _fires(con, rule, statement, case) != case.fires]
+
+
+def failed_window_cases(book: RuleBook, correlation: Correlation, cases: Sequence[WindowCase]) -> list[str]:
+    """Names of the cases in which the correlation, with what it names, did not do what the case says."""
+    part = _needed_by(book, correlation)
+    fields = part.wanted_fields()
+    members: dict[str, list[Rule]] = {}
+    for rule in part.rules:
+        members.setdefault(rule.relation.table_name, []).append(rule)
+    matches = {f"matches_{name}": compile_matches(rules, rules[0].relation, fields) for name, rules in members.items()}
+    statement = compile_correlations(part.correlations, part.silent, sorted(matches), fields)
+    failed = []
+    for case in cases:
+        with duckdb.connect() as con:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute(f"CREATE TEMP TABLE run_context AS SELECT TIMESTAMPTZ '{_END_OF_TIME}' AS as_of")
+            for rules in members.values():
+                table = rules[0].relation.table
+                create_relation(con, rules[0].relation, [row for name, row in case.rows if name == table])
+            for name, select in matches.items():
+                con.execute(f"CREATE TEMP TABLE {identifier(name)} AS {select}")
+            found = {row[0] for row in con.execute(f"SELECT detector_id FROM ({statement})").fetchall()}
+        if (correlation.detector_id in found) != case.fires:
+            failed.append(case.name)
+    return failed
+
+
+def _needed_by(book: RuleBook, correlation: Correlation) -> RuleBook:
+    """The part of the rules that a correlation is made of."""
+    by_name = {each.detector_id: each for each in book.correlations}
+    names, waiting = {correlation.detector_id}, [correlation]
+    while waiting:
+        named = set(waiting.pop().rules) - names
+        names |= named
+        waiting += [by_name[name] for name in named if name in by_name]
+    return replace(
+        book,
+        rules=tuple(rule for rule in book.rules if rule.detector_id in names),
+        correlations=tuple(each for each in book.correlations if each.detector_id in names),
+    )
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:

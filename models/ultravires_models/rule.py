@@ -51,27 +51,6 @@ class Rule:
     class_uid: int
 
 
-def load_rules(root: Path, relations: Sequence[Relation]) -> list[Rule]:
-    """All rules under `root`/<product>/<name>.yml over some of `relations`, in the order of their names.
-
-    RuleError, one line that names the file, for a rule that cannot be read, whose `name` is not its file's,
-    that carries a framework reference outside the table, or that takes another rule's name.
-    """
-    rules: dict[str, Rule] = {}
-    for path in sorted(root.glob("*/*.yml")):
-        rule = read_rule(path, relations)
-        try:
-            check_pack_rule(rule, path.stem)
-        except RuleError as error:
-            raise RuleError(f"{path}: {error}") from error
-        if rule.detector_id in rules:
-            raise RuleError(
-                f"{path}: another rule is called {rule.detector_id} already; names are unique over products"
-            )
-        rules[rule.detector_id] = rule
-    return [rules[name] for name in sorted(rules)]
-
-
 def read_rule(path: Path, relations: Sequence[Relation]) -> Rule:
     """One Sigma file over one of `relations`; without the section `ultravires:` a hit is about the row, so that rules
     of the community work unmodified.
@@ -210,8 +189,10 @@ def _check_section(fields: Mapping[str, Any], relation: Relation) -> None:
 
 
 def check_pack_rule(rule: Rule, stem: str) -> None:
-    """What our own pack is held to besides. RuleError, one line, otherwise."""
-    if rule.detector_id != stem:
+    """What our own pack is held to besides. RuleError, one line, otherwise. What a correlation is made of stands in its
+    file, and has a name that begins with its own.
+    """
+    if rule.detector_id != stem and not rule.detector_id.startswith(f"{stem}_of_"):
         raise RuleError(f"name is {rule.detector_id!r}, which must be the file's name")
     if rule.severity not in SEVERITIES:
         raise RuleError(f"level {rule.severity!r}; known: {', '.join(SEVERITIES)}")

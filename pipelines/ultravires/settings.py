@@ -268,6 +268,7 @@ class Settings(Strict):
     identities: tuple[Identity, ...] = ()
     identity_register: IdentityRegister | None = None
     demand_short_lived: Globs = ()
+    break_glass: Globs = ()
     secrets: tuple[SecretContent, ...] = ()
     risk_tiers: Annotated[dict[str, RiskTier], AfterValidator(with_default_tiers)] = Field(
         default_factory=lambda: dict(DEFAULT_TIERS)

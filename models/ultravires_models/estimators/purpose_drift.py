@@ -73,12 +73,12 @@ class PurposeDriftModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn sh
 
     def fit(self, identities: Sequence[Days]) -> "PurposeDriftModel":
         """Compare the halves of each; `p_values_` and `is_changed_` are in their order, which decides nothing."""
-        judged = [days for days in identities if _has_every_week(days)]
-        p_values = iter(self._p_values(judged))
-        self.p_values_: Floats = np.array(
-            [next(p_values) if _has_every_week(days) else 1.0 for days in identities], dtype=np.float64
-        )
-        self.is_changed_ = self.p_values_ <= _highest_step(self.p_values_, self.level, len(judged))
+        is_judged = np.array([_has_every_week(days) for days in identities], dtype=np.bool_)
+        of_judged = self._p_values([days for days, judged in zip(identities, is_judged, strict=True) if judged])
+        self.p_values_: Floats = np.ones(len(identities))
+        self.p_values_[is_judged] = of_judged
+        # who is not judged is none of those among whom chances are counted
+        self.is_changed_ = is_judged & (self.p_values_ <= _highest_step(of_judged, self.level))
         return self
 
     def score_samples(self) -> Floats:
@@ -101,7 +101,7 @@ class PurposeDriftModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn sh
             n_drawn += n_more
             for number in ahead:
                 p_values[number] = (n_exceeding[number] + 1) / (n_drawn + 1)
-            enough = _highest_step(p_values, self.level, len(judged))
+            enough = _highest_step(p_values, self.level)
             ahead = [n for n in ahead if p_values[n] > enough and n_exceeding[n] < self.n_exceeding]
         return p_values
 
@@ -172,10 +172,10 @@ def _entropy(shares: Floats) -> Floats:
     return np.asarray(-(safe * np.log2(safe)).sum(axis=1), dtype=np.float64)
 
 
-def _highest_step(p_values: Floats, level: float, n_judged: int) -> float:
+def _highest_step(p_values: Floats, level: float) -> float:
     """The largest p that is at or under its step of Benjamini and Hochberg, or one that none reaches."""
     ordered = np.sort(p_values)
-    under = ordered <= level * np.arange(1, len(ordered) + 1) / max(n_judged, 1)
+    under = ordered <= level * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
     return float(ordered[under][-1]) if under.any() else -1.0
 
 

@@ -68,6 +68,7 @@ def reference_tables(settings: Settings, sources: Iterable[Any]) -> dict[str, pa
         "declared_identities": [(i.id, i.kind, i.name, i.owner, i.risk_tier) for i in settings.identities],
         "identity_facts": _identity_facts(settings),
         "demanded_short_lived": _patterns(set(settings.demand_short_lived)),
+        "emergency_identities": _patterns(set(settings.break_glass)),
         "secret_contents": sorted({(secret.id, secret.credential) for secret in settings.secrets}),
         "risk_tiers": _risk_tiers(settings),
         "source_expectations": _source_expectations(settings, sources),

@@ -1,9 +1,18 @@
 """Rules beside the cases that say when they must fire."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ultravires_models.cases import failed_cases, read_cases
+from ultravires_models.cases import (
+    Case,
+    WindowCase,
+    failed_cases,
+    failed_window_cases,
+    read_cases,
+    read_window_cases,
+)
+from ultravires_models.correlation import Correlation
 from ultravires_models.errors import RuleError
 from ultravires_models.rule import Rule
 from ultravires_models.rulebook import RuleBook
@@ -22,26 +31,31 @@ class Checked:
 
 
 def check_rules(book: RuleBook, pack: str, folder: Path) -> list[Checked]:
-    """Every rule of one event of a pack with the cases in `<rule file>.cases.jsonl` beside it; a rule without them has
-    none. A correlation is made of several events and has no cases of this kind.
+    """Every rule of a pack that finds by itself, with the cases in `<rule file>.cases.jsonl` beside it; a rule without
+    them has none.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: cases stand beside the rules in a folder; unpack it first")
-    rules = {rule.detector_id: rule for rule in book.rules}
+    rules = {rule.detector_id: rule for rule in book.detectors()}
     return [
-        _checked(rules[entry.detector_id], folder / entry.file)
+        _checked(book, rules[entry.detector_id], folder / entry.file)
         for entry in book.entries
-        if entry.pack == pack and entry.kind == "detection" and entry.reason is None
+        if entry.pack == pack and entry.reason is None and entry.detector_id in rules
     ]
 
 
-def _checked(rule: Rule, file: Path) -> Checked:
+def _checked(book: RuleBook, rule: Rule | Correlation, file: Path) -> Checked:
     path = file.with_suffix(".cases.jsonl")
     if not path.is_file():
         return Checked(rule.detector_id, 0, ())
+    cases: Sequence[Case | WindowCase]
     try:
-        cases = read_cases(path, rule.relation)
-        failed = failed_cases(rule, cases, rule_relations())
+        if isinstance(rule, Correlation):
+            cases = windows = read_window_cases(path, rule_relations())
+            failed = failed_window_cases(book, rule, windows)
+        else:
+            cases = rows = read_cases(path, rule.relation)
+            failed = failed_cases(rule, rows, rule_relations())
     except (RuleError, OSError) as error:
         return Checked(rule.detector_id, 0, (str(error),))
     wrong = [f"{name}: does not do what the case says" for name in failed]

@@ -35,6 +35,7 @@ from ultravires.sources.aws.cloudtrail_records import (
     outcome_of,
 )
 from ultravires.sources.aws.credentials import SIGN_INS, Issued, issued_by, revoked_by, session_keys, signed_in_by
+from ultravires.sources.aws.effects import EFFECTS
 from ultravires.sources.aws.iam_changes import CHANGES
 from ultravires.sources.aws.identities import Actor, actor_of
 from ultravires.sources.aws.lifecycle import LIFECYCLE
@@ -115,6 +116,7 @@ def _of_integration(record: CloudTrailRecord, options: Options) -> Iterable[Even
     # whoever may write there could name any service: that is no word of AWS on who may do what, or is who
     event.detail.pop("grants", None)
     event.detail.pop("lifecycle", None)
+    event.detail.pop("effects", None)
     return (event,)
 
 
@@ -146,6 +148,8 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     # what failed changed nothing, and of all other calls but few are in the tables
     if outcome == "success" and (call.action in CHANGES or call.action in LIFECYCLE):
         detail |= _changed(record, call.action, account, region)
+    if call.action in EFFECTS:
+        detail |= present(effects=EFFECTS[call.action](_change(record, account, region)) or None)
     return Event(
         native_id=record.eventID or None,
         event_at=event_at,
@@ -177,7 +181,14 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
 
 def _changed(record: CloudTrailRecord, action: str, account: str | None, region: str | None) -> dict[str, Any]:
     """What the call changed of who may do what, and of whom it names, where its record says it."""
-    change = Change(
+    change = _change(record, account, region)
+    grants = CHANGES[action](change) if action in CHANGES else []
+    words = LIFECYCLE[action](change) if action in LIFECYCLE else []
+    return present(grants=grants or None, lifecycle=words or None)
+
+
+def _change(record: CloudTrailRecord, account: str | None, region: str | None) -> Change:
+    return Change(
         request=mapping(record.requestParameters),
         response=mapping(record.responseElements),
         further=mapping(record.additionalEventData),
@@ -186,9 +197,6 @@ def _changed(record: CloudTrailRecord, action: str, account: str | None, region:
         account=account,
         region=region,
     )
-    grants = CHANGES[action](change) if action in CHANGES else []
-    words = LIFECYCLE[action](change) if action in LIFECYCLE else []
-    return present(grants=grants or None, lifecycle=words or None)
 
 
 def _keys(
@@ -213,7 +221,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=8,
+    version=9,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

@@ -1,0 +1,227 @@
+-- grain: one row per activity, effect and kind of target
+-- build: by_key activity_id
+-- why: what every act of every log does to power, evidence and data, to whom, how much that is, and whether an approval lists it, in one shape for all rules
+-- units: select activity_id from stg_effects
+-- dirty: select activity_id from delta_stg_effects
+-- dirty: select step_id from delta_step_facts
+-- dirty: select activity_id from delta_stg_activities
+-- dirty: select 'activity:' || event_id from delta_entitlements where event_id is not null
+-- dirty: select activity_id from delta_entitlements join stg_effects on effect = 'issues_credential' and list_contains(target_uids, holder_uid)
+-- dirty: select activity_id from delta_int_identities__resolved join stg_effects on target_kind = 'identity' and list_contains(target_uids, alias_uid)
+-- only: entitlements(entitlement_id, holder_uid, layer, effect, power, valid_from, valid_until, event_id)
+-- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, has_no_approval, gaps, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)
+
+with effects as (
+    select * from stg_effects where activity_id in (select id from touched_ids)
+),
+
+acts as (
+    select
+        activity.*,
+        facts.chain_id,
+        facts.identity_id,
+        coalesce(facts.is_nonhuman, activity.actor_kind in ('agent', 'role', 'workload', 'service')) as is_nonhuman,
+        facts.approval_id,
+        -- An approval that lists nothing allows what its task needs; of one that has ended, or lists other things, it is none.
+        facts.approval_id is not null and not coalesce(
+            facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
+        ) as is_approved,
+        -- Where approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
+        facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
+    from stg_activities as activity
+    -- What is a copy of a record that is counted already stands in no chain a second time.
+    join step_facts as facts on facts.step_id = activity.activity_id
+    where activity.activity_id in (select activity_id from effects)
+),
+
+-- What a change brought about, as the logs together say it.
+brought as (
+    select event_id, max(power_rank(power)) as power_rank
+    from entitlements
+    where layer = 'granted' and effect = 'allow' and power is not null and event_id in (select event_id from effects)
+    group by event_id
+),
+
+identities_named as (
+    select
+        effects.activity_id,
+        effects.event_at,
+        effects.effect,
+        acts.actor_uid,
+        acts.identity_id,
+        acts.account_uid,
+        unnest(effects.target_uids) as uid
+    from effects
+    join acts on acts.activity_id = effects.activity_id
+    where effects.target_kind = 'identity'
+),
+
+placed as (
+    select
+        named.*,
+        -- An account is named by its number alone, too.
+        case
+            when owned.prefix is not null then split_part(named.uid, ':', 5)
+            when regexp_matches(named.uid, '^[0-9]{12}$') then named.uid
+        end as account_of_uid,
+        if(contains(named.uid, '@'), lower(split_part(named.uid, '@', -1)), null) as domain_of_uid,
+        if(contains(named.actor_uid, '@'), lower(split_part(named.actor_uid, '@', -1)), null) as domain_of_actor,
+        everybody.prefix is not null as is_everybody
+    from identities_named as named
+    left join vendor_prefixes as owned
+        on owned.names = 'resource' and owned.says = 'owned_name' and starts_with(named.uid, owned.prefix)
+    left join vendor_prefixes as everybody on everybody.names = 'everybody' and everybody.prefix = named.uid
+),
+
+held as (
+    select placed.activity_id, placed.effect, placed.uid, max(power_rank(entitlements.power)) as power_rank
+    from placed
+    join entitlements
+        on entitlements.holder_uid = placed.uid and entitlements.layer = 'granted' and entitlements.effect = 'allow'
+        and coalesce(entitlements.valid_from <= placed.event_at, true) and coalesce(entitlements.valid_until > placed.event_at, true)
+    where placed.effect = 'issues_credential'
+    group by placed.activity_id, placed.effect, placed.uid
+),
+
+told_apart as (
+    select
+        placed.activity_id,
+        placed.effect,
+        case
+            when placed.is_everybody then 'public'
+            when placed.uid = placed.actor_uid or resolved.identity_id = placed.identity_id then 'self'
+            when nullif(placed.account_of_uid, '') <> placed.account_uid and accounts.account_uid is null then 'outside'
+            -- Names of a mail's form are of another house where the domain is; a machine's actor has no such name.
+            when placed.domain_of_uid <> placed.domain_of_actor
+                and not ends_with(placed.domain_of_uid, '.' || placed.domain_of_actor)
+                and not ends_with(placed.domain_of_actor, '.' || placed.domain_of_uid)
+                and resolved.identity_id is null then 'outside'
+            else 'identity'
+        end as target_kind,
+        placed.uid,
+        held.power_rank
+    from placed
+    left join int_accounts as accounts on accounts.account_uid = placed.account_of_uid
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = placed.uid and holds_at(placed.event_at, resolved.valid_from, resolved.valid_until)
+    left join held on held.activity_id = placed.activity_id and held.effect = placed.effect and held.uid = placed.uid
+),
+
+of_kinds as (
+    select activity_id, effect, target_kind, list_sort(list(distinct uid)) as target_uids, max(power_rank) as power_rank
+    from told_apart
+    group by activity_id, effect, target_kind
+),
+
+shaped as (
+    select
+        effects.* exclude (target_kind, target_uids, power),
+        coalesce(of_kinds.target_kind, effects.target_kind) as target_kind,
+        coalesce(of_kinds.target_uids, effects.target_uids) as target_uids,
+        greatest(
+            power_rank(effects.power), of_kinds.power_rank, case when effects.effect = 'grants_power' then brought.power_rank end
+        ) as power_rank
+    from effects
+    left join of_kinds
+        on effects.target_kind = 'identity' and of_kinds.activity_id = effects.activity_id and of_kinds.effect = effects.effect
+    left join brought on brought.event_id = effects.event_id
+),
+
+-- Two ways to one kind of target are one.
+merged as (
+    select
+        activity_id,
+        event_id,
+        event_at,
+        event_hour,
+        effect,
+        target_kind,
+        list_sort(list_distinct(flatten(list(target_uids)))) as target_uids,
+        max(power_rank) as power_rank,
+        min(said_by) as said_by
+    from shaped
+    group by all
+),
+
+graded as (
+    select
+        merged.*,
+        acts.* exclude (activity_id, event_id, event_at, event_hour),
+        case merged.effect
+            when 'grants_power' then
+                case merged.power_rank when 4 then 4 when 3 then 3 when 1 then 1 else 2 end
+                + if(merged.target_kind in ('self', 'public', 'outside') and merged.power_rank is distinct from 1, 1, 0)
+            -- A session is how work is done; a key, a password or a token for a named identity is a way to act as it.
+            when 'issues_credential' then
+                case
+                    when merged.said_by = 'grant' and not acts.mints_credential then 1
+                    when merged.power_rank = 4 then 4
+                    when merged.target_kind = 'self' then 2
+                    else 3
+                end
+            -- A provider of identities lets in whom it names; a role of one's own account is nearer.
+            when 'opens_trust' then case merged.target_kind when 'public' then 5 when 'outside' then 4 when 'resource' then 3 else 2 end
+            when 'exposes' then if(merged.target_kind in ('public', 'outside'), 4, 2)
+            when 'weakens_evidence' then 4
+            when 'ransoms' then 4
+            when 'weakens_guard' then 3
+            when 'runs_code' then if(acts.is_nonhuman, 3, 2)
+            when 'reads_secret' then 2
+            when 'destroys' then 2
+            else 1
+        end as worth
+    from merged
+    join acts on acts.activity_id = merged.activity_id
+)
+
+select
+    activity_id,
+    event_id,
+    event_at,
+    event_hour,
+    chain_id,
+    log,
+    voice,
+    identity_id,
+    actor_uid,
+    actor_kind,
+    is_nonhuman,
+    action,
+    canonical_action,
+    effect,
+    target_kind,
+    target_uids[1] as target_uid,
+    first_hundred(target_uids) as target_uids,
+    len(target_uids) as n_targets,
+    case power_rank when 4 then 'admin' when 3 then 'permissions' when 2 then 'data' when 1 then 'none' end as power,
+    outcome,
+    error_code,
+    credential_uid,
+    account_uid,
+    src_ip,
+    network,
+    approval_id,
+    is_approved,
+    coalesce(mints_credential and outcome = 'success', false) as mints_credential,
+    said_by,
+    severities.severity,
+    coalesce(actor_uid, 'somebody')
+    || if(outcome in ('failure', 'denied'), ' tried to ', ' ')
+    || effect_verb(effect, outcome in ('failure', 'denied'), case power_rank when 4 then 'administrator power' when 3 then 'power over permissions' when 2 then 'power over data' else 'power' end)
+    || case target_kind
+        when 'self' then effect_link(effect) || 'itself'
+        when 'public' then effect_link(effect) || 'everybody'
+        when 'resource' then coalesce(': ' || target_uids[1], '')
+        else coalesce(effect_link(effect) || target_uids[1], '') || if(target_kind = 'outside', ' (outside)', '')
+    end
+    || if(len(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (len(target_uids) - 1)::varchar || ' more', '')
+    || coalesce(', by ' || action, '')
+    || if(is_approved, ', under ' || approval_id, '') as sentence
+from graded
+join severities
+    on severities.severity_rank = case
+        when is_approved or is_providers_own then 1
+        -- What only the subject, or whoever could write there, reports accuses nobody of much. That an act failed is taken off
+        -- where findings are made.
+        else greatest(least(worth, if(voice is not distinct from 'reported', 2, 5)) - if(is_in_doubt, 2, 0), 1)
+    end

@@ -79,6 +79,11 @@ def test_with_whom_something_is_shared() -> None:
     assert absent(of(kind, action="revoked")) == ["exposes"]
 
 
+def test_a_rule_that_lets_requests_out() -> None:
+    assert effects(of("ccr_agent_proxy_rule_created", action="allow"))[0][0] == "weakens_guard"
+    assert "effects" not in of("ccr_agent_proxy_rule_created", action="deny").detail
+
+
 def test_access_that_is_taken_by_an_update() -> None:
     taken = of("claude_code_team_memory_acl_updated", action="removed")
     assert effects(taken) == [("takes_power", "identity", None, None)] and absent(taken) == ["grants_power"]

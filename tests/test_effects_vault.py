@@ -31,7 +31,9 @@ def test_a_secret_id_is_a_credential_and_no_trust() -> None:
     made = of("auth/ci/role/deploy/secret-id", mount_type="approle", mount_point="auth/ci/")
     assert effects(made) == [("issues_credential", "identity", None)] and absent(made) == ["opens_trust"]
     role = of("auth/ci/role/deploy", mount_type="approle", mount_point="auth/ci/")
-    assert effects(role) == [("opens_trust", "resource", None)] and absent(role) == []
+    assert effects(role) == [("opens_trust", "identity", None)] and absent(role) == []
+    config = of("auth/ci/config", mount_type="jwt", mount_point="auth/ci/")
+    assert effects(config) == [("opens_trust", "resource", None)]
     gone = of("auth/ci/role/deploy/secret-id/destroy", mount_type="approle", mount_point="auth/ci/")
     assert effects(gone) == [("takes_power", "identity", None)]
 

@@ -127,6 +127,12 @@ def _external(record: Json) -> Iterator[Json]:
         yield effect("exposes", target="outside", power="data")
 
 
+def _proxy_rule(record: Json) -> Iterator[Json]:
+    """A new rule of the agents' proxy that lets requests out."""
+    if _word(record, "action").startswith(_OPENING):
+        yield effect("weakens_guard")
+
+
 def _member_action(record: Json) -> Iterator[Json]:
     if _word(record, "action").startswith(_CLOSING):
         yield no_effect("grants_power")
@@ -148,6 +154,7 @@ _SAYS: dict[str, Callable[[Json], Iterator[Json]]] = {
     "org_compliance_api_settings_updated": partial(_evidence, True),
     "org_cowork_otlp_settings_updated": partial(_evidence, False),
     "admin_api_key_created": _admin_key,
+    "ccr_agent_proxy_rule_created": _proxy_rule,
     **dict.fromkeys(
         (
             "claude_user_role_updated",

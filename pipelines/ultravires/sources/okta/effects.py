@@ -220,6 +220,7 @@ _CREDENTIALS = (
     "user.mfa.factor.update",
     "user.credential.enroll",
     "credential.register",
+    "application.user_membership.change_password",
 )
 _FACTORS = ("user.mfa.factor.deactivate", "user.mfa.factor.reset_all", "user.mfa.factor.suspend")
 _PRIVILEGES = ("user.account.privilege.grant", "group.privilege.grant", "app.oauth2.client.privilege.grant")

@@ -76,7 +76,7 @@ def ocsf_class(event_type: str) -> tuple[int, int]:
         return known
     if ".token.grant" in event_type:
         return AUTHENTICATION, _TICKET
-    if event_type.startswith("user.authentication."):
+    if event_type.startswith(("user.authentication.", "user.mfa.okta_verify")):
         return AUTHENTICATION, _LOGON
     if event_type.startswith("policy.evaluate"):
         return AUTHORIZE_SESSION, _OTHER

@@ -30,7 +30,7 @@ def _not(what: Effect) -> Said:
 
 _SIGNED = Said("issues_credential", "self")
 _FOR_ANOTHER = (_not("opens_trust"), Said("issues_credential", "identity"))
-_TRUSTED = (_not("grants_power"), Said("opens_trust"))
+_TRUSTED = (_not("grants_power"), Said("opens_trust", "identity"))
 _AUTH, _ENGINE = (
     r"auth/[^/]+",
     r"(?:database|aws|azure|gcp|consul|nomad|rabbitmq|kubernetes|ldap|ad|openldap|terraform)",
@@ -81,7 +81,8 @@ PATH_RULES: tuple[tuple[re.Pattern[str], frozenset[str], tuple[Said, ...]], ...]
         (_AUTH + r"/users/[^/]+/password", WRITES, _FOR_ANOTHER),
         (r"auth/userpass/users/[^/]+", WRITES, _FOR_ANOTHER),
         (_AUTH + r"/(?:users|groups|map)/.+", WRITES, (_not("opens_trust"), Said("grants_power", "identity"))),
-        (r"auth/(?!token/)[^/]+/(?:roles?|config|certs|crls)(?:/.+)?", WRITES, (Said("opens_trust"),)),
+        (r"auth/(?!token/)[^/]+/(?:config|certs|crls)(?:/.+)?", WRITES, (Said("opens_trust"),)),
+        (r"auth/(?!token/)[^/]+/roles?(?:/.+)?", WRITES, (Said("opens_trust", "identity"),)),
         (r"auth/(?!token/)[^/]+/.+", _DELETES, (Said("takes_power"),)),
         (r"(?:kv|generic)/(?:metadata/.*|config)", _READS, (_not("reads_secret"),)),
         (r"(?:kv|generic)/(?:delete|destroy)/.+", WRITES, (Said("destroys"),)),

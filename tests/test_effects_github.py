@@ -183,7 +183,7 @@ def test_permissions_of_apps_and_tokens() -> None:
     managing = of("integration_installation.create", name="Deployer", permissions={"administration": "write"})
     assert effects(managing) == [("grants_power", "identity", ["github_app/Deployer"], "permissions")]
     nested = of("personal_access_token.access_granted", permissions={"organization": {"members": "write"}})
-    assert effects(nested)[0][3] == "permissions"
+    assert effects(nested)[0][3] == "permissions" and absent(nested) == ["issues_credential"]
     reading = of("integration_installation.create", permissions={"contents": "read", "members": "read"})
     assert effects(reading)[0][3] == "data"
     assert "effects" not in of("integration_installation.create").detail

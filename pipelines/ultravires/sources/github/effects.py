@@ -212,6 +212,12 @@ def _installed(record: Json) -> Iterator[Json]:
     yield effect("grants_power", target="identity", uids=uids, power="permissions" if manages else "data")
 
 
+def _token_granted(record: Json) -> Iterator[Json]:
+    """The token was its user's before; now it may do something here."""
+    yield no_effect("issues_credential")
+    yield from _installed(record)
+
+
 def _workflows_may(record: Json) -> Iterator[Json]:
     """The token of each job may read only, or write too."""
     said = _word(record, "default_workflow_permissions", "new_default_workflow_permissions", "permission", "new_value")
@@ -240,7 +246,7 @@ _SAYS: dict[str, Callable[[Json], Iterator[Json]]] = {
     **dict.fromkeys(("public_key.create", "deploy_key.create"), _public_key),
     "integration_installation.create": _installed,
     "integration_installation.version_updated": _installed,
-    "personal_access_token.access_granted": _installed,
+    "personal_access_token.access_granted": _token_granted,
     **dict.fromkeys(
         (f"{place}.set_default_workflow_permissions" for place in ("repo", "org", "business")), _workflows_may
     ),

@@ -26,8 +26,8 @@ acts as (
         facts.approval_id is not null and not coalesce(
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
         ) as is_approved,
-        -- Where approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
-        facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
+        -- Where a machine's approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
+        coalesce(facts.is_nonhuman, false) and facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
     from stg_activities as activity
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id
@@ -64,12 +64,14 @@ placed as (
             when owned.prefix is not null then split_part(named.uid, ':', 5)
             when regexp_matches(named.uid, '^[0-9]{12}$') then named.uid
         end as account_of_uid,
-        if(contains(named.uid, '@'), lower(split_part(named.uid, '@', -1)), null) as domain_of_uid,
+        if(contains(named.uid, '@') and machines.prefix is null, lower(split_part(named.uid, '@', -1)), null) as domain_of_uid,
         if(contains(named.actor_uid, '@'), lower(split_part(named.actor_uid, '@', -1)), null) as domain_of_actor,
         everybody.prefix is not null as is_everybody
     from identities_named as named
     left join vendor_prefixes as owned
         on owned.names = 'resource' and owned.says = 'owned_name' and starts_with(named.uid, owned.prefix)
+    left join vendor_prefixes as machines
+        on machines.names = 'machine_domain' and ends_with(lower(named.uid), machines.prefix)
     left join vendor_prefixes as everybody on everybody.names = 'everybody' and everybody.prefix = named.uid
 ),
 

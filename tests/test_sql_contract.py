@@ -45,6 +45,10 @@ OUT_OF_REACH = {
     "unapproved_acts": "of random acts few are privileged, and those may have failed or be accounted for",
     "int_lifecycle__people": "no random person takes the role of a machine that is declared or taken by a service",
     "int_lifecycle__secrets": "three days are too short for a new reader of a secret",
+    "denied_then_allowed": "no random identity gives itself a right",
+    "emergency_uses": "nobody in a random world is root",
+    "new_uses": "three days are no two weeks",
+    "sign_ins": "nobody signs in to a random world",
     "int_steps__fitting": "few acts of a random world are weakly linked, and fewer to what lists them",
 }
 """Tables that some random world leaves empty, each with the reason."""

@@ -10,18 +10,29 @@ acts as (
     join hours on hours.event_hour = stg_activities.event_hour
 ),
 
+-- What the record says was asked of it beside, such as to pass a role, has its effects too.
+called as (
+    select distinct action, canonical_action, coalesce(array_to_string(further_permissions, chr(31)), '') as further
+    from acts
+    where action is not null
+),
+
 names as (
-    select distinct action, name
-    from (select action, unnest([action, canonical_action]) as name from acts where action is not null)
+    select distinct action, canonical_action, further, name
+    from (
+        select *, unnest(list_concat([action, canonical_action], string_split(further, chr(31)))) as name
+        from called
+    )
+    where name <> ''
 ),
 
 -- By what the action is called in its log, or where it is granted.
 known_effects as (
-    select distinct names.action, known.effect, known.target_kind, known.power
+    select distinct names.action, names.canonical_action, names.further, known.effect, known.target_kind, known.power
     from names
     join action_effects as known on known.action_lower = lower(names.name)
     union
-    select distinct names.action, known.effect, known.target_kind, known.power
+    select distinct names.action, names.canonical_action, names.further, known.effect, known.target_kind, known.power
     from names
     join action_effects as known on known.action_lower is null and names.name ilike known.action_like escape '\'
 ),
@@ -38,7 +49,9 @@ by_action as (
         known_effects.power,
         'action' as said_by
     from acts
-    join known_effects on known_effects.action = acts.action
+    join known_effects
+        on known_effects.action = acts.action and known_effects.canonical_action is not distinct from acts.canonical_action
+        and known_effects.further = coalesce(array_to_string(acts.further_permissions, chr(31)), '')
 ),
 
 told as (
@@ -75,6 +88,16 @@ grants as (
     where not grants.is_snapshot
 ),
 
+-- What gives everything is told by its name, whatever else is known of it.
+admin_grants as (
+    select distinct grants.event_id, grants.grant_no
+    from grants
+    join admin_roles
+        on regexp_matches(lower(grants.held_uid), admin_roles.held_pattern)
+        and regexp_matches(lower(coalesce(grants.scope_uid, '')), admin_roles.scope_pattern)
+    where grants.op = 'add' and grants.relation in ('attached', 'member')
+),
+
 edges as (
     select
         grants.event_id,
@@ -84,8 +107,9 @@ edges as (
             when grants.op = 'remove' and grants.relation in ('boundary', 'guardrail') then 'weakens_guard'
         end as effect,
         grants.holder_uid as target_uid,
-        null as power
+        case when admin_grants.event_id is not null then 'admin' end as power
     from grants
+    left join admin_grants on admin_grants.event_id = grants.event_id and admin_grants.grant_no = grants.grant_no
     anti join listings on grants.op = 'add' and listings.event_id = grants.event_id and listings.relation = grants.relation
     where grants.relation in ('member', 'attached', 'boundary', 'guardrail')
 ),

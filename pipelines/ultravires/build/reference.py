@@ -53,6 +53,8 @@ _NAME_COMPARISON = _PACKAGE / "name_comparison.csv"
 """Which kinds of names tell upper from lower case, as the system compares them that has such names."""
 _READING = ("Get", "List", "Describe", "View", "Search", "BatchGet")
 """How the names of operations begin that only read."""
+_ADMIN_ROLES = _PACKAGE / "admin_roles.csv"
+"""Roles and policies that give everything in a whole account, directory, cluster or organisation, with their page."""
 _VENDOR_PREFIXES = _PACKAGE / "vendor_prefixes.csv"
 """What the beginning of a vendor's id of a credential, of an action or of a resource says of it."""
 _DOCUMENTS = _PACKAGE / "packaged_documents" / "documents.parquet"
@@ -94,6 +96,7 @@ def _packaged_tables() -> dict[str, pa.Table]:
     rows: dict[str, Iterable[tuple[Any, ...]]] = {
         "iam_actions": _iam_actions(),
         "action_effects": _action_effects(),
+        "admin_roles": _packaged(_ADMIN_ROLES, ("held_pattern", "scope_pattern")),
         "action_words": _action_words(),
         "action_shapes": _action_shapes(),
         "secret_actions": _secret_actions(),

@@ -1,8 +1,12 @@
 """Network addresses as logs write them: with a port, or in a field that may also hold a name (`gce-internal-ip`)."""
 
+import ipaddress
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
+
+_NARROWEST_OF_ALL = 8
+"""Ranges that are wider than this are a good part of the internet."""
 
 
 def address_of(value: Any) -> str | None:
@@ -29,3 +33,13 @@ def host_of(value: str) -> str | None:
     if value.startswith("["):
         return value[1:].partition("]")[0] or None
     return (value.partition(":")[0] if value.count(":") == 1 else value) or None
+
+
+def is_for_everybody(address: str) -> bool:
+    """Whether a range of addresses is so wide that it keeps nobody out; some write that as `0.0.0.0` alone."""
+    try:
+        network = ipaddress.ip_network(address.strip(), strict=False)
+    except ValueError:
+        return False
+    is_written_so = int(network.network_address) == 0 and network.prefixlen == network.max_prefixlen
+    return is_written_so or network.prefixlen < _NARROWEST_OF_ALL

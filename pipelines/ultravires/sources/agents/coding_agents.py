@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ultravires.formats.otlp import OtlpRecord, decoded, first_of
+from ultravires.reading.effects import effect, no_effect
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
@@ -24,6 +25,8 @@ _HUMAN = ("user.email", "user.account_uuid", "user.account_id", "user.id")
 _ASKED_A_HUMAN = ("user",)
 _ALLOWED, _DENIED = ("accept", "approved"), ("reject", "denied", "abort", "timed_out")
 _MODES = ("to_mode", "approval_policy", "sandbox_policy")
+_UNASKED_MODES = frozenset({"auto", "bypassPermissions"})
+_NO_SANDBOX = "dangerfullaccess"
 _ARGUMENTS = ("arguments", "tool_input", "tool_parameters")
 _HIDDEN = ("<REDACTED>", "[REDACTED]")
 
@@ -180,8 +183,20 @@ def _change(h: Happening) -> Event:
         resource_uids=[f"{name}:{value}" for name in _MODES if (value := label(h.attributes.get(name)))],
         outcome="failure" if succeeded is False else "success",
         error_code=label(h.attributes.get("status_code")) if succeeded is False else None,
-        detail={"event_type": h.name},
+        detail=present(effects=_effects(h), event_type=h.name),
     )
+
+
+def _effects(h: Happening) -> list[dict[str, Any]] | None:
+    """Commands that run without being asked for, or outside of a sandbox, are guarded less; no other mode is."""
+    if h.name == "permission_mode_changed":
+        is_free = label(h.attributes.get("to_mode")) in _UNASKED_MODES
+    elif h.name == "conversation_starts":
+        sandbox = label(h.attributes.get("sandbox_policy")) or ""
+        is_free = _NO_SANDBOX in "".join(char for char in sandbox.lower() if char.isalnum())
+    else:
+        return None
+    return [effect("weakens_guard") if is_free else no_effect("weakens_guard")]
 
 
 def _tool_call(h: Happening, options: Options) -> Event:

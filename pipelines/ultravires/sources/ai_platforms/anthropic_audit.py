@@ -6,12 +6,13 @@ https://platform.claude.com/docs/en/manage-claude/compliance-activity-feed. No r
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import Event, NotParsed, event_time
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, micros, text
+from ultravires.sources.ai_platforms.anthropic_effects import effects_of, second_factor_of
 from ultravires.sources.ai_platforms.audit_records import Meaning, meaning_of
 
 _MEMBERS = ("id", "created_at", "organization_id", "type", "actor")
@@ -85,7 +86,11 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         issued_expires_at=micros(record.get("expires_at")) if credential and meaning.begins else None,
         revoked_credential_uid=credential if _is_ended(record, meaning) else None,
         keys=[("bearer", actor.appeared_as, "uses")] if actor.appeared_as else [],
-        detail={"event_type": kind},
+        detail=present(
+            effects=effects_of(record, kind),
+            second_factor=second_factor_of(kind),
+            event_type=kind,
+        ),
     )
     return (event,)
 
@@ -136,7 +141,7 @@ def _targets(record: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="anthropic_audit",
     log="anthropic_audit",
-    version=3,
+    version=4,
     title="Anthropic Compliance API activity feed",
     reads='pages of the activity feed (`{"data": [...]}`), or one activity a line',
     recognised_by="the members id, created_at, organization_id, type and actor, and one of the feed's actor types",

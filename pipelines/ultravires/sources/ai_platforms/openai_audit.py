@@ -7,7 +7,7 @@ with dots in the API and underscores in its client libraries. No entry holds a k
 from functools import partial
 from typing import Any, NamedTuple
 
-from ultravires.reading.events import Event, NotParsed, event_time
+from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head, values_at
 from ultravires.reading.object_fields import opened, with_opened
@@ -16,6 +16,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import mapping, micros, sequence, text
 from ultravires.sources.ai_platforms.audit_records import Meaning, meaning_of
+from ultravires.sources.ai_platforms.openai_effects import effects_of
 
 _MEMBERS = ("id", "type", "effective_at", "actor")
 _ACTORS = frozenset({"session", "api_key"})
@@ -79,7 +80,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         issued_credential_uid=key if meaning.begins else None,
         issued_expires_at=_expiry(member, meaning) if key else None,
         revoked_credential_uid=key if meaning.ends else None,
-        detail={"event_type": kind},
+        detail=present(effects=effects_of(record, member, kind), event_type=kind),
     )
     return (event,)
 
@@ -130,7 +131,7 @@ def _targets(member: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="openai_audit",
     log="openai_audit",
-    version=3,
+    version=4,
     title="OpenAI organization audit logs",
     reads='pages of the audit log (`{"object": "list", "data": [...]}`), or one entry a line',
     recognised_by="the members id, type, effective_at and actor, where a session or an api_key acts",

@@ -17,6 +17,7 @@ from ultravires.reading.values import label, mapping, text, texts
 from ultravires.sources.github.access_changes import grants_of
 from ultravires.sources.github.approvals import approval_of, carried_approvals
 from ultravires.sources.github.credentials import Credentials, credentials_of
+from ultravires.sources.github.effects import effects_of, second_factor_of
 from ultravires.sources.github.ocsf_classes import ocsf_class, outcome_of
 
 _TIMES = ("@timestamp", "at_sign_timestamp", "created_at")
@@ -102,6 +103,8 @@ def _activity(record: dict[str, Any], action: str, event_at: int) -> Event:
         keys=_keys(record, action, account, credentials),
         detail=present(
             grants=grants_of(record, action) if outcome == "success" else None,
+            effects=effects_of(record, action),
+            second_factor=second_factor_of(action),
             issued_role_arn=credentials.appears_as,
             issued_kind="session" if credentials.run and not credentials.appears_as else None,
             credential_kind="session" if credentials.used and _is_short_lived(access) else None,
@@ -165,7 +168,7 @@ SOURCE = Source(
     name="github_audit",
     log="github_audit",
     approval_system="github",
-    version=5,
+    version=6,
     title="GitHub audit log",
     reads="audit events of an organization or enterprise: JSON export, API pages, git events, streams",
     recognised_by="actor, a dotted action, a time and two more of the audit log's own members",

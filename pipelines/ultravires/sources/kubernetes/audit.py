@@ -18,6 +18,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.values import checked_micros, integer, iso, mapping, micros, sequence, text
 from ultravires.sources.azure.exports import family_of
 from ultravires.sources.gcp.log_entries import begins_with_gke, holds_audit
+from ultravires.sources.kubernetes.effects import effects_of
 from ultravires.sources.kubernetes.rbac_changes import RESOURCES, grants_of
 from ultravires.sources.kubernetes.subjects import (
     SERVICE_ACCOUNT,
@@ -85,7 +86,8 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     event = unwrapped.event
     if event.get("kind") != "Event" or not any(name in event for name in ("verb", "requestURI", "auditID", "stage")):
         raise NotParsed("not an audit event of Kubernetes")
-    event_at = event_time(event.get("requestReceivedTimestamp"), event.get("stageTimestamp"))
+    # of an event that says none the wrapper around it may
+    event_at = event_time(event.get("requestReceivedTimestamp"), event.get("stageTimestamp"), record.get("time"))
     return (_event(unwrapped, event_at),)
 
 
@@ -133,6 +135,7 @@ def _event(unwrapped: Unwrapped, event_at: int) -> Event:
             role_arn=caller.role_arn,
             session_name=caller.session_name,
             grants=grants_of(event, verb, account, cluster) if is_change else None,
+            effects=effects_of(event, verb, resource, caller.uid, outcome) or None,
             # what is bound to a token ends within hours; a certificate may last for years
             credential_kind="session" if _is_token(caller.credential_uid) else None,
             credential_holder=caller.behind if caller.credential_uid else None,
@@ -258,7 +261,7 @@ def ocsf_class(verb: str | None, resource: str | None) -> tuple[int, int]:
 SOURCE = Source(
     name="kubernetes_audit",
     log="kubernetes_audit",
-    version=5,
+    version=6,
     title="Kubernetes audit",
     reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS; "
     "Cloud Logging entries of GKE",

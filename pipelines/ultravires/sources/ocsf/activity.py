@@ -10,6 +10,7 @@ import msgspec
 from ultravires.reading.events import Event, NotParsed, logged_at, present
 from ultravires.reading.values import integer, label, mapping, text, truth
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION
+from ultravires.sources.ocsf.effects import effects_of, second_factor_of
 from ultravires.sources.ocsf.fields import at, moment_of
 
 _DATASTORE = 6005
@@ -69,6 +70,8 @@ def activity_event(record: dict[str, Any], class_uid: int) -> Event:
     activity_id = integer(record.get("activity_id")) or 0
     who = _who(record, actor, class_uid)
     made, ended, expires_at = _sessions(record, class_uid, activity_id, product, outcome)
+    targets = list(dict.fromkeys(_targets(record, class_uid)))
+    is_mfa = truth(record.get("is_mfa", at(actor, "session", "is_mfa")))
     address = text(at(record, "src_endpoint", "ip")) or text(at(record, "device", "ip"))
     return Event(
         native_id=text(metadata.get("uid")) or text(metadata.get("original_event_uid")),
@@ -82,7 +85,7 @@ def activity_event(record: dict[str, Any], class_uid: int) -> Event:
         via_service=text(actor.get("invoked_by")),
         account_uid=account,
         action=action,
-        resource_uids=list(dict.fromkeys(_targets(record, class_uid))),
+        resource_uids=targets,
         outcome=outcome,
         error_code=_error(record) if outcome in ("failure", "denied") else None,
         src_ip=address,
@@ -93,7 +96,9 @@ def activity_event(record: dict[str, Any], class_uid: int) -> Event:
         revoked_credential_uid=ended,
         keys=_keys(record, account),
         detail=present(
-            mfa=truth(record.get("is_mfa", at(actor, "session", "is_mfa"))),
+            mfa=is_mfa,
+            effects=effects_of(record, class_uid, activity_id, who.uid, targets),
+            second_factor=second_factor_of(class_uid, activity_id, outcome, is_mfa),
             read_only=_is_read(class_uid, activity_id),
             event_type=text(metadata.get("event_code")),
         ),

@@ -62,6 +62,11 @@ _OUTCOMES = {
 _DENIALS = frozenset({"access_denied", "no_matching_policy"})
 
 
+def member(record: dict[str, Any], name: str) -> Any:
+    """A member by its name; some pipelines write all names in lower case."""
+    return record[name] if name in record else record.get(name.lower())
+
+
 @lru_cache(maxsize=4096)
 def ocsf_class(event_type: str) -> tuple[int, int]:
     """(class_uid, activity_id); API Activity with 1 create, 2 read, 3 update, 4 delete, 99 other where nothing fits
@@ -71,7 +76,7 @@ def ocsf_class(event_type: str) -> tuple[int, int]:
         return known
     if ".token.grant" in event_type:
         return AUTHENTICATION, _TICKET
-    if event_type.startswith("user.authentication."):
+    if event_type.startswith(("user.authentication.", "user.mfa.okta_verify")):
         return AUTHENTICATION, _LOGON
     if event_type.startswith("policy.evaluate"):
         return AUTHORIZE_SESSION, _OTHER

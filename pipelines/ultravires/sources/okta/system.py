@@ -17,7 +17,9 @@ from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import label, mapping, sequence, text
 from ultravires.sources.okta.access_changes import grants_of
 from ultravires.sources.okta.credentials import Credentials, api_token_of, credentials_of
-from ultravires.sources.okta.event_types import account_words, ocsf_class, outcome_of
+from ultravires.sources.okta.effects import effects_of
+from ultravires.sources.okta.event_types import account_words, member, ocsf_class, outcome_of
+from ultravires.sources.okta.second_factors import second_factor_of
 
 _NEEDED = frozenset({"eventtype", "published", "actor"})
 _TYPICAL = frozenset(
@@ -63,7 +65,7 @@ def decode(data: bytes) -> Any:
 def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     """One LogEvent to one activity. Raises NotParsed without a time, or without an event type."""
     event_at = event_time(record.get("published"))
-    event_type = text(_member(record, "eventType"))
+    event_type = text(member(record, "eventType"))
     if event_type is None:
         raise NotParsed("no eventType: not an Okta event")
     actor, client = mapping(record.get("actor")), mapping(record.get("client"))
@@ -71,7 +73,7 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
     transaction, result = mapping(record.get("transaction")), mapping(record.get("outcome"))
     outcome = outcome_of(result.get("result"), result.get("reason"))
     used = credentials_of(
-        event_type, outcome == "success", mapping(_member(record, "authenticationContext")), transaction, targets
+        event_type, outcome == "success", mapping(member(record, "authenticationContext")), transaction, targets
     )
     class_uid, activity_id = ocsf_class(event_type)
     acts_for, subject = _acts_for(event_type, actor, targets), subject_of(actor)
@@ -103,6 +105,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         keys=keys,
         detail=present(
             grants=grants_of(event_type, record, subject, targets, subject_of) if outcome == "success" else None,
+            effects=effects_of(event_type, record, subject, targets, subject_of),
+            second_factor=second_factor_of(event_type, record, outcome, targets),
             lifecycle=account_words(event_type, _names_of_users(targets)) or None if outcome == "success" else None,
             event_type=text(transaction.get("type")),
             credential_kind="session" if used.used and not api_token_of(transaction) else None,
@@ -110,11 +114,6 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event]:
         ),
     )
     return (event,)
-
-
-def _member(record: dict[str, Any], name: str) -> Any:
-    """A member by its name; some pipelines write all names in lower case."""
-    return record[name] if name in record else record.get(name.lower())
 
 
 @lru_cache(maxsize=1024)
@@ -166,7 +165,7 @@ def _via(actor: dict[str, Any], client: dict[str, Any], used: Credentials) -> st
 SOURCE = Source(
     name="okta_system",
     log="okta_system",
-    version=5,
+    version=6,
     title="Okta System Log",
     reads="System Log events: pages of the API, newline JSON, EventBridge deliveries",
     recognised_by="eventType, published, actor and four more members of a LogEvent; or source aws.partner/okta.com",

@@ -22,6 +22,7 @@ from ultravires.reading.values import label, mapping, micros, text
 from ultravires.sources.ocsf.classes import ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION
 from ultravires.sources.teleport import records as teleport
 from ultravires.sources.teleport.access_changes import grants_of
+from ultravires.sources.teleport.effects import effects_of, second_factor_of
 from ultravires.sources.teleport.requests import SOURCE_NAME, request_event, status_of
 
 _ARRAYS = ("events",)
@@ -70,6 +71,7 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
     issued, expires = _issued(record, event, actor) if outcome == "success" else (None, None)
     used = _used(event, session, actor)
     class_uid, activity_id = _ocsf(event)
+    has_mfa = _has_mfa(record, event)
     return Event(
         native_id=text(record.get("uid")) or _place(record),
         event_at=at,
@@ -97,10 +99,12 @@ def _activity(record: dict[str, Any], event: str, at: int, actor: teleport.Actor
             role_arn=teleport.role_of(record),
             session_name=session,
             grants=grants_of(record, event) if outcome == "success" else None,
+            effects=effects_of(record, event),
+            second_factor=second_factor_of(record, event, outcome, has_mfa),
             credential_kind="session" if used else None,
             credential_holder=actor.impersonator if used else None,
             issued_duration_seconds=(expires - at) // _SECOND if expires else None,
-            mfa=_has_mfa(record, event),
+            mfa=has_mfa,
             read_only=text(record.get("verb")) in _READS if event == "kube.request" else None,
             event_type=code or None,
             issued_kind="session" if issued and event != "cert.create" else None,
@@ -170,7 +174,7 @@ def _place(record: dict[str, Any]) -> str | None:
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=4,
+    version=5,
     title="Teleport audit log",
     reads="audit events as JSON lines (files of the auth service, output of the event handler) or an array `events`",
     recognised_by="the members ei, event, code and time",

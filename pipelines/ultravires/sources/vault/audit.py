@@ -20,6 +20,7 @@ from ultravires.reading.splitting import decode_object
 from ultravires.reading.values import LAST_MICROS, integer, mapping, text, texts, trace_context
 from ultravires.sources.ocsf.classes import AUTHENTICATION
 from ultravires.sources.vault.access_changes import grants_of
+from ultravires.sources.vault.effects import effects_of, second_factor_of
 from ultravires.sources.vault.paths import operation_of
 from ultravires.sources.vault.tokens import NOTHING, Issue, issue_of, kind_of, token_of, workload_of, wrapping_around
 
@@ -100,6 +101,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
             stage=stage,
             stage_number=_STAGES[stage],
             grants=grants_of(request, response, namespace) if is_done else None,
+            effects=effects_of(request, response),
+            second_factor=second_factor_of(path, response, outcome if stage == "response" else "unknown"),
             credential_kind="session" if used and integer(auth.get("token_ttl")) else None,
             issued_kind="session" if issue.issued and operation.is_read_only else None,
             read_only=True if operation.is_read_only and issue.issued is None else None,
@@ -158,7 +161,7 @@ def _header(request: dict[str, Any], wanted: str) -> str | None:
 SOURCE = Source(
     name="vault_audit",
     log=_LOG,
-    version=4,
+    version=5,
     title="HashiCorp Vault audit devices",
     reads="the JSON lines of a file, socket or syslog audit device; requests and responses",
     recognised_by="time, type and request, with an operation and two of Vault's own marks",

@@ -1,0 +1,114 @@
+"""What only the object of a request says of its effects (reading/effects.py): pods that break out of their container,
+code in the system's own namespaces, tokens that last, services that listen outside, and callers without credentials.
+
+The fields are those of https://kubernetes.io/docs/concepts/security/pod-security-standards/ (what the baseline and
+restricted standards refuse), https://kubernetes.io/docs/concepts/configuration/secret/#serviceaccount-token-secrets and
+https://kubernetes.io/docs/concepts/services-networking/service/. An event at the level Metadata has no object.
+"""
+
+from itertools import islice
+from typing import Any
+
+from ultravires.reading.effects import Json, effect
+from ultravires.reading.values import integer, mapping, sequence, text
+
+_MAKES = frozenset({"create", "update", "patch"})
+_WORKLOADS = frozenset(
+    {"pods", "deployments", "daemonsets", "statefulsets", "replicasets", "replicationcontrollers", "jobs", "cronjobs"}
+)
+LOOKED_AT = _WORKLOADS | {"secrets", "services", "configmaps"}
+"""Resources whose objects say more than the action does."""
+_SYSTEM_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
+_SYSTEM = ("system:", "eks:", "aks")
+"""How the names of a cluster's own callers begin; they run its workloads."""
+_BREAKING_OUT = frozenset(
+    {"ALL", "SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_MODULE", "DAC_READ_SEARCH", "DAC_OVERRIDE", "BPF"}
+)
+_ANONYMOUS = "system:anonymous"
+_OPEN_TO_ALL = ("/healthz", "/livez", "/readyz", "/version", "/.well-known/openid-configuration", "/openid/v1/jwks")
+"""What a cluster answers to everybody by default (the role system:public-info-viewer, and the discovery of OIDC)."""
+_OUTSIDE_TYPES = frozenset({"NodePort", "LoadBalancer"})
+_MOST = 200
+
+
+def effects_of(event: Json, verb: str | None, resource: str | None, caller: str | None, outcome: str) -> list[Json]:
+    """The effects that the event's object shows, none where nothing is looked at."""
+    found = _anonymous(event, caller, outcome)
+    if verb not in _MAKES or resource not in LOOKED_AT:
+        return found
+    given, target = mapping(event.get("requestObject")), mapping(event.get("objectRef"))
+    namespace = text(target.get("namespace")) or text(mapping(given.get("metadata")).get("namespace"))
+    if resource in _WORKLOADS:
+        return found + _workload(_pod_spec(given, resource), resource, namespace, caller)
+    if resource == "secrets":
+        return found + _token_secret(given, namespace)
+    if resource == "services":
+        is_outside = text(mapping(given.get("spec")).get("type")) in _OUTSIDE_TYPES
+        return found + ([effect("exposes")] if is_outside else [])
+    return found + _mapped_users(target, namespace)
+
+
+def _anonymous(event: Json, caller: str | None, outcome: str) -> list[Json]:
+    """That a caller without credentials was answered shows what is open to everybody."""
+    path = (text(event.get("requestURI")) or "").partition("?")[0]
+    is_open = caller == _ANONYMOUS and outcome == "success" and not path.startswith(_OPEN_TO_ALL)
+    return [effect("exposes", target="public")] if is_open else []
+
+
+def _pod_spec(given: Json, resource: str) -> Json:
+    spec = mapping(given.get("spec"))
+    if resource == "cronjobs":
+        spec = mapping(mapping(spec.get("jobTemplate")).get("spec"))
+    return spec if resource == "pods" else mapping(mapping(spec.get("template")).get("spec"))
+
+
+def _workload(spec: Json, resource: str, namespace: str | None, caller: str | None) -> list[Json]:
+    """A pod that is no longer held in its container weakens the guard of its node; a pod of a person among those of
+    the system runs where nobody looks, and a cron job runs again and again.
+    """
+    is_systems_own = caller is not None and caller.startswith(_SYSTEM)
+    guard = [effect("weakens_guard")] if _breaks_out(spec) and not is_systems_own else []
+    is_hidden = namespace in _SYSTEM_NAMESPACES or resource == "cronjobs"
+    return guard + ([effect("runs_code")] if is_hidden and not is_systems_own else [])
+
+
+def _breaks_out(spec: Json) -> bool:
+    if any(spec.get(name) is True for name in ("hostPID", "hostIPC", "hostNetwork")):
+        return True
+    if any("hostPath" in volume for volume in _listed(spec.get("volumes"))):
+        return True
+    containers = [each for name in ("containers", "initContainers") for each in _listed(spec.get(name))]
+    of_pod = mapping(spec.get("securityContext"))
+    return _is_root(of_pod) or any(_is_unbound(mapping(each.get("securityContext"))) for each in containers)
+
+
+def _is_unbound(context: Json) -> bool:
+    added = sequence(mapping(context.get("capabilities")).get("add"))[:_MOST]
+    names = {name.removeprefix("CAP_") for name in added if type(name) is str}
+    return context.get("privileged") is True or _is_root(context) or bool(names & _BREAKING_OUT)
+
+
+def _is_root(context: Json) -> bool:
+    return integer(context.get("runAsUser")) == 0
+
+
+def _listed(value: Any) -> list[Json]:
+    return [each for each in islice(sequence(value), _MOST) if type(each) is dict]
+
+
+def _token_secret(given: Json, namespace: str | None) -> list[Json]:
+    """A secret of this type is filled with a token that never ends."""
+    if text(given.get("type")) != "kubernetes.io/service-account-token":
+        return []
+    annotations = mapping(mapping(given.get("metadata")).get("annotations"))
+    name = text(annotations.get("kubernetes.io/service-account.name"))
+    uids = [f"system:serviceaccount:{namespace}:{name}"] if namespace and name else []
+    return [effect("issues_credential", target="identity", uids=uids)]
+
+
+def _mapped_users(target: Json, namespace: str | None) -> list[Json]:
+    """EKS takes from this map who of AWS is who in the cluster:
+    https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html
+    """
+    is_map = namespace == "kube-system" and text(target.get("name")) == "aws-auth"
+    return [effect("grants_power")] if is_map else []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import skips
+from crosses import leave_to_stress
 
 REPO = Path(__file__).parent.parent
 SAMPLES = REPO / "data" / "samples"
@@ -27,7 +28,9 @@ LONGEST_FIRST = ("test_killed_runs.py", "test_pruning.py", "test_cli.py", "test_
 """Each takes a minute or more, and one worker: begun last, it would keep the other waiting."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is marked `stress` is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    leave_to_stress(items)
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 

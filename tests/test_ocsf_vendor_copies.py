@@ -97,6 +97,7 @@ def test_the_sample_holds_copies_of_records_of_other_samples() -> None:
     assert len(natives & {event["event_id"] for event in expected_events("ocsf")}) == len(MAPPINGS) + 1
 
 
+@pytest.mark.cross
 @each_native
 @pytest.mark.parametrize("how", ["text", "object", "pretty", "unmapped"])
 def test_a_copy_that_carries_the_record_is_the_native_event(

@@ -115,6 +115,7 @@ def test_a_time_is_the_same_moment_in_every_unit_and_form(name: str, tmp_path: P
     assert n_times >= 3
 
 
+@pytest.mark.cross
 @each_source
 @pytest.mark.parametrize("impossible", ["1999-10-05T07:05:00Z", "0001-01-01T00:00:00Z", 5_000, 20_000_000_000])
 def test_a_time_in_which_nothing_was_logged_is_quarantine(name: str, impossible: Any, tmp_path: Path) -> None:

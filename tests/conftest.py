@@ -1,6 +1,7 @@
 """What several tests share: where the samples are, and a home with the samples loaded once a session."""
 
 import fcntl
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -33,6 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     leave_to_stress(items)
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the process: nothing of them has to be looked through for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Modules expect to be taken down with all that is theirs."""
+    gc.unfreeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -131,6 +131,7 @@ def test_a_run_after_a_killed_one_ends_as_if_undisturbed(
     _assert_as_undisturbed(scenario, home)
 
 
+@pytest.mark.stress
 def test_several_kills_in_a_row_end_as_if_undisturbed(scenarios: Scenarios, tmp_path: Path) -> None:
     """Three runs killed one after another on one home, then one that is left alone."""
     scenario = scenarios.second

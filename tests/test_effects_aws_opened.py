@@ -160,6 +160,14 @@ def test_a_role_that_is_handed_to_what_runs_gives_power_and_runs_code() -> None:
     assert said("codebuild:StartBuild", {"projectName": "p"}) == set()
 
 
+def test_machines_with_much_computing_power_are_of_use_by_themselves() -> None:
+    launched = [{"effect": "changes_workload", "target": "resource", "power": "data"}]
+    assert effects_of("ec2:RunInstances", {"instanceType": "p2.xlarge"}) == launched
+    assert effects_of("ec2:RequestSpotInstances", {"launchSpecification": {"instanceType": "g4dn.metal"}}) == launched
+    assert effects_of("ec2:RunInstances", {"instanceType": "m5.large"}) == []
+    assert effects_of("ec2:RunInstances", {"instanceType": "g" * 5_000}) == []
+
+
 def test_only_user_data_of_a_machine_and_code_of_a_function_run_code() -> None:
     assert effects_of("ec2:ModifyInstanceAttribute", {"instanceId": "i-1", "userData": {"value": "x"}}) == []
     assert said("ec2:ModifyInstanceAttribute", {"instanceType": {"value": "t3.micro"}}) == {"changes_workload"}

@@ -1,5 +1,7 @@
 """What calls of AWS do with workloads, credentials, secrets and keys, where only their parameters say it."""
 
+import re
+
 from ultravires.reading.effects import Json, effect, no_effect
 from ultravires.reading.values import text
 from ultravires.sources.aws.asked import Effects, is_of_another, is_off, is_on, items
@@ -7,6 +9,10 @@ from ultravires.sources.aws.changes import Change, inner, member
 
 _CODE_OF_FUNCTION = ("layers", "handler", "environment", "runtime", "role", "imageConfig", "fileSystemConfigs")
 """Settings of a function by which other code runs, or the same code differently or as somebody else."""
+_ACCELERATED = re.compile(r"(dl|f|g|gr|inf|p|trn|vt)\d[\w-]*\.[\w-]+")
+"""Types of machines with processors for learning, graphics or computing at a scale that few need, and that thieves of
+computing time choose: https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html"""
+_LONGEST_TYPE = 64
 _OWN_KEY = "x-amz-server-side-encryption-customer-algorithm"
 _KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 
@@ -32,9 +38,12 @@ def _function(change: Change) -> list[Json]:
 def _with_profile(change: Change) -> list[Json]:
     """A machine that gets a role runs what its caller lets it run, with that role's power:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+    One with much computing power is of use by itself.
     """
     specification = inner(change.request, "launchSpecification") or change.request
-    return _with_role(bool(member(specification, "iamInstanceProfile")))
+    kind = (text(member(specification, "instanceType")) or "")[:_LONGEST_TYPE]
+    launched = [effect("changes_workload", power="data")] if _ACCELERATED.fullmatch(kind) else []
+    return _with_role(bool(member(specification, "iamInstanceProfile"))) + launched
 
 
 def _with_role_of_stack(change: Change) -> list[Json]:

@@ -243,6 +243,7 @@ NAMES = sorted(
         "createVolumePermission launchPermission valuesToAdd accountIdsToAdd ReplicationConfiguration principalArn",
         "policyArn kubernetesGroups iamInstanceProfile launchSpecification overrides disableApiTermination userData",
         "ServerSideEncryptionConfiguration kmsKeyId status enable withDecryption minimumPasswordLength settingId",
+        "roleName userName groupName policyDocument",
     }
 )
 

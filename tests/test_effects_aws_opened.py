@@ -2,6 +2,7 @@
 form in which CloudTrail writes them, after the pages of the API that sources/aws names beside each function.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -201,3 +202,36 @@ def test_data_under_a_key_of_somebody_else_is_held_to_ransom() -> None:
     assert said("s3:PutBucketEncryption", {"ServerSideEncryptionConfiguration": {"Rule": default}}) == set()
     assert said("ec2:CopySnapshot", {"kmsKeyId": FOREIGN_KEY}) == {"ransoms"}
     assert said("ec2:ModifyEbsDefaultKmsKeyId", {"kmsKeyId": "alias/ours"}) == set()
+
+
+def policy(**members: Any) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", **members}
+    return {"roleName": "Runner", "policyName": "p", "policyDocument": json.dumps({"Statement": [statement]})}
+
+
+@pytest.mark.parametrize(
+    ("members", "power"),
+    [
+        ({}, "admin"),
+        ({"Action": "s3:*"}, None),
+        ({"Effect": "Deny"}, None),
+        ({"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}, None),
+    ],
+)
+def test_a_policy_of_everything_asks_for_the_power_of_administrators(members: Any, power: Power | None) -> None:
+    (asked,) = effects_of("iam:PutRolePolicy", policy(**members))
+    assert (asked["target"], asked["uids"], asked.get("power")) == ("identity", [ROLE], power)
+
+
+def test_a_managed_policy_that_is_asked_for() -> None:
+    def power(arn: str) -> Power | None:
+        (asked,) = effects_of("iam:AttachRolePolicy", {"roleName": "Runner", "policyArn": arn})
+        assert asked["uids"] == [ROLE]
+        found: Power | None = asked.get("power")
+        return found
+
+    assert power("arn:aws:iam::aws:policy/AdministratorAccess") == "admin"
+    assert power("arn:aws:iam::aws:policy/ReadOnlyAccess") is None
+    # of that name, and of the account's own making
+    assert power(f"arn:aws:iam::{ACCOUNT}:policy/AdministratorAccess") is None
+    assert effects_of("iam:AttachRolePolicy", {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}) == []

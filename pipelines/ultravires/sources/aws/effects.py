@@ -7,10 +7,11 @@ does, in camelCase. What a call changes of who holds what, policies of resources
 """
 
 from ultravires.sources.aws.asked import Effects
+from ultravires.sources.aws.asked_power import ASKED_POWER
 from ultravires.sources.aws.exposures import EXPOSURES
 from ultravires.sources.aws.used_workloads import USED_WORKLOADS
 from ultravires.sources.aws.weakened_evidence import WEAKENED_EVIDENCE
 from ultravires.sources.aws.weakened_guards import WEAKENED_GUARDS
 
-EFFECTS: dict[str, Effects] = {**WEAKENED_EVIDENCE, **WEAKENED_GUARDS, **EXPOSURES, **USED_WORKLOADS}
+EFFECTS: dict[str, Effects] = {**ASKED_POWER, **WEAKENED_EVIDENCE, **WEAKENED_GUARDS, **EXPOSURES, **USED_WORKLOADS}
 """What a call says of its own effects, by its action."""

@@ -193,6 +193,8 @@ graded as (
             when 'runs_code' then if(acts.is_nonhuman, 3, 2)
             when 'reads_secret' then 2
             when 'destroys' then 2
+            -- A record says so of what is of use by itself, such as machines with much computing power.
+            when 'changes_workload' then if(merged.power_rank = 2, 3, 1)
             else 1
         end as worth
     from merged

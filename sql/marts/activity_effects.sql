@@ -6,7 +6,7 @@
 -- dirty: select step_id from delta_step_facts
 -- dirty: select activity_id from delta_stg_activities
 -- dirty: select 'activity:' || event_id from delta_entitlements where event_id is not null
--- dirty: select activity_id from delta_entitlements join stg_effects on effect = 'issues_credential' and list_contains(target_uids, holder_uid)
+-- dirty: select stg_effects.activity_id from delta_entitlements as held join stg_effects on stg_effects.effect = 'issues_credential' and list_contains(stg_effects.target_uids, held.holder_uid)
 -- dirty: select activity_id from delta_int_identities__resolved join stg_effects on target_kind = 'identity' and list_contains(target_uids, alias_uid)
 -- only: entitlements(entitlement_id, holder_uid, layer, effect, power, valid_from, valid_until, event_id)
 -- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, has_no_approval, gaps, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)

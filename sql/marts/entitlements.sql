@@ -15,7 +15,7 @@
 --   join int_identities__resolved as resolved on resolved.valid_from between run.early and run.late or resolved.valid_until between run.early and run.late
 -- dirty: select holder_uid from delta_int_answers
 -- dirty: select coalesce(held.holder_uid, '') from delta_int_steps__in_scope as judged join entitlements as held on held.event_id = substr(judged.step_id, 10)
--- dirty: select held.holder_uid from delta_stg_grants as told join entitlements as held on held.event_id = told.event_id
+-- dirty: select coalesce(held.holder_uid, '') from delta_stg_grants as told join entitlements as held on held.event_id = told.event_id
 -- dirty: select coalesce(held.holder_uid, '') from delta_stg_approval_states as told join entitlements as held on held.event_id = told.event_id
 -- dirty: select coalesce(held.holder_uid, '') from delta_int_powers as judged join entitlements as held on held.action_pattern = judged.action_pattern
 -- only: run_context(as_of)
@@ -295,7 +295,7 @@ both_layers as (
 learned as (
     select event_id, min(ingested_at) as recorded_at
     from stg_grants
-    where event_id in (select event_id from granted)
+    where event_id in (select event_id from both_layers)
     group by event_id
     union all
     select event_id, ingested_at

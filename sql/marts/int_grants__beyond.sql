@@ -2,17 +2,25 @@
 -- build: by_key holder_uid
 -- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
 -- units: select holder_uid from entitlements where layer = 'granted'
+--   union select holder_uid from int_grants__limited
 -- dirty: select holder_uid from delta_entitlements
 -- dirty: select holder_uid from delta_int_grants__limited
 -- dirty: select held.holder_uid from delta_identities as changed join entitlements as held on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from delta_identities as changed join int_grants__limited as held on held.identity_id = changed.identity_id
 -- dirty: select held.holder_uid from delta_int_scopes__approved as changed join entitlements as held on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named join entitlements as held on held.holder_uid = named.name
+-- dirty: select held.holder_uid from delta_int_scopes__approved as changed join int_grants__limited as held on held.identity_id = changed.identity_id
 -- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named
---   join (select distinct holder_uid, unnest(path) as name from entitlements) as held on held.name = named.name
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.name
+-- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.name
 -- dirty: select held.holder_uid from (select distinct role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)) as named
 --   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.role_arn
+-- dirty: select held.holder_uid from (select distinct role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.role_arn
 -- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
 --   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.role_arn
+-- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.role_arn
 -- only: identities(identity_id, is_nonhuman, kind_evidence)
 -- only: int_scopes__approved(identity_id, action_pattern, resource_pattern, granted_at)
 -- only: stg_approvals(approval_id, is_granted, origin, roles, granted_at, ends_at, event_id)

@@ -21,7 +21,7 @@ _MOST_ITEMS = 500
 _OLD_TLS = frozenset({"tls1_0", "tls1_1", "1.0", "1.1", "none"})
 _OFF = frozenset({"off", "disabled", "disable", "free", "false"})
 _CODE = ("customscript", "runcommand", "dsc", "chef", "puppet")
-_PASSWORD = "vmaccess"
+_RESETS = "vmaccess"
 _WATCHERS = (
     "mde.",
     "monitoringagent",
@@ -33,6 +33,7 @@ _WATCHERS = (
 )
 """How extensions are named that log, watch or protect a machine:
 https://learn.microsoft.com/en-us/azure/virtual-machines/extensions/overview"""
+_RECOVERY = ("deleteretentionpolicy", "containerdeleteretentionpolicy", "restorepolicy", "sharedeleteretentionpolicy")
 Effects = Callable[[Json, str], list[Json]]
 
 
@@ -84,7 +85,8 @@ def _is_new(body: Json) -> bool:
 
 
 def _lets_networks_in(body: Json, rules: str = "networkacls") -> bool:
-    is_let_in = _word(body, rules, "defaultaction") == "allow" or _word(body, "publicnetworkaccess") == "enabled"
+    by_default = _word(body, rules, "defaultaction")
+    is_let_in = by_default == "allow" or (by_default is None and _word(body, "publicnetworkaccess") == "enabled")
     return is_let_in and not _is_new(body)
 
 
@@ -105,16 +107,8 @@ def _storage_account(body: Json, resource: str) -> list[Json]:
 
 def _blob_service(body: Json, resource: str) -> list[Json]:
     """What was deleted or written over can be had back, as long as one of these is on."""
-    policies = (
-        "deleteretentionpolicy",
-        "containerdeleteretentionpolicy",
-        "restorepolicy",
-        "sharedeleteretentionpolicy",
-    )
-    is_weaker = _word(body, "isversioningenabled") == "false" or any(
-        _is_off(body, each, "enabled") for each in policies
-    )
-    return _if("weakens_guard", is_weaker)
+    is_unversioned = _word(body, "isversioningenabled") == "false"
+    return _if("weakens_guard", is_unversioned or any(_is_off(body, each, "enabled") for each in _RECOVERY))
 
 
 def _container(body: Json, resource: str) -> list[Json]:
@@ -267,7 +261,7 @@ def _extension(body: Json, resource: str) -> list[Json]:
     kind = _word(body, "type")
     if kind is None or any(word in kind for word in _CODE):
         return []
-    if _PASSWORD in kind:
+    if _RESETS in kind:
         return [effect("issues_credential")]
     return [no_effect("runs_code"), effect("changes_workload")]
 

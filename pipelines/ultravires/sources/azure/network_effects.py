@@ -13,7 +13,7 @@ from ultravires.sources.azure.bodies import Json
 
 _ADMIN_PORTS = (22, 23, 135, 445, 1433, 1521, 2375, 3306, 3389, 5432, 5985, 5986, 6379, 9200, 11211, 27017)
 """Ports of shells, remote desktops and databases: on these the whole internet has no business."""
-_EVERYBODY = frozenset({"*", "internet", "any", "0.0.0.0", "0.0.0.0/0", "::/0"})
+_EVERYBODY = frozenset({"*", "internet", "any", "0.0.0.0/0", "::/0"})
 _MOST_ITEMS = 500
 _HALF_OF_ALL = 2**31
 """A range with more addresses than this is one for everybody."""

@@ -42,7 +42,7 @@ def attempted(grants: list[Grant]) -> list[Json]:
     powers = [power_of(each.get("held", ""), each.get("scope")) for each in given]
     holders = [each["holder"] for each in given if "holder" in each]
     power = next((word for word in ("admin", "permissions") if word in powers), None)
-    return [effect("grants_power", target="identity", uids=holders, power=power)] if holders else []  # type: ignore[arg-type]
+    return [effect("grants_power", target="identity", uids=holders, power=power)] if holders else []
 
 
 def role_request(body: Json, resource: str) -> list[Json]:

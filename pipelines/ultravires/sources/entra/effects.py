@@ -193,6 +193,17 @@ def _account(change: Change) -> list[Json]:
     return found
 
 
+def _invited(change: Change) -> list[Json]:
+    """A guest of another domain than that of who invites; of the same there is nobody outside."""
+    address = change.details.get("invitedUserEmailAddress") or ""
+    domain, own = (name.rpartition("@")[2].lower() for name in (address, change.address or ""))
+    if not domain or not own:
+        return []
+    if domain == own:
+        return [no_effect("grants_power")]
+    return [effect("grants_power", target="outside", uids=[address])]
+
+
 def _group(change: Change) -> list[Json]:
     """By a rule of membership whoever fits it is a member: https://learn.microsoft.com/en-us/entra/identity/users/groups-dynamic-membership"""
     return [effect("grants_power", uids=change.ids("Group"))] if "MembershipRule" in change.new else []
@@ -227,6 +238,7 @@ _EFFECTS: dict[str, Effects] = {
     "update authentication methods policy": _methods_policy,
     "set domain authentication": _domain,
     "update user": _account,
+    "invite external user": _invited,
     "update group": _group,
     "update application": _keys,
     "update service principal": _keys,

@@ -258,6 +258,7 @@ def _change(record: dict[str, Any], actor: Actor) -> Change:
         new=new,
         details={name: value for name, value in more.items() if type(value) is str and filled(value)},
         initiator=actor.uid,
+        address=text(record.get("UserId")),
     )
 
 

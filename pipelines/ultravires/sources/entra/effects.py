@@ -151,8 +151,9 @@ def _policy_deleted(change: Change) -> list[Json]:
 
 
 def _authorization_policy(change: Change) -> list[Json]:
-    known = {name: change.new[name].lower() for name in _WEAKER if name in change.new}
-    return _said("weakens_guard", any(value in _WEAKER[name] for name, value in known.items())) if known else []
+    known = [name for name in _WEAKER if change.said(name)]
+    is_wider = any((change.new.get(name) or "").lower() in _WEAKER[name] for name in known)
+    return _said("weakens_guard", is_wider) if known else []
 
 
 def _security_defaults(change: Change) -> list[Json]:

@@ -203,14 +203,14 @@ _POLICY = re.compile(
 
 
 def _shared(record: Json) -> list[Json]:
-    """With a guest or an address of another domain, with everybody, or inside."""
+    """With a guest, with everybody, or inside; by the domain of the address only where the record says no kind."""
     name = text(record.get("TargetUserOrGroupName")) or ""
     kind = (text(record.get("TargetUserOrGroupType")) or "").lower()
     if not name and not kind:
         return []
     if name.lower() in _EVERYBODY:
         return [effect("exposes", target="public")]
-    if kind == "guest" or _outside(record, name):
+    if kind == "guest" or _GUEST in name.lower() or (not kind and _outside(record, name)):
         return [effect("exposes", target="outside", uids=[name] if name else [])]
     return [no_effect("exposes")]
 

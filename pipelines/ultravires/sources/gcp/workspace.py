@@ -9,6 +9,7 @@ import msgspec
 
 from ultravires.reading.grants import Json
 from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.sources.google_workspace.effects import effects_of
 from ultravires.sources.google_workspace.iam_changes import grants_of
 from ultravires.sources.google_workspace.meanings import (
     copy_keys,
@@ -23,7 +24,8 @@ _SERVICES = frozenset({"admin.googleapis.com", "login.googleapis.com", "oauth2.g
 
 
 class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
-    """The class of the first event of an entry, and what all of them act on, make, end and change of grants."""
+    """The class of the first event of an entry, and what all of them act on, make, end and change of grants,
+    and their effects."""
 
     ocsf: tuple[int, int]
     resources: list[str]
@@ -31,6 +33,7 @@ class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
     revoked: str | None
     keys: list[tuple[str, str, str]]
     grants: list[Json]
+    effects: list[Json]
 
 
 def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEvents | None:
@@ -50,4 +53,5 @@ def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEven
         revoked=next((grant for one in found if (grant := grant_ended(one, user))), None),
         keys=[key for one in found for key in copy_keys(unique, one)],
         grants=[change for one in found for change in grants_of(one, user)],
+        effects=[each for one in found for each in effects_of(one, user)],
     )

@@ -58,7 +58,7 @@ def effects_of(method: str, payload: Json, caller: str | None) -> list[Json]:
 def _shown_by(method: str, operation: str) -> Callable[[Entry], list[Json]] | None:
     """By the method's last two words, such as `firewalls.insert`, else by its last."""
     before = method.rpartition(".")[0].rpartition(".")[2].lower()
-    return _EFFECTS.get(f"{before}.{operation}") or _EFFECTS.get(operation)
+    return SHOWING.get(f"{before}.{operation}") or SHOWING.get(operation)
 
 
 def _weakens(what: Effect, is_weaker: bool) -> list[Json]:
@@ -305,7 +305,7 @@ def _key_version(entry: Entry) -> list[Json]:
     return [effect("destroys")] if version.get("state") == "DISABLED" else []
 
 
-_EFFECTS: dict[str, Callable[[Entry], list[Json]]] = {
+SHOWING: dict[str, Callable[[Entry], list[Json]]] = {
     "setiampolicy": _policy,
     "setiampermissions": _policy,
     "updaterole": _role_updated,

@@ -7,6 +7,7 @@ Settings: https://developers.google.com/workspace/admin/reports/v1/appendix/acti
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from ultravires.reading.effects import Effect, Json, TargetKind, effect, no_effect
 from ultravires.reading.values import label
@@ -49,19 +50,20 @@ _CLOSED = _OFF | {"sharing_not_allowed", "not_allowed", "inherit_from_parent", "
 
 def effects_of(event: Happened, user: str | None) -> list[Json]:
     """The effects that an event shows; `user` is who did it. None of most events."""
-    shown = _EFFECTS.get(event.name.lower())
+    shown = SHOWING.get(event.name.lower())
     return shown(event, user) if shown else []
 
 
 def _said(event: Happened, *names: str) -> str | None:
-    """A parameter in small letters."""
-    found = next((value for name in names if (value := label(event.parameters.get(name)))), None)
-    return found.lower() if found is not None else _truth_of(event, *names)
+    """A parameter in small letters; of a list, as the drive log writes values, its first."""
+    return next((found for name in names if (found := _word(event.parameters.get(name)))), None)
 
 
-def _truth_of(event: Happened, *names: str) -> str | None:
-    value = next((event.parameters[name] for name in names if name in event.parameters), None)
-    return str(value).lower() if type(value) is bool else None
+def _word(value: Any) -> str | None:
+    if type(value) is list:
+        value = value[0] if value else None
+    found = label(str(value) if type(value) is bool else value)
+    return found.lower() if found else None
 
 
 def _new_value(event: Happened) -> str | None:
@@ -160,7 +162,7 @@ def _drive_setting(event: Happened, user: str | None) -> list[Json]:
     return [no_effect("exposes")] if value is not None and value in _ON else []
 
 
-_EFFECTS: dict[str, Callable[[Happened, str | None], list[Json]]] = {
+SHOWING: dict[str, Callable[[Happened, str | None], list[Json]]] = {
     "enforce_strong_authentication": _guard_switched,
     "allow_strong_authentication": _guard_switched,
     "change_allowed_two_step_verification_methods": _methods_allowed,

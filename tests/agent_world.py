@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ultravires
 from small_logs import DAY, assume, at, call, session, write_lines
 from source_samples import attributes
@@ -110,10 +111,12 @@ class World:
         path.write_text(json.dumps(config), encoding="utf-8")
         self.home = folder / "home"
         run_once(folder / "logs", self.home, config=path, as_of=at(300))
+        self._con: duckdb.DuckDBPyConnection | None = None
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        with ultravires.open(self.home) as con:
-            return con.execute(query).fetchall()
+        """Of what its one run has published: opening that takes longer than most questions."""
+        self._con = self._con or ultravires.open(self.home)
+        return self._con.execute(query).fetchall()
 
     def findings(self) -> set[str]:
         return {row[0] for row in self.ask("select distinct detector_id from findings where state = 'open'")}

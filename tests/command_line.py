@@ -137,8 +137,20 @@ def _import_what_commands_need() -> None:
     registry.sources()
     registry.sinks()
     # The threads of a connection would not be there in the processes that part from this one.
+    _parse_what_makes_tables()
     sql_tables._parser().close()
     sql_tables._parser.cache_clear()
+
+
+def _parse_what_makes_tables() -> None:
+    import duckdb
+    from ultravires.build.duckdb_engine import made_anew
+    from ultravires.build.pipeline import sql_tables
+    from ultravires.store.queries import parsed
+
+    with duckdb.connect() as con:
+        for table in sql_tables().values():
+            parsed(con, made_anew(table))
 
 
 def _part(asked: dict[str, Any], told: int, *streams: int) -> None:

@@ -1,6 +1,7 @@
 """What several tests share: where the samples are, and a home with the samples loaded once a session."""
 
 import fcntl
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import skips
+from crosses import leave_to_stress
 
 REPO = Path(__file__).parent.parent
 SAMPLES = REPO / "data" / "samples"
@@ -27,9 +29,22 @@ LONGEST_FIRST = ("test_killed_runs.py", "test_pruning.py", "test_cli.py", "test_
 """Each takes a minute or more, and one worker: begun last, it would keep the other waiting."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is marked `stress` is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    leave_to_stress(items)
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests live as long as the process: nothing of them has to be looked through for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Modules expect to be taken down with all that is theirs."""
+    gc.unfreeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -19,7 +19,7 @@ from command_line import Running, start, text_of
 from ultravires.store.snapshot import open_published
 
 LONGEST_SECONDS = 300.0
-POLL_SECONDS = 0.001
+POLL_SECONDS = 0.004
 # Nine files a transaction: so that a kill can come between the transactions of one load.
 PROGRAM = (
     "import ultravires.store.load as loading, ultravires.reading.parts as parts; "

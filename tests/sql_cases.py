@@ -21,6 +21,7 @@ from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables, store_run_context
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, in_build_order, load_tables
 from ultravires.settings import Settings
+from ultravires.store.queries import parsed
 from ultravires.store.warehouse import Warehouse, open_warehouse
 from ultravires_models.describe import DETECTORS
 from ultravires_models.hits import HITS
@@ -37,13 +38,13 @@ PACKAGED = ("identity_names", "link_weights", "name_comparison", "secret_actions
 """Reference tables that a case does not give when it takes them as they are packaged."""
 
 
-class _PlainTimes(yaml.SafeLoader):
-    """Leaves times as text: DuckDB reads them, in UTC, like those of the logs."""
+class _PlainTimes(yaml.CSafeLoader):
+    """Leaves times as text: DuckDB reads them, in UTC, like those of the logs. Each worker reads all cases: in C."""
 
 
 _PlainTimes.yaml_implicit_resolvers = {
     first: [entry for entry in entries if entry[0] != "tag:yaml.org,2002:timestamp"]
-    for first, entries in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, entries in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -112,12 +113,23 @@ def assumed() -> Mapping[str, Sequence[Row]]:
 def unequal(case: Case) -> list[str]:
     """What the case expects and the SQL does not give (-), and the other way round (+); empty when they agree."""
     table = tables()[case.table]
-    with duckdb.connect(config={"threads": 1}) as con:
-        con.execute("set timezone = 'UTC'")
-        con.execute(table.macros)
+    con = _connection(table.macros)
+    con.execute("begin")
+    try:
         give(con, table, case.given)
-        con.execute(f'create table "{table.name}" as {table.sql}')
+        con.execute(parsed(con, f'create table "{table.name}" as {table.sql}'))
         return compare(con, table.name, case.expect)
+    finally:
+        con.execute("rollback")
+
+
+@cache
+def _connection(macros: str) -> duckdb.DuckDBPyConnection:
+    """One for all cases, each of which takes back what it made: opening costs more than most of them."""
+    con = duckdb.connect(config={"threads": 1})
+    con.execute("set timezone = 'UTC'")
+    con.execute(macros)
+    return con
 
 
 def give(con: duckdb.DuckDBPyConnection, table: SqlTable, given: Mapping[str, Sequence[Row]]) -> None:
@@ -150,13 +162,15 @@ def with_hour(row: Row, columns: Columns) -> Row:
 
 
 def fill(con: duckdb.DuckDBPyConnection, name: str, columns: Columns, rows: Sequence[Row]) -> None:
-    con.execute(f'create table "{name}" ({", ".join(f"{_quoted(c)} {kind}" for c, kind in columns.items())})')
+    listed = ", ".join(f"{_quoted(c)} {kind}" for c, kind in columns.items())
+    con.execute(parsed(con, f'create table "{name}" ({listed})'))
     for row in rows:
         unknown = set(row) - set(columns)
         assert not unknown, f"{name} has no column {', '.join(sorted(unknown))}"
         places = ", ".join(f"cast(? as {columns[column]})" for column in row)
         values = [_as_text(value) for value in row.values()]
-        con.execute(f'insert into "{name}" ({", ".join(map(_quoted, row))}) values ({places})', values)
+        into = f'"{name}" ({", ".join(map(_quoted, row))})'
+        con.execute(parsed(con, f"insert into {into} values ({places})"), values)
 
 
 def compare(con: duckdb.DuckDBPyConnection, table: str, expect: Sequence[Row]) -> list[str]:

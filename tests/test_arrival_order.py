@@ -14,8 +14,8 @@ CONFIG = SAMPLES / "ultravires.yaml"
 AS_OF = "2026-10-16T00:00:00+00:00"
 
 
-FIRST_DAY = "20261010"
-"""Six days of the samples, and the approvals of all: what an act of these days rests on is there."""
+FIRST_DAY = "20261012"
+"""Four days of the samples, and the approvals of all: what an act of these days rests on is there."""
 
 
 def log_files() -> list[Path]:

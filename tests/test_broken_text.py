@@ -37,6 +37,7 @@ def unmarked(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "detail": detail, "raw_hash": None}
 
 
+@pytest.mark.cross
 @each_source
 @pytest.mark.parametrize("mark", BREAKS)
 def test_a_string_that_was_broken_anywhere_costs_nothing(name: str, mark: str, tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def records(name: str, folder: Path) -> tuple[list[bytes], list[dict[str, Any]]]
 PAIRS = [(name, wrap) for name in NAMES for wrap in [*WRAPPINGS, "columns"] if (name, wrap) not in OF_THE_SOURCE]
 
 
+@pytest.mark.cross
 @pytest.mark.parametrize(("name", "wrap"), PAIRS)
 def test_a_wrapped_record_is_the_same_event(name: str, wrap: str, tmp_path: Path) -> None:
     """Whatever the export: same ids, same columns, nothing refused."""

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from crosses import counted
 from fuzzing import NAMES as ODD_NAMES
 from fuzzing import STRINGS, hostile_file, hostile_record, records, write
 from hypothesis import HealthCheck, given, settings
@@ -24,9 +25,8 @@ NAMES = sorted(registry.sources())
 each_source = pytest.mark.parametrize("name", NAMES)
 SEED = int(os.environ.get("ULTRAVIRES_FUZZ_SEED", "0"))
 """Where the seeds start: a failure names its seed, and the run goes on from there."""
-N_QUICK = 3_000 // len(NAMES)
+N_QUICK = 800 // len(NAMES)
 N_STRESS = 100_000 // len(NAMES) + 1
-N_JUDGED = 25
 LONGEST_SECONDS = 5.0
 
 SAME = {
@@ -109,14 +109,15 @@ def test_the_same_seed_gives_the_same_file() -> None:
     assert len({hostile_file("approvals", seed) for seed in range(50)}) == 50
 
 
+@counted(8, 80)
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in JOINS_LINES])
-def test_a_spoilt_line_costs_no_other_line(name: str, tmp_path: Path) -> None:
+def test_a_spoilt_line_costs_no_other_line(name: str, count: int, tmp_path: Path) -> None:
     """The whole records before and behind a spoilt one are all there."""
     random = Random(f"lines {name}")
     good = [write(record, Random(1)).encode() for record in records(name)]
     expected = {row["event_id"] for row in look(name, b"\n".join(good), tmp_path / "a-file")}
     assert expected
-    for _ in range(40):
+    for _ in range(count):
         bad = [hostile_record(name, random) for _ in range(2)]
         lines = b"\n".join((good[0], bad[0], *good[1:-1], bad[1], good[-1]))
         found = {row["event_id"] for row in look(name, lines, tmp_path / "a-file")}
@@ -140,15 +141,7 @@ odd_values = st.recursive(
 )
 
 
-@each_source
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(data=st.data())
-def test_any_json_in_place_of_any_member_is_read(name: str, tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever a member holds, the record becomes an event or is put aside."""
+def read_with_an_odd_member(name: str, path: Path, data: st.DataObject) -> None:
     record = data.draw(st.sampled_from(records(name)))
     holder: Any = record
     while isinstance(holder, dict | list) and holder and data.draw(st.booleans()):
@@ -158,15 +151,38 @@ def test_any_json_in_place_of_any_member_is_read(name: str, tmp_path: Path, data
     place = data.draw(st.sampled_from(sorted(holder))) if isinstance(holder, dict) else len(holder) - 1
     holder[place] = data.draw(odd_values)
     written = write(record, Random(2)).encode("utf-8", "surrogatepass")
-    agree(name, look(name, written, tmp_path / "a-file"))
+    agree(name, look(name, written, path))
 
 
-def test_everything_that_was_read_from_hostile_files_can_be_judged(tmp_path: Path) -> None:
+hostile = settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@each_source
+@hostile
+@given(data=st.data())
+def test_any_json_in_place_of_any_member_is_read(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever a member holds, the record becomes an event or is put aside."""
+    read_with_an_odd_member(name, tmp_path / "a-file", data)
+
+
+@pytest.mark.stress
+@each_source
+@settings(hostile, max_examples=100)
+@given(data=st.data())
+def test_any_json_in_place_of_any_member_many_times(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    """The same, a hundred members of each source."""
+    read_with_an_odd_member(name, tmp_path / "a-file", data)
+
+
+@counted(8, 40)
+def test_everything_that_was_read_from_hostile_files_can_be_judged(count: int, tmp_path: Path) -> None:
     """The whole SQL runs over it without an error, and each file's records are all accounted for."""
     logs = tmp_path / "logs"
     logs.mkdir()
     for name in NAMES:
-        for seed in range(SEED, SEED + N_JUDGED):
+        for seed in range(SEED, SEED + count):
             data = hostile_file(name, seed)
             for moment in (b"T10:00:0", b"17911944"):  # another time, so that they are not all the same events
                 data = data.replace(moment, moment[:-1] + b"%d" % (seed % 10))
@@ -180,7 +196,7 @@ def test_everything_that_was_read_from_hostile_files_can_be_judged(tmp_path: Pat
         ).fetchall()
         assert lost == []
         assert con.execute("select count(*), sum(n_events) from files").fetchone() == (
-            N_JUDGED * len(NAMES),
+            count * len(NAMES),
             result.events,
         )
         assert con.execute("select count(*) from events").fetchone() == (result.events,)

@@ -128,7 +128,7 @@ def test_an_empty_table_has_the_columns_of_its_select(filled: Path) -> None:
         con.execute(f"create or replace temp table {TOUCHED_HOURS} as select distinct event_hour from events")
         for table in sql_tables().values():
             touch_all(con, table)
-            for name in (name for name in table.inputs if name.startswith("hits_")):
+            for name in (name for name in table.inputs if name.startswith(("hits_", "matches_"))):
                 con.execute(f"create table if not exists {as_said(name)}")
             con.execute(f"create or replace temp table said_{as_said(table.name)}")
             said = con.execute(f"describe said_{table.name}").fetchall()

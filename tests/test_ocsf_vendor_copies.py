@@ -97,6 +97,7 @@ def test_the_sample_holds_copies_of_records_of_other_samples() -> None:
     assert len(natives & {event["event_id"] for event in expected_events("ocsf")}) == len(MAPPINGS) + 1
 
 
+@pytest.mark.cross
 @each_native
 @pytest.mark.parametrize("how", ["text", "object", "pretty", "unmapped"])
 def test_a_copy_that_carries_the_record_is_the_native_event(
@@ -469,8 +470,7 @@ def test_the_native_record_stands_whatever_came_first() -> None:
         assert [row[:2] for row in stored(files[kind])] == [row[:2] for row in expected]
 
 
-@settings(max_examples=20, deadline=None)
-@given(
+any_files = given(
     files=st.lists(
         st.tuples(
             st.sampled_from(KINDS),
@@ -481,8 +481,9 @@ def test_the_native_record_stands_whatever_came_first() -> None:
         max_size=5,
     )
 )
-def test_any_files_in_any_order_are_the_same_events(files: list[tuple[str, str, list[int]]]) -> None:
-    """A record is one event, read natively where it came natively; without it, copies that differ may be two."""
+
+
+def read_in_any_order(files: list[tuple[str, str, list[int]]]) -> None:
     opened = [file_of(*chosen) for chosen in files]
     found = stored(opened)
     assert stored(opened[::-1]) == found
@@ -492,6 +493,21 @@ def test_any_files_in_any_order_are_the_same_events(files: list[tuple[str, str, 
     assert as_natives <= {row[:2] for row in found}
     if not any(kinds == {"mapped", "carrying"} for kinds in kinds_of_records(files).values()):
         assert as_natives == {row[:2] for row in found}
+
+
+@settings(max_examples=6, deadline=None)
+@any_files
+def test_any_files_in_any_order_are_the_same_events(files: list[tuple[str, str, list[int]]]) -> None:
+    """A record is one event, read natively where it came natively; without it, copies that differ may be two."""
+    read_in_any_order(files)
+
+
+@pytest.mark.stress
+@settings(max_examples=100, deadline=None)
+@any_files
+def test_any_files_in_any_order_many_times(files: list[tuple[str, str, list[int]]]) -> None:
+    """The same."""
+    read_in_any_order(files)
 
 
 def kinds_of_records(files: list[tuple[str, str, list[int]]]) -> dict[bytes, set[str]]:

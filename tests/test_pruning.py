@@ -240,7 +240,7 @@ def pruned_samples(sample_home: Path, shared: Shared) -> Callable[[bool], Path]:
     return pruned
 
 
-@pytest.mark.parametrize("keep_in_force", [False, True])
+@pytest.mark.parametrize("keep_in_force", [pytest.param(False, marks=pytest.mark.stress), True])
 def test_marts_follow_a_prune_as_if_they_were_built_anew(
     keep_in_force: bool, sample_home: Path, pruned_samples: Callable[[bool], Path], tmp_path: Path
 ) -> None:

@@ -45,6 +45,10 @@ OUT_OF_REACH = {
     "unapproved_acts": "of random acts few are privileged, and those may have failed or be accounted for",
     "int_lifecycle__people": "no random person takes the role of a machine that is declared or taken by a service",
     "int_lifecycle__secrets": "three days are too short for a new reader of a secret",
+    "denied_then_allowed": "no random identity gives itself a right",
+    "emergency_uses": "nobody in a random world is root",
+    "new_uses": "three days are no two weeks",
+    "sign_ins": "nobody signs in to a random world",
     "int_steps__fitting": "few acts of a random world are weakly linked, and fewer to what lists them",
 }
 """Tables that some random world leaves empty, each with the reason."""
@@ -56,7 +60,7 @@ VENDOR_WORDS = re.compile(
 LONGEST_WAY = 23
 """Each step makes something that a later one needs whole: keys, clocks, subjects, links, paths, steps, callers,
 scopes, rights, rights within limits and beyond approvals, drift, hits."""
-SEEDS = (1, 2, 8)
+SEEDS = (1, *(pytest.param(seed, marks=pytest.mark.stress) for seed in (2, 8)))
 FILES = [path for layer in LAYERS for path in sorted((sql_root() / layer).glob("*.sql"))]
 
 
@@ -203,7 +207,7 @@ def test_hours_in_any_order_equal_the_whole(name: str, world: DuckDBEngine) -> N
     assert rows(con, "by_hours") == rows(con, name)
 
 
-@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_arrival_in_parts_ends_in_the_tables_of_one_load(seed: int, tmp_path: Path) -> None:
     """Two batches in random order, with everything built after each, leave what one load leaves."""
     events = random_events(random.Random(seed), 160)

@@ -1,5 +1,7 @@
 """Given/expect rows for every SQL table; the cases stand in sql/<table>.yml, each with a sentence on what it shows."""
 
+from functools import cache
+
 import pytest
 from sql_cases import CASES, Case, read_cases, tables, unequal
 
@@ -7,6 +9,7 @@ WITHOUT_CASES: dict[str, str] = {}
 """Table -> why it has no cases."""
 
 
+@cache
 def all_cases() -> list[Case]:
     return [case for path in sorted(CASES.glob("*.yml")) for case in read_cases(path)]
 

@@ -82,6 +82,7 @@ def test_a_file_of_objects_written_as_text_is_recognised(name: str) -> None:
         assert claimed_by(as_lines(changed)) == [name], path
 
 
+@pytest.mark.cross
 @each_source
 @pytest.mark.parametrize("text", ["{broken", '["cut o', "{type=AssumedRole, arn=arn:aws}"])
 def test_text_that_begins_as_json_and_is_none_is_quarantine(name: str, text: str, tmp_path: Path) -> None:

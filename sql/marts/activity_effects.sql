@@ -6,8 +6,8 @@
 -- dirty: select step_id from delta_step_facts
 -- dirty: select activity_id from delta_stg_activities
 -- dirty: select 'activity:' || event_id from delta_entitlements where event_id is not null
--- dirty: select activity_id from delta_entitlements join stg_effects on effect = 'issues_credential' and list_contains(target_uids, holder_uid)
--- dirty: select activity_id from delta_int_identities__resolved join stg_effects on target_kind = 'identity' and list_contains(target_uids, alias_uid)
+-- dirty: select activity_id from delta_entitlements join stg_effects on stg_effects.effect = 'issues_credential' and list_contains(target_uids, holder_uid)
+-- dirty: select activity_id from delta_int_identities__resolved join stg_effects on stg_effects.target_kind = 'identity' and list_contains(target_uids, alias_uid)
 -- only: entitlements(entitlement_id, holder_uid, layer, effect, power, valid_from, valid_until, event_id)
 -- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, has_no_approval, gaps, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)
 
@@ -145,6 +145,27 @@ merged as (
     group by all
 ),
 
+-- How a sentence says what an act did, or tried to do, and to whom.
+words as (
+    select *
+    from (
+        values
+            ('grants_power', 'gave power', 'give power', ' to '),
+            ('takes_power', 'took power', 'take power', ' from '),
+            ('issues_credential', 'issued a credential', 'issue a credential', ' for '),
+            ('opens_trust', 'opened trust', 'open trust', ' to '),
+            ('exposes', 'exposed something', 'expose something', ' to '),
+            ('reads_secret', 'read a secret', 'read a secret', ' of '),
+            ('runs_code', 'ran code', 'run code', ' as '),
+            ('changes_workload', 'changed what runs', 'change what runs', ' of '),
+            ('weakens_evidence', 'weakened the evidence', 'weaken the evidence', ' of '),
+            ('weakens_guard', 'weakened a guard', 'weaken a guard', ' of '),
+            ('destroys', 'destroyed something', 'destroy something', ' of '),
+            ('ransoms', 'took data hostage', 'take data hostage', ' of '),
+            ('discovers', 'looked around', 'look around', ' at ')
+    ) as of_effects(effect, did, tried, link)
+),
+
 graded as (
     select
         merged.*,
@@ -190,7 +211,7 @@ select
     is_nonhuman,
     action,
     canonical_action,
-    effect,
+    graded.effect,
     target_kind,
     target_uids[1] as target_uid,
     first_hundred(target_uids) as target_uids,
@@ -209,17 +230,22 @@ select
     severities.severity,
     coalesce(actor_uid, 'somebody')
     || if(outcome in ('failure', 'denied'), ' tried to ', ' ')
-    || effect_verb(effect, outcome in ('failure', 'denied'), case power_rank when 4 then 'administrator power' when 3 then 'power over permissions' when 2 then 'power over data' else 'power' end)
+    || coalesce(if(outcome in ('failure', 'denied'), words.tried, words.did), graded.effect)
+    || case
+        when graded.effect <> 'grants_power' or power_rank is null then ''
+        else case power_rank when 4 then ' over everything' when 3 then ' over permissions' when 2 then ' over data' else ' over nothing yet' end
+    end
     || case target_kind
-        when 'self' then effect_link(effect) || 'itself'
-        when 'public' then effect_link(effect) || 'everybody'
+        when 'self' then coalesce(words.link, ': ') || 'itself'
+        when 'public' then coalesce(words.link, ': ') || 'everybody'
         when 'resource' then coalesce(': ' || target_uids[1], '')
-        else coalesce(effect_link(effect) || target_uids[1], '') || if(target_kind = 'outside', ' (outside)', '')
+        else coalesce(words.link || target_uids[1], '') || if(target_kind = 'outside', ' (outside)', '')
     end
     || if(len(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (len(target_uids) - 1)::varchar || ' more', '')
     || coalesce(', by ' || action, '')
     || if(is_approved, ', under ' || approval_id, '') as sentence
 from graded
+left join words on words.effect = graded.effect
 join severities
     on severities.severity_rank = case
         when is_approved or is_providers_own then 1

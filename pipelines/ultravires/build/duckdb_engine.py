@@ -15,7 +15,7 @@ from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import RunError
 from ultravires.registry import sql_root
 from ultravires.schema import duckdb_type
-from ultravires.store.queries import fetch_row
+from ultravires.store.queries import fetch_row, parsed
 from ultravires.store.warehouse import NO_ROWS, Warehouse
 
 MOST_UNITS = 0.3
@@ -46,6 +46,11 @@ class Built:
     n_hours: int = 0
     n_units: int = 0
     """Units that were made anew; 0 of a table that was made whole."""
+
+
+def made_anew(table: SqlTable) -> str:
+    """The statement that makes the whole table."""
+    return f'create or replace table "{table.name}" as {table.sql}'
 
 
 class DuckDBEngine:
@@ -147,7 +152,7 @@ class DuckDBEngine:
     def _select_into(self, name: str, table: SqlTable) -> None:
         """What `table` would hold, as a temporary table."""
         if not self._has_no_rows(table):
-            self.con.execute(f'create or replace temp table "{name}" as {table.sql}')
+            self.con.execute(parsed(self.con, f'create or replace temp table "{name}" as {table.sql}'))
             return
         columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
         self.con.execute(f'create or replace temp table "{name}"({columns})')
@@ -238,7 +243,7 @@ class DuckDBEngine:
     def _create(self, table: SqlTable) -> tuple[int, str] | None:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
         if not self._has_no_rows(table):
-            self.con.execute(f'create or replace table "{table.name}" as {table.sql}')
+            self.con.execute(parsed(self.con, made_anew(table)))
             return None
         columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
         self.con.execute(f'create or replace table "{table.name}"({columns})')

@@ -167,6 +167,7 @@ def plain_reader(kind: type[Record], objects: tuple[str, ...] = ()) -> Callable[
     return read
 
 
+@cache
 def _in_pieces(kind: type[Record]) -> type[msgspec.Struct]:
     """A Struct with the fields of `kind`, each as it is written: what holds no secret is not decoded."""
     fields = [(field.name, Repeated, UNSET) for field in msgspec.structs.fields(kind)]
@@ -174,15 +175,23 @@ def _in_pieces(kind: type[Record]) -> type[msgspec.Struct]:
     return msgspec.defstruct(f"{kind.__name__}InPieces", fields, rename=names, gc=False)
 
 
+@cache
+def _looked_into(kind: type[Record]) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """Names of the fields that hold objects, and whether in parts, and of those that hold texts; once a kind, since a
+    small file costs less to read than its types to look up.
+    """
+    fields = msgspec.structs.fields(kind)
+    objects = [(field.name, field.type == Repeated) for field in fields if field.type in _HOLD_OBJECTS]
+    return objects, [(field.name, False) for field in fields if field.type == Text]
+
+
 class PlainRedactor:
     """Takes secrets out of plain records of one kind; only parts and values that may hold some are looked through."""
 
     def __init__(self, kind: type[Record], redactor: Redactor) -> None:
-        fields = msgspec.structs.fields(kind)
         self._decode = msgspec.json.Decoder(_in_pieces(kind)).decode
         self._redactor = redactor
-        self._objects = [(field.name, field.type == Repeated) for field in fields if field.type in _HOLD_OBJECTS]
-        self._texts = [(field.name, False) for field in fields if field.type == Text]
+        self._objects, self._texts = _looked_into(kind)
         self._clean: dict[tuple[bool, bytes], bytes] = {}
 
     def redact(self, data: bytes, *, texts: LookedInto = True) -> bytes:

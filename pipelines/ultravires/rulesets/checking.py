@@ -31,16 +31,18 @@ class Checked:
 
 
 def check_rules(book: RuleBook, pack: str, folder: Path) -> list[Checked]:
-    """Every rule of a pack that finds by itself, with the cases in `<rule file>.cases.jsonl` beside it; a rule without
-    them has none.
+    """Every rule of a pack with the cases in `<rule file>.cases.jsonl` beside it; a rule without them has none. Those of
+    a file that holds a correlation and what that is made of are the correlation's.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: cases stand beside the rules in a folder; unpack it first")
-    rules = {rule.detector_id: rule for rule in book.detectors()}
+    rules = {rule.detector_id: rule for rule in (*book.rules, *book.correlations)}
+    own = [entry for entry in book.entries if entry.pack == pack and entry.reason is None]
+    of_files = {entry.file for entry in own if entry.kind == "correlation"}
     return [
         _checked(book, rules[entry.detector_id], folder / entry.file)
-        for entry in book.entries
-        if entry.pack == pack and entry.reason is None and entry.detector_id in rules
+        for entry in own
+        if entry.detector_id in rules and not (entry.file in of_files and entry.detector_id in book.silent)
     ]
 
 

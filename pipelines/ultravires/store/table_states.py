@@ -7,6 +7,8 @@ from typing import NamedTuple
 import duckdb
 import pyarrow as pa
 
+from ultravires.store.queries import parsed
+
 BOOKKEEPING = """
 create table if not exists table_state(
     table_name varchar primary key, version bigint not null, code_hash varchar, fingerprint varchar,
@@ -60,7 +62,7 @@ def write_state(con: duckdb.DuckDBPyConnection, table: str, state: TableState, *
     """Write `state` of a table of which `before` stands there, inside the caller's transaction."""
     # DuckDB takes four times as long to plan `insert or replace`.
     statement = _INSERT if before is None else _UPDATE
-    con.execute(statement, [state.version, state.code_hash, state.fingerprint, state.n_rows, table])
+    con.execute(parsed(con, statement), [state.version, state.code_hash, state.fingerprint, state.n_rows, table])
     known = before.inputs if before else {}
     if known == state.inputs:
         return
@@ -68,6 +70,6 @@ def write_state(con: duckdb.DuckDBPyConnection, table: str, state: TableState, *
         con.execute("delete from built_from where table_name = ?", [table])
     if state.inputs:
         con.execute(
-            "insert into built_from select $table, unnest($names), unnest($versions)",
+            parsed(con, "insert into built_from select $table, unnest($names), unnest($versions)"),
             {"table": table, "names": list(state.inputs), "versions": list(state.inputs.values())},
         )

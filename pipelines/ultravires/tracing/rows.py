@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import duckdb
 
-from ultravires.store.queries import fetch_row
+from ultravires.store.queries import fetch_row, parsed
 
 Row: TypeAlias = dict[str, Any]
 
@@ -14,7 +14,7 @@ def fetch_rows(
     con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | dict[str, object] = ()
 ) -> list[Row]:
     """All rows of `sql`, each a dictionary by column name; `values` are bound, never written into it."""
-    cursor = con.execute(sql, values) if values else con.execute(sql)
+    cursor = con.execute(parsed(con, sql), values or None)
     names = [column[0] for column in cursor.description or []]
     return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
 

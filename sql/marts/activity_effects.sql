@@ -27,7 +27,9 @@ acts as (
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
         ) as is_approved,
         -- Where a machine's approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
-        coalesce(facts.is_nonhuman, false) and facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt
+        coalesce(facts.is_nonhuman, false) and facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt,
+        -- Where approvals are kept, they are for machines: what a person does on a common day is nobody's alert.
+        not coalesce(facts.is_nonhuman, true) and not list_contains(facts.gaps, 'no approval: source absent') as is_person_at_work
     from stg_activities as activity
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id
@@ -249,6 +251,8 @@ left join words on words.effect = graded.effect
 join severities
     on severities.severity_rank = case
         when is_approved or is_providers_own then 1
+        when is_person_at_work and worth <= 3 and target_kind not in ('self', 'public', 'outside')
+            and graded.effect not in ('weakens_guard', 'opens_trust') then 1
         -- What only the subject, or whoever could write there, reports accuses nobody of much. That an act failed is taken off
         -- where findings are made.
         else greatest(least(worth, if(voice is not distinct from 'reported', 2, 5)) - if(is_in_doubt, 2, 0), 1)

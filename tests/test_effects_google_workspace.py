@@ -155,4 +155,7 @@ def test_both_logs_carry_the_effects(tmp_path: Path) -> None:
     assert only("google_workspace_audit", activity, tmp_path)["detail"]["effects"] == [WEAKER]
     told = {"event": [{"eventName": event["name"], "parameter": event["parameters"]}]}
     found = workspace_events({"serviceName": "admin.googleapis.com", "metadata": told}, MIRA)
-    assert found is not None and found.effects == [WEAKER]
+    assert found is not None and found.effects == [WEAKER] and found.second_factor is None
+    sign_in = {"eventName": "login_success", "parameter": [{"name": "is_second_factor", "boolValue": True}]}
+    found = workspace_events({"serviceName": "login.googleapis.com", "metadata": {"event": [sign_in]}}, MIRA)
+    assert found is not None and found.second_factor == "passed"

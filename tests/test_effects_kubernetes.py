@@ -109,6 +109,10 @@ def test_services_that_listen_outside() -> None:
     assert shown("services", {"spec": {"type": "NodePort"}}) == [effect("exposes")]
     assert shown("services", {"spec": {"type": "LoadBalancer"}}) == [effect("exposes")]
     assert shown("services", {"spec": {"type": "ClusterIP"}}) == []
+    named = {"type": "LoadBalancer", "loadBalancerSourceRanges": ["0.0.0.0/0"]}
+    assert shown("services", {"spec": named}) == [OPEN]
+    inside = {"annotations": {"networking.gke.io/load-balancer-type": "Internal"}}
+    assert shown("services", {"metadata": inside, "spec": {"type": "LoadBalancer"}}) == []
 
 
 def test_who_of_aws_is_who_in_the_cluster() -> None:

@@ -158,6 +158,7 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
             grants=grants or None,
             effects=effects or None,
             region=region_of(labels),
+            second_factor=workspace.second_factor if workspace else None,
             issued_role_arn=issued.acts_as,
             issued_duration_seconds=issued.seconds,
             target_account=project_of_account(issued.acts_as),

@@ -17,6 +17,7 @@ from ultravires.sources.google_workspace.meanings import (
     grant_made,
     happened,
     ocsf_class,
+    second_factor_of,
     targets_of,
 )
 
@@ -34,6 +35,7 @@ class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
     keys: list[tuple[str, str, str]]
     grants: list[Json]
     effects: list[Json]
+    second_factor: str | None
 
 
 def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEvents | None:
@@ -54,4 +56,5 @@ def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEven
         keys=[key for one in found for key in copy_keys(unique, one)],
         grants=[change for one in found for change in grants_of(one, user)],
         effects=[each for one in found for each in effects_of(one, user)],
+        second_factor=next((factor for one in found if (factor := second_factor_of(one))), None),
     )

@@ -34,6 +34,14 @@ _ANONYMOUS = "system:anonymous"
 _OPEN_TO_ALL = ("/healthz", "/livez", "/readyz", "/version", "/.well-known/openid-configuration", "/openid/v1/jwks")
 """What a cluster answers to everybody by default (the role system:public-info-viewer, and the discovery of OIDC)."""
 _OUTSIDE_TYPES = frozenset({"NodePort", "LoadBalancer"})
+_INTERNAL = (
+    ("networking.gke.io/load-balancer-type", "Internal"),
+    ("cloud.google.com/load-balancer-type", "Internal"),
+    ("service.beta.kubernetes.io/azure-load-balancer-internal", "true"),
+    ("service.beta.kubernetes.io/aws-load-balancer-internal", "true"),
+    ("service.beta.kubernetes.io/aws-load-balancer-scheme", "internal"),
+)
+"""Annotations of a balancer that only the cluster's own network reaches."""
 _MOST = 200
 
 
@@ -58,8 +66,20 @@ def _of_object(given: Json, resource: str, namespace: str | None, caller: str | 
         return _unguarded(given)
     if resource == "certificatesigningrequests":
         return _own_certificate(given, caller)
-    is_outside = text(mapping(given.get("spec")).get("type")) in _OUTSIDE_TYPES
-    return [effect("exposes")] if is_outside else []
+    return _listening(given)
+
+
+def _listening(given: Json) -> list[Json]:
+    """A service with a port of the nodes or a balancer before it; for whom the balancer is, only some say:
+    https://kubernetes.io/docs/concepts/services-networking/service/#loadbalancer
+    """
+    spec, annotations = mapping(given.get("spec")), mapping(mapping(given.get("metadata")).get("annotations"))
+    is_internal = any(text(annotations.get(name)) == value for name, value in _INTERNAL)
+    if text(spec.get("type")) not in _OUTSIDE_TYPES or is_internal:
+        return []
+    ranges = sequence(spec.get("loadBalancerSourceRanges"))[:_MOST]
+    is_public = any(each in ("0.0.0.0/0", "::/0") for each in ranges)
+    return [effect("exposes", target="public" if is_public else "resource")]
 
 
 def _anonymous(event: Json, caller: str | None, outcome: str) -> list[Json]:

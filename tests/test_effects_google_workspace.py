@@ -104,6 +104,21 @@ def test_a_shared_drive_for_the_domain_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("scopes", "power"),
+    [
+        (["https://www.googleapis.com/auth/gmail.readonly"], "data"),
+        (["https://www.googleapis.com/auth/gmail.readonly", "https://mail.google.com/"], "admin"),
+        ([], "admin"),
+    ],
+)
+def test_a_client_that_acts_as_everybody(scopes: list[str], power: Any) -> None:
+    """https://developers.google.com/workspace/admin/reports/v1/appendix/activity/admin-domain-settings"""
+    given = shown("AUTHORIZE_API_CLIENT_ACCESS", API_CLIENT_NAME="1234", API_SCOPES=scopes)
+    assert given == [effect("grants_power", target="identity", uids=["1234"], power=power)]
+    assert shown("AUTHORIZE_API_CLIENT_ACCESS", API_SCOPES=scopes) == []
+
+
+@pytest.mark.parametrize(
     ("name", "parameters", "expected"),
     [
         ("login_success", {"is_second_factor": True, "login_challenge_method": ["google_prompt"]}, "passed"),
@@ -125,6 +140,8 @@ def test_what_became_of_a_second_factor(name: str, parameters: dict[str, Any], e
 @pytest.mark.parametrize("odd", [None, 7, "", "x", [], [None, {}], {}, {"a": []}, True], ids=repr)
 def test_odd_parameters_never_raise(odd: Any) -> None:
     names = [
+        "API_CLIENT_NAME",
+        "API_SCOPES",
         "NEW_VALUE",
         "new_value",
         "SETTING_NAME",

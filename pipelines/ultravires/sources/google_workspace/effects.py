@@ -12,11 +12,13 @@ from typing import Any
 from ultravires.reading.effects import Effect, Json, TargetKind, effect, no_effect
 from ultravires.reading.values import label
 from ultravires.sources.google_workspace.meanings import Happened
+from ultravires.sources.oauth_scopes import scopes_in
 
 _OFF = frozenset({"false", "off", "disabled", "0", "never", "none", "not_enforced"})
 _ON = frozenset({"true", "on", "enabled", "1"})
 _TO_EVERYBODY = frozenset({"public_on_the_web", "people_with_link", "public_in_the_domain_and_web"})
 _TO_OUTSIDE = frozenset({"shared_externally", "external"})
+_MOST_SCOPES = 500
 _PUBLIC_CALENDAR = "__public_principal__@public.calendar.google.com"
 _NO_CALENDAR_SHARING = frozenset({"", "default", "none", "private", "show_only_free_busy_information", "no_access"})
 """What calendars show outside where nobody changed it, or less."""
@@ -162,6 +164,18 @@ def _drive_setting(event: Happened, user: str | None) -> list[Json]:
     return [no_effect("exposes")] if value is not None and value in _ON else []
 
 
+def _delegated(event: Happened, user: str | None) -> list[Json]:
+    """A client that may act as everybody of the domain may act as its administrators; where all of its scopes are
+    only to read, it has all data. https://developers.google.com/workspace/guides/create-credentials
+    """
+    client = label(event.parameters.get("API_CLIENT_NAME"))
+    scopes = scopes_in(event.parameters.get("API_SCOPES"), between=",")
+    if client is None:
+        return []
+    reads_only = bool(scopes) and all(scope.endswith(".readonly") for scope in scopes[:_MOST_SCOPES])
+    return [effect("grants_power", target="identity", uids=[client], power="data" if reads_only else "admin")]
+
+
 SHOWING: dict[str, Callable[[Happened, str | None], list[Json]]] = {
     "enforce_strong_authentication": _guard_switched,
     "allow_strong_authentication": _guard_switched,
@@ -177,5 +191,6 @@ SHOWING: dict[str, Callable[[Happened, str | None], list[Json]]] = {
     "change_acl_editors": _document_shared,
     "change_calendar_acls": _calendar_shared,
     "shared_drive_settings_change": _drive_setting,
+    "authorize_api_client_access": _delegated,
 }
 """What shows the effects of an event, by its name."""

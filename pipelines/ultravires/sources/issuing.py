@@ -16,8 +16,8 @@ class Issuing(NamedTuple):
     """An action that issues a credential.
 
     `issues` says what: a session or token that soon ends, a `key` that lasts, or a sign-in (`console`, `portal`), whose
-    holder acts with keys that no log shows being issued. `credential` says where the record has its id. `hop` is the kind of hop by
-    which power is passed on so, empty where somebody only comes in as itself.
+    holder acts with keys that no log shows being issued. `credential` says where the record has its id. `hop`
+    is the kind of hop by which power is passed on so, empty where somebody only comes in as itself.
     """
 
     log: str

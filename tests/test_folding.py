@@ -1,4 +1,4 @@
-"""Long ways of privilege in `trace` and in the report: fifteen nodes, the step that crossed, and how many are folded."""
+"""Long ways of privilege in `trace` and the report: fifteen nodes, the step that crossed, how many are folded."""
 
 import io
 from collections.abc import Iterator

@@ -95,10 +95,11 @@ passing as (
         regexp_extract(unnest(first_hundred(acts.resource_uids)), '[^/:]+$') as name,
         acts.voice is not distinct from 'reported' as is_reported
     from stg_activities as acts
+    join vendor_prefixes as needed
+        on needed.names = 'action' and needed.says = 'passes_role' and list_contains(acts.further_permissions, needed.prefix)
     anti join int_copies on int_copies.child_event_id = acts.event_id
     where acts.outcome = 'success' and acts.further_permissions is not null and acts.account_uid is not null
         and not acts.is_providers_own
-        and list_has_any(acts.further_permissions, (select coalesce(list(prefix), []) from vendor_prefixes where names = 'action' and says = 'passes_role'))
 ),
 
 services as (

@@ -67,7 +67,7 @@ resources as (
 jewels as (
     select resource_uid
     from (select distinct resource_uid from resources)
-    where exists (from crown_jewels where resource_uid ilike crown_jewels.resource_like escape '\')
+    where exists (select 1 from crown_jewels where resource_uid ilike crown_jewels.resource_like escape '\')
 ),
 
 touched as (

@@ -27,7 +27,7 @@ from rich.table import Table
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables, store_run_context
 from ultravires.build.sql_tables import SqlTable, in_build_order, load_tables
-from ultravires.reading.grants import given, statement, taken, whole, written
+from ultravires.reading.grants import Relation, given, statement, taken, whole, written
 from ultravires.registry import sources, sql_root
 from ultravires.schema import EVENTS
 from ultravires.settings import Settings
@@ -101,11 +101,11 @@ class Estate:
             return [self.take("member")]
         return [written(policy, self.text())]
 
-    def give(self, relation: str, holder: str, held: str) -> Json:
+    def give(self, relation: Relation, holder: str, held: str) -> Json:
         self.held[relation].append((holder, held))
         return given(relation, holder, held)
 
-    def take(self, relation: str) -> Json:
+    def take(self, relation: Relation) -> Json:
         """One of the edges that stand, any of them; the last takes its place."""
         edges = self.held[relation]
         place = self.rng.randrange(len(edges))

@@ -217,9 +217,7 @@ class DuckDBEngine:
         """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
         listed = ", ".join(f'"{each}"' for each in columns)
-        self.con.execute(
-            f'create or replace temp table {_BEFORE} as from "{name}" where {unit} in (from {touched})'
-        )
+        self.con.execute(f'create or replace temp table {_BEFORE} as from "{name}" where {unit} in (from {touched})')
         self._select_into(_MADE, table)
         self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)

@@ -285,7 +285,8 @@ had as (
             'approval_uid': tried.best.approval_uid,
             'identity_id': tried.best.identity_id,
             'scope_uid': tried.best.scope_uid
-        }) as best
+        }) as best,
+        list(distinct tried.thing order by tried.thing) filter (where tried.on_what <> 'any') as things
     from tried
     left join denied on denied.holder_uid = tried.holder_uid and denied.permission = tried.permission and denied.thing = tried.thing
     left join let_through
@@ -304,7 +305,7 @@ opened as (
         max(n_more) as n_more,
         count(*) as n_had,
         bool_or(best.is_uncertain) as is_uncertain,
-        max(best) as any_of,
+        flatten(list(things)) as things,
         arg_max(best, {'since': best.since, 'event_id': coalesce(best.event_id, '')}) as last
     from had
     group by holder_uid, path_id, target_uid
@@ -334,6 +335,7 @@ select
     kinds.needs,
     opened.target_uid,
     opened.last.scope_uid as scope_uid,
+    first_hundred(list_sort(list_distinct(coalesce(opened.things, [])))) as things,
     case
         when kinds.gives = 'unknown' then null
         when kinds.gives <> 'target' then kinds.gives

@@ -86,7 +86,9 @@ class World:
         """The rights, but for one of those that are needed."""
         uid = f"{self.holder} {self.path.path_id}"
         # A user's rights over its group come by that group.
-        path = {"path": [self.target, "p"], "relations": ["member", "attached"]} if self.path.target == "own group" else {}
+        path = (
+            {"path": [self.target, "p"], "relations": ["member", "attached"]} if self.path.target == "own group" else {}
+        )
         for nth, needed in enumerate(self.path.needed):
             if nth != without:
                 yield right(f"{uid} {nth}", self.holder, needed.permission, self.on(needed), **path)
@@ -100,7 +102,7 @@ class World:
         needed = self.path.needed[nth]
         return right(f"{self.holder} deny", self.holder, needed.permission, self.on(needed), effect="deny", power=None)
 
-    def limited(self, without: int) -> Iterator[Row]:
+    def limited(self, without: int | None) -> Iterator[Row]:
         """A boundary that lets all through but one."""
         limit = {"layer": "limit", "relations": ["boundary"], "power": None}
         yield right(f"{self.holder} b", self.holder, "s3:*", **limit)
@@ -133,6 +135,137 @@ def test_no_way_is_open_without_any_one_of_them(lacking: str) -> None:
             rows += list(world.limited(each)) if lacking == "limited" else []
     open_to = {(row["holder_uid"], row["path_id"]) for row in open_ways(rows)}
     assert not [world.path.path_id for world in worlds if (world.holder, world.path.path_id) in open_to]
+
+
+def test_a_boundary_that_lets_all_of_it_through_ends_nothing() -> None:
+    worlds = [World(path, nth) for nth, path in enumerate(PATHS.values(), 1) if path.system == "aws"]
+    found = open_ways(row for world in worlds for row in [*world.rows(), *world.limited(None)])
+    open_to = {(row["holder_uid"], row["path_id"]) for row in found}
+    assert {(world.holder, world.path.path_id) for world in worlds} <= open_to
+
+
+IAM = "arn:aws:iam::111122223333:"
+BOT, DEPLOY, ADMIN = f"{IAM}role/bot", f"{IAM}role/deploy", f"{IAM}role/admin"
+LAMBDA = "Service:lambda.amazonaws.com"
+UNREAD: Row = {"action_pattern": None, "resource_pattern": None}
+
+
+def passing(holder: str, role: str = ADMIN, **columns: Any) -> list[Row]:
+    actions = ("iam:PassRole", "lambda:CreateFunction", "lambda:InvokeFunction")
+    return [
+        right(f"{holder} {nth}", holder, action, "*" if nth else role, **columns) for nth, action in enumerate(actions)
+    ]
+
+
+def admin(role: str = ADMIN, **columns: Any) -> Row:
+    return right(f"{role} all", role, "*", power="admin", **columns)
+
+
+def one(rows: Iterable[Row], path_id: str, holder: str = BOT) -> Row | None:
+    found = [row for row in open_ways(rows) if (row["holder_uid"], row["path_id"]) == (holder, path_id)]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def test_it_is_open_since_the_last_of_it_came_and_by_who_brought_that() -> None:
+    last = right(
+        "last", BOT, "lambda:InvokeFunction", valid_from="2026-10-05 12:00", cause_actor_uid="eve", approval_uid="CHG-1"
+    )
+    row = one([*passing(BOT)[:2], last, admin(), trust("t", ADMIN, LAMBDA)], "lambda-001")
+    assert row is not None
+    assert (row["gives"], row["is_certain"]) == ("admin", True)
+    assert (str(row["valid_from"])[:16], row["cause_event_id"]) == ("2026-10-05 12:00", "event of last")
+    assert (row["cause_actor_uid"], row["approval_uid"]) == ("eve", "CHG-1")
+
+
+def test_a_trust_that_came_last_opened_it() -> None:
+    late = trust("t", ADMIN, LAMBDA, valid_from="2026-10-06 12:00", cause_actor_uid="eve")
+    row = one([*passing(BOT), admin(), late], "lambda-001")
+    assert row is not None and row["cause_event_id"] == "event of t"
+
+
+@pytest.mark.parametrize(
+    "trusted", [[], [trust("t", ADMIN, "Service:ec2.amazonaws.com")], [trust("t", DEPLOY, LAMBDA)]]
+)
+def test_a_role_of_which_no_trust_was_seen_is_not_reached(trusted: list[Row]) -> None:
+    assert one([*passing(BOT), admin(), *trusted], "lambda-001") is None
+
+
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        passing(BOT, is_conditional=True, condition="[{}]"),
+        [*passing(BOT), right("deny", BOT, "lambda:*", effect="deny", is_conditional=True, condition="[{}]")],
+        [
+            *passing(BOT),
+            right("unread", BOT, "x", effect="unknown") | {"action_pattern": None, "resource_pattern": None},
+        ],
+        [
+            *passing(BOT),
+            right("b", BOT, "x", effect="unknown", layer="limit", relations=["boundary"]) | {"action_pattern": None},
+        ],
+        [*passing(BOT), right("b", ADMIN, "s3:*", layer="limit", relations=["boundary"], power=None)],
+    ],
+)
+def test_what_nobody_can_tell_is_not_certain(unsure: list[Row]) -> None:
+    row = one([*unsure, admin(), trust("t", ADMIN, LAMBDA)], "lambda-001")
+    assert row is not None and not row["is_certain"]
+
+
+def test_a_guardrail_of_the_account_that_denies_ends_it() -> None:
+    guard = right("g", "111122223333", "lambda:*", effect="deny", layer="limit", relations=["guardrail"])
+    assert one([*passing(BOT), admin(), trust("t", ADMIN, LAMBDA), guard], "lambda-001") is None
+
+
+def test_what_ended_and_what_has_not_begun_opens_nothing() -> None:
+    world = [admin(), trust("t", ADMIN, LAMBDA)]
+    assert one([*passing(BOT, valid_until="2026-10-02 09:00"), *world], "lambda-001") is None
+    assert one([*passing(BOT, valid_from="2026-10-20 09:00"), *world], "lambda-001") is None
+
+
+def test_a_right_on_other_things_is_none() -> None:
+    rights = [*passing(BOT)[:2], right("i", BOT, "lambda:InvokeFunction", "arn:aws:s3:::bucket/*")]
+    assert one([*rights, admin(), trust("t", ADMIN, LAMBDA)], "lambda-001") is None
+
+
+def test_who_holds_everything_has_no_way_to_more() -> None:
+    assert open_ways([admin(), *passing(ADMIN, DEPLOY), trust("t", DEPLOY, LAMBDA)]) == []
+
+
+def test_hops_lead_on_to_everything_and_cycles_end() -> None:
+    rows = [*passing(BOT, DEPLOY), *passing(DEPLOY, BOT), trust("t1", DEPLOY, LAMBDA), trust("t2", BOT, LAMBDA)]
+    rows += [right("a", DEPLOY, "sts:AssumeRole", ADMIN), trust("t3", ADMIN, f"AWS:{DEPLOY}"), admin()]
+    found = {(row["holder_uid"], row["path_id"], row["target_uid"]): row for row in open_ways(rows, "escalation_paths")}
+    row = found[BOT, "lambda-001", DEPLOY]
+    assert (row["reaches"], row["gives"], row["n_hops"]) == ("admin", "data", 2)
+    assert [hop.partition(", ")[2] for hop in row["way"]] == [f"{DEPLOY} (lambda-001)", f"{ADMIN} (sts-001)"]
+    assert "can come to power over everything" in row["sentence"]
+    back = found[DEPLOY, "lambda-001", BOT]
+    assert back["n_hops"] >= 2
+
+
+def test_ten_thousand_identities_are_bounded() -> None:
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("set timezone = 'UTC'")
+        sql = tables()["int_escalations"]
+        con.execute(sql.macros)
+        of_one = [right("p", "H", "iam:PassRole"), right("c", "H", "lambda:*"), trust("t", "H", LAMBDA)]
+        give(con, sql, {"entitlements": of_one})
+        con.execute("create temp table one as from entitlements")
+        con.execute("delete from entitlements")
+        con.execute(
+            f"""insert into entitlements select one.* replace ('{IAM}role/r' || n as holder_uid, entitlement_id || n as
+                entitlement_id, if(document_kind = 'trust', '{IAM}role/r' || n, document_uid) as document_uid)
+            from one, range(10000) as numbers(n)"""
+        )
+        started = process_time()
+        con.execute(f"create table found as {sql.sql}")
+        seconds = process_time() - started
+        kept = con.execute("select holder_uid, path_id, count(*), max(n_more) from found group by all").fetchall()
+    assert seconds < 60
+    assert len(kept) >= 10_000
+    assert max(count for _, _, count, _ in kept) <= 5
+    assert max(more for *_, more in kept) == 10_000 - 5
 
 
 def test_the_permissions_of_the_published_ways() -> None:

@@ -17,6 +17,7 @@ from typing import Literal
 
 On = Literal["target", "policy", "any"]
 
+_ON: dict[str, On] = {"target": "target", "policy": "policy", "any": "any"}
 _FOLDER = Path(__file__).parent
 _HOLDERS = {
     "user": "^arn:aws[^:]*:iam::[0-9]*:user/",
@@ -96,8 +97,6 @@ def _path(row: dict[str, str]) -> EscalationPath:
 
 def _needed(text: str, system: str) -> Needed:
     permission, _, on = text.rpartition(" on ")
-    if on not in ("target", "policy", "any"):
-        raise ValueError(f"{text}: a permission is on target, policy or any")
     service = permission.partition(":")[0]
     pattern = f"^(\\*|arn:[^:]*:({_RESOURCES_OF.get(service, service)}|\\*):.*)$" if system == "aws" else "^.*$"
-    return Needed(permission, on, pattern)
+    return Needed(permission, _ON[on], pattern)

@@ -241,7 +241,7 @@ def test_hops_lead_on_to_everything_and_cycles_end() -> None:
     assert [hop.partition(", ")[2] for hop in row["way"]] == [f"{DEPLOY} (lambda-001)", f"{ADMIN} (sts-001)"]
     assert "can come to power over everything" in row["sentence"]
     back = found[DEPLOY, "lambda-001", BOT]
-    assert back["n_hops"] >= 2
+    assert (back["reaches"], back["n_hops"]) == ("data", 1)
 
 
 def test_ten_thousand_identities_are_bounded() -> None:

@@ -45,6 +45,8 @@ OUT_OF_REACH = {
     "unapproved_acts": "of random acts few are privileged, and those may have failed or be accounted for",
     "int_lifecycle__people": "no random person takes the role of a machine that is declared or taken by a service",
     "int_lifecycle__secrets": "three days are too short for a new reader of a secret",
+    "int_escalations": "of random rights nobody holds all that a way needs",
+    "escalation_paths": "of random rights nobody holds all that a way needs",
     "int_steps__fitting": "few acts of a random world are weakly linked, and fewer to what lists them",
 }
 """Tables that some random world leaves empty, each with the reason."""

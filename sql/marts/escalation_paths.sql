@@ -42,7 +42,11 @@ led as (
         if(further.uid is not null, 'admin', hops.gives) as reaches,
         hops.is_certain and (hops.gives is not distinct from 'admin' or further.uid is null or further.is_certain) as is_way_certain
     from hops
-    left join reaching as further on further.uid = hops.target_uid and hops.gives is distinct from 'admin' and hops.target_uid <> hops.holder_uid
+    left join reaching as own on own.uid = hops.holder_uid
+    -- A way over somebody who is as far away leads back, or around.
+    left join reaching as further
+        on further.uid = hops.target_uid and hops.gives is distinct from 'admin' and hops.target_uid <> hops.holder_uid
+        and len(further.way) <= len(own.way)
 ),
 
 -- Who does what a way begins with, on whom it reaches, after it opened, has set out.
@@ -96,7 +100,7 @@ select
     taken.first.event_id as taken_event_id,
     taken.first.at as taken_at,
     approved_steps.approval_uid as taken_approval_uid,
-    list_distinct(list_filter([led.cause_event_id, taken.first.event_id], lambda each: each is not null)) as evidence_event_ids,
+    list_filter([led.cause_event_id, nullif(taken.first.event_id, led.cause_event_id)], lambda each: each is not null) as evidence_event_ids,
     led.identity_id || if(led.is_way_certain, ' can come to ', ' may come to ')
         || case coalesce(led.reaches, led.gives) when 'admin' then 'power over everything' when 'permissions' then 'power over permissions'
             when 'data' then 'more data' else 'more power' end

@@ -1,7 +1,7 @@
 """Ways to more power that what somebody holds leaves open, one row of a `.csv` per way.
 
-`permissions` are needed all, each with what it has to be allowed on: `target` (whom the way reaches), `policy` (one that
-is attached to the target), or `any` (something of the service, old or new). `who` can go it; `target` is whom it
+`permissions` are needed all, each with what it has to be allowed on: `target` (whom the way reaches), `policy` (one
+that is attached to the target), or `any` (something of the service, old or new). `who` can go it; `target` is whom it
 reaches: a role, another user, a group, the holder itself, a group of its own, or none that a log names. `trusts` is
 who has to stand in the trust of the target, a service or the holder. `gives` is the power at its end: everything
 (`admin there`: within the scope of the right), that of the target, or nobody knows. `page` says what it rests on.

@@ -82,10 +82,12 @@ limits as (
     group by holder_uid
 ),
 
+-- It may deny. What came after the way had opened, such as what somebody attached by going it, does not make it doubtful.
 unread as (
-    select distinct holder_uid
+    select holder_uid, min(coalesce(valid_from, first_moment())) as since
     from standing
     where layer = 'granted' and effect = 'unknown' and document_kind = 'permissions'
+    group by holder_uid
 ),
 
 powers as (
@@ -361,5 +363,6 @@ join escalation_kinds as kinds on kinds.path_id = opened.path_id and opened.n_ha
 left join trusting on trusting.holder_uid = opened.holder_uid and trusting.path_id = opened.path_id and trusting.target_uid is not distinct from opened.target_uid
 left join powers as reaching on reaching.uid = opened.target_uid
 left join limits as own on own.holder_uid = opened.holder_uid
-left join unread on unread.holder_uid = opened.holder_uid
+left join unread
+    on unread.holder_uid = opened.holder_uid and unread.since <= greatest(opened.last.since, coalesce(trusting.trust.since, first_moment()))
 where kinds.trusts is null or trusting.trust is not null

@@ -212,6 +212,12 @@ def test_what_nobody_can_tell_is_not_certain(unsure: list[Row]) -> None:
     assert row is not None and not row["is_certain"]
 
 
+def test_what_came_after_it_had_opened_does_not_make_it_doubtful() -> None:
+    later = right("unread", BOT, "x", effect="unknown", valid_from="2026-10-05 09:00") | UNREAD
+    row = one([*passing(BOT), admin(), trust("t", ADMIN, LAMBDA), later], "lambda-001")
+    assert row is not None and row["is_certain"]
+
+
 def test_a_guardrail_of_the_account_that_denies_ends_it() -> None:
     guard = right("g", "111122223333", "lambda:*", effect="deny", layer="limit", relations=["guardrail"])
     assert one([*passing(BOT), admin(), trust("t", ADMIN, LAMBDA), guard], "lambda-001") is None

@@ -36,6 +36,8 @@ TIMES = ("event_at", "node_at", "step_at", "called_at", "decided_at", "child_at"
 
 PACKAGED = (
     "hop_actions",
+    "escalation_kinds",
+    "escalation_permissions",
     "identity_names",
     "link_weights",
     "name_comparison",

@@ -121,6 +121,8 @@ def _import_what_commands_need() -> None:
     import ultravires.cli
     import ultravires.lineage.command
     import ultravires.lineage.drawing
+    import ultravires.possible_paths.command
+    import ultravires.possible_paths.drawing
     import ultravires.report.report
     import ultravires.runs.home
     import ultravires.runs.unbound

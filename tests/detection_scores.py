@@ -24,6 +24,7 @@ _IDS = ("eventID", "insertId", "uuid", "_document_id", "uid", "auditID", "id", "
 OF_A_HISTORY = (
     "rare_action",
     "ultravires_credential_used_elsewhere",
+    "ultravires_first_use",
     "ultravires_records_disagree",
     "ultravires_privileged_records_disagree",
 )

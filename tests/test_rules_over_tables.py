@@ -37,6 +37,7 @@ NOT_IN_THE_SAMPLES = {
     "borrowed_approvals",
     "conflicts",
     "delegations",
+    "escalation_paths",
     "habits",
     "lifecycle_facts",
     "quarantine",

@@ -78,7 +78,7 @@ def test_a_person_s_sign_in_says_how_it_was_done(tmp_path: Path) -> None:
     """The address, more than one factor, and the ids of the request, bare and in the tenant."""
     row = only("entra_signin", PERSON, tmp_path)
     assert (row["actor_kind"], row["actor_name"], row["src_ip"]) == ("human", "mira@fjordline.example", "192.0.2.31")
-    assert row["detail"] == {"event_type": "interactiveUser", "mfa": True}
+    assert row["detail"] == {"event_type": "interactiveUser", "mfa": True, "second_factor": "passed"}
     tenant, request = PERSON["tenantId"], PERSON["correlationId"]
     assert {("request", request, "names"), ("request", f"{tenant}/{request}", "names")} <= keys(row)
 

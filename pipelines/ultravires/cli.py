@@ -267,6 +267,31 @@ def lineage(
 
 
 @app.command()
+def paths(
+    who: Annotated[str, typer.Argument(metavar="IDENTITY", help="An identity, or a name of it.")],
+    *,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Only ways to this: a part of a name on the way, or `admin`.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="Date (its begin in UTC) or ISO 8601 time; default: as of the last run.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: Json = False,
+) -> None:
+    """Show which ways to more power are open to an identity, hop by hop, since when, and what closes each."""
+    from ultravires.moments import parse_moment
+    from ultravires.possible_paths.command import look_up
+    from ultravires.possible_paths.drawing import draw
+    from ultravires.store.snapshot import open_published
+
+    moment = parse_moment(at, "--at") if at else None
+    with open_published(home) as con:
+        found = look_up(con, who, to=to, at=moment)
+    _show(found, draw, as_json)
+
+
+@app.command()
 def review(
     home: Home = DEFAULT_HOME,
     config: Config = None,

@@ -15,9 +15,11 @@ import pyarrow as pa
 from ultravires_models.hits import SEVERITIES
 
 from ultravires.build.action_effects import action_effects, privileged_actions
+from ultravires.build.escalation_paths import escalation_paths
 from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
 from ultravires.sources.action_words import action_shapes, action_words, iam_services
+from ultravires.sources.issuing import issuing
 from ultravires.store.file_rows import FileRows, file_rows
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
@@ -96,10 +98,13 @@ def _packaged_tables() -> dict[str, pa.Table]:
     rows: dict[str, Iterable[tuple[Any, ...]]] = {
         "iam_actions": _iam_actions(),
         "action_effects": _action_effects(),
+        "escalation_kinds": _escalation_kinds(),
+        "escalation_permissions": _escalation_permissions(),
         "admin_roles": _packaged(_ADMIN_ROLES, ("held_pattern", "scope_pattern")),
         "action_words": _action_words(),
         "action_shapes": _action_shapes(),
         "secret_actions": _secret_actions(),
+        "hop_actions": _hop_actions(),
         "secret_reads": _patterns(_first_column(_SECRET_READS)),
         "provider_services": _patterns(provider_services()),
         "identity_names": _identity_names(),
@@ -254,6 +259,25 @@ def _action_shapes() -> list[tuple[int, str, str, str]]:
     return [(nth, shape.action_like, shape.shape, shape.word) for nth, shape in enumerate(action_shapes(), start=1)]
 
 
+def _escalation_kinds() -> list[tuple[Any, ...]]:
+    return [
+        (
+            *(path.path_id, path.system, path.kind, path.name, [each.permission for each in path.needed]),
+            *(path.first_step, path.holder_pattern, path.target, path.target_pattern, path.trusts),
+            *(path.gives, path.is_within_scope, path.needs, path.page),
+        )
+        for path in escalation_paths()
+    ]
+
+
+def _escalation_permissions() -> list[tuple[Any, ...]]:
+    return [
+        (path.path_id, nth, each.permission, each.on, each.resource_pattern)
+        for path in escalation_paths()
+        for nth, each in enumerate(path.needed, start=1)
+    ]
+
+
 def _identity_aliases(settings: Settings) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for identity in settings.identities:
@@ -273,6 +297,11 @@ def _identity_facts(settings: Settings) -> list[tuple[Any, ...]]:
 def _secret_actions() -> list[tuple[str, str, str]]:
     rows = _packaged(_SECRET_ACTIONS, ("action", "does", "name_pattern"))
     return [(pattern_to_like(pattern), does, name) for pattern, does, name in rows]
+
+
+def _hop_actions() -> list[tuple[str, str]]:
+    """Of what issues credentials what passes power on by it; the words of one action are the same in all logs."""
+    return sorted({(pattern_to_like(row.action), row.hop) for row in issuing() if row.hop})
 
 
 def _risk_tiers(settings: Settings) -> list[tuple[Any, ...]]:

@@ -23,7 +23,7 @@ def look_up(
     for given, name in ((asked, "IDENTITY"), (action, "ACTION"), (resource, "RESOURCE")):
         if given is not None and not given.strip():
             raise UsageError(f"{name} is empty; name one, or leave it out")
-    moment = at or _as_of(con)
+    moment = at or home_moment(con)
     who, led = find_who(con, asked), of_approval(con, asked, moment)
     if who is not None:
         # Names of identities and of tickets are chosen by others: where one is both, that is said.
@@ -37,7 +37,8 @@ def look_up(
     return led
 
 
-def _as_of(con: duckdb.DuckDBPyConnection) -> datetime:
+def home_moment(con: duckdb.DuckDBPyConnection) -> datetime:
+    """As of which the last run of the home judged."""
     row = fetch_row(con, "select as_of from runs order by started_at desc, run_id limit 1")
     if row is None or row[0] is None:
         raise UsageError("this home has no run that says as of when; say --at TIME")

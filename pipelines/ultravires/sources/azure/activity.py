@@ -17,6 +17,7 @@ from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, text
 from ultravires.sources.azure.claims import Caller, caller_of
+from ultravires.sources.azure.effects import effects_of
 from ultravires.sources.azure.exports import (
     ACTS,
     ANOTHER_LOG,
@@ -36,6 +37,7 @@ from ultravires.sources.azure.exports import (
     tenant_of,
 )
 from ultravires.sources.azure.iam_changes import grants_of
+from ultravires.sources.azure.role_effects import attempted
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 
 _REST_MEMBERS = ("eventDataId", "eventTimestamp", "operationName", "resourceId")
@@ -104,7 +106,9 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
         properties.get("serviceRequestId"),
         request.get("clientRequestId"),
     )
-    grants = grants_of(operation, properties, resource, caller.subject.uid) if outcome == "success" else []
+    changes = grants_of(operation, properties, resource, caller.subject.uid)
+    grants = changes if outcome == "success" else []
+    effects = effects_of(operation, properties, resource) or ([] if grants else attempted(changes))
     one_act = _operation_of(record, f"azure:{operation}", caller, resource)
     if one_act:
         keys.append(("shared_event", one_act, "carries"))
@@ -132,6 +136,7 @@ def _activity(record: dict[str, Any], category: str | None, operation: str, at: 
         detail=present(
             mfa=caller.has_mfa,
             grants=grants or None,
+            effects=effects or None,
             read_only=True if operation.endswith("/read") else None,
             event_type=category,
             credential_kind="session" if caller.credential_uid else None,
@@ -202,7 +207,7 @@ def _code_in(message: Any) -> str | None:
 SOURCE = Source(
     name="azure_activity",
     log="azure_activity",
-    version=4,
+    version=5,
     title="Azure Monitor activity log",
     reads='`{"records": [...]}` or lines as exported to Event Hubs and storage accounts; `{"value": [...]}` of the '
     "REST API; categories Administrative, Policy, Autoscale (and Write, Delete, Action of older exports)",

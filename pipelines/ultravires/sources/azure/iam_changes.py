@@ -18,8 +18,8 @@ from typing import Any
 
 from ultravires.reading.events import present
 from ultravires.reading.grants import Effect, Json, given, gone, statement, taken, whole, written
-from ultravires.reading.object_fields import opened
 from ultravires.reading.values import mapping, text
+from ultravires.sources.azure.bodies import body_now, members_of
 from ultravires.sources.azure.exports import filled, last_part
 
 EVERYWHERE = "/"
@@ -44,20 +44,20 @@ def grants_of(operation: str, properties: Json, resource: str | None, caller: st
     change = _CHANGES.get(operation)
     if change is None:
         return []
-    named = _named(properties)
-    body = _body(named)
-    ids = (body.get("id"), named.get("entity"), resource)
+    known = members_of(properties)
+    body = body_now(known)
+    ids = (body.get("id"), known.get("entity"), resource)
     target = next((found for each in ids if (found := filled(each)) and "/" in found), None)
-    return change(_named(mapping(body.get("properties"))), target.lower().rstrip("/")) if target else []
+    return change(members_of(mapping(body.get("properties"))), target.lower().rstrip("/")) if target else []
 
 
 def stated_by(resource: Json) -> tuple[str, list[Json]] | None:
     """The id of a role assignment, role definition or deny assignment as an export holds it, flat as the command line
     prints it or with `properties`, and what it states; None of other resources.
     """
-    named = _named(resource)
-    target = (text(named.get("id")) or "").lower().rstrip("/")
-    said = {**named, **_named(mapping(named.get("properties")))}
+    known = members_of(resource)
+    target = (text(known.get("id")) or "").lower().rstrip("/")
+    said = {**known, **members_of(mapping(known.get("properties")))}
     for kind, change in ((_ASSIGNMENTS, _assigned), (_DEFINITIONS, _defined), (_DENIALS, _denied)):
         if _place(target, kind) is not None:
             found = change(said, target)
@@ -69,19 +69,6 @@ def stated_by(resource: Json) -> tuple[str, list[Json]] | None:
 def elevated(caller: str) -> list[Json]:
     """Somebody took the power to give roles in all subscriptions and management groups."""
     return [given("attached", caller, USER_ACCESS_ADMINISTRATOR, scope=EVERYWHERE)]
-
-
-def _named(members: Json) -> Json:
-    """The members by their names in lower case, of which there are few."""
-    return {name.lower(): members[name] for name in list(members)[:_MOST]}
-
-
-def _body(properties: Json) -> Json:
-    """What the resource is now, else what was asked for."""
-    for name in ("responsebody", "requestbody"):
-        if body := _named(opened(properties.get(name))):
-            return body
-    return {}
 
 
 def _place(target: str, kind: str) -> str | None:
@@ -146,7 +133,7 @@ def _statements(permissions: Any, effect: Effect, principals: Json | None = None
         return None
     found: list[Json] = []
     for block in permissions:
-        named = _named(mapping(block))
+        named = members_of(mapping(block))
         for plane, left_out, sid in _PLANES:
             actions, not_actions = _actions(named.get(plane)), _actions(named.get(left_out))
             if actions is None or not_actions is None or not named:
@@ -181,7 +168,7 @@ def _principals(value: Any) -> list[str] | None:
     listed = [] if value is None else value
     if type(listed) is not list or len(listed) > _MOST:
         return None
-    ids = [text(_named(mapping(each)).get("id")) for each in listed]
+    ids = [text(members_of(mapping(each)).get("id")) for each in listed]
     return ["*" if uid == _EVERYBODY else last_part(uid) for uid in ids if uid] if all(ids) else None
 
 
@@ -195,7 +182,7 @@ def _denial_ended(said: Json, target: str) -> list[Json]:
 
 def _group_placed(said: Json, target: str) -> list[Json]:
     """A management group is made, or has a new parent."""
-    parent = _scope(mapping(_named(mapping(said.get("details"))).get("parent")).get("id"))
+    parent = _scope(mapping(members_of(mapping(said.get("details"))).get("parent")).get("id"))
     if _place(target, _GROUPS) != EVERYWHERE or parent is None or _place(parent, _GROUPS) != EVERYWHERE:
         return []
     return [] if parent == target else [whole("within", holder=target), given("within", target, parent)]

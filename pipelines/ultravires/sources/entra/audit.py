@@ -28,6 +28,7 @@ from ultravires.sources.azure.exports import (
     tenant_of,
 )
 from ultravires.sources.entra.directory_change import change_of
+from ultravires.sources.entra.effects import effects_of, role_effects
 from ultravires.sources.entra.iam_changes import grants_of
 from ultravires.sources.entra.identities import NOBODY, Subject, initiator_of
 from ultravires.sources.entra.operations import account_words, further_keys, key_changes, ocsf_class
@@ -90,7 +91,10 @@ def _activity(
     class_uid, activity_id = ocsf_class(name, operation_type)
     outcome, error = _result(record, audit)
     added, removed = key_changes(targets) if outcome == "success" else ([], [])
-    grants = grants_of(name, lambda: change_of(audit, details, initiator.uid)) if outcome == "success" else []
+    changes = grants_of(name, lambda: change_of(audit, details, initiator.uid))
+    grants = changes if outcome == "success" else []
+    effects = effects_of(name, lambda: change_of(audit, details, initiator.uid))
+    effects += role_effects(changes, has_happened=outcome == "success")
     words = account_words(name, targets) if outcome == "success" else []
     user = mapping(mapping(audit.get("initiatedBy")).get("user"))
     own_address = outer(record, "callerIpAddress") or outer(record, "ipAddress")
@@ -113,7 +117,9 @@ def _activity(
         issued_credential_uid=added[0] if added else None,
         revoked_credential_uid=removed[0] if removed else None,
         keys=request_keys(tenant, audit.get("correlationId"), outer(record, "correlationId")),
-        detail=present(event_type=operation_type, grants=grants or None, lifecycle=words or None),
+        detail=present(
+            event_type=operation_type, grants=grants or None, effects=effects or None, lifecycle=words or None
+        ),
     )
 
 
@@ -149,7 +155,7 @@ SOURCE = Source(
     name="entra_audit",
     log="entra_audit",
     approval_system="entra",
-    version=5,
+    version=6,
     title="Microsoft Entra directory audits",
     reads='`{"records": [...]}` or lines of the diagnostic setting AuditLogs; Graph `{"value": [...]}` of '
     "directoryAudit",

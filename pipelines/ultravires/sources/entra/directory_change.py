@@ -20,7 +20,7 @@ HOLDERS = ("User", "ServicePrincipal", "Group")
 
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What a record says of a change: who and what was its target (type, object id), and the properties that were and
-    are now. `initiator` is who did it.
+    are now. `initiator` is who did it, `address` the name with which that person signs in.
     """
 
     targets: list[tuple[str, str]]
@@ -30,6 +30,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     initiator: str | None = None
     service: str | None = None
     category: str | None = None
+    address: str | None = None
 
     def said(self, name: str) -> str | None:
         """A property, as it is or was."""
@@ -56,6 +57,7 @@ def change_of(audit: Json, details: dict[str, str], initiator: str | None) -> Ch
         initiator=initiator,
         service=text(audit.get("loggedByService")),
         category=text(audit.get("category")),
+        address=text(mapping(mapping(audit.get("initiatedBy")).get("user")).get("userPrincipalName")),
     )
 
 

@@ -31,6 +31,7 @@ from ultravires.sources.azure.exports import (
     tenant_of,
 )
 from ultravires.sources.entra.identities import signed_in
+from ultravires.sources.entra.second_factor import second_factor_of
 from ultravires.sources.ocsf.classes import AUTHENTICATION
 
 _LOGON = 1
@@ -90,7 +91,11 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         or filled(sign_in.get("federatedCredentialId")),
         issued_credential_uid=filled(sign_in.get("uniqueTokenIdentifier")) if outcome == "success" else None,
         keys=request_keys(tenant, sign_in.get("correlationId"), outer(record, "correlationId"), request),
-        detail=present(event_type=event_type, mfa=_has_mfa(sign_in, outcome)),
+        detail=present(
+            event_type=event_type,
+            mfa=_has_mfa(sign_in, outcome),
+            second_factor=second_factor_of(sign_in, outcome, error),
+        ),
     )
     return (event,)
 
@@ -151,7 +156,7 @@ def _has_mfa(sign_in: dict[str, Any], outcome: str) -> bool | None:
 SOURCE = Source(
     name="entra_signin",
     log="entra_signin",
-    version=3,
+    version=4,
     title="Microsoft Entra sign-in logs",
     reads='`{"records": [...]}` or lines of a diagnostic setting (SignInLogs, NonInteractiveUserSignInLogs, '
     'ServicePrincipalSignInLogs, ManagedIdentitySignInLogs); Graph `{"value": [...]}` of signIn',

@@ -14,13 +14,18 @@ import msgspec
 from ultravires.reading.events import Event, NotParsed, event_time, present
 from ultravires.reading.object_fields import opened
 from ultravires.reading.options import Options
+from ultravires.reading.sign_ins import SecondFactor
 from ultravires.reading.source import Source
 from ultravires.reading.values import integer, label, mapping, sequence, text
 from ultravires.sources.azure.exports import address, filled, request_keys
 from ultravires.sources.entra.directory_change import Change, add_properties
+from ultravires.sources.entra.effects import effects_of as effects_of_directory
+from ultravires.sources.entra.effects import role_effects
 from ultravires.sources.entra.iam_changes import grants_of
 from ultravires.sources.entra.operations import further_keys, key_changes
 from ultravires.sources.entra.operations import ocsf_class as ocsf_class_of_directory
+from ultravires.sources.entra.second_factor import after_code
+from ultravires.sources.m365.effects import effects_of
 from ultravires.sources.m365.records import is_undecoded, recognise, records
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION, GROUP_MANAGEMENT, USER_ACCESS
 
@@ -100,7 +105,10 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     outcome, error = _result(record, operation)
     class_uid, activity_id = ocsf_class(operation, is_directory=is_directory)
     added, removed = _keys_changed(record) if is_directory and outcome == "success" else ([], [])
-    grants = grants_of(operation, lambda: _change(record, actor)) if is_directory and outcome == "success" else []
+    changes = grants_of(operation, lambda: _change(record, actor)) if is_directory else []
+    grants = changes if outcome == "success" else []
+    effects = effects_of_directory(operation, lambda: _change(record, actor)) if is_directory else []
+    effects += role_effects(changes, has_happened=outcome == "success") or effects_of(operation, record)
     token = filled(access.get("UniqueTokenId"))
     correlated = (access.get("CorrelationId"), record.get("InterSystemsId"), record.get("CorrelationId"))
     event = Event(
@@ -127,6 +135,8 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
         detail=present(
             event_type=filled(record.get("Workload")),
             grants=grants or None,
+            effects=effects or None,
+            second_factor=_second_factor(record) if class_uid == AUTHENTICATION else None,
             read_only=True if (class_uid, activity_id) == (API_ACTIVITY, 2) else None,
             credential_kind="session" if token else None,
         ),
@@ -248,6 +258,7 @@ def _change(record: dict[str, Any], actor: Actor) -> Change:
         new=new,
         details={name: value for name, value in more.items() if type(value) is str and filled(value)},
         initiator=actor.uid,
+        address=text(record.get("UserId")),
     )
 
 
@@ -261,6 +272,11 @@ def _result(record: dict[str, Any], operation: str) -> tuple[str, str | None]:
         return outcome, None
     error = filled(record.get("LogonError")) or label(record.get("ErrorNumber")) or filled(record.get("ResultDetail"))
     return outcome, error
+
+
+def _second_factor(record: dict[str, Any]) -> SecondFactor | None:
+    """By the number of the error, which is that of the sign-in logs."""
+    return after_code(label(record.get("ErrorNumber")), text(record.get("LogonError")))
 
 
 @lru_cache(maxsize=8192)
@@ -284,7 +300,7 @@ def _directory_type(operation: str) -> str | None:
 SOURCE = Source(
     name="m365_audit",
     log="m365_audit",
-    version=3,
+    version=4,
     title="Microsoft 365 unified audit log",
     reads="records of the Management Activity API (arrays or lines); Purview's CSV export and Search-UnifiedAuditLog "
     "with the record in AuditData; auditLogRecord of Microsoft Graph",

@@ -22,7 +22,6 @@ OF_EFFECTS = (
     "ultravires_code_run",
     "ultravires_destroyed",
     "ultravires_computing_taken",
-    "ultravires_secrets_read_at_once",
 )
 """What is wrong under its approval, or under none, may also be told by what it does: of whichever situation it is."""
 _INTENT = frozenset({"decision>approval", "tool_call>decision", "tool_call>tool_call", "tool_call>approval"})

@@ -65,6 +65,8 @@ class Estate:
         self.policies = [f"arn:aws:iam::{ACCOUNT}:policy/p{number}" for number in range(n_policies)]
         self.n_events = 0
         self.n_exports = 0
+        self.held: dict[str, list[tuple[str, str]]] = {"attached": [], "member": []}
+        """Edges that stand: what is taken is one of them, so that as much is held after a year as after a month."""
 
     def beginning(self) -> Iterator[Json]:
         """What stands on the first day: each policy has a text, each group a few of them, each identity two groups."""
@@ -75,8 +77,8 @@ class Estate:
                 yield self.event(START, given("attached", group, policy))
         for identity in self.identities:
             chosen = self.rng.sample(self.groups, k=2)
-            yield self.event(START, *(given("member", identity, group) for group in chosen))
-            yield self.event(START, given("attached", identity, self.rng.choice(self.policies)))
+            yield self.event(START, *(self.give("member", identity, group) for group in chosen))
+            yield self.event(START, self.give("attached", identity, self.rng.choice(self.policies)))
 
     def day(self, number: int, changes: int) -> Iterator[Json]:
         """So many changes of one day, and on each seventh an export of one policy's holders."""
@@ -89,15 +91,26 @@ class Estate:
     def change(self) -> Sequence[Json]:
         identity, policy = self.rng.choice(self.identities), self.rng.choice(self.policies)
         kind = self.rng.random()
-        if kind < 0.38:
-            return [given("attached", identity, policy)]
+        if kind < 0.34:
+            return [self.give("attached", identity, policy)]
         if kind < 0.68:
-            return [taken("attached", identity, policy)]
-        if kind < 0.84:
-            return [given("member", identity, self.rng.choice(self.groups))]
+            return [self.take("attached")]
+        if kind < 0.83:
+            return [self.give("member", identity, self.rng.choice(self.groups))]
         if kind < 0.98:
-            return [taken("member", identity, self.rng.choice(self.groups))]
+            return [self.take("member")]
         return [written(policy, self.text())]
+
+    def give(self, relation: str, holder: str, held: str) -> Json:
+        self.held[relation].append((holder, held))
+        return given(relation, holder, held)
+
+    def take(self, relation: str) -> Json:
+        """One of the edges that stand, any of them; the last takes its place."""
+        edges = self.held[relation]
+        place = self.rng.randrange(len(edges))
+        edges[place], edges[-1] = edges[-1], edges[place]
+        return taken(relation, *edges.pop())
 
     def text(self) -> list[Json]:
         return [

@@ -111,6 +111,9 @@ CALLS_WITHOUT_PERMISSION = {
     "apigateway:createroute",
     "apigateway:createstage",
     "sso:authenticate",
+    "sso:createtoken",
+    "signin:passwordupdated",
+    "signin:passwordrecoverycompleted",
     "s3:deletebucketpublicaccessblock",
     "s3:putbucketlifecycle",
 }

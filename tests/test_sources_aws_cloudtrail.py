@@ -74,6 +74,7 @@ def test_a_call_in_a_session_is_its_role_with_what_travelled_along(tmp_path: Pat
         "session_name": "run-7",
         "read_only": True,
         "event_type": "AwsApiCall",
+        "region": "eu-central-1",
     }
 
 

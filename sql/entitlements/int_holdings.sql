@@ -1,6 +1,9 @@
 -- grain: one row per holder, path to what it has, and stretch of time in which the whole path holds
--- build: full
+-- build: by_key holder_uid
 -- why: power comes through groups in groups and roles in groups; who holds it is who stands at the beginning of the path
+-- units: select holder_uid from int_grants
+-- dirty: select holder_uid from delta_int_grants
+-- down: select holder_uid, held_uid from int_grants where relation <> 'boundary'
 
 with recursive steps as (
     select
@@ -65,6 +68,7 @@ paths as (
         n_ways,
         0::hugeint as n_tried_before
     from steps_on
+    where holder_uid in (select id from touched_ids)
     union all
     select
         followed.holder_uid,

@@ -1,10 +1,13 @@
 -- grain: one row per document, statement and stretch of revisions in which it stands
--- build: full
+-- build: by_key held_uid
 -- why: what a policy allowed since when, however often other parts of it were written anew
+-- units: select held_uid from int_documents
+-- dirty: select held_uid from delta_int_documents
 
 with said as (
     select *, coalesce(try_cast(text as json[]), ['null'::json]) as listed
     from int_documents
+    where held_uid in (select id from touched_ids)
 ),
 
 each_statement as (

@@ -1,19 +1,32 @@
 -- grain: one row per identity, actor or holder, kind of drift and cause
--- build: full
+-- build: by_key identity_id
 -- why: where the layers differ: granted or used beyond approved, granted or approved and never used, held beyond its end, changed without a log; since when, by which event, by whom
+-- units: select identity_id from int_drift__overreach
+--   union select identity_id from int_drift__unused_approvals
+--   union select identity_id from int_drift__over_grants
+--   union select identity_id from int_drift__expired
+--   union select identity_id from int_drift__unlogged
+--   union select identity_id from int_drift__unused
+-- dirty: select identity_id from delta_int_drift__overreach
+-- dirty: select identity_id from delta_int_drift__unused_approvals
+-- dirty: select identity_id from delta_int_drift__over_grants
+-- dirty: select identity_id from delta_int_drift__expired
+-- dirty: select identity_id from delta_int_drift__unlogged
+-- dirty: select identity_id from delta_int_drift__unused
+-- dirty: select identity_id from delta_int_drift__reviewed
 
 with all_kinds as (
-    select * from int_drift__overreach
+    select * from int_drift__overreach where identity_id in (select id from touched_ids)
     union all by name
-    select * from int_drift__unused_approvals
+    select * from int_drift__unused_approvals where identity_id in (select id from touched_ids)
     union all by name
-    select * from int_drift__over_grants
+    select * from int_drift__over_grants where identity_id in (select id from touched_ids)
     union all by name
-    select * from int_drift__expired
+    select * from int_drift__expired where identity_id in (select id from touched_ids)
     union all by name
-    select * from int_drift__unlogged
+    select * from int_drift__unlogged where identity_id in (select id from touched_ids)
     union all by name
-    select * from int_drift__unused
+    select * from int_drift__unused where identity_id in (select id from touched_ids)
 ),
 
 in_words as (

@@ -1,6 +1,22 @@
 -- grain: one row per identity and day on which something changed or was used
--- build: full
+-- build: by_key identity_id
 -- why: drift over time: how many rights were approved, granted and used, how much drift of each kind was open and what it weighs, and the days on which it began
+-- units: select coalesce(identity_id, '') from entitlements
+--   union select coalesce(identity_id, '') from drift
+--   union select coalesce(identity_id, '') from usage
+-- dirty: select coalesce(identity_id, '') from delta_entitlements
+-- dirty: select coalesce(identity_id, '') from delta_drift
+-- dirty: select coalesce(identity_id, '') from delta_usage
+-- dirty: select coalesce(held.identity_id, '') from (select min(cast(as_of as date)) as early, max(cast(as_of as date)) as late from delta_run_context) as run join entitlements as held
+--   on cast(held.valid_from as date) between run.early and run.late or cast(held.valid_until as date) between run.early and run.late + 1
+-- dirty: select coalesce(held.identity_id, '') from (select min(cast(as_of as date)) as early, max(cast(as_of as date)) as late from delta_run_context) as run join drift as held
+--   on cast(held.first_at as date) between run.early and run.late or cast(held.last_at as date) between run.early and run.late
+-- dirty: select coalesce(used.identity_id, '') from (select min(cast(as_of as date)) as early, max(cast(as_of as date)) as late from delta_run_context) as run join usage as used on cast(used.first_at as date) between run.early and run.late
+-- only: run_context(as_of)
+-- only: sources(oldest_event_at, state)
+-- only: entitlements(identity_id, layer, effect, action_pattern, path, valid_from, valid_until)
+-- only: drift(drift_id, identity_id, kind, cause_approval_uid, power, first_at, last_at)
+-- only: usage(identity_id, canonical_action, action, first_at, n, n_denied)
 
 -- Nothing is known of the time before the logs: what was there already counts from their first day.
 with bounds as (
@@ -13,7 +29,7 @@ used as (
     select identity_id, coalesce(canonical_action, action) as name, cast(first_at as date) as day
     from usage
     join bounds on cast(usage.first_at as date) <= bounds.last_day
-    where n > n_denied
+    where n > n_denied and coalesce(identity_id, '') in (select id from touched_ids)
     group by identity_id, coalesce(canonical_action, action), cast(first_at as date)
 ),
 
@@ -43,6 +59,7 @@ drifted as (
             else 1
         end as weight
     from drift
+    where coalesce(identity_id, '') in (select id from touched_ids)
 ),
 
 spans as (
@@ -55,7 +72,7 @@ spans as (
         -- An end at midnight is of the day before.
         cast(valid_until - interval 1 microsecond as date) as until_day
     from entitlements
-    where layer in ('approved', 'granted') and effect <> 'deny'
+    where layer in ('approved', 'granted') and effect <> 'deny' and coalesce(identity_id, '') in (select id from touched_ids)
     union all
     select identity_id, kind, drift_id, weight, cast(first_at as date), cast(last_at as date)
     from drifted

@@ -1,6 +1,28 @@
 -- grain: one row per identity, statement, path by which it is held, and stretch of time; of approvals one per action pattern and resource pattern
--- build: full
+-- build: by_key holder_uid
 -- why: what an identity may do by its approvals and by what it was given, since when, by whom and through what
+-- units: select holder_uid from int_holdings
+--   union select substr(int_statements.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) from int_statements left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(int_statements.principal, vendor_prefixes.prefix) where int_statements.document_kind <> 'permissions'
+--   union select coalesce(subject_uid, '') from approvals
+--   union select holder_uid from int_answers
+-- dirty: select coalesce(subject_uid, '') from delta_approvals
+-- dirty: select holder_uid from delta_int_holdings
+-- dirty: select held.holder_uid from delta_int_statements as told join int_holdings as held on held.held_uid = told.held_uid
+-- dirty: select substr(told.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) from delta_int_statements as told left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(told.principal, vendor_prefixes.prefix) where told.document_kind <> 'permissions'
+-- dirty: select held.holder_uid from delta_int_documents as told join int_holdings as held on held.held_uid = told.held_uid
+-- dirty: select alias_uid from delta_int_identities__resolved
+-- dirty: select resolved.alias_uid from (select min(as_of) as early, max(as_of) as late from delta_run_context) as run
+--   join int_identities__resolved as resolved on resolved.valid_from between run.early and run.late or resolved.valid_until between run.early and run.late
+-- dirty: select holder_uid from delta_int_answers
+-- dirty: select coalesce(held.holder_uid, '') from delta_int_steps__in_scope as judged join entitlements as held on held.event_id = substr(judged.step_id, 10)
+-- dirty: select coalesce(held.holder_uid, '') from delta_stg_grants as told join entitlements as held on held.event_id = told.event_id
+-- dirty: select coalesce(held.holder_uid, '') from delta_stg_approval_states as told join entitlements as held on held.event_id = told.event_id
+-- dirty: select coalesce(held.holder_uid, '') from delta_int_powers as judged join entitlements as held on held.action_pattern = judged.action_pattern
+-- only: run_context(as_of)
+-- only: int_documents(held_uid, document_kind, valid_from, start_event_id)
+-- only: int_steps__in_scope(step_id, approval_id, is_outside_actions, is_outside_resources)
+-- only: stg_grants(event_id, ingested_at)
+-- only: stg_approval_states(event_id, ingested_at)
 
 with patterns as (
     select
@@ -15,7 +37,7 @@ with patterns as (
         unnest(case when array_length(approvals.actions) > 0 then approvals.actions else ['*'] end) as action_pattern,
         approvals.resources
     from approvals
-    where approvals.is_granted and approvals.origin = 'ticket'
+    where approvals.is_granted and approvals.origin = 'ticket' and coalesce(approvals.subject_uid, '') in (select id from touched_ids)
 ),
 
 crossed as (
@@ -58,44 +80,50 @@ approved as (
     from crossed
 ),
 
+holdings as (
+    select *
+    from int_holdings
+    where holder_uid in (select id from touched_ids)
+),
+
 -- What is held through a path, and what the document of a resource or role says of a principal.
 through_paths as (
     select
-        int_holdings.holder_uid,
-        if(int_holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted') as layer,
+        holdings.holder_uid,
+        if(holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted') as layer,
         int_statements.effect,
         int_statements.action_pattern,
         int_statements.resource_pattern,
-        int_holdings.scope_uid,
+        holdings.scope_uid,
         int_statements.except_actions,
         int_statements.except_resources,
-        if(int_statements.condition is null, int_holdings.conditions, list_append(int_holdings.conditions, int_statements.condition)) as conditions,
-        int_holdings.path,
-        int_holdings.grant_ids,
-        int_holdings.relations,
-        int_holdings.binding_uids,
+        if(int_statements.condition is null, holdings.conditions, list_append(holdings.conditions, int_statements.condition)) as conditions,
+        holdings.path,
+        holdings.grant_ids,
+        holdings.relations,
+        holdings.binding_uids,
         int_statements.held_uid as document_uid,
         int_statements.document_kind,
         int_statements.principal,
         int_statements.except_principals,
         int_statements.plane,
-        int_holdings.holding_id || chr(31) || int_statements.statement_id as way,
-        int_holdings.from_at,
-        int_holdings.until_at,
+        holdings.holding_id || chr(31) || int_statements.statement_id as way,
+        holdings.from_at,
+        holdings.until_at,
         coalesce(int_statements.valid_from, first_moment()) as stands_from,
         coalesce(int_statements.valid_until, last_moment()) as stands_until,
-        int_holdings.start_by as path_start_by,
-        int_holdings.start_event_id as path_event_id,
-        int_holdings.start_actor_uid as path_actor_uid,
-        int_holdings.end_event_id as path_end_event_id,
+        holdings.start_by as path_start_by,
+        holdings.start_event_id as path_event_id,
+        holdings.start_actor_uid as path_actor_uid,
+        holdings.end_event_id as path_end_event_id,
         int_statements.start_by as statement_start_by,
         int_statements.start_event_id as statement_event_id,
         int_statements.start_actor_uid as statement_actor_uid,
         int_statements.end_event_id as statement_end_event_id,
-        int_holdings.is_reported or int_statements.is_reported as is_reported,
-        int_holdings.is_certain and not int_holdings.is_cut as is_certain
-    from int_holdings
-    join int_statements on int_statements.held_uid = int_holdings.held_uid and int_statements.document_kind = 'permissions'
+        holdings.is_reported or int_statements.is_reported as is_reported,
+        holdings.is_certain and not holdings.is_cut as is_certain
+    from holdings
+    join int_statements on int_statements.held_uid = holdings.held_uid and int_statements.document_kind = 'permissions'
 ),
 
 -- Of what nothing is known but its name, or nothing until its document was written, it is known that it is held.
@@ -105,20 +133,20 @@ known as (
         min(coalesce(valid_from, first_moment())) as since,
         arg_min({'value': start_event_id}, coalesce(valid_from, first_moment())).value as event_id
     from int_documents
-    where document_kind = 'permissions'
+    where document_kind = 'permissions' and held_uid in (select held_uid from holdings)
     group by held_uid
 ),
 
 unread as (
     select
-        int_holdings.holder_uid, if(int_holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, int_holdings.scope_uid, [], [],
-        int_holdings.conditions, int_holdings.path, int_holdings.grant_ids, int_holdings.relations, int_holdings.binding_uids, int_holdings.held_uid, 'permissions',
-        null, [], null, int_holdings.holding_id, int_holdings.from_at, int_holdings.until_at,
-        first_moment(), coalesce(known.since, last_moment()), int_holdings.start_by, int_holdings.start_event_id, int_holdings.start_actor_uid,
-        int_holdings.end_event_id, null, null, null, known.event_id, int_holdings.is_reported, int_holdings.is_certain and not int_holdings.is_cut
-    from int_holdings
-    left join known on known.held_uid = int_holdings.held_uid
-    where int_holdings.relation in ('attached', 'boundary', 'guardrail')
+        holdings.holder_uid, if(holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, holdings.scope_uid, [], [],
+        holdings.conditions, holdings.path, holdings.grant_ids, holdings.relations, holdings.binding_uids, holdings.held_uid, 'permissions',
+        null, [], null, holdings.holding_id, holdings.from_at, holdings.until_at,
+        first_moment(), coalesce(known.since, last_moment()), holdings.start_by, holdings.start_event_id, holdings.start_actor_uid,
+        holdings.end_event_id, null, null, null, known.event_id, holdings.is_reported, holdings.is_certain and not holdings.is_cut
+    from holdings
+    left join known on known.held_uid = holdings.held_uid
+    where holdings.relation in ('attached', 'boundary', 'guardrail')
 ),
 
 -- Whose paths are not followed to their ends may hold more than is seen, from the first of them to the last.
@@ -130,7 +158,7 @@ cut_paths as (
         min({'length': len(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
         min({'at': from_at, 'by': start_by, 'event_id': start_event_id, 'actor_uid': start_actor_uid}) as start,
         max({'at': until_at, 'event_id': end_event_id}) as finish
-    from int_holdings
+    from holdings
     where is_cut
     group by holder_uid, if(relation = 'within', 'limit', 'granted'), is_reported
 ),
@@ -156,7 +184,7 @@ by_documents as (
         int_statements.end_event_id, int_statements.is_reported, true
     from int_statements
     left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(int_statements.principal, vendor_prefixes.prefix)
-    where int_statements.document_kind <> 'permissions'
+    where int_statements.document_kind <> 'permissions' and substr(int_statements.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) in (select id from touched_ids)
 ),
 
 held as (
@@ -253,7 +281,7 @@ kept as (
         false as is_reported,
         true as is_certain
     from int_answers
-    where int_answers.decision in ('keep', 'exception') and int_answers.effect = 'allow'
+    where int_answers.decision in ('keep', 'exception') and int_answers.effect = 'allow' and int_answers.holder_uid in (select id from touched_ids)
 ),
 
 both_layers as (
@@ -267,6 +295,7 @@ both_layers as (
 learned as (
     select event_id, min(ingested_at) as recorded_at
     from stg_grants
+    where event_id in (select event_id from both_layers)
     group by event_id
     union all
     select event_id, ingested_at

@@ -16,6 +16,7 @@ held as (
     cross join run_context
     where entitlements.layer = 'granted' and entitlements.effect = 'allow'
         and (entitlements.valid_until is null or entitlements.valid_until > run_context.as_of)
+        and entitlements.holder_uid in (select holder_uid from in_force)
 ),
 
 -- Who keeps a right does not keep what is given anew after it was taken.

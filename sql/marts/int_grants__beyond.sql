@@ -1,38 +1,67 @@
 -- grain: one row per right that was granted while the logs were read and that no approval of its identity covers
--- build: full
+-- build: by_key holder_uid
 -- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
+-- units: select holder_uid from entitlements where layer = 'granted'
+--   union select holder_uid from int_grants__limited
+-- dirty: select holder_uid from delta_entitlements
+-- dirty: select holder_uid from delta_int_grants__limited
+-- dirty: select held.holder_uid from delta_identities as changed join entitlements as held on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from delta_identities as changed join int_grants__limited as held on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from delta_int_scopes__approved as changed join entitlements as held on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from delta_int_scopes__approved as changed join int_grants__limited as held on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.name
+-- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.name
+-- dirty: select held.holder_uid from (select distinct role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.role_arn
+-- dirty: select held.holder_uid from (select distinct role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.role_arn
+-- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.role_arn
+-- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
+--   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.role_arn
+-- only: identities(identity_id, is_nonhuman, kind_evidence)
+-- only: int_scopes__approved(identity_id, action_pattern, resource_pattern, granted_at)
+-- only: stg_approvals(approval_id, is_granted, origin, roles, granted_at, ends_at, event_id)
 
 -- What a boundary keeps from its holder was not given to it, and what the end of the boundary lets through was given then.
-with limited as (
-    select distinct holder_uid
+with rights as (
+    select *
     from entitlements
+    where holder_uid in (select id from touched_ids)
+),
+
+limited as (
+    select distinct holder_uid
+    from rights
     where layer = 'limit' and effect in ('allow', 'unknown') and not is_reported
 ),
 
 effective as (
     select
-        entitlements.entitlement_id,
-        entitlements.identity_id,
-        entitlements.holder_uid,
-        entitlements.action_pattern,
-        entitlements.resource_pattern,
-        entitlements.path,
-        entitlements.valid_from,
-        entitlements.valid_until,
-        entitlements.start_by,
-        entitlements.event_id,
-        entitlements.cause_actor_uid,
-        entitlements.approval_uid,
-        entitlements.is_conditional,
-        entitlements.is_certain,
-        entitlements.power
-    from entitlements
-    anti join limited on limited.holder_uid = entitlements.holder_uid
-    where entitlements.layer = 'granted' and entitlements.effect = 'allow'
+        rights.entitlement_id,
+        rights.identity_id,
+        rights.holder_uid,
+        rights.action_pattern,
+        rights.resource_pattern,
+        rights.path,
+        rights.valid_from,
+        rights.valid_until,
+        rights.start_by,
+        rights.event_id,
+        rights.cause_actor_uid,
+        rights.approval_uid,
+        rights.is_conditional,
+        rights.is_certain,
+        rights.power
+    from rights
+    anti join limited on limited.holder_uid = rights.holder_uid
+    where rights.layer = 'granted' and rights.effect = 'allow'
         -- Which tools there are only those tell who have them; and nobody invents what accuses himself.
-        and (not entitlements.is_reported or starts_with(entitlements.action_pattern, 'tool:'))
+        and (not rights.is_reported or starts_with(rights.action_pattern, 'tool:'))
     union all by name
-    select * from int_grants__limited
+    select * from int_grants__limited where holder_uid in (select id from touched_ids)
 ),
 
 -- Principals that only a provider can be are left out: their power is the provider's to change.
@@ -81,9 +110,9 @@ covered as (
 
 -- A tool that is described anew under its old name is not the one that was approved before.
 described_anew as (
-    select distinct judged.entitlement_id
+    select distinct judged.entitlement_id, judged.holder_uid
     from judged
-    join entitlements as before
+    join rights as before
         on before.holder_uid = judged.holder_uid and before.end_event_id = judged.event_id
         and before.action_pattern = judged.action_pattern and before.resource_pattern = judged.resource_pattern and before.path = judged.path
     where starts_with(judged.action_pattern, 'tool:')
@@ -92,7 +121,8 @@ described_anew as (
 beyond as (
     select judged.*
     from judged
-    left join described_anew on described_anew.entitlement_id = judged.entitlement_id
+    left join described_anew
+        on described_anew.entitlement_id = judged.entitlement_id and described_anew.holder_uid = judged.holder_uid
     anti join covered
         on covered.identity_id = judged.identity_id
         and covered.action_pattern = judged.action_pattern and covered.resource_pattern = judged.resource_pattern
@@ -112,19 +142,20 @@ named as (
 ),
 
 ways as (
-    select entitlement_id, holder_uid as name, valid_from from beyond
+    select entitlement_id, holder_uid, holder_uid as name, valid_from from beyond
     union all
-    select entitlement_id, unnest(path), valid_from from beyond
+    select entitlement_id, holder_uid, unnest(path), valid_from from beyond
 ),
 
 widened as (
     select
         ways.entitlement_id,
+        ways.holder_uid,
         arg_max(named.approval_id, {'at': named.granted_at, 'id': named.approval_id}) as approval_id,
         arg_max(named.event_id, {'at': named.granted_at, 'id': named.approval_id}) as event_id
     from ways
     join named on named.name = ways.name and named.granted_at < ways.valid_from and (named.ends_at is null or named.ends_at > ways.valid_from)
-    group by ways.entitlement_id
+    group by ways.entitlement_id, ways.holder_uid
 ),
 
 resource_patterns as (select distinct resource_pattern, as_like(resource_pattern) as resource_like from beyond),
@@ -144,7 +175,7 @@ select
     widened.approval_id as widened_approval_id,
     widened.event_id as widened_approval_event_id
 from beyond
-left join widened on widened.entitlement_id = beyond.entitlement_id
+left join widened on widened.entitlement_id = beyond.entitlement_id and widened.holder_uid = beyond.holder_uid
 left join jewels on jewels.resource_pattern = beyond.resource_pattern
 -- What the vendor adds to a policy of its own is drift where an approval rests on that policy.
 where beyond.start_by = 'event' or widened.approval_id is not null

@@ -10,6 +10,7 @@ import ultravires
 from small_logs import RUNNER, WORKER, approval, assume, at, call, session, write_lines
 from source_samples import SAMPLES
 from ultravires.runs.run import run_once
+from ultravires.simulator.truth import OF_EFFECTS
 
 UNAPPROVED = "ultravires_unapproved_privileged_activity"
 UNREAD = "ultravires_unread_approvals"
@@ -34,7 +35,13 @@ def found(folder: Path, *, config: str | None = None) -> dict[str, list[str]]:
         path = folder / "ultravires.yaml"
         path.write_text(config, encoding="utf-8")
     run_once(folder / "logs", folder / "home", config=path, as_of="")
-    rows = ask(folder, "select detector_id, subject_uid from findings where state = 'open' order by all")
+    rows = [
+        (detector, subject)
+        for detector, subject in ask(
+            folder, "select detector_id, subject_uid from findings where state = 'open' order by all"
+        )
+        if detector not in OF_EFFECTS  # what an act does is told whether or not an approval is missed
+    ]
     return {detector: [uid for name, uid in rows if name == detector] for detector, _ in rows}
 
 

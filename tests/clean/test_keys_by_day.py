@@ -7,12 +7,14 @@ import pytest
 import ultravires
 from small_logs import approval, at, call, write_lines
 from ultravires.runs.run import run_once
+from ultravires.simulator.truth import OF_EFFECTS
 from ultravires.tracing.trace import trace
 
 DAYS = 6
 OF_A_DAY = 24 * 60
 BOT = "arn:aws:iam::111122223333:user/bot"
 KEY = "AKIABOTBOTBOTBOT0001"
+OPEN = "select detector_id, message from findings where state = 'open'"
 
 
 def ticket(day: int) -> dict[str, Any]:
@@ -90,6 +92,6 @@ def test_a_day_without_a_ticket_is_under_none(tmp_path: Path) -> None:
     keys = Keys(tmp_path)
     keys.add([0, 1, 2, 3], without_ticket=2)
     assert {row[0] for row in keys.steps() if row[2] is None} == {"e-2-0", "e-2-1", "e-2-2"}
-    found = keys.ask("select detector_id, message from findings where state = 'open'")
+    found = [row for row in keys.ask(OPEN) if row[0] not in OF_EFFECTS]
     assert [detector for detector, _ in found] == ["ultravires_unapproved_privileged_activity"]
     assert "3 privileged acts" in found[0][1]

@@ -37,6 +37,11 @@ def _of_rules(table: str) -> pa.Schema:
     return MATCHES if table.startswith(MATCHES_OF) else HITS
 
 
+def unit_of(column: str) -> str:
+    """The unit of a row: a row that says none (an approval of nobody) is of the unit without a name."""
+    return f"""coalesce("{column}", '')"""
+
+
 @dataclass(frozen=True)
 class Built:
     table: str
@@ -169,7 +174,7 @@ class DuckDBEngine:
                     self._touch([table.by_key.units])
                 changed = self._make_whole(table, inputs)
             elif n_units:
-                changed = self._rewrite(table, inputs, table.by_key.column, TOUCHED_IDS)
+                changed = self._rewrite(table, inputs, unit_of(table.by_key.column), TOUCHED_IDS)
             else:
                 self.warehouse.record_unchanged(table.name, inputs=inputs)
                 changed = False
@@ -208,17 +213,17 @@ class DuckDBEngine:
             self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {reached}")
         return self._rows_in(TOUCHED_IDS)
 
-    def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], column: str, touched: str) -> bool:
-        """Make anew the rows whose hour or unit is in the relation `touched`; what differs is written."""
+    def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], unit: str, touched: str) -> bool:
+        """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
         listed = ", ".join(f'"{each}"' for each in columns)
         self.con.execute(
-            f'create or replace temp table {_BEFORE} as from "{name}" where "{column}" in (from {touched})'
+            f'create or replace temp table {_BEFORE} as from "{name}" where {unit} in (from {touched})'
         )
         self._select_into(_MADE, table)
         self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)
-        changed = f'where "{column}" in (select "{column}" from "{DELTA}{name}")'
+        changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
         self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
         return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)
@@ -234,7 +239,7 @@ class DuckDBEngine:
             if whole:
                 changed = self._make_whole(table, timeless)
             else:
-                changed = self._rewrite(table, timeless, "event_hour", TOUCHED_HOURS)
+                changed = self._rewrite(table, timeless, '"event_hour"', TOUCHED_HOURS)
             self.con.execute("delete from touched where table_name = ?", [table.name])
             if changed:
                 self.touch_readers(table.name, f"select event_hour from {TOUCHED_HOURS}")

@@ -36,7 +36,8 @@ def check_rules(book: RuleBook, pack: str, folder: Path) -> list[Checked]:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: cases stand beside the rules in a folder; unpack it first")
-    rules = {rule.detector_id: rule for rule in (*book.rules, *book.correlations)}
+    rules: dict[str, Rule | Correlation] = {rule.detector_id: rule for rule in book.rules}
+    rules |= {correlation.detector_id: correlation for correlation in book.correlations}
     own = [entry for entry in book.entries if entry.pack == pack and entry.reason is None]
     of_files = {entry.file for entry in own if entry.kind == "correlation"}
     return [

@@ -33,6 +33,7 @@ from ultravires.sources.aws.cloudtrail_records import (
     detail_of,
     factor_of_sign_in,
     outcome_of,
+    second_factor_of,
 )
 from ultravires.sources.aws.credentials import SIGN_INS, Issued, issued_by, revoked_by, session_keys, signed_in_by
 from ultravires.sources.aws.effects import EFFECTS
@@ -143,12 +144,17 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         further_permissions=further_permissions(call, request, is_read_only),
         has_mfa=factor_of_sign_in(record.additionalEventData) if is_sign_in else None,
     )
+    if region:
+        detail["region"] = region
+    if is_sign_in and outcome == "success":
+        detail |= present(second_factor=second_factor_of(record.userIdentity, detail.get("mfa")))
     if call.action.startswith(_PARAMETERS) and truth(mapping(request).get("withDecryption")) is True:
         detail["decrypts"] = True
     # what failed changed nothing, and of all other calls but few are in the tables
     if outcome == "success" and (call.action in CHANGES or call.action in LIFECYCLE):
         detail |= _changed(record, call.action, account, region)
-    if call.action in EFFECTS:
+    # without its request, which denied calls often lack, a call says no more than its action does
+    if call.action in EFFECTS and type(request) is dict and request and truth(request.get("omitted")) is not True:
         detail |= present(effects=EFFECTS[call.action](_change(record, account, region)) or None)
     return Event(
         native_id=record.eventID or None,
@@ -221,7 +227,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=9,
+    version=10,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

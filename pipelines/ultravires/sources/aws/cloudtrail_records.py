@@ -105,10 +105,12 @@ def calling_service(address: Any) -> str | None:
 
 
 def outcome_of(name: str, error: str | None, response: Any) -> str:
-    """denied, failure or success, by the error code; a console sign-in fails in its response."""
+    """denied, failure or success, by the error code; what one does to sign in, or with the root user's password, fails
+    in its response, under its own name.
+    """
     if error:
         return "denied" if _DENIED.search(error) else "failure"
-    if name == SIGN_IN and mapping(response).get(SIGN_IN) == "Failure":
+    if type(response) is dict and response.get(name) == "Failure":
         return "failure"
     return "success"
 
@@ -116,6 +118,15 @@ def outcome_of(name: str, error: str | None, response: Any) -> str:
 def factor_of_sign_in(details: Any) -> bool | None:
     """Whether a console sign-in was with a second factor, which stands beside and not in the identity."""
     return {"Yes": True, "No": False}.get(text(mapping(details).get("MFAUsed")) or "")
+
+
+def second_factor_of(identity: Any, has_mfa: bool | None) -> str | None:
+    """What a console sign-in that succeeded says of its second factor. One that failed does not say whether password or
+    factor was wrong, and of whom another provider let in, AWS knows only that it asked for none itself.
+    """
+    if has_mfa:
+        return "passed"
+    return "none" if has_mfa is False and mapping(identity).get("type") in ("IAMUser", "Root") else None
 
 
 def detail_of(

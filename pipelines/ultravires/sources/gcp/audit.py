@@ -19,6 +19,7 @@ from ultravires.reading.source import Source
 from ultravires.reading.values import hex_id, mapping, sequence, text
 from ultravires.sources.gcp.credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.sources.gcp.credentials import project_of as project_of_account
+from ultravires.sources.gcp.effects import effects_of
 from ultravires.sources.gcp.iam_changes import grants_of
 from ultravires.sources.gcp.log_entries import (
     ARRAYS,
@@ -30,6 +31,7 @@ from ultravires.sources.gcp.log_entries import (
     log_name,
     place_of,
     project_of,
+    region_of,
     stage_of,
 )
 from ultravires.sources.gcp.log_entries import operation_of as operation_of_entry
@@ -120,9 +122,11 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     resources, keys = _resources(payload, resource, labels), _keys(record, payload, caller, issued)
     revoked = revoked_by(call) if outcome == "success" else None
     grants = grants_of(method, payload, record) if outcome == "success" else []
+    effects = effects_of(method, payload, caller.uid)
     if workspace := workspace_events(payload, caller.uid):
         class_uid, activity_id = workspace.ocsf
         resources, keys = list(dict.fromkeys(resources + workspace.resources)), keys + workspace.keys
+        effects += workspace.effects
         if outcome == "success":
             issued = Issued(credential_uid=workspace.granted) if workspace.granted else issued
             revoked = workspace.revoked or revoked
@@ -152,6 +156,9 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
         detail=present(
             role_arn=caller.uid if caller.via else None,
             grants=grants or None,
+            effects=effects or None,
+            region=region_of(labels),
+            second_factor=workspace.second_factor if workspace else None,
             issued_role_arn=issued.acts_as,
             issued_duration_seconds=issued.seconds,
             target_account=project_of_account(issued.acts_as),
@@ -245,7 +252,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=6,
+    version=7,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",

@@ -26,6 +26,8 @@ _ENTRY = frozenset({"insertId", "logName", "resource", "severity", "timestamp", 
 _PAYLOADS = frozenset({"protoPayload", "protopayload"})  # some forwarders write the entry's names in lower case
 _OTHER_PAYLOADS = ("jsonPayload", "textPayload")
 _OWN = frozenset({"methodName", "authorizationInfo", "authenticationInfo"})
+_ZONE = re.compile(r"([a-z]+-[a-z]+\d+)-[a-z]")
+_NOWHERE = frozenset({"global", "unknown"})
 _GKE_SERVICE = "k8s.io"
 _GKE_RESOURCE = "k8s_cluster"
 _SERVICE = re.compile(rb'"serviceName\\?"\s*:\s*\\?"([^"\\]*)\\?"')
@@ -118,6 +120,16 @@ def stage_of(entry: dict[str, Any]) -> int | None:
     if text(operation.get("id")) is None or (is_first and is_last):
         return None
     return 1 if is_first else 3 if is_last else 2
+
+
+def region_of(labels: dict[str, Any]) -> str | None:
+    """Where the resource of an entry is, by its labels: a region, or several as Google names them (`eu`); a zone gives
+    its region. https://cloud.google.com/compute/docs/regions-zones
+    """
+    said = next((place for name in ("region", "zone", "location") if (place := text(labels.get(name)))), "").lower()
+    zone = _ZONE.fullmatch(said)
+    place = zone[1] if zone else said
+    return None if place in _NOWHERE else place or None
 
 
 def log_name(entry: dict[str, Any]) -> str | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from ultravires.reading.grants import Json
 from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.sources.google_workspace.effects import effects_of
 from ultravires.sources.google_workspace.iam_changes import grants_of
 from ultravires.sources.google_workspace.meanings import (
     copy_keys,
@@ -16,6 +17,7 @@ from ultravires.sources.google_workspace.meanings import (
     grant_made,
     happened,
     ocsf_class,
+    second_factor_of,
     targets_of,
 )
 
@@ -23,7 +25,8 @@ _SERVICES = frozenset({"admin.googleapis.com", "login.googleapis.com", "oauth2.g
 
 
 class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
-    """The class of the first event of an entry, and what all of them act on, make, end and change of grants."""
+    """The class of the first event of an entry, and what all of them act on, make, end and change of grants,
+    and their effects."""
 
     ocsf: tuple[int, int]
     resources: list[str]
@@ -31,6 +34,8 @@ class WorkspaceEvents(msgspec.Struct, frozen=True, gc=False):
     revoked: str | None
     keys: list[tuple[str, str, str]]
     grants: list[Json]
+    effects: list[Json]
+    second_factor: str | None
 
 
 def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEvents | None:
@@ -50,4 +55,6 @@ def workspace_events(payload: dict[str, Any], user: str | None) -> WorkspaceEven
         revoked=next((grant for one in found if (grant := grant_ended(one, user))), None),
         keys=[key for one in found for key in copy_keys(unique, one)],
         grants=[change for one in found for change in grants_of(one, user)],
+        effects=[each for one in found for each in effects_of(one, user)],
+        second_factor=next((factor for one in found if (factor := second_factor_of(one))), None),
     )

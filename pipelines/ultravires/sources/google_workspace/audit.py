@@ -17,6 +17,7 @@ from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.sources.google_workspace.effects import effects_of
 from ultravires.sources.google_workspace.iam_changes import grants_of
 from ultravires.sources.google_workspace.meanings import (
     Happened,
@@ -29,6 +30,7 @@ from ultravires.sources.google_workspace.meanings import (
     happened,
     ocsf_class,
     outcome_of,
+    second_factor_of,
     targets_of,
 )
 
@@ -105,7 +107,13 @@ def _event(record: dict[str, Any], application: str, event: Happened, *, at: int
         issued_credential_uid=grant_made(event, actor.user) if is_done else None,
         revoked_credential_uid=grant_ended(event, actor.user) if is_done else None,
         keys=copy_keys(unique, event),
-        detail=present(event_type=event.type, grants=grants or None, lifecycle=words or None),
+        detail=present(
+            event_type=event.type,
+            grants=grants or None,
+            effects=effects_of(event, actor.user) or None,
+            lifecycle=words or None,
+            second_factor=second_factor_of(event) if application == "login" else None,
+        ),
     )
 
 
@@ -138,7 +146,7 @@ def _is_use(application: str, event: Happened) -> bool:
 SOURCE = Source(
     name="google_workspace_audit",
     log="google_workspace_audit",
-    version=4,
+    version=5,
     title="Google Workspace audit",
     reads="activities of the Reports API (admin, token and all other applications): answers with `items`, or one "
     "activity a line, also with one record for each of its events",

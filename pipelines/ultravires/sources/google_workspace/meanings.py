@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ultravires.reading.lifecycle import Json, account_gone, account_there
-from ultravires.reading.values import label, mapping, sequence, text
+from ultravires.reading.values import label, mapping, sequence, text, texts, truth
 from ultravires.sources.ocsf.classes import (
     ACCOUNT_CHANGE,
     API_ACTIVITY,
@@ -127,6 +127,24 @@ def ocsf_class(name: str) -> tuple[int, int]:
 def outcome_of(name: str) -> str:
     """These logs tell of what was done; a few events say that something was refused."""
     return "denied" if name.lower().endswith("_denied") else "failure" if name.lower() in _FAILED else "success"
+
+
+def second_factor_of(event: Happened) -> str | None:
+    """What became of a second factor in a sign-in: `passed`, `failed`, or `none` where the password was all; None where
+    the event does not say. https://developers.google.com/workspace/admin/reports/v1/appendix/activity/login
+    """
+    name, is_second = event.name.lower(), truth(event.parameters.get("is_second_factor"))
+    status = text(event.parameters.get("login_challenge_status")) or ""
+    if name in ("login_challenge", "login_verification") and is_second:
+        lowered = status.lower()
+        return "passed" if "passed" in lowered else "failed" if "failed" in lowered else None
+    if name != "login_success":
+        return None
+    if is_second:
+        return "passed"
+    methods = event.parameters.get("login_challenge_method")
+    used = set(texts(methods if type(methods) is list else [methods]))
+    return "none" if used and used <= {"password", "none"} else None
 
 
 def targets_of(event: Happened) -> list[str]:

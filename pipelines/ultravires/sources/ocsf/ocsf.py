@@ -103,7 +103,7 @@ def _as_copy(event: Event, record: dict[str, Any]) -> Event:
 SOURCE = Source(
     name="ocsf",
     log="ocsf",
-    version=7,
+    version=8,
     title="OCSF and Amazon Security Lake",
     reads="OCSF events as newline JSON or JSON arrays, and Parquet as Amazon Security Lake writes it; copies of "
     "records that `raw_data` holds whole, and of CloudTrail, Kubernetes audit (EKS), Okta, GitHub, Google Cloud and "

@@ -34,7 +34,15 @@ CASES = Path(__file__).parent / "sql"
 TIMES = ("event_at", "node_at", "step_at", "called_at", "decided_at", "child_at")
 """The hour of a given row follows the first of these that it states, and its corrected time is that one too."""
 
-PACKAGED = ("identity_names", "link_weights", "name_comparison", "secret_actions", "severities", "vendor_prefixes")
+PACKAGED = (
+    "hop_actions",
+    "identity_names",
+    "link_weights",
+    "name_comparison",
+    "secret_actions",
+    "severities",
+    "vendor_prefixes",
+)
 """Reference tables that a case does not give when it takes them as they are packaged."""
 
 

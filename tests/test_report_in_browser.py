@@ -59,6 +59,20 @@ def test_layers_are_drawn_and_open_without_a_script(tmp_path: Path) -> None:
     assert "mallory gave batch-export everything" in page.text
 
 
+def test_step_that_left_its_approval_is_marked(tmp_path: Path) -> None:
+    """An arrow at the step, and the sentence below the picture."""
+    path = tmp_path / "report.html"
+    with published_world() as con:
+        put(con, "privilege_paths", chain_id=CHAIN, is_crossing=True, crossing_step_id="activity:e-policy",
+            sentence="agent-invoice reached the power admin", is_proven=True, path_rank=1)  # fmt: skip
+        write_report(con, path)
+    marked = "document.querySelector('.crossing .crossmark').closest('[data-node]').dataset.node"
+    page = open_page(f"{path.as_uri()}#{CHAIN}", run=(marked,))
+    assert page.console_errors == []
+    assert page.results == ["activity:e-policy"]
+    assert "agent-invoice reached the power admin" in page.text
+
+
 def test_dark_scheme_is_dark(report: Path) -> None:
     """The page follows the system's colours."""
     script = "getComputedStyle(document.body).backgroundColor"

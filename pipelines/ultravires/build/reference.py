@@ -18,6 +18,7 @@ from ultravires.build.action_effects import action_effects, privileged_actions
 from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
 from ultravires.sources.action_words import action_shapes, action_words, iam_services
+from ultravires.sources.issuing import issuing
 from ultravires.store.file_rows import FileRows, file_rows
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import Warehouse
@@ -100,6 +101,7 @@ def _packaged_tables() -> dict[str, pa.Table]:
         "action_words": _action_words(),
         "action_shapes": _action_shapes(),
         "secret_actions": _secret_actions(),
+        "hop_actions": _hop_actions(),
         "secret_reads": _patterns(_first_column(_SECRET_READS)),
         "provider_services": _patterns(provider_services()),
         "identity_names": _identity_names(),
@@ -273,6 +275,11 @@ def _identity_facts(settings: Settings) -> list[tuple[Any, ...]]:
 def _secret_actions() -> list[tuple[str, str, str]]:
     rows = _packaged(_SECRET_ACTIONS, ("action", "does", "name_pattern"))
     return [(pattern_to_like(pattern), does, name) for pattern, does, name in rows]
+
+
+def _hop_actions() -> list[tuple[str, str]]:
+    """Of what issues credentials what passes power on by it; the words of one action are the same in all logs."""
+    return sorted({(pattern_to_like(row.action), row.hop) for row in issuing() if row.hop})
 
 
 def _risk_tiers(settings: Settings) -> list[tuple[Any, ...]]:

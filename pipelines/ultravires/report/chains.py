@@ -8,8 +8,11 @@ from datetime import datetime
 import duckdb
 
 from ultravires.report.drawing import Drawing, draw_chain
+from ultravires.tracing.chain_tree import branches
 from ultravires.tracing.clocks import clock_lines
+from ultravires.tracing.crossings import crossings_on
 from ultravires.tracing.finding_marks import Mark, marks_on
+from ultravires.tracing.folding import Fold, fold_ways
 from ultravires.tracing.nodes import Node, read_nodes
 from ultravires.tracing.rows import Row, fetch_rows
 from ultravires.tracing.trace import Link, primary_links
@@ -31,6 +34,10 @@ class ChainView:
     drawing: Drawing
     clocks: list[str]
     """By how much the times of its logs are corrected."""
+    crossings: dict[str, list[str]]
+    """Of a shown step that power left its approval there."""
+    folds: list[str]
+    """How many hops of a long way are not shown."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class _Read:
     marks: dict[str, list[Mark]]
     spans: dict[str, tuple[datetime, datetime]]
     old_ids: dict[str, list[str]]
+    crossings: dict[str, list[str]]
 
 
 # One noisy detector must not fill the page: first the riskiest chain of each, then the second of each, and so on.
@@ -122,12 +130,13 @@ def read_top_chains(con: duckdb.DuckDBPyConnection, top_chains: int) -> list[Cha
         marks=marks_on(con, {node.node_id: node.event_id for node in nodes.values()}),
         spans=_read_spans(con, wanted),
         old_ids=_read_old_ids(con, ids),
+        crossings=crossings_on(con, nodes),
     )
     return [_view(chain, steps[chain["chain_id"]], read) for chain in chains]
 
 
 def _view(chain: Row, steps: Sequence[Row], read: _Read) -> ChainView:
-    shown = [read.nodes[step["step_id"]] for step in steps]
+    shown, folds = _folded([read.nodes[step["step_id"]] for step in steps], read)
     links_of = {node.node_id: read.links.get(node.node_id, []) for node in shown}
     spans = {node.node_id: read.spans[node.node_id] for node in shown if node.node_id in read.spans}
     return ChainView(
@@ -140,7 +149,18 @@ def _view(chain: Row, steps: Sequence[Row], read: _Read) -> ChainView:
         n_steps=steps[0]["n_steps"] if steps else 0,
         drawing=draw_chain(shown, [link for each in links_of.values() for link in each], read.marks, spans),
         clocks=clock_lines(shown),
+        crossings={node.node_id: read.crossings[node.node_id] for node in shown if node.node_id in read.crossings},
+        folds=folds,
     )
+
+
+def _folded(nodes: Sequence[Node], read: _Read) -> tuple[list[Node], list[str]]:
+    """The nodes without the middle of long ways, and what that leaves out in words."""
+    by_id = {node.node_id: node for node in nodes}
+    links = [link for node_id in by_id for link in read.links.get(node_id, [])]
+    told = fold_ways(branches(by_id, links), by_id, {*read.crossings, *read.marks})
+    stay = {branch.node_id for branch in told if not isinstance(branch, Fold)}
+    return [node for node in nodes if node.node_id in stay], [fold.words for fold in told if isinstance(fold, Fold)]
 
 
 def _title(chain: Row, root: Node | None) -> str:

@@ -31,8 +31,8 @@ class Checked:
 
 
 def check_rules(book: RuleBook, pack: str, folder: Path) -> list[Checked]:
-    """Every rule of a pack with the cases in `<rule file>.cases.jsonl` beside it; a rule without them has none. Those of
-    a file that holds a correlation and what that is made of are the correlation's.
+    """Every rule of a pack with the cases in `<rule file>.cases.jsonl` beside it; a rule without them has none. Cases
+    of a file that holds a correlation and what that is made of are the correlation's.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: cases stand beside the rules in a folder; unpack it first")

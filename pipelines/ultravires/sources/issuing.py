@@ -16,7 +16,8 @@ class Issuing(NamedTuple):
     """An action that issues a credential.
 
     `issues` says what: a session or token that soon ends, a `key` that lasts, or a sign-in (`console`, `portal`), whose
-    holder acts with keys that no log shows being issued. `credential` says where the record has its id.
+    holder acts with keys that no log shows being issued. `credential` says where the record has its id. `hop`
+    is the kind of hop by which power is passed on so, empty where somebody only comes in as itself.
     """
 
     log: str
@@ -24,6 +25,7 @@ class Issuing(NamedTuple):
     issues: str
     credential: str
     page: str
+    hop: str
 
 
 @cache
@@ -47,9 +49,10 @@ def as_markdown() -> str:
         "A `session` soon ends by itself, a `key` lasts. `console` and `portal` are sign-ins: the credential is named",
         "after their event, and the keys of what is done there, whose issue no log shows, hang on it by role, session",
         "name and time of creation, at 0.3.",
+        "A `hop` is how power is passed on by it; where there is none, somebody only comes in as itself.",
         "",
-        "| log | action | issues | its id is | page |",
-        "|---|---|---|---|---|",
+        "| log | action | issues | its id is | hop | page |",
+        "|---|---|---|---|---|---|",
     )
-    rows = (f"| {r.log} | `{r.action}` | {r.issues} | {r.credential} | [page]({r.page}) |" for r in issuing())
+    rows = (f"| {r.log} | `{r.action}` | {r.issues} | {r.credential} | {r.hop} | [page]({r.page}) |" for r in issuing())
     return "\n".join((*head, *rows)) + "\n"

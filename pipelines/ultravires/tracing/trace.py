@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from ultravires.lineage.needed_grants import NeededGrant, needed_by_acts
+from ultravires.tracing.crossings import crossings_on
 from ultravires.tracing.finding_marks import Mark, marks_on
 from ultravires.tracing.nodes import Node, read_nodes
 from ultravires.tracing.rows import fetch_rows
@@ -41,7 +42,8 @@ class Trace:
 
     `links` are the primary and the proven links between the shown nodes, `other_links` what else was considered
     for the asked nodes. Of `n_below` descendants `n_hidden` are not shown, of the nodes meant `n_more_matches`.
-    `needed` are the grants without which the acts that are shown were not possible.
+    `needed` are the grants without which the acts that are shown were not possible, `crossings` say of a shown step
+    that power left its approval there.
     """
 
     asked: str
@@ -57,6 +59,7 @@ class Trace:
     other_links: list[Link]
     findings: dict[str, list[Mark]]
     needed: list[NeededGrant] = field(default_factory=list)
+    crossings: dict[str, list[str]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain JSON values; times are ISO 8601 in UTC."""
@@ -133,6 +136,7 @@ def trace(con: duckdb.DuckDBPyConnection, any_id: str, *, max_below: int = MAX_B
         other_links=_considered_links(con, focus),
         findings=marks_on(con, {node.node_id: node.event_id for node in nodes.values()}),
         needed=needed_by_acts(con, nodes),
+        crossings=crossings_on(con, nodes),
     )
 
 

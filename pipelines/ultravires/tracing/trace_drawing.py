@@ -1,14 +1,12 @@
 """A trace as a tree on a time line in the terminal."""
 
-from collections.abc import Mapping
-
 from rich.console import Console
 from rich.text import Text
 
 from ultravires.lineage.needed_grants import needed_lines
 from ultravires.tracing.chain_tree import Branch, branches
 from ultravires.tracing.clocks import clock_lines
-from ultravires.tracing.finding_marks import Mark
+from ultravires.tracing.folding import Fold, fold_ways
 from ultravires.tracing.nodes import Node
 from ultravires.tracing.terminal import print_lines
 from ultravires.tracing.trace import Link, Trace
@@ -43,11 +41,15 @@ def drawn_lines(trace: Trace) -> list[Text]:
     for link in trace.links:
         links.setdefault(link.child_id, []).append(link)
     lines = _heading(trace)
-    for branch in branches(trace.nodes, trace.links):
+    kept = {*asked, *trace.crossings, *trace.findings}
+    for branch in fold_ways(branches(trace.nodes, trace.links), trace.nodes, kept):
+        if isinstance(branch, Fold):
+            lines.append(_fold_line(branch))
+            continue
         node = trace.nodes[branch.node_id]
         rails = _rails(branch)
         lines.append(_node_line(node, branch, rails, is_asked=node.node_id in asked))
-        lines.extend(_notes(node, branch, links.get(node.node_id, []), trace.findings, _under(branch)))
+        lines.extend(_notes(node, branch, links.get(node.node_id, []), trace, _under(branch)))
     return lines + needed_lines(trace.needed) + _considered(trace) + _legend()
 
 
@@ -121,12 +123,20 @@ def _words_of(node: Node) -> list[tuple[str, str]]:
     return words
 
 
-def _notes(node: Node, branch: Branch, links: list[Link], findings: Mapping[str, list[Mark]], under: str) -> list[Text]:
+def _fold_line(fold: Fold) -> Text:
+    return Text.assemble((f"{_NO_TIME}  {_rails(fold.branch)}", "dim"), (fold.words, "italic"))
+
+
+def _notes(node: Node, branch: Branch, links: list[Link], trace: Trace, under: str) -> list[Text]:
     notes = [(f"← {_of_link(link, branch)}", "dim") for link in links]
     notes += [(f"⚠ gap: {visible(gap)}", "yellow") for gap in node.gaps]
     notes += [
+        (f"⇑ left its approval: {visible(words, 400)}", "bold yellow")
+        for words in trace.crossings.get(node.node_id, [])
+    ]
+    notes += [
         (f"✖ {mark.severity} finding: {visible(mark.title)}  {visible(mark.finding_id)}", "bold red")
-        for mark in findings.get(node.node_id, [])
+        for mark in trace.findings.get(node.node_id, [])
     ]
     return [Text.assemble((f"{_NO_TIME}  {under}  ", "dim"), (text, style)) for text, style in notes]
 

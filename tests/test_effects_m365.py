@@ -93,6 +93,8 @@ def test_a_rule_that_outlook_makes() -> None:
         ("Set-AntiPhishPolicy", {"EnableMailboxIntelligence": "True"}, []),
         ("Set-SafeLinksPolicy", {"EnableSafeLinksForEmail": "False"}, WEAKER),
         ("Set-SafeLinksPolicy", {"EnableOrganizationBranding": "False"}, []),
+        ("New-TenantAllowBlockListItems", {"Allow": "True"}, WEAKER),
+        ("New-TenantAllowBlockListItems", {"Block": "True"}, []),
         ("Set-DlpCompliancePolicy", {"Mode": "Disable"}, WEAKER),
         ("Set-DlpCompliancePolicy", {"Mode": "Enable"}, []),
         ("Set-HostedContentFilterPolicy", {"AllowedSenderDomains": "elsewhere.example"}, WEAKER),

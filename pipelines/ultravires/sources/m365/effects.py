@@ -182,6 +182,11 @@ def _forwarding_allowed(record: Json) -> list[Json]:
     return [effect("weakens_guard")] if is_on else []
 
 
+def _allowed_item(record: Json) -> list[Json]:
+    """A sender, an address or a file that filters let through from now on, not one that they block."""
+    return [effect("weakens_guard")] if _is(_parameters(record), "Allow", "true") else []
+
+
 def _protection(record: Json) -> list[Json]:
     """A policy against phishing, malware, spam or the loss of data that is turned off, or lets more through."""
     parameters = _parameters(record)
@@ -247,6 +252,7 @@ _EFFECTS: dict[str, Effects] = {
     "set-remotedomain": _forwarding_allowed,
     "new-remotedomain": _forwarding_allowed,
     "set-hostedoutboundspamfilterpolicy": _forwarding_allowed,
+    "new-tenantallowblocklistitems": _allowed_item,
     "sharingset": _shared,
     "sharinginvitationcreated": _shared,
     "addedtosecurelink": _shared,

@@ -42,10 +42,6 @@ create or replace temp macro most_hops() as
 create or replace temp macro most_candidates() as
     20;
 
--- Of those whom one way reaches so many are named, the most powerful first; the way says how many are not.
-create or replace temp macro most_reached() as
-    5;
-
 -- The length of the slots of time in which a stretch is looked for: as long as the stretch or up to sixteen times longer, so
 -- that it lies in two at most. Endless ones share one length.
 create or replace temp macro slot_seconds(from_at, until_at) as

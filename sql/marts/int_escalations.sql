@@ -187,19 +187,19 @@ shared as (
 ),
 
 reached as (
-    select driving.holder_uid, driving.path_id, numbered.uid as target_uid, max(numbered.n_in_all - most_reached()) as n_more
+    select driving.holder_uid, driving.path_id, numbered.uid as target_uid, max(numbered.n_in_all - 5) as n_more
     from driving
     join numbered
         on numbered.target_pattern = driving.target_pattern and numbered.trusts is not distinct from driving.trusts
-        and numbered.place = driving.place and numbered.resource_pattern = driving.resource_pattern and numbered.nth <= most_reached()
+        and numbered.place = driving.place and numbered.resource_pattern = driving.resource_pattern and numbered.nth <= 5
     where numbered.uid <> driving.holder_uid
     group by all
     union all
-    select driving.holder_uid, driving.path_id, shared.uid, max(shared.n_in_all - most_reached())
+    select driving.holder_uid, driving.path_id, shared.uid, max(shared.n_in_all - 5)
     from (select distinct holder_uid, path_id, place from driving where trusts = 'holder') as driving
     join shared on (shared.named = driving.holder_uid or shared.named = '*' or shared.named = driving.place
             or (ends_with(shared.named, ':root') and shared.place = driving.place))
-        and shared.nth <= most_reached()
+        and shared.nth <= 5
     where shared.uid <> driving.holder_uid
     group by all
     union all

@@ -186,6 +186,7 @@ shared as (
     left join (select uid, power_rank from ranked) using (uid)
 ),
 
+-- Of those whom one way reaches five are named, the most powerful first; the way says how many are not.
 reached as (
     select driving.holder_uid, driving.path_id, numbered.uid as target_uid, max(numbered.n_in_all - 5) as n_more
     from driving

@@ -47,7 +47,8 @@ spark: install ## the SQL tables on Spark as on DuckDB (needs Java 17; some minu
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[spark]'
 	@$(BIN)/pytest -m spark
 
-oracles: ## install evaluators by others, with which tests compare ours (needs Node)
+oracles: install ## install evaluators by others, with which tests compare ours (one needs Node)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps pysigma-backend-sqlite==2.1.1
 	@npm ci --prefix tests/oracles/iam_simulate --no-audit --no-fund --silent
 
 bench: install ## the ratios of docs/performance.md (half an hour)

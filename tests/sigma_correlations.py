@@ -1,5 +1,6 @@
 """Correlations over rows given as Python, run as SQL; and what the specification says of them in plain Python."""
 
+import random
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,43 @@ def event(minute: float, action: str, actor: str | None = "ann", **columns: Any)
         "actor_uid": actor,
         **columns,
     }
+
+
+def random_log(chance: random.Random) -> list[dict[str, Any]]:
+    """An hour of events of three rules and two actors, with ties in time and events without a group or value."""
+    return [
+        event(
+            chance.randint(0, 60),
+            chance.choice("abc"),
+            chance.choice(["ann", "bob", None]),
+            event_id=f"e{n}",
+            identity_id=chance.choice(["x", "y", "z", None]),
+            confidence=chance.choice([1.0, 2.0, 4.0, 8.0, None]),
+        )
+        for n in range(chance.randint(5, 60))
+    ]
+
+
+def random_correlation(chance: random.Random) -> dict[str, Any]:
+    rules = chance.sample(["a", "b", "c"], chance.randint(1, 3))
+    operator = chance.choice(["gte", "gt", "lt", "lte", "eq", "neq"])
+    kinds = "event_count value_count value_sum value_avg value_median value_percentile temporal temporal_ordered"
+    kind = chance.choice(kinds.split())
+    if kind == "event_count":
+        return {"type": kind, "rules": rules, "condition": {operator: chance.randint(1, 4)}}
+    if kind == "value_count":
+        return {"type": kind, "rules": rules, "condition": {operator: chance.randint(1, 3), "field": "identity_id"}}
+    if kind == "temporal_ordered":
+        return {"type": kind, "rules": rules}
+    if kind == "temporal":
+        conditions = ["a and not b", "(a or c) and not b", "a and b and not c", "a and (b or c)", {operator: 2}, None]
+        condition = chance.choice(conditions)
+        named = [rule for rule in "abc" if not isinstance(condition, str) or rule in condition.replace("and", "")]
+        return {"type": kind, "rules": named, "condition": condition}
+    of_values: dict[str, Any] = {operator: chance.randint(1, 12), "field": "confidence"}
+    if kind == "value_percentile":
+        of_values["percentile"] = chance.choice([0, 50, 75, 95, 100])
+    return {"type": kind, "rules": rules, "condition": of_values}
 
 
 def find(book: RuleBook, rows: Sequence[Mapping[str, Any]], *, as_of_minute: float = 10_000) -> list[dict[str, Any]]:

@@ -5,7 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sigma_correlations import BEGIN, base_rule, book_of, correlation, event, expected, find
+from sigma_correlations import (
+    BEGIN,
+    base_rule,
+    book_of,
+    correlation,
+    event,
+    expected,
+    find,
+    random_correlation,
+    random_log,
+)
 from ultravires_models.rulebook import RuleBook
 
 A, B, C = base_rule("a"), base_rule("b"), base_rule("c")
@@ -172,43 +182,11 @@ def test_a_circle_of_correlations_is_refused() -> None:
     assert len(book.refused()) == 2
 
 
-def random_correlation(chance: random.Random) -> dict[str, Any]:
-    rules = chance.sample(["a", "b", "c"], chance.randint(1, 3))
-    operator = chance.choice(["gte", "gt", "lt", "lte", "eq", "neq"])
-    kinds = "event_count value_count value_sum value_avg value_median value_percentile temporal temporal_ordered"
-    kind = chance.choice(kinds.split())
-    if kind == "event_count":
-        return {"type": kind, "rules": rules, "condition": {operator: chance.randint(1, 4)}}
-    if kind == "value_count":
-        return {"type": kind, "rules": rules, "condition": {operator: chance.randint(1, 3), "field": "identity_id"}}
-    if kind == "temporal_ordered":
-        return {"type": kind, "rules": rules}
-    if kind == "temporal":
-        conditions = ["a and not b", "(a or c) and not b", "a and b and not c", "a and (b or c)", {operator: 2}, None]
-        condition = chance.choice(conditions)
-        named = [rule for rule in "abc" if not isinstance(condition, str) or rule in condition.replace("and", "")]
-        return {"type": kind, "rules": named, "condition": condition}
-    of_values: dict[str, Any] = {operator: chance.randint(1, 12), "field": "confidence"}
-    if kind == "value_percentile":
-        of_values["percentile"] = chance.choice([0, 50, 75, 95, 100])
-    return {"type": kind, "rules": rules, "condition": of_values}
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_random_correlations_say_what_plain_python_says(seed: int) -> None:
     """Ten correlations over one random log, with ties in time, events without a group, and a day's border."""
     chance = random.Random(seed)
-    rows = [
-        event(
-            chance.randint(0, 60),
-            chance.choice("abc"),
-            chance.choice(["ann", "bob", None]),
-            event_id=f"e{n}",
-            identity_id=chance.choice(["x", "y", "z", None]),
-            confidence=chance.choice([1.0, 2.0, 4.0, 8.0, None]),
-        )
-        for n in range(chance.randint(5, 60))
-    ]
+    rows = random_log(chance)
     said = {f"r{n}": random_correlation(chance) for n in range(10)}
     minutes = chance.choice([1, 5, 10])
     documents = [

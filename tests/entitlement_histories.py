@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 from sql_cases import assumed, empty_columns, fill, tables, with_hour
+from ultravires.build.by_key import TOUCHED_IDS
 from ultravires.reading.grants import chosen, given, gone, made, statement, taken, unwritten, whole, written
 
 Json = dict[str, Any]
@@ -468,5 +469,7 @@ def made_of(stg_grants: pa.Table) -> duckdb.DuckDBPyConnection:
     columns = ", ".join(f'cast("{column}" as {kind})' for column, kind in empty_columns()["stg_grants"].items())
     con.execute(f"insert into stg_grants select {columns} from told")
     for name in MADE:
+        if by_key := tables()[name].by_key:
+            con.execute(f"create or replace table {TOUCHED_IDS} as from ({by_key.units}) as units(id)")
         con.execute(f'create table "{name}" as {tables()[name].sql}')
     return con

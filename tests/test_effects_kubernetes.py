@@ -197,3 +197,13 @@ def test_an_event_carries_its_effects_also_where_it_was_denied(tmp_path: Path) -
     }
     row = only("kubernetes_audit", event, tmp_path)
     assert row["outcome"] == "denied" and row["detail"]["effects"] == [GUARD_OFF]
+
+
+def test_a_node_asks_for_the_tokens_of_its_pods() -> None:
+    """How each pod comes to its token is no credential for somebody else; whoever else asks for one is."""
+    event = {
+        "objectRef": {"resource": "serviceaccounts", "subresource": "token", "namespace": "shop", "name": "orders"}
+    }
+    told = effects_of(event, "create", "serviceaccounts/token", "system:node:ip-10-0-0-7", "success")
+    assert told == [{"effect": "issues_credential", "absent": True}]
+    assert effects_of(event, "create", "serviceaccounts/token", "ana@example.com", "success") == []

@@ -44,7 +44,7 @@ def test_an_approval_that_comes_late_withdraws_the_accusation(tmp_path: Path) ->
     write_effects(logs)
     run_once(logs, home, config=None, as_of="")
     assert {row[0] for row in findings(home)[UNAPPROVED]} == {"open"}
-    spoken = (UNAPPROVED, "ultravires_borrowed_approval")
+    spoken = (UNAPPROVED, "ultravires_borrowed_approval", "ultravires_machine_gives_power")
     opened = {a["finding_info"]["uid"] for a in alerts(home) if any(name in json.dumps(a) for name in spoken)}
     with ultravires.open(home) as con:
         ((before,),) = con.execute("select chain_id from chain_steps where action = 'iam:PutRolePolicy'").fetchall()

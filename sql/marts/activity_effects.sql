@@ -26,8 +26,10 @@ acts as (
         facts.approval_id is not null and not coalesce(
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
         ) as is_approved,
-        -- Where a machine's approvals are kept and their log cannot tell of this act, nobody knows whether one lists it.
-        coalesce(facts.is_nonhuman, false) and facts.has_no_approval is null and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt,
+        -- Where a machine's approvals are kept and none is known to be missing (their log cannot tell of this act, or one is joined
+        -- too weakly to account for it), one may list it.
+        coalesce(facts.is_nonhuman, false) and facts.approval_id is null and facts.has_no_approval is distinct from true
+            and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt,
         -- Where approvals are kept, they are for machines: what a person does on a common day is nobody's alert.
         not coalesce(facts.is_nonhuman, true) and not list_contains(facts.gaps, 'no approval: source absent') as is_person_at_work
     from stg_activities as activity

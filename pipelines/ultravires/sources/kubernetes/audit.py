@@ -86,8 +86,7 @@ def events(record: dict[str, Any], options: Options) -> Iterable[Event]:
     event = unwrapped.event
     if event.get("kind") != "Event" or not any(name in event for name in ("verb", "requestURI", "auditID", "stage")):
         raise NotParsed("not an audit event of Kubernetes")
-    # of an event that says none the wrapper around it may
-    event_at = event_time(event.get("requestReceivedTimestamp"), event.get("stageTimestamp"), record.get("time"))
+    event_at = event_time(event.get("requestReceivedTimestamp"), event.get("stageTimestamp"))
     return (_event(unwrapped, event_at),)
 
 

@@ -9,7 +9,7 @@ https://kubernetes.io/docs/concepts/services-networking/service/. An event at th
 from itertools import islice
 from typing import Any
 
-from ultravires.reading.effects import Json, effect
+from ultravires.reading.effects import Json, effect, no_effect
 from ultravires.reading.values import integer, mapping, sequence, text
 
 _MAKES = frozenset({"create", "update", "patch"})
@@ -45,9 +45,16 @@ _INTERNAL = (
 _MOST = 200
 
 
+_NODE = "system:node:"
+"""A node asks for the tokens of the pods that run on it, and of no others:
+https://kubernetes.io/docs/reference/access-authn-authz/node/"""
+
+
 def effects_of(event: Json, verb: str | None, resource: str | None, caller: str | None, outcome: str) -> list[Json]:
     """The effects that the event's object shows, none where nothing is looked at."""
     found = _anonymous(event, caller, outcome)
+    if resource == "serviceaccounts/token" and caller is not None and caller.startswith(_NODE):
+        return [*found, no_effect("issues_credential")]
     if verb not in _MAKES or resource not in LOOKED_AT:
         return found
     given, target = mapping(event.get("requestObject")), mapping(event.get("objectRef"))

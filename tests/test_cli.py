@@ -117,6 +117,29 @@ def test_a_wrong_query_is_one_line(statement: str, sample_home: Path) -> None:
     assert_one_line(ultravires("query", statement, "--home", sample_home), "query: ", code=2)
 
 
+ROLE = "arn:aws:iam::692740183355:role/iam-delegate"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("trace", "APR-0000016"),
+        ("lineage", ROLE),
+        ("lineage", ROLE, "iam:PutRolePolicy"),
+        ("lineage", "APR-0000031"),
+        ("paths", ROLE),
+        ("paths", ROLE, "--to", "admin"),
+        ("paths", ROLE, "--at", "2026-10-10"),
+    ],
+    ids=" ".join,
+)
+def test_every_answer_about_a_home_is_json_too(arguments: tuple[str, ...], sample_home: Path) -> None:
+    """One object on stdout, and nothing beside it."""
+    result = ultravires(*arguments, "--json", "--home", sample_home)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert isinstance(json.loads(result.stdout), dict)
+
+
 def test_an_unknown_id_says_which_ids_there_are(sample_home: Path) -> None:
     """trace and explain name what can be asked."""
     assert_one_line(ultravires("trace", "no-such-id", "--home", sample_home), "no-such-id", code=2)

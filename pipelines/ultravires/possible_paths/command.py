@@ -1,7 +1,8 @@
 """`ultravires paths`: whom a name means, and which ways to more power are open to it at a moment."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,6 +14,7 @@ from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import UsageError
 from ultravires.lineage.command import home_moment
 from ultravires.lineage.entitlement import AT
+from ultravires.lineage.lineage import plain_values
 from ultravires.lineage.who import Who, find_who, not_known
 from ultravires.settings import Settings
 from ultravires.store.queries import fetch_row
@@ -71,6 +73,10 @@ class OpenPaths:
     holds_everything: bool
     n_known: int
     paths: list[OpenPath]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values; times are ISO 8601 in UTC."""
+        return plain_values(asdict(self))
 
 
 def look_up(con: duckdb.DuckDBPyConnection, asked: str, *, to: str | None, at: datetime | None) -> OpenPaths:

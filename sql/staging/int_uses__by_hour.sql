@@ -21,6 +21,8 @@ acts as (
     join events as e on e.event_id = activity.event_id and e.event_hour = activity.event_hour
     where activity.actor_uid is not null and activity.action is not null and activity.outcome is not distinct from 'success'
         and activity.voice is distinct from 'reported' and not activity.is_providers_own
+        -- What a service of the provider does in somebody's name was not begun by that name's holder.
+        and activity.via_service is null
 )
 
 select

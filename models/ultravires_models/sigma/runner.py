@@ -6,7 +6,7 @@ from sigma.exceptions import SigmaError
 
 from ultravires_models.errors import RuleError, one_line
 from ultravires_models.hits import HITS
-from ultravires_models.relation import Relation
+from ultravires_models.relation import NO_LIST, Relation
 from ultravires_models.rule import PLACEHOLDER, Rule
 from ultravires_models.sigma.backend import DuckDbBackend
 from ultravires_models.sigma.dispatch import find_dispatch
@@ -18,6 +18,8 @@ from ultravires_models.sigma.sqltext import identifier, literal
 _SHOWN_CHARACTERS = 200
 _IN_ONE_STEP = 24
 _LONGEST_STATEMENT = 2_000_000
+_STANDING_SUBJECTS = ("credential", "approval")
+"""Subjects that have to be looked at themselves, whatever the act is that shows what is wrong with them."""
 _LONGEST_CONDITION = 4_000
 _DEEPEST_CONDITION = 8
 
@@ -165,6 +167,7 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
         "score": "1.0::DOUBLE",
         "severity": per_rule(lambda rule: _severity(rule, reader)),
         "outcome": relation.outcome_sql,
+        "act_event_ids": per_rule(lambda rule: _acts(rule, reader)),
     }
 
 
@@ -216,6 +219,13 @@ def _evidence(rule: Rule, reader: FieldReader) -> str:
         field = reader.resolve_column(rule.evidence)
         values = field.sql if field.kind == "list" else f"[{field.sql}]"
     return f"coalesce(list_filter({values}, lambda e: e IS NOT NULL), []::VARCHAR[])"
+
+
+def _acts(rule: Rule, reader: FieldReader) -> str:
+    """The acts that a matching row tells of; none where the rule speaks of a thing that one of them only shows."""
+    if rule.subject_kind in _STANDING_SUBJECTS:
+        return NO_LIST
+    return f"coalesce(list_filter({reader.relation.acts_sql}, lambda e: e IS NOT NULL), {NO_LIST})"
 
 
 def _message(rule: Rule, reader: FieldReader) -> str:

@@ -429,6 +429,13 @@ def _note_what_was_told(warehouse: Warehouse) -> None:
             warehouse.con.execute(f"alter table {table} add column if not exists facts varchar[]")
 
 
+def _say_who_tells(warehouse: Warehouse) -> None:
+    """Every finding was told of its own, whoever else told of the same act."""
+    for table, column in (("findings", "told_by"), ("alerts", "act_event_ids")):
+        if fetch_row(warehouse.con, "select 1 from duckdb_tables() where table_name = ?", [table]):
+            warehouse.con.execute(f"alter table {table} add column if not exists {column} varchar[]")
+
+
 _SEGMENT_ROWS = 61_440
 _MIGRATIONS = {
     1: _count_pruned,
@@ -439,5 +446,6 @@ _MIGRATIONS = {
     6: _contents_of_ids,
     7: _voices_of_events,
     8: _files_that_grow,
+    9: _say_who_tells,
 }
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

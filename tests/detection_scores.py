@@ -1,8 +1,8 @@
 """How what is found in third-party records compares with what their makers say of them.
 
 A detection test counts by the subject of its rule (third_party_subjects.csv): identity, credential, logging or
-escalation, or another with the reason why it is not ours. Where the record of a single test is about something else than
-its rule, the test has a line of its own. It is met where a finding of at least low has its record as evidence;
+escalation, or another with the reason why it is not ours. Where the record of a single test is about something else
+than its rule, the test has a line of its own. It is met where a finding of at least low has its record as evidence;
 one that must be silent is broken where a finding above low has.
 """
 
@@ -80,7 +80,9 @@ def _within(value: Any, number: int, ids: tuple[str, ...]) -> Any:
         return json.dumps(told_apart({"log": "kubernetes_audit", "event": json.loads(value)}, number))
     if not isinstance(value, dict):
         return value
-    return {name: _other_id(of, number) if name in ids else _within(of, number, ("auditID",)) for name, of in value.items()}
+    return {
+        name: _other_id(of, number) if name in ids else _within(of, number, ("auditID",)) for name, of in value.items()
+    }
 
 
 def _with_time(event: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_reading_is_quiet(third_party: Path, tmp_path: Path) -> None:
 def scores(third_party: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, bool, set[str]]]:
     """(rule and test, must fire, severities of what was found) of every test of a subject of ours.
 
-    What must fire is one history, and so is what must not: the two share names, and who did the one is told of the other.
+    What must fire is one history, and so is what must not: the two share names, and one finding tells of both.
     """
     numbered = list(enumerate(counted_tests(third_party)))
     told: list[tuple[str, bool, set[str]]] = []

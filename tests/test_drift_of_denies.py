@@ -88,7 +88,8 @@ def home(shared: Shared) -> Path:
 def drift_of(home: Path, holder: str) -> list[tuple[Any, ...]]:
     query = """
         select
-            drift.kind, drift.actions, epoch(first_at)::bigint, cause_event.native_id, split_part(cause_actor_uid, '/', 2)
+            drift.kind, drift.actions, epoch(first_at)::bigint, cause_event.native_id,
+            split_part(cause_actor_uid, '/', 2)
         from drift
         join events as cause_event on cause_event.event_id = drift.cause_event_id
         where drift.actor_uid = ? and drift.kind in ('over_grant', 'widened_after_approval')

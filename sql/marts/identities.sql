@@ -68,6 +68,12 @@ provider_owned as (
     from observed
     join provider_services on observed.identity_id ilike provider_services.actor_like escape '\'
     where coalesce(observed.recorded_kind, observed.reported_kind) = 'service'
+    union
+    select observed.identity_id
+    from observed
+    join identity_names
+        on identity_names.says = 'provider' and identity_names.log is null and regexp_matches(observed.identity_id, identity_names.name_pattern)
+    where observed.recorded_kind is distinct from 'human' and observed.reported_kind is distinct from 'human'
 ),
 
 recorded_acts as (

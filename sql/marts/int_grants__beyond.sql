@@ -3,29 +3,33 @@
 -- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
 -- units: select holder_uid from entitlements where layer = 'granted'
 --   union select holder_uid from int_grants__limited
+--   union select holder_uid from int_grants__released
 -- dirty: select holder_uid from delta_entitlements
 -- dirty: select holder_uid from delta_int_grants__limited
--- dirty: select held.holder_uid from delta_identities as changed join entitlements as held on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from delta_identities as changed join int_grants__limited as held on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from delta_int_scopes__approved as changed join entitlements as held on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from delta_int_scopes__approved as changed join int_grants__limited as held on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named
---   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.name
--- dirty: select held.holder_uid from (select distinct unnest(roles) as name from delta_stg_approvals) as named
---   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.name
--- dirty: select held.holder_uid from (select distinct role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)) as named
---   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.role_arn
--- dirty: select held.holder_uid from (select distinct role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)) as named
---   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.role_arn
+-- dirty: select holder_uid from delta_int_grants__released
+-- dirty: select held.holder_uid from (select identity_id from delta_identities group by identity_id, is_nonhuman, kind_evidence having count(*) = 1) as changed
+--   join (select holder_uid, identity_id from entitlements union all select holder_uid, identity_id from int_grants__limited union all select holder_uid, identity_id from int_grants__released) as held
+--   on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from (select distinct identity_id from delta_int_scopes__approved) as changed
+--   join (select holder_uid, identity_id from entitlements union all select holder_uid, identity_id from int_grants__limited union all select holder_uid, identity_id from int_grants__released) as held
+--   on held.identity_id = changed.identity_id
+-- dirty: select held.holder_uid from (
+--     select unnest(roles) as name from delta_stg_approvals union select role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)
+--   ) as named
+--   join (
+--     select distinct holder_uid, unnest([holder_uid] || path) as name
+--     from (select holder_uid, path from entitlements union select holder_uid, path from int_grants__limited union select holder_uid, path from int_grants__released) as ways
+--   ) as held on held.name = named.name
 -- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
---   join (select distinct holder_uid, unnest([holder_uid] || path) as name from entitlements) as held on held.name = named.role_arn
--- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
---   join (select distinct holder_uid, unnest([holder_uid] || path) as name from int_grants__limited) as held on held.name = named.role_arn
+--   join (
+--     select distinct holder_uid, unnest([holder_uid] || path) as name
+--     from (select holder_uid, path from entitlements union select holder_uid, path from int_grants__limited union select holder_uid, path from int_grants__released) as ways
+--   ) as held on held.name = named.role_arn
 -- only: identities(identity_id, is_nonhuman, kind_evidence)
 -- only: int_scopes__approved(identity_id, action_pattern, resource_pattern, granted_at)
 -- only: stg_approvals(approval_id, is_granted, origin, roles, granted_at, ends_at, event_id)
 
--- What a boundary keeps from its holder was not given to it, and what the end of the boundary lets through was given then.
+-- What a boundary or a deny keeps from its holder was not given to it, and what their end lets through was given then.
 with rights as (
     select *
     from entitlements
@@ -64,12 +68,37 @@ effective as (
     select * from int_grants__limited where holder_uid in (select id from touched_ids)
 ),
 
--- Principals that only a provider can be are left out: their power is the provider's to change.
-given as (
+denies as (
+    select
+        holder_uid, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like, coalesce(valid_from, first_moment()) as from_at,
+        coalesce(valid_until, last_moment()) as until_at
+    from rights
+    where effect = 'deny' and not is_reported and not is_conditional and principal is null and len(except_actions) = 0 and len(except_resources) = 0
+),
+
+denied as (
+    select distinct effective.entitlement_id, effective.holder_uid
+    from effective
+    join denies on denies.holder_uid = effective.holder_uid
+        and denies.from_at <= effective.valid_from and denies.until_at > effective.valid_from
+        and effective.action_pattern ilike denies.action_like escape '\'
+        and effective.resource_pattern ilike denies.resource_like escape '\'
+),
+
+in_effect as (
     select effective.*
     from effective
-    left join identities on identities.identity_id = effective.identity_id
-    where effective.start_by in ('event', 'vendor') and effective.valid_from is not null
+    anti join denied on denied.entitlement_id = effective.entitlement_id and denied.holder_uid = effective.holder_uid
+    union all by name
+    select * from int_grants__released where holder_uid in (select id from touched_ids)
+),
+
+-- Principals that only a provider can be are left out: their power is the provider's to change.
+given as (
+    select in_effect.*
+    from in_effect
+    left join identities on identities.identity_id = in_effect.identity_id
+    where in_effect.start_by in ('event', 'vendor') and in_effect.valid_from is not null
         and identities.is_nonhuman is distinct from false
         and identities.kind_evidence is distinct from 'provider''s own'
 ),

@@ -45,6 +45,7 @@ effective as (
         rights.holder_uid,
         rights.action_pattern,
         rights.resource_pattern,
+        rights.scope_uid,
         rights.path,
         rights.valid_from,
         rights.valid_until,
@@ -86,7 +87,26 @@ judged as (
     anti join providers on providers.holder_uid = given.holder_uid
 ),
 
-patterns as (select distinct identity_id, action_pattern, resource_pattern from judged),
+patterns as (select distinct identity_id, action_pattern, resource_pattern, scope_uid from judged),
+
+-- What counts in one place reaches no farther, whatever its resources are: the place as approvals name it, and all that lies in it.
+places as (
+    select named.scope_uid, unnest([named.place, named.place || '/*']) as place_pattern
+    from (
+        select scopes.scope_uid, coalesce(vendor_prefixes.says, '') || substr(scopes.scope_uid, 1 + length(coalesce(vendor_prefixes.prefix, ''))) as place
+        from (select distinct scope_uid from patterns where scope_uid is not null) as scopes
+        left join vendor_prefixes on vendor_prefixes.names = 'scope' and starts_with(scopes.scope_uid, vendor_prefixes.prefix)
+    ) as named
+),
+
+ranges as (
+    select patterns.*, patterns.resource_pattern as range_pattern
+    from patterns
+    union
+    select patterns.*, places.place_pattern
+    from patterns
+    join places on places.scope_uid = patterns.scope_uid
+),
 
 approved as (
     select
@@ -98,14 +118,14 @@ approved as (
 
 -- A pattern lies within another where it reads as one of its names: `s3:Get*` within `s3:*`. A `?` is one letter, and no `*`.
 covered as (
-    select patterns.identity_id, patterns.action_pattern, patterns.resource_pattern, max(approved.granted_at) as granted_at
-    from patterns
-    join approved on approved.identity_id = patterns.identity_id
-        and patterns.action_pattern ilike approved.action_like escape '\'
-        and patterns.resource_pattern ilike approved.resource_like escape '\'
-        and not (contains(approved.action_pattern, '?') and contains(patterns.action_pattern, '*'))
-        and not (contains(approved.resource_pattern, '?') and contains(patterns.resource_pattern, '*'))
-    group by patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+    select ranges.identity_id, ranges.action_pattern, ranges.resource_pattern, ranges.scope_uid, max(approved.granted_at) as granted_at
+    from ranges
+    join approved on approved.identity_id = ranges.identity_id
+        and ranges.action_pattern ilike approved.action_like escape '\'
+        and ranges.range_pattern ilike approved.resource_like escape '\'
+        and not (contains(approved.action_pattern, '?') and contains(ranges.action_pattern, '*'))
+        and not (contains(approved.resource_pattern, '?') and contains(ranges.range_pattern, '*'))
+    group by ranges.identity_id, ranges.action_pattern, ranges.resource_pattern, ranges.scope_uid
 ),
 
 -- A tool that is described anew under its old name is not the one that was approved before.
@@ -126,6 +146,7 @@ beyond as (
     anti join covered
         on covered.identity_id = judged.identity_id
         and covered.action_pattern = judged.action_pattern and covered.resource_pattern = judged.resource_pattern
+        and covered.scope_uid is not distinct from judged.scope_uid
         and (described_anew.entitlement_id is null or covered.granted_at >= judged.valid_from)
 ),
 

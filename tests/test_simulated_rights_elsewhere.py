@@ -1,5 +1,6 @@
 """Rights that change in other systems of a simulated company: a label names the record, its maker and its moment."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ TWINS = {
     "application_allowed_beyond_consent": "application_allowed_as_approved",
     "tool_added_after_review": "tool_added_as_approved",
     "tool_described_anew_after_review": "tool_reviewed_again",
+    "machine_becomes_super_administrator": "machine_becomes_super_administrator_as_approved",
+    "policy_widened_after_approval": "policy_widened_as_approved",
 }
 """What is wrong, and the same under an approval."""
 
@@ -51,13 +54,17 @@ def maker_of(record: Json) -> str | None:
         return str(record["protoPayload"]["authenticationInfo"]["principalEmail"])
     if "user" in record:
         return str(record["user"]["username"])
+    if "actor" in record:
+        return str(record["actor"]["alternateId"])
+    if "auth" in record:
+        return str(record["auth"]["entity_id"])
     if "properties" in record:
         return str(record["properties"]["initiatedBy"]["user"]["id"])
     return None
 
 
 def moment_of(record: Json) -> str:
-    names = ("requestReceivedTimestamp", "timestamp", "time")
+    names = ("requestReceivedTimestamp", "timestamp", "published", "time")
     return str(next(record[name] for name in names if name in record))[:23]
 
 
@@ -147,6 +154,35 @@ def test_a_tool_is_described_anew_after_the_review(company: Path) -> None:
     assert first["message"]["result"]["tools"] != turned["message"]["result"]["tools"]
     *_, again = approvals(company, "tool_reviewed_again")
     assert again["approved_at"] > clearer["timestamp"]
+
+
+def test_a_machine_gets_a_role_that_was_not_approved(company: Path) -> None:
+    """Beside the one of its approval; the twin's approval names the greater one."""
+
+    def roles(record: Json) -> set[str]:
+        return {f"okta_role/{role}" for role in record["debugContext"]["debugData"]["privilegeGranted"].split(", ")}
+
+    name = "machine_becomes_super_administrator"
+    small, every = map(roles, records(company, name))
+    assert small == set(approvals(company, name)[0]["roles"]) < every
+    (given,) = map(roles, records(company, f"{name}_as_approved"))
+    assert given == set(approvals(company, f"{name}_as_approved")[0]["roles"]) == every - small
+
+
+def test_a_policy_says_more_than_when_it_was_approved(company: Path) -> None:
+    """The twin's second approval has the path that came to it; what a policy says stands in the log."""
+
+    def paths(record: Json) -> set[str]:
+        return set(json.loads(record["request"]["data"]["policy"])["path"])
+
+    for name in ("policy_widened_after_approval", "policy_widened_as_approved"):
+        written, has, widened = records(company, name)
+        first, *more = approvals(company, name)
+        assert written["time"] < first["approved_at"] < has["time"] < widened["time"]
+        assert [f"vault_policy/{policy}" for policy in has["request"]["data"]["policies"]] == first["roles"]
+        assert [line["resources"] for line in more] == (
+            [] if "after" in name else [[*(paths(widened) - paths(written))]]
+        )
 
 
 def test_an_answer_follows_its_question(company: Path) -> None:

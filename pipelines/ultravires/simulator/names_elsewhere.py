@@ -8,17 +8,14 @@ OTHER_LOGS = (
     "kubernetes_audit",
     "entra_audit",
     "mcp_gateway",
-    "github_audit",
     "okta_system",
     "vault_audit",
 )
 """Each in a folder of its own name."""
 GOOGLE_PROJECT = "acme-data"
-GITHUB_ORG = "acme"
 _IN_GOOGLE = frozenset({"backup-copy", "metrics-push"})
 _IN_DIRECTORY = frozenset({"webhooks", "mailer"})
-_IN_GITHUB = frozenset({"web-shop", "checkout"})
-_IN_OKTA = frozenset({"access-sync", "image-functions"})
+_IN_OKTA = frozenset({"mail-functions", "image-functions"})
 _IN_VAULT = frozenset({"pricing", "network-stacks"})
 
 
@@ -29,14 +26,6 @@ def google_account(worker: Worker) -> str:
 def directory_object(name: str) -> str:
     """The object id of a service principal, an API or a person in Microsoft's directory."""
     return ids.uuid(ids.stream("directory", name))
-
-
-def github_app(worker: Worker) -> str:
-    return f"{GITHUB_ORG}-{worker.name}"
-
-
-def github_login(human: Human) -> str:
-    return human.user.replace(".", "-")
 
 
 def okta_login(worker: Worker) -> str:
@@ -52,7 +41,6 @@ def names_of_worker(worker: Worker) -> list[str]:
     found = {
         google_account(worker): _IN_GOOGLE,
         directory_object(worker.name): _IN_DIRECTORY,
-        f"github_app/{github_app(worker)}": _IN_GITHUB,
         okta_login(worker): _IN_OKTA,
         vault_entity(worker.name): _IN_VAULT,
     }
@@ -61,4 +49,4 @@ def names_of_worker(worker: Worker) -> list[str]:
 
 def names_of_human(human: Human) -> list[str]:
     """Google, Kubernetes and Okta know people by their address."""
-    return [directory_object(human.user), github_login(human), vault_entity(human.user)]
+    return [directory_object(human.user), vault_entity(human.user)]

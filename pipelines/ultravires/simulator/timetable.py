@@ -8,6 +8,7 @@ from ultravires.simulator import (
     late_approvals,
     office_keys,
     prompted_runs,
+    service_rights,
     standing_grants,
     tool_rights,
     two_systems,
@@ -70,6 +71,8 @@ FURTHER: tuple[Entry, ...] = (
     (7, 275, cloud_rights.cluster_bound_for_one_namespace),
     (5, 190, tool_rights.tool_added_after_review),
     (7, 150, tool_rights.tool_described_anew_after_review),
+    (6, 155, service_rights.policy_widened_after_approval),
+    (8, 95, service_rights.machine_becomes_super_administrator),
     # After the last deployment of the day: whoever deploys then has no approval left over.
     (8, 840, two_systems.unapproved_beside_quiet_system),
 )
@@ -94,6 +97,8 @@ BENIGN: tuple[Entry, ...] = (
     (6, 375, cloud_rights.cluster_bound_as_approved),
     (6, 95, tool_rights.tool_added_as_approved),
     (7, 300, tool_rights.tool_reviewed_again),
+    (7, 230, service_rights.policy_widened_as_approved),
+    (8, 180, service_rights.machine_becomes_super_administrator_as_approved),
     (8, 250, two_systems.quiet_system_in_doubt),
 )
 _EVENTS_A_COPY = 50_000

@@ -50,7 +50,7 @@ class Names:
             (r"\b[0-9a-f]{30}", "9c", r"\b"),  # a trace
             (r"\b[A-Z]{3}-", "", r"\d"),  # a ticket
             (r"\b(?:AS|AK)IA", "", r"\w"),  # a key
-            (r"(?<=[\"'])(?:r-)?[a-z]", "", r"\d+[\"']"),  # an event, a decision, a session
+            (r"(?<=[\"'])(?:r-)?[a-z]", "", r"\d+\\*[\"']"),  # an event, a decision, a session
             (r"\b(?:call_|sess-)", "", r"\d"),
             (r"\b[a-z]+", "", r"@example\.org\b"),  # a person
             (rf"\b(?:{'|'.join(words)})", "", r"\d*\b"),

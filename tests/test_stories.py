@@ -34,6 +34,7 @@ told = Stories(config=CONFIG, as_of=at(300), words=("helper", "thief"))
         ("ASIAWORK", "ASIA12WORK"),
         ("'e1'", "'e121'"),
         ('{"requestID": "r-e1"}', '{"requestID": "r-e121"}'),
+        (r'"{\"eventID\": \"e1\"}"', r'"{\"eventID\": \"e121\"}"'),
         ("call_1", "call_121"),
         ("ana@example.org", "ana12@example.org"),
         ("us-east-1", "us-east-1"),

@@ -6,13 +6,13 @@
 -- dirty: select given.event_id from (
 --     select distinct regexp_replace(names.name, identity_names.name_pattern, '\1\2') as name
 --     from (select holder_uid as name from delta_stg_grants union select held_uid from delta_stg_grants) as names
---     join identity_names on identity_names.says = 'has_path' and regexp_matches(names.name, identity_names.name_pattern)
+--     join identity_names on identity_names.says = 'has_path' and names.name like identity_names.name_like escape '\' and regexp_matches(names.name, identity_names.name_pattern)
 --   ) as told
 --   join (select event_id, holder_uid as name from stg_grants union all select event_id, held_uid from stg_grants) as given on given.name = told.name
 -- dirty: select given.event_id from (
 --     select distinct regexp_replace(names.name, identity_names.name_pattern, '\1\2') as name
 --     from (select alias_uid as name from delta_int_identities__resolved) as names
---     join identity_names on identity_names.says = 'has_path' and regexp_matches(names.name, identity_names.name_pattern)
+--     join identity_names on identity_names.says = 'has_path' and names.name like identity_names.name_like escape '\' and regexp_matches(names.name, identity_names.name_pattern)
 --   ) as told
 --   join (select event_id, holder_uid as name from stg_grants union all select event_id, held_uid from stg_grants) as given on given.name = told.name
 -- only: int_identities__resolved(alias_uid)
@@ -31,7 +31,7 @@ full_names as (
         regexp_replace(names.name, identity_names.name_pattern, '\1\2') as plain_name,
         min(names.name) as full_name
     from names
-    join identity_names on identity_names.says = 'has_path' and regexp_matches(names.name, identity_names.name_pattern)
+    join identity_names on identity_names.says = 'has_path' and names.name like identity_names.name_like escape '\' and regexp_matches(names.name, identity_names.name_pattern)
     group by plain_name
     having count(*) = 1
 )

@@ -35,9 +35,12 @@ _OF_STORY = {
     "child_event_id": "child_event_id in (from story_events)",
     "cause_event_id": "cause_event_id in (from story_events)",
     "finding_id": "finding_id in (select finding_id from findings)",
+    "clock_uid": "clock_uid in (select identity_id from chain_steps)",
     "path": "path like getvariable('story_path')",
 }
 """By which column the rows of a table are a story's: by its events, which are those of its files."""
+
+_ASKED_BY_OTHERS = ("chain_steps", "findings")
 
 
 class Names:
@@ -125,7 +128,7 @@ class Story(Asked):
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Of published tables only the rows that are of this story's events, with the names that it was told with."""
         con = self._con = self._con or self._open()
-        for table in sorted({*re.findall(r"\b(?:from|join) (\w+)", query), "findings"} - self._views):
+        for table in sorted({*re.findall(r"\b(?:from|join) (\w+)", query), *_ASKED_BY_OTHERS} - self._views):
             self._views.add(table)
             con.execute(f"create temp view {table} as select * from memory.main.{table} where {_of_story(con, table)}")
         rows = con.execute(self.names.told_apart(query)).fetchall()
@@ -206,6 +209,10 @@ class Stories:
             story.write(folder / "logs", logs[story.number])
         run_once(folder / "logs", folder / "home", config=folder / "ultravires.yaml", as_of=self.as_of)
         self._published.append(ultravires.open(folder / "home"))
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Of the whole home."""
+        return self.published(False).execute(query).fetchall()
 
     def published(self, is_before: bool) -> duckdb.DuckDBPyConnection:
         """What is asked; it is there when the fixture `story` has let the stories be told."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hostile_worlds import WORLDS, act, approval, approvals_of_one_window, decision, role_hops, spans_of_one_trace
 from source_samples import SAMPLES
-from sql_cases import prepare, tables
+from sql_cases import build_all, prepare
 from sql_world import AS_OF, Event, as_events
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.input_file import InputFile, read_file
@@ -47,8 +47,7 @@ def built(home: Path, events: list[Event]) -> Iterator[tuple[DuckDBEngine, float
         engine.con.execute(f"set memory_limit = '{MOST_MEMORY}'")
         engine.con.execute("set max_temp_directory_size = '0KB'")
         started = time.process_time()
-        for table in tables().values():
-            engine.build(table)
+        build_all(engine)
         yield engine, time.process_time() - started
 
 

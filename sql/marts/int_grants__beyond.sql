@@ -220,7 +220,9 @@ roles_as_approved as (
     left join places on places.scope_uid = judged.scope_uid
     left join int_statements as said
         on said.held_uid = judged.document_uid and said.document_kind = 'permissions' and said.effect = 'allow'
-        and said.action_pattern = judged.action_pattern and said.resource_pattern = judged.resource_pattern
+        -- A boundary lets a part of it through.
+        and judged.action_pattern ilike as_like(said.action_pattern) escape '\'
+        and judged.resource_pattern ilike as_like(said.resource_pattern) escape '\'
         and coalesce(said.valid_from, first_moment()) <= approved_roles.granted_at and coalesce(said.valid_until, last_moment()) > approved_roles.granted_at
     left join described_anew
         on described_anew.entitlement_id = judged.entitlement_id and described_anew.holder_uid = judged.holder_uid

@@ -54,9 +54,24 @@ def compile_probe(rules: Sequence[Rule], relation: Relation) -> str:
     conditions = [necessary_condition(rule, reader) for rule in rules]
     known = [condition for condition in conditions if condition is not None]
     where = " OR ".join(known) if len(known) == len(conditions) else "true"
-    ctes = [*row_ctes(relation), *field_ctes(reader)]
+    return f"{_of_fields(reader, '1')} WHERE {where} LIMIT 1"
+
+
+def compile_candidates(rules: Sequence[Rule], relation: Relation) -> str:
+    """A SELECT of the detector ids of the rules that may match any row of the relation, and of nulls: only with these
+    need the statement over few rows be planned. It asks of every row what `compile_probe` asks.
+    """
+    reader = FieldReader(relation)
+    asked = [(rule.detector_id, necessary_condition(rule, reader)) for rule in rules]
+    names = ", ".join(f"CASE WHEN {condition or 'true'} THEN {literal(name)} END" for name, condition in asked)
+    return _of_fields(reader, f"DISTINCT unnest([{names}]) AS detector_id")
+
+
+def _of_fields(reader: FieldReader, chosen: str) -> str:
+    """A SELECT over the rows with the fields that `reader` was asked for."""
+    ctes = [*row_ctes(reader.relation), *field_ctes(reader)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
-    return f"WITH {with_clause}\nSELECT 1 FROM fields AS {identifier(relation.table)} WHERE {where} LIMIT 1"
+    return f"WITH {with_clause}\nSELECT {chosen} FROM fields AS {identifier(reader.relation.table)}"
 
 
 def compile_condition(rule: Rule, reader: FieldReader) -> str:

@@ -7,7 +7,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -30,6 +30,16 @@ LAYERS = ("staging", "linking", "chains", "entitlements", "marts", "findings")
 
 
 @dataclass(frozen=True)
+class OfRules:
+    """How a table of rules is made where only some of them may say anything: with these alone."""
+
+    candidates: str
+    """A query of the names of those that may, and of nulls."""
+    select: Callable[[frozenset[str]], str]
+    """What gives the rows of `sql` where none but these say anything; empty where these say nothing by themselves."""
+
+
+@dataclass(frozen=True)
 class SqlTable:
     name: str
     layer: str
@@ -44,6 +54,7 @@ class SqlTable:
     """Tables without whose rows it has none."""
     probe: str = ""
     """A query that gives a row where it may have any; none where only `needed` tells."""
+    of_rules: OfRules | None = None
     by_key: ByKey | None = None
     """How it is brought up to date by unit, of a table that is."""
 

@@ -14,7 +14,7 @@ configuration, the order of runs.
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,12 @@ _OF_STORY = {
     "child_event_id": "child_event_id in (from story_events)",
     "cause_event_id": "cause_event_id in (from story_events)",
     "finding_id": "finding_id in (select finding_id from findings)",
+    "clock_uid": "clock_uid in (select identity_id from chain_steps)",
     "path": "path like getvariable('story_path')",
 }
 """By which column the rows of a table are a story's: by its events, which are those of its files."""
+
+_ASKED_BY_OTHERS = ("chain_steps", "findings")
 
 
 class Names:
@@ -101,29 +104,38 @@ class Story(Asked):
     logs: Mapping[str, Records]
     config: Mapping[str, Any]
     case: str
+    then: Mapping[str, Records] = field(default_factory=dict)
+    """What comes with a second run."""
+    is_before: bool = False
+    """Whether it is asked about what the first run published."""
     _con: duckdb.DuckDBPyConnection | None = None
     _views: set[str] = field(default_factory=set)
+
+    @property
+    def before(self) -> "Story":
+        """The story as it stood after the first run."""
+        return replace(self, is_before=True, _con=None, _views=set())
 
     @property
     def names(self) -> Names:
         return Names(self.number, self.stories.words)
 
-    def write(self, logs: Path) -> None:
-        for name, records in self.logs.items():
-            told = json.loads(self.names.told_apart(json.dumps(list(records))))
-            write_lines(logs / str(self.number) / f"{name}.jsonl", told)
+    def write(self, logs: Path, told: Mapping[str, Records]) -> None:
+        for name, records in told.items():
+            written = json.loads(self.names.told_apart(json.dumps(list(records))))
+            write_lines(logs / str(self.number) / f"{name}.jsonl", written)
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Of published tables only the rows that are of this story's events, with the names that it was told with."""
         con = self._con = self._con or self._open()
-        for table in sorted({*re.findall(r"\b(?:from|join) (\w+)", query), "findings"} - self._views):
+        for table in sorted({*re.findall(r"\b(?:from|join) (\w+)", query), *_ASKED_BY_OTHERS} - self._views):
             self._views.add(table)
             con.execute(f"create temp view {table} as select * from memory.main.{table} where {_of_story(con, table)}")
         rows = con.execute(self.names.told_apart(query)).fetchall()
         return [self.names.as_told(row) for row in rows]
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        con = self.stories.con.cursor()
+        con = self.stories.published(self.is_before).cursor()
         con.execute("set variable story_path = ?", [f"%/logs/{self.number}/%"])
         con.execute(
             "create temp table story_events as select event_id from memory.main.events "
@@ -148,38 +160,60 @@ class Stories:
         """`words` are the names that each story has for itself, besides accounts, ids, keys and people."""
         self.as_of, self.config, self.words = as_of, config or {}, words or ("no-such-name",)
         self._told: list[Story] = []
-        self._con: duckdb.DuckDBPyConnection | None = None
+        self._published: list[duckdb.DuckDBPyConnection] = []
 
-    def __call__(self, *, config: Mapping[str, Any] | None = None, **logs: Records) -> Callable[[Test], Test]:
+    def __call__(
+        self,
+        *,
+        config: Mapping[str, Any] | None = None,
+        then: Mapping[str, Records] | None = None,
+        **logs: Records,
+    ) -> Callable[[Test], Test]:
         """The test is given the story of these logs."""
-        return _given([self._story("told", logs, config)])
+        return _given([self._story("told", logs, config, then)])
 
     def each(self, cases: Mapping[str, Mapping[str, Records]]) -> Callable[[Test], Test]:
         """The test is given one story after the other, each with its name as `case`."""
         return _given([self._story(case, logs) for case, logs in cases.items()])
 
-    def _story(self, case: str, logs: Mapping[str, Records], config: Mapping[str, Any] | None = None) -> Story:
-        story = Story(self, FIRST + len(self._told), logs, self.config if config is None else config, case)
+    def _story(
+        self,
+        case: str,
+        logs: Mapping[str, Records],
+        config: Mapping[str, Any] | None = None,
+        then: Mapping[str, Records] | None = None,
+    ) -> Story:
+        said = self.config if config is None else config
+        story = Story(self, FIRST + len(self._told), logs, said, case, then or {})
         assert story.number < FIRST + MOST
         self._told.append(story)
         return story
 
     def tell(self, folders: pytest.TempPathFactory) -> None:
-        """All stories, in one run."""
-        if self._con is None:
-            folder = folders.mktemp("stories")
-            config: dict[str, Any] = {}
-            for story in self._told:
-                story.write(folder / "logs")
-                for name, values in json.loads(story.names.told_apart(json.dumps(story.config))).items():
-                    known = config.setdefault(name, [])
-                    known += [value for value in values if value not in known]
-            path = folder / "ultravires.yaml"
-            path.write_text(json.dumps(config), encoding="utf-8")
-            run_once(folder / "logs", folder / "home", config=path, as_of=self.as_of)
-            self._con = ultravires.open(folder / "home")
+        """All stories in one run, and what comes later of any in a second one."""
+        if self._published:
+            return
+        folder = folders.mktemp("stories")
+        config: dict[str, Any] = {}
+        for story in self._told:
+            for name, values in json.loads(story.names.told_apart(json.dumps(story.config))).items():
+                known = config.setdefault(name, [])
+                known += [value for value in values if value not in known]
+        (folder / "ultravires.yaml").write_text(json.dumps(config), encoding="utf-8")
+        self._run(folder, {story.number: story.logs for story in self._told})
+        if any(story.then for story in self._told):
+            self._run(folder, {story.number: story.then for story in self._told})
 
-    @property
-    def con(self) -> duckdb.DuckDBPyConnection:
-        assert self._con is not None, "the stories are told by the fixture `story`"
-        return self._con
+    def _run(self, folder: Path, logs: Mapping[int, Mapping[str, Records]]) -> None:
+        for story in self._told:
+            story.write(folder / "logs", logs[story.number])
+        run_once(folder / "logs", folder / "home", config=folder / "ultravires.yaml", as_of=self.as_of)
+        self._published.append(ultravires.open(folder / "home"))
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Of the whole home."""
+        return self.published(False).execute(query).fetchall()
+
+    def published(self, is_before: bool) -> duckdb.DuckDBPyConnection:
+        """What is asked; it is there when the fixture `story` has let the stories be told."""
+        return self._published[0 if is_before else -1]

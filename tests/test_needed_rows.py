@@ -13,7 +13,7 @@ from sql_cases import prepare, tables
 from sql_world import AS_OF, random_events
 from ultravires.build import duckdb_engine
 from ultravires.build.by_key import TOUCHED_IDS
-from ultravires.build.duckdb_engine import FEW_EVENTS, DuckDBEngine, columns_of
+from ultravires.build.duckdb_engine import SMALL_EVENTS, DuckDBEngine, columns_of
 from ultravires.build.needed_rows import needed_rows
 from ultravires.build.pipeline import hourly_tables, sql_tables
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
@@ -169,12 +169,12 @@ def test_a_table_without_rows_is_not_planned_and_one_with_rows_is(filled: Path, 
         assert warehouse.con.execute("select count(*) from tool_calls").fetchall() == [(0,)]
 
 
-@pytest.mark.parametrize("few", [FEW_EVENTS, 0], ids=["few events", "many events"])
+@pytest.mark.parametrize("few", [SMALL_EVENTS, 0], ids=["a small home", "a large home"])
 def test_rules_over_a_log_are_not_planned_where_none_can_match(
     filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     """All rules over raw CloudTrail are one long SELECT, and most records are of nothing that a rule is about."""
-    monkeypatch.setattr(duckdb_engine, "FEW_EVENTS", few)
+    monkeypatch.setattr(duckdb_engine, "SMALL_EVENTS", few)
     home = tmp_path / "home"
     shutil.copytree(filled, home)
     table = broken(sql_tables()["hits_aws_cloudtrail"])

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from sql_cases import prepare, tables
+from sql_cases import build_all, prepare, tables
 from sql_climb import climb, on_spines, primary_parents
 from sql_world import AS_OF, random_events
 from ultravires.build.duckdb_engine import DuckDBEngine
@@ -76,10 +76,6 @@ def open_world(home: Path) -> Iterator[DuckDBEngine]:
 def load(engine: DuckDBEngine, events: pa.Table) -> None:
     with engine.warehouse.transaction():
         store_events(engine, Settings(), events)
-
-
-def build_all(engine: DuckDBEngine) -> list[str]:
-    return [engine.build(table).state for table in tables().values()]
 
 
 @pytest.fixture(scope="module", params=SEEDS)

@@ -21,7 +21,7 @@ around as (
 places as (
     select holders.holder_uid, regexp_extract(holders.holder_uid, identity_names.name_pattern, 1) as place_uid, true as is_whole
     from (select distinct holder_uid from scopes) as holders
-    join identity_names on identity_names.says = 'has_account' and regexp_matches(holders.holder_uid, identity_names.name_pattern)
+    join identity_names on identity_names.says = 'has_account' and holders.holder_uid like identity_names.name_like escape '\' and regexp_matches(holders.holder_uid, identity_names.name_pattern)
     union all
     select holder_uid, array_to_string(parts[1:unnest(range(1, least(len(parts), 12) + 1))], '/'), false
     from around

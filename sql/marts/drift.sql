@@ -35,7 +35,7 @@ with found as (
 providers as (
     select names.name
     from (select identity_id as name from found union select actor_uid from found) as names
-    semi join identity_names on identity_names.says = 'provider' and regexp_matches(names.name, identity_names.name_pattern)
+    semi join identity_names on identity_names.says = 'provider' and names.name like identity_names.name_like escape '\' and regexp_matches(names.name, identity_names.name_pattern)
     union
     select identity_id
     from identities

@@ -7,9 +7,17 @@
 --   union select holder_uid from int_answers
 -- dirty: select coalesce(subject_uid, '') from delta_approvals
 -- dirty: select holder_uid from delta_int_holdings
--- dirty: select held.holder_uid from delta_int_statements as told join int_holdings as held on held.held_uid = told.held_uid
+-- dirty: select held.holder_uid from (
+--     select held_uid, if(count(*) = 2, min(coalesce(valid_until, last_moment())), min(coalesce(valid_from, first_moment()))) as since
+--     from delta_int_statements where document_kind = 'permissions' group by held_uid, statement_id, valid_from, revision, start_by, start_event_id, start_actor_uid
+--   ) as told join int_holdings as held on held.held_uid = told.held_uid and held.until_at >= told.since
 -- dirty: select substr(told.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) from delta_int_statements as told left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(told.principal, vendor_prefixes.prefix) where told.document_kind <> 'permissions'
--- dirty: select held.holder_uid from delta_int_documents as told join int_holdings as held on held.held_uid = told.held_uid
+-- dirty: select held.holder_uid from (
+--     select held_uid, coalesce(valid_from, first_moment()) as since
+--     from delta_int_documents where document_kind = 'permissions' group by held_uid, valid_from, start_event_id having count(*) = 1
+--   ) as told left join (select held_uid, min(coalesce(valid_from, first_moment())) as since from int_documents where document_kind = 'permissions' group by held_uid) as first
+--     on first.held_uid = told.held_uid
+--   join int_holdings as held on held.held_uid = told.held_uid where first.since is null or told.since <= first.since
 -- dirty: select alias_uid from delta_int_identities__resolved
 -- dirty: select resolved.alias_uid from (select min(as_of) as early, max(as_of) as late from delta_run_context) as run
 --   join int_identities__resolved as resolved on resolved.valid_from between run.early and run.late or resolved.valid_until between run.early and run.late

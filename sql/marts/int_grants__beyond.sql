@@ -1,34 +1,35 @@
 -- grain: one row per right that was granted while the logs were read and that no approval of its identity covers
--- build: by_key holder_uid
+-- build: by_key event_id
 -- why: granted beyond approved, with what gives the right its weight and the approval that named its holder, group, role or policy before
--- units: select holder_uid from entitlements where layer = 'granted'
---   union select holder_uid from int_grants__limited
---   union select holder_uid from int_grants__released
--- dirty: select holder_uid from delta_entitlements
--- dirty: select holder_uid from delta_int_grants__limited
--- dirty: select holder_uid from delta_int_grants__released
--- dirty: select held.holder_uid from (select identity_id from delta_identities group by identity_id, is_nonhuman, kind_evidence having count(*) = 1) as changed
---   join (select holder_uid, identity_id from entitlements union all select holder_uid, identity_id from int_grants__limited union all select holder_uid, identity_id from int_grants__released) as held
---   on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from (select distinct identity_id from delta_int_scopes__approved) as changed
---   join (select holder_uid, identity_id from entitlements union all select holder_uid, identity_id from int_grants__limited union all select holder_uid, identity_id from int_grants__released) as held
---   on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from (
+-- units: select coalesce(event_id, '') from entitlements where layer = 'granted'
+--   union select coalesce(event_id, '') from int_grants__limited
+--   union select coalesce(event_id, '') from int_grants__released
+-- dirty: select coalesce(event_id, '') from delta_entitlements
+-- dirty: select end_event_id from delta_entitlements where starts_with(action_pattern, 'tool:')
+-- dirty: select coalesce(held.event_id, '') from (select distinct holder_uid from delta_entitlements where layer = 'limit' or effect = 'deny') as told
+--   join (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as held on held.holder_uid = told.holder_uid
+-- dirty: select coalesce(event_id, '') from delta_int_grants__limited
+-- dirty: select coalesce(event_id, '') from delta_int_grants__released
+-- dirty: select coalesce(held.event_id, '') from (select identity_id from delta_identities group by identity_id, is_nonhuman, kind_evidence having count(*) = 1) as changed
+--   join (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as held on held.identity_id = changed.identity_id
+-- dirty: select coalesce(held.event_id, '') from (select distinct identity_id from delta_int_scopes__approved) as changed
+--   join (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as held on held.identity_id = changed.identity_id
+-- dirty: select held.event_id from (
 --     select unnest(roles) as name from delta_stg_approvals union select role_arn from delta_stg_approvals join int_approvals__roles using (approval_id)
 --   ) as named
 --   join (
---     select distinct holder_uid, unnest([holder_uid] || path) as name
---     from (select holder_uid, path from entitlements union select holder_uid, path from int_grants__limited union select holder_uid, path from int_grants__released) as ways
+--     select distinct event_id, unnest([holder_uid] || path) as name
+--     from (select distinct coalesce(event_id, '') as event_id, holder_uid, path from (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as rights) as ways
 --   ) as held on held.name = named.name
--- dirty: select held.holder_uid from (select distinct role_arn from delta_int_approvals__roles) as named
+-- dirty: select held.event_id from (select distinct role_arn as name from delta_int_approvals__roles) as named
 --   join (
---     select distinct holder_uid, unnest([holder_uid] || path) as name
---     from (select holder_uid, path from entitlements union select holder_uid, path from int_grants__limited union select holder_uid, path from int_grants__released) as ways
---   ) as held on held.name = named.role_arn
--- dirty: select held.holder_uid from (select distinct identity_id from delta_int_approvals__subjects) as changed
---   join (select holder_uid, identity_id from entitlements union all select holder_uid, identity_id from int_grants__limited union all select holder_uid, identity_id from int_grants__released) as held
---   on held.identity_id = changed.identity_id
--- dirty: select held.holder_uid from (select distinct held_uid from delta_int_statements) as told join entitlements as held on held.document_uid = told.held_uid
+--     select distinct event_id, unnest([holder_uid] || path) as name
+--     from (select distinct coalesce(event_id, '') as event_id, holder_uid, path from (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as rights) as ways
+--   ) as held on held.name = named.name
+-- dirty: select coalesce(held.event_id, '') from (select distinct identity_id from delta_int_approvals__subjects) as changed
+--   join (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as held on held.identity_id = changed.identity_id
+-- dirty: select coalesce(held.event_id, '') from (select distinct held_uid from delta_int_statements) as told
+--   join entitlements as held on held.document_uid = told.held_uid and held.layer = 'granted'
 -- only: identities(identity_id, is_nonhuman, kind_evidence)
 -- only: int_scopes__approved(identity_id, action_pattern, resource_pattern, granted_at)
 -- only: stg_approvals(approval_id, is_granted, origin, actions, resources, roles, tools, granted_at, ends_at, event_id)
@@ -37,13 +38,20 @@
 with rights as (
     select *
     from entitlements
-    where holder_uid in (select id from touched_ids)
+    where layer = 'granted' and coalesce(event_id, '') in (select id from touched_ids)
+),
+
+-- What limits those who hold them, and what they are denied, whichever events brought that about.
+limits as (
+    select *
+    from entitlements
+    where (layer = 'limit' or effect = 'deny') and not is_reported and holder_uid in (select holder_uid from rights)
 ),
 
 limited as (
     select distinct holder_uid
-    from rights
-    where layer = 'limit' and effect in ('allow', 'unknown') and not is_reported
+    from limits
+    where layer = 'limit' and effect in ('allow', 'unknown')
 ),
 
 effective as (
@@ -67,19 +75,19 @@ effective as (
         rights.power
     from rights
     anti join limited on limited.holder_uid = rights.holder_uid
-    where rights.layer = 'granted' and rights.effect = 'allow'
+    where rights.effect = 'allow'
         -- Which tools there are only those tell who have them; and nobody invents what accuses himself.
         and (not rights.is_reported or starts_with(rights.action_pattern, 'tool:'))
     union all by name
-    select * from int_grants__limited where holder_uid in (select id from touched_ids)
+    select * from int_grants__limited where coalesce(event_id, '') in (select id from touched_ids)
 ),
 
 denies as (
     select
         holder_uid, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like, coalesce(valid_from, first_moment()) as from_at,
         coalesce(valid_until, last_moment()) as until_at
-    from rights
-    where effect = 'deny' and not is_reported and not is_conditional and principal is null and len(except_actions) = 0 and len(except_resources) = 0
+    from limits
+    where effect = 'deny' and not is_conditional and principal is null and len(except_actions) = 0 and len(except_resources) = 0
 ),
 
 denied as (
@@ -96,7 +104,7 @@ in_effect as (
     from effective
     anti join denied on denied.entitlement_id = effective.entitlement_id and denied.holder_uid = effective.holder_uid
     union all by name
-    select * from int_grants__released where holder_uid in (select id from touched_ids)
+    select * from int_grants__released where coalesce(event_id, '') in (select id from touched_ids)
 ),
 
 -- Principals that only a provider can be are left out: their power is the provider's to change.
@@ -112,7 +120,7 @@ given as (
 providers as (
     select holders.holder_uid
     from (select distinct holder_uid from given) as holders
-    semi join identity_names on identity_names.says = 'provider' and regexp_matches(holders.holder_uid, identity_names.name_pattern)
+    semi join identity_names on identity_names.says = 'provider' and holders.holder_uid like identity_names.name_like escape '\' and regexp_matches(holders.holder_uid, identity_names.name_pattern)
 ),
 
 judged as (
@@ -166,7 +174,11 @@ covered as (
 described_anew as (
     select distinct judged.entitlement_id, judged.holder_uid
     from judged
-    join rights as before
+    join (
+        select holder_uid, end_event_id, action_pattern, resource_pattern, path
+        from entitlements
+        where starts_with(action_pattern, 'tool:') and end_event_id in (select id from touched_ids)
+    ) as before
         on before.holder_uid = judged.holder_uid and before.end_event_id = judged.event_id
         and before.action_pattern = judged.action_pattern and before.resource_pattern = judged.resource_pattern and before.path = judged.path
     where starts_with(judged.action_pattern, 'tool:')
@@ -208,7 +220,9 @@ roles_as_approved as (
     left join places on places.scope_uid = judged.scope_uid
     left join int_statements as said
         on said.held_uid = judged.document_uid and said.document_kind = 'permissions' and said.effect = 'allow'
-        and said.action_pattern = judged.action_pattern and said.resource_pattern = judged.resource_pattern
+        -- A boundary lets a part of it through.
+        and judged.action_pattern ilike as_like(said.action_pattern) escape '\'
+        and judged.resource_pattern ilike as_like(said.resource_pattern) escape '\'
         and coalesce(said.valid_from, first_moment()) <= approved_roles.granted_at and coalesce(said.valid_until, last_moment()) > approved_roles.granted_at
     left join described_anew
         on described_anew.entitlement_id = judged.entitlement_id and described_anew.holder_uid = judged.holder_uid

@@ -22,6 +22,10 @@ MOST_UNITS = 0.3
 """Of more than this share of its rows a table is made whole, which then costs no more."""
 FEW_EVENTS = 5_000
 """In a home of so many it costs less to make every table whole than to find out what changed in each."""
+SMALL_EVENTS = 20_000
+"""A home of so many is built in one transaction, and with those rules alone that may say anything of them: to end a
+hundred transactions and to plan hundreds of rules costs more than what is done.
+"""
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
 _BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
@@ -40,6 +44,17 @@ def _of_rules(table: str) -> pa.Schema:
 def unit_of(column: str) -> str:
     """The unit of a row: a row that says none (an approval of nobody) is of the unit without a name."""
     return f"""coalesce("{column}", '')"""
+
+
+def key_of(table: str) -> str:
+    """What rows of one key share, so that of a unit only rows that differ are written anew; nothing where the table
+    states no key.
+    """
+    schema = table_schemas().get(table)
+    if schema is None or not schema.key:
+        return ""
+    listed = ", ".join(f'"{column}"' for column in schema.key)
+    return f"hash({listed})"
 
 
 @dataclass(frozen=True)
@@ -130,11 +145,15 @@ class DuckDBEngine:
     def versions(self, names: frozenset[str]) -> dict[str, int]:
         return self.warehouse.versions(names)
 
-    def has_few_events(self) -> bool:
+    def is_small(self) -> bool:
+        """Whether what is done once costs more than what is done of each event."""
+        return self._n_events() < SMALL_EVENTS
+
+    def _n_events(self) -> int:
         version = self.warehouse.version("events")
         if self._counted[0] != version:
             self._counted = version, self.warehouse.segments.n_rows()
-        return self._counted[1] < FEW_EVENTS
+        return self._counted[1]
 
     def touch_readers(self, table: str, hours_sql: str) -> None:
         """Queue the hours that `hours_sql` selects for every hourly table that reads `table`."""
@@ -153,7 +172,7 @@ class DuckDBEngine:
     def _make_whole(self, table: SqlTable, inputs: Mapping[str, int]) -> bool:
         """Make every row anew, and where others follow this table note which of them changed."""
         before = self.warehouse.state(table.name)
-        if before is None or table.name not in self.followed or self.has_few_events():
+        if before is None or table.name not in self.followed or self._n_events() < FEW_EVENTS:
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
         self._select_into(_AFTER, table, self._select_of(table))
@@ -192,7 +211,7 @@ class DuckDBEngine:
         before = self.warehouse.state(table.name)
         if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
             return None
-        if self.has_few_events():
+        if self._n_events() < FEW_EVENTS:
             return None
         queries: list[str] = []
         for name, version in inputs.items():
@@ -229,6 +248,8 @@ class DuckDBEngine:
         self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
+        if key := key_of(name):
+            changed += f' and {key} in (select {key} from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
         self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
         return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)
@@ -261,11 +282,11 @@ class DuckDBEngine:
 
     def _select_of(self, table: SqlTable) -> str:
         """The SELECT that gives the rows of `table`; empty where it gives none: to plan it costs more than to run it
-        over few rows. Over few events it has only those rules that may say anything of them.
+        over few rows. In a small home it has only those rules that may say anything of them.
         """
         if self._lacks_needed(table):
             return ""
-        if table.of_rules is not None and self.has_few_events():
+        if table.of_rules is not None and self.is_small():
             rows = self.con.execute(parsed(self.con, table.of_rules.candidates)).fetchall()
             names = frozenset(name for (name,) in rows if name is not None)
             return table.of_rules.select(names) if names else ""

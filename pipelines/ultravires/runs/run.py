@@ -164,7 +164,7 @@ def _take_steps(steps: "Sequence[Step]", home: "OpenHome") -> None:
     """All steps of a run. Raises errors of ours as they are, any other as one line that names the step."""
     for makes_tables, members in groupby(steps, key=lambda step: step.makes_table):
         together = list(members)
-        if not (makes_tables and home.engine.has_few_events() and _are_taken_together(together, home)):
+        if not (makes_tables and home.engine.is_small() and _are_taken_together(together, home)):
             for step in together:
                 _take(step, home)
 

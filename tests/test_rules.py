@@ -39,6 +39,8 @@ RULES = BOOK.speaking()
 WINDOWS = [each for each in BOOK.detectors() if isinstance(each, Correlation)]
 FILES = {entry.detector_id: ROOT / entry.file for entry in BOOK.entries}
 CASES_PER_RULE = [pytest.param(rule, id=rule.detector_id) for rule in RULES]
+OF_EVERY_LOG = ("activity_effects", "step_facts", "sign_ins")
+"""Tables in which one rule speaks for many logs."""
 
 MINIMAL = """
 title: A rule
@@ -90,6 +92,21 @@ def test_every_case_of_a_rule_holds(rule: Rule) -> None:
     cases = cases_of(rule)
     assert {case.fires for case in cases} == {True, False}
     assert failed_cases(rule, cases, RELATIONS) == []
+
+
+@pytest.mark.parametrize("name", [each.detector_id for each in (*RULES, *WINDOWS)])
+def test_a_rule_that_speaks_for_several_logs_has_cases_of_two(name: str) -> None:
+    """Firing and silent ones."""
+    tables = {rule.detector_id: rule.relation.table_name for rule in RULES}
+    logs: dict[bool, set[str]] = {True: set(), False: set()}
+    for line in FILES[name].with_suffix(".cases.jsonl").read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        rows = case.get("rows") or [{"table": tables.get(name), "row": case.get("row", {})}]
+        logs[case["fires"]] |= {
+            row["row"]["log"] for row in rows if row["table"] in OF_EVERY_LOG and "log" in row["row"]
+        }
+        assert all("log" in row["row"] for row in rows if row["table"] in OF_EVERY_LOG)
+    assert all(len(found) != 1 for found in logs.values()), logs
 
 
 @pytest.mark.parametrize("rule", CASES_PER_RULE)

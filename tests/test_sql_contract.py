@@ -49,6 +49,7 @@ OUT_OF_REACH = {
     "emergency_uses": "nobody in a random world is root",
     "new_uses": "three days are no two weeks",
     "sign_ins": "nobody signs in to a random world",
+    "int_holders": "who holds rights in a random world lies in no account, project or scope",
     "int_escalations": "of random rights nobody holds all that a way needs",
     "escalation_paths": "of random rights nobody holds all that a way needs",
     "int_steps__fitting": "few acts of a random world are weakly linked, and fewer to what lists them",

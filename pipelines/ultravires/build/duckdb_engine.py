@@ -46,6 +46,17 @@ def unit_of(column: str) -> str:
     return f"""coalesce("{column}", '')"""
 
 
+def key_of(table: str) -> str:
+    """What rows of one key share, so that of a unit only rows that differ are written anew; nothing where the table
+    states no key.
+    """
+    schema = table_schemas().get(table)
+    if schema is None or not schema.key:
+        return ""
+    listed = ", ".join(f'"{column}"' for column in schema.key)
+    return f"hash({listed})"
+
+
 @dataclass(frozen=True)
 class Built:
     table: str
@@ -237,6 +248,8 @@ class DuckDBEngine:
         self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
+        if key := key_of(name):
+            changed += f' and {key} in (select {key} from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
         self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
         return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)

@@ -9,8 +9,8 @@ import pytest
 from sql_cases import CASES, Row, assumed, empty_columns, fill, prepare, read_cases, tables, with_hour
 from sql_world import random_events
 from ultravires.build import duckdb_engine
-from ultravires.build.by_key import DELTA, TOUCHED_IDS, parse_by_key
-from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.build.by_key import DELTA, TOUCHED_IDS, parse_by_key, parse_only
+from ultravires.build.duckdb_engine import DuckDBEngine, unit_of
 from ultravires.build.sql_tables import SqlTable
 from ultravires.build.table_schemas import table_schemas
 from ultravires.build.verify import stale_tables, verify
@@ -130,13 +130,13 @@ def test_one_unit_is_made_as_among_all(name: str, engine: DuckDBEngine) -> None:
     assert world.table.by_key is not None
     world.give(world.inputs, 1)
     engine.build(world.table)
-    column = world.table.by_key.column
-    units = [row[0] for row in con.execute(f'select distinct "{column}" from "{name}" order by 1').fetchall()]
+    of_row = unit_of(world.table.by_key.column)
+    units = [row[0] for row in con.execute(f'select distinct {of_row} from "{name}" order by 1').fetchall()]
     assert units, "the cases of a table give it rows"
     for unit in world.rng.sample(units, k=min(len(units), N_UNITS)):
         con.execute(f"create or replace temp table {TOUCHED_IDS} as select $unit as id", {"unit": unit})
         con.execute(f"create or replace temp table alone as {world.table.sql}")
-        of_unit = f'from "{name}" where "{column}" = $unit'
+        of_unit = f'from "{name}" where {of_row} = $unit'
         assert con.execute(f"({of_unit}) except all from alone", {"unit": unit}).fetchall() == []
         assert con.execute(f"from alone except all ({of_unit})", {"unit": unit}).fetchall() == []
 
@@ -197,6 +197,7 @@ UNITS = "-- units: select id from t\n"
 )
 def test_a_header_that_cannot_be_followed_is_refused(header: str, says: str) -> None:
     with pytest.raises(ConfigError) as refused:
+        parse_only("some_table", header)
         parse_by_key("some_table", "id", header)
     assert str(refused.value).startswith("some_table.sql: ")
     assert says in str(refused.value)

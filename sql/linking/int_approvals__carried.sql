@@ -28,7 +28,7 @@
 --     from delta_int_identities__resolved join stg_keys as vouched on vouched.key_kind = 'federated_subject' and vouched.key_value = alias_uid
 --     join stg_activities as acts on acts.event_id = vouched.event_id
 -- dirty: select unnest([node_id, 'credential:' || credential_uid]) from delta_int_credentials__by_day
--- only: stg_activities(*)
+-- only: stg_activities(activity_id, event_id, event_at, voice, actor_uid, role_arn, credential_uid, issued_credential_uid, issued_role_arn, issued_holder)
 -- only: stg_approvals(approval_id, is_granted, roles, valid_from, ends_at)
 -- only: int_credentials__by_day(node_id, credential_uid, day)
 -- only: run_context(clock_tolerance)

@@ -22,13 +22,13 @@ from ultravires.errors import ConfigError
 TOUCHED_IDS = "touched_ids"
 DELTA = "delta_"
 _LINE = re.compile(r"^-- (units|dirty|down|only): (.+(?:\n--   +.+)*)", re.MULTILINE)
-_ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*|\*)\)(?: where (.+))?$")
+_ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*)\)(?: where (.+))?$")
 _DELTA_NAME = re.compile(rf"\b{DELTA}(\w+)")
 
 
 @dataclass(frozen=True)
 class Only:
-    """What a table looks at in an input: these columns (none: those that its SELECT names) of rows such as these."""
+    """What a table looks at in an input: these columns of rows for which the condition holds."""
 
     columns: tuple[str, ...]
     where: str = ""
@@ -68,8 +68,7 @@ def parse_only(name: str, header: str) -> Mapping[str, Only]:
             found = _ONLY.match(said)
             if found is None:
                 raise ConfigError(f"{name}.sql: -- only: is '{said}'; it must be input(column, column) where condition")
-            columns = () if found[2] == "*" else tuple(found[2].split(", "))
-            only[found[1]] = Only(columns, found[3] or "")
+            only[found[1]] = Only(tuple(found[2].split(", ")), found[3] or "")
     return only
 
 

@@ -24,6 +24,10 @@ MOST_UNITS = 0.3
 """Of more than this share of its rows a table is made whole, which then costs no more."""
 FEW_EVENTS = 5_000
 """In a home of so many it costs less to make every table whole than to find out what changed in each."""
+SMALL_EVENTS = 20_000
+"""A home of so many is built in one transaction, and with those rules alone that may say anything of them: to end a
+hundred transactions and to plan hundreds of rules costs more than what is done.
+"""
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
 _AFTER, _MADE = "after_rows", "made_rows"
@@ -44,6 +48,17 @@ def unit_of(column: str) -> str:
     return f"""coalesce("{column}"::varchar, '')"""
 
 
+def key_of(table: str) -> str:
+    """What rows of one key share, so that of a unit only rows that differ are written anew; nothing where the table
+    states no key.
+    """
+    schema = table_schemas().get(table)
+    if schema is None or not schema.key:
+        return ""
+    listed = ", ".join(f'"{column}"' for column in schema.key)
+    return f"hash({listed})"
+
+
 @dataclass(frozen=True)
 class Built:
     table: str
@@ -55,9 +70,13 @@ class Built:
     """Units that were made anew; 0 of a table that was made whole."""
 
 
-def made_anew(table: SqlTable) -> str:
+def made_anew(table: str, select: str) -> str:
     """The statement that makes the whole table."""
-    return f'create or replace table "{table.name}" as {table.sql}'
+    return f'create or replace table "{table}" as {select}'
+
+
+def _columns(table: SqlTable) -> str:
+    return ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
 
 
 class DuckDBEngine:
@@ -121,7 +140,7 @@ class DuckDBEngine:
                 self._touch([table.by_key.units])
             if table.mode == "by_hour":
                 self._collect_hours(table, whole=True)
-            self._select_into(_MADE, table)
+            self._select_into(_MADE, table, "" if self._lacks_needed(table) else table.sql)
             columns = listed(self.deltas.columns(table.name))
             self.con.execute(f"create or replace temp table beside as select {columns} from {_MADE}")
         except duckdb.Error as error:
@@ -129,6 +148,16 @@ class DuckDBEngine:
 
     def versions(self, names: frozenset[str]) -> dict[str, int]:
         return self.warehouse.versions(names)
+
+    def is_small(self) -> bool:
+        """Whether what is done once costs more than what is done of each event."""
+        return self._n_events() < SMALL_EVENTS
+
+    def _n_events(self) -> int:
+        version = self.warehouse.version("events")
+        if self._counted[0] != version:
+            self._counted = version, self.warehouse.segments.n_rows()
+        return self._counted[1]
 
     def touch_readers(self, table: str, hours_sql: str) -> None:
         """Queue the hours that `hours_sql` selects for every hourly table that reads `table`."""
@@ -155,27 +184,23 @@ class DuckDBEngine:
         if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
             return None
         since = {name: before.inputs[name] for name, version in inputs.items() if before.inputs[name] != version}
-        if self._has_few_events() or not all(self.deltas.spans(name, at, inputs[name]) for name, at in since.items()):
+        is_known = all(self.deltas.spans(name, version, inputs[name]) for name, version in since.items())
+        if not is_known or self._n_events() < FEW_EVENTS:
             return None
         return sorted(since, key=table.only.__contains__)  # what is seen without a question comes first
 
     def _is_seen(self, table: SqlTable, name: str) -> bool:
         """Whether the rows of this input that changed differ in what `table` looks at in them."""
-        only, reads = table.only.get(name), table.reads.get(name)
-        if only is None:
-            return True
-        named = only.columns or [
-            each for each in self.deltas.columns(f"{DELTA}{name}")[:-1] if reads is None or each in reads
-        ]
-        return self.deltas.differs_in(name, named, only.where)
+        only = table.only.get(name)
+        return only is None or self.deltas.differs_in(name, only.columns, only.where)
 
     def _make_whole(self, table: SqlTable, inputs: Mapping[str, int]) -> bool:
         """Make every row anew; where others follow this table, note which of them changed, and write no others."""
         before = self.warehouse.state(table.name)
-        if before is None or table.name not in self.followed or self._has_few_events():
+        if before is None or table.name not in self.followed or self._n_events() < FEW_EVENTS:
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
-        self._select_into(_AFTER, table)
+        self._select_into(_AFTER, table, self._select_of(table))
         content = self.warehouse.fingerprint(_AFTER)
         is_compared = self.deltas.compare(table.name, table.name, _AFTER)
         if not is_compared or not self._write_changes(table.name, before, content):
@@ -203,13 +228,10 @@ class DuckDBEngine:
         self.con.execute(f'insert into "{name}" from {_AFTER} as t where hash(t) in ({hashed})')
         return True
 
-    def _select_into(self, name: str, table: SqlTable) -> None:
-        """What `table` would hold, as a temporary table."""
-        if not self._has_no_rows(table):
-            self.con.execute(parsed(self.con, f'create or replace temp table "{name}" as {table.sql}'))
-            return
-        columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
-        self.con.execute(f'create or replace temp table "{name}"({columns})')
+    def _select_into(self, name: str, table: SqlTable, select: str) -> None:
+        """What the SELECT gives as a temporary table; without rows, with the columns of `table`, where it is empty."""
+        made = f'create or replace temp table "{name}"'
+        self.con.execute(parsed(self.con, f"{made} as {select}" if select else f"{made}({_columns(table)})"))
 
     def _build_by_key(self, table: SqlTable) -> Built:
         assert table.by_key is not None
@@ -219,7 +241,7 @@ class DuckDBEngine:
         with self.warehouse.transaction():
             n_units = self._touch_units(table, table.by_key, inputs)
             if n_units is None:
-                if not self._has_no_rows(table):
+                if not self._lacks_needed(table):
                     self._touch([table.by_key.units])
                 changed = self._make_whole(table, inputs)
             elif n_units:
@@ -255,10 +277,12 @@ class DuckDBEngine:
     def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], unit: str, touched: str) -> bool:
         """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
-        self._select_into(_MADE, table)
+        self._select_into(_MADE, table, self._select_of(table))
         stands = f'"{name}" where {unit} in (from {touched})'
         self.deltas.compare_rows(name, columns, stands, _MADE)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
+        if key := key_of(name):
+            changed += f' and {key} in (select {key} from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
         self.con.execute(f'insert into "{name}" select {listed(columns)} from {_MADE} {changed}')
         return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)
@@ -282,18 +306,27 @@ class DuckDBEngine:
 
     def _create(self, table: SqlTable) -> tuple[int, str] | None:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
-        if not self._has_no_rows(table):
-            self.con.execute(parsed(self.con, made_anew(table)))
+        select = self._select_of(table)
+        if select:
+            self.con.execute(parsed(self.con, made_anew(table.name, select)))
             return None
-        columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
-        self.con.execute(f'create or replace table "{table.name}"({columns})')
+        self.con.execute(parsed(self.con, f'create or replace table "{table.name}"({_columns(table)})'))
         return NO_ROWS
 
-    def _has_no_rows(self, table: SqlTable) -> bool:
-        """Whether what `table` reads is so empty that its SELECT, which costs more to plan than to run, gives none."""
-        if any(all(map(self._is_empty, names)) for names in table.needed):
-            return True
-        return bool(table.probe) and fetch_row(self.con, table.probe) is None
+    def _select_of(self, table: SqlTable) -> str:
+        """The SELECT that gives the rows of `table`; empty where it gives none: to plan it costs more than to run it
+        over few rows. In a small home it has only those rules that may say anything of them.
+        """
+        if self._lacks_needed(table):
+            return ""
+        if table.of_rules is not None and self.is_small():
+            rows = self.con.execute(parsed(self.con, table.of_rules.candidates)).fetchall()
+            names = frozenset(name for (name,) in rows if name is not None)
+            return table.of_rules.select(names) if names else ""
+        return "" if table.probe and fetch_row(self.con, table.probe) is None else table.sql
+
+    def _lacks_needed(self, table: SqlTable) -> bool:
+        return any(all(map(self._is_empty, names)) for names in table.needed)
 
     def _is_empty(self, table: str) -> bool:
         state = self.warehouse.state(table)
@@ -313,12 +346,6 @@ class DuckDBEngine:
             parameters,
         )
         return self._rows_in(TOUCHED_HOURS)
-
-    def _has_few_events(self) -> bool:
-        version = self.warehouse.version("events")
-        if self._counted[0] != version:
-            self._counted = version, self.warehouse.segments.n_rows()
-        return self._counted[1] < FEW_EVENTS
 
     def _rows_in(self, table: str) -> int:
         row = fetch_row(self.con, f'select count(*) from "{table}"')

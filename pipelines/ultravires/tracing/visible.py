@@ -19,18 +19,14 @@ def visible(value: object, limit: int = 300) -> str:
     """
     text = "" if value is None else str(value)
     clipped = text[:limit]
-    shown = clipped if _is_plain(clipped) else "".join(_shown(character) for character in clipped)
+    is_plain = clipped.isascii() and clipped.isprintable()
+    shown = clipped if is_plain else "".join(_shown(character) for character in clipped)
     return shown if len(text) <= limit else f"{shown}… ({len(text):,} characters)"
 
 
 def visible_lines(text: str) -> str:
     """The same of text whose line breaks are ours; of whatever length."""
-    return text if _is_plain(text) else "".join(map(_shown_or_break, text))
-
-
-def _is_plain(text: str) -> bool:
-    """Of most text this is all there is to ask: a report has thousands of pieces."""
-    return text.isascii() and text.isprintable()
+    return text if text.isascii() and text.isprintable() else "".join(map(_shown_or_break, text))
 
 
 def json_line(value: object) -> str:

@@ -1,6 +1,12 @@
 -- grain: one row per holder, way to more power and whom it reaches
 -- build: full
 -- why: what somebody holds may give more than it says, and that is known before anybody does it
+-- only: entitlements(identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid, is_conditional, valid_from, valid_until, path, relations, document_uid, document_kind, principal, event_id, cause_actor_uid, approval_uid, is_certain, power)
+--     where layer <> 'approved'
+-- only: run_context(as_of) where as_of is null or exists (
+--         select 1 from entitlements cross join (select min(as_of) as since, max(as_of) as until from delta_run_context) as moved
+--         where layer <> 'approved' and (valid_from > since and valid_from <= until or valid_until > since and valid_until <= until)
+--     )
 
 with standing as (
     select entitlements.*, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like

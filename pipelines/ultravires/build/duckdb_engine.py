@@ -15,7 +15,9 @@ from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import RunError
 from ultravires.registry import sql_root
 from ultravires.schema import duckdb_type
+from ultravires.store.deltas import listed
 from ultravires.store.queries import fetch_row, parsed
+from ultravires.store.table_states import TableState
 from ultravires.store.warehouse import NO_ROWS, Warehouse
 
 MOST_UNITS = 0.3
@@ -28,7 +30,7 @@ hundred transactions and to plan hundreds of rules costs more than what is done.
 """
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
-_BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
+_AFTER, _MADE = "after_rows", "made_rows"
 
 
 def columns_of(table: str) -> dict[str, str]:
@@ -42,8 +44,8 @@ def _of_rules(table: str) -> pa.Schema:
 
 
 def unit_of(column: str) -> str:
-    """The unit of a row: a row that says none (an approval of nobody) is of the unit without a name."""
-    return f"""coalesce("{column}", '')"""
+    """The unit of a row as text: a row that says none (an approval of nobody) is of the unit without a name."""
+    return f"""coalesce("{column}"::varchar, '')"""
 
 
 def key_of(table: str) -> str:
@@ -86,7 +88,9 @@ class DuckDBEngine:
         self.con = warehouse.con
         self.deltas = warehouse.deltas
         self.hourly = {name: table for name, table in tables.items() if table.mode == "by_hour"}
-        self.followed = frozenset(name for table in tables.values() if table.by_key for name in table.inputs)
+        self.followed = frozenset(
+            name for table in tables.values() for name in table.inputs if table.by_key or name in table.only
+        )
         self._counted = (-1, 0)
         """At which version of the events how many there were."""
         self.con.execute(load_macros(sql_root()))
@@ -137,8 +141,8 @@ class DuckDBEngine:
             if table.mode == "by_hour":
                 self._collect_hours(table, whole=True)
             self._select_into(_MADE, table, "" if self._lacks_needed(table) else table.sql)
-            listed = ", ".join(f'"{each}"' for each in self.deltas.columns(table.name))
-            self.con.execute(f"create or replace temp table beside as select {listed} from {_MADE}")
+            columns = listed(self.deltas.columns(table.name))
+            self.con.execute(f"create or replace temp table beside as select {columns} from {_MADE}")
         except duckdb.Error as error:
             raise RunError(f"table {table.name}: {str(error).splitlines()[0]}") from error
 
@@ -166,22 +170,63 @@ class DuckDBEngine:
         if self.is_fresh(table.name, code_hash=table.code_hash, inputs=inputs):
             return Built(table.name, "fresh", self._count(table.name))
         with self.warehouse.transaction():
-            changed = self._make_whole(table, inputs)
+            others = self._other_inputs(table, inputs)
+            if others is None or any(self._is_seen(table, name) for name in others):
+                changed = self._make_whole(table, inputs)
+            else:
+                self.warehouse.record_unchanged(table.name, inputs=inputs)
+                changed = False
         return Built(table.name, "built" if changed else "unchanged", self._count(table.name))
 
+    def _other_inputs(self, table: SqlTable, inputs: Mapping[str, int]) -> list[str] | None:
+        """The inputs that are others than those of which `table` was made; None where it is not known what changed."""
+        before = self.warehouse.state(table.name)
+        if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
+            return None
+        since = {name: before.inputs[name] for name, version in inputs.items() if before.inputs[name] != version}
+        is_known = all(self.deltas.spans(name, version, inputs[name]) for name, version in since.items())
+        if not is_known or self._n_events() < FEW_EVENTS:
+            return None
+        return sorted(since, key=table.only.__contains__)  # what is seen without a question comes first
+
+    def _is_seen(self, table: SqlTable, name: str) -> bool:
+        """Whether the rows of this input that changed differ in what `table` looks at in them."""
+        only = table.only.get(name)
+        return only is None or self.deltas.differs_in(name, only.columns, only.where)
+
     def _make_whole(self, table: SqlTable, inputs: Mapping[str, int]) -> bool:
-        """Make every row anew, and where others follow this table note which of them changed."""
+        """Make every row anew; where others follow this table, note which of them changed, and write no others."""
         before = self.warehouse.state(table.name)
         if before is None or table.name not in self.followed or self._n_events() < FEW_EVENTS:
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
         self._select_into(_AFTER, table, self._select_of(table))
+        content = self.warehouse.fingerprint(_AFTER)
         is_compared = self.deltas.compare(table.name, table.name, _AFTER)
-        self.con.execute(f'create or replace table "{table.name}" as from {_AFTER}')
-        changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs)
+        if not is_compared or not self._write_changes(table.name, before, content):
+            self.con.execute(f'create or replace table "{table.name}" as from {_AFTER}')
+        changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
         if is_compared:
             self.deltas.note(table.name, before.version, self.warehouse.version(table.name))
         return changed
+
+    def _write_changes(self, name: str, before: TableState, content: tuple[int, str]) -> bool:
+        """Write the rows in which `name` differs from what was made of it; False, and nothing is written, where they
+        are many or do not lead from what stands to `content`, as where a row stands twice.
+        """
+        if before.n_rows is None or not before.fingerprint:
+            return False
+        columns = self.deltas.columns(name)
+        more, hashes = self.deltas.counted(name, columns)
+        if (before.n_rows + more, str(int(before.fingerprint) + hashes)) != content:
+            return False
+        if self._rows_in(f"{DELTA}{name}") > MOST_UNITS * before.n_rows:
+            return False
+        # All that share a hash with one that differs go together, so two rows that hash alike do no harm.
+        hashed = f'select hash(t) from (select {listed(columns)} from "{DELTA}{name}") as t'
+        self.con.execute(f'delete from "{name}" as t where hash(t) in ({hashed})')
+        self.con.execute(f'insert into "{name}" from {_AFTER} as t where hash(t) in ({hashed})')
+        return True
 
     def _select_into(self, name: str, table: SqlTable, select: str) -> None:
         """What the SELECT gives as a temporary table; without rows, with the columns of `table`, where it is empty."""
@@ -208,23 +253,13 @@ class DuckDBEngine:
 
     def _touch_units(self, table: SqlTable, by_key: ByKey, inputs: Mapping[str, int]) -> int | None:
         """How many units may have changed, which are then in `touched_ids`; None where all have to be made."""
-        before = self.warehouse.state(table.name)
-        if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
+        others = self._other_inputs(table, inputs)
+        if others is None:
             return None
-        if self._n_events() < FEW_EVENTS:
+        changed = [name for name in others if self._is_seen(table, name)]
+        if not by_key.dirty.keys() >= set(changed):
             return None
-        queries: list[str] = []
-        for name, version in inputs.items():
-            since = before.inputs[name]
-            if since == version:
-                continue
-            if not self.deltas.spans(name, since, version):
-                return None
-            if name in by_key.only and not self.deltas.differs_in(name, by_key.only[name]):
-                continue
-            if name not in by_key.dirty:
-                return None
-            queries += by_key.dirty[name]
+        queries = [query for name in changed for query in by_key.dirty[name]]
         n_units = self._touch(queries, by_key.down) if queries else 0
         return None if n_units > MOST_UNITS * self._count(table.name) else n_units
 
@@ -242,16 +277,14 @@ class DuckDBEngine:
     def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], unit: str, touched: str) -> bool:
         """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
-        listed = ", ".join(f'"{each}"' for each in columns)
-        self.con.execute(f'create or replace temp table {_BEFORE} as from "{name}" where {unit} in (from {touched})')
         self._select_into(_MADE, table, self._select_of(table))
-        self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
-        self.deltas.compare(name, _BEFORE, _AFTER)
+        stands = f'"{name}" where {unit} in (from {touched})'
+        self.deltas.compare_rows(name, columns, stands, _MADE)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
         if key := key_of(name):
             changed += f' and {key} in (select {key} from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
-        self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
+        self.con.execute(f'insert into "{name}" select {listed(columns)} from {_MADE} {changed}')
         return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)
 
     def _build_by_hour(self, table: SqlTable) -> Built:

@@ -8,7 +8,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from ultravires.build.by_key import TOUCHED_IDS, ByKey, parse_by_key
+from ultravires.build.by_key import TOUCHED_IDS, ByKey, Only, parse_by_key, parse_only
 from ultravires.build.needed_rows import NOTHING, Needed, needed_rows
 from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
@@ -58,6 +58,8 @@ class SqlTable:
     of_rules: OfRules | None = None
     by_key: ByKey | None = None
     """How it is brought up to date by unit, of a table that is."""
+    only: Mapping[str, Only] = field(default_factory=dict)
+    """Input -> what of it is looked at, where the header says so."""
 
     @cached_property
     def code_hash(self) -> str:
@@ -96,7 +98,8 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
             raise ConfigError(f"{name}.sql: a {reader} table, and only that, reads {relation}")
     inputs -= {TOUCHED_HOURS, TOUCHED_IDS}
     by_key = parse_by_key(name, column, text) if mode == "by_key" else None
-    strangers = sorted({*by_key.dirty, *by_key.only} - inputs) if by_key else []
+    only = parse_only(name, text) if mode != "by_hour" else {}
+    strangers = sorted({*(by_key.dirty if by_key else ()), *only} - inputs)
     if strangers:
         raise ConfigError(f"{name}.sql: the header names {strangers[0]}, which the SELECT does not read")
     return SqlTable(
@@ -110,6 +113,7 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
         macros=macros,
         needed=frozenset(names for names in needed_rows(statement, macros) if not names & {TOUCHED_HOURS, TOUCHED_IDS}),
         by_key=by_key,
+        only=only,
     )
 
 

@@ -199,9 +199,14 @@ def _take(step: "Step", home: "OpenHome") -> None:
 
 
 def _say_repeated_keys(home: "OpenHome", table: str) -> None:
+    from ultravires.build.by_key import DELTA
     from ultravires.build.table_keys import checked_key, repeated_keys
 
-    if checked_key(table) and (repeated := repeated_keys(home.warehouse.con, table)):
+    if not checked_key(table):
+        return
+    warehouse = home.warehouse
+    delta = f"{DELTA}{table}" if warehouse.deltas.is_known(table, warehouse.version(table)) else None
+    if repeated := repeated_keys(warehouse.con, table, delta):
         watcher().say(f"table {table}: {repeated:,} keys stand more than once; please report this")
 
 

@@ -63,3 +63,10 @@ def told_elsewhere(world: Path) -> dict[str, Json]:
     found |= {f"activity:{e['request']['id']}/{e['type']}": e for e in lines(world, "vault_audit")}
     answers = (line for line in lines(world, "mcp_gateway") if "result" in line["message"])
     return found | {f"activity:{a['session_id']}/{a['message']['id']}/tools@{a['timestamp']}": a for a in answers}
+
+
+def credentials_elsewhere(world: Path) -> set[str]:
+    """Sessions of Okta and tokens of Vault, whose beginning is in no log."""
+    sessions = {e["authenticationContext"]["externalSessionId"] for e in lines(world, "okta_system")}
+    tokens = {entry["auth"]["accessor"] for entry in lines(world, "vault_audit")}
+    return {f"credential:okta:{name}" for name in sessions} | {f"credential:vault:{name}" for name in tokens}

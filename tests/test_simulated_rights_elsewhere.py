@@ -14,7 +14,7 @@ TWINS = {
     "application_allowed_beyond_consent": "application_allowed_as_approved",
     "tool_added_after_review": "tool_added_as_approved",
     "tool_described_anew_after_review": "tool_reviewed_again",
-    "machine_becomes_super_administrator": "machine_becomes_super_administrator_as_approved",
+    "machine_becomes_super_administrator": "machine_becomes_administrator_as_approved",
     "policy_widened_after_approval": "policy_widened_as_approved",
 }
 """What is wrong, and the same under an approval."""
@@ -157,16 +157,16 @@ def test_a_tool_is_described_anew_after_the_review(company: Path) -> None:
 
 
 def test_a_machine_gets_a_role_that_was_not_approved(company: Path) -> None:
-    """Beside the one of its approval; the twin's approval names the greater one."""
+    """Beside the one of its approval; the twin has no more than that."""
 
     def roles(record: Json) -> set[str]:
         return {f"okta_role/{role}" for role in record["debugContext"]["debugData"]["privilegeGranted"].split(", ")}
 
-    name = "machine_becomes_super_administrator"
+    name, twin = "machine_becomes_super_administrator", "machine_becomes_administrator_as_approved"
     small, every = map(roles, records(company, name))
     assert small == set(approvals(company, name)[0]["roles"]) < every
-    (given,) = map(roles, records(company, f"{name}_as_approved"))
-    assert given == set(approvals(company, f"{name}_as_approved")[0]["roles"]) == every - small
+    (given,) = map(roles, records(company, twin))
+    assert given == set(approvals(company, twin)[0]["roles"]) == small
 
 
 def test_a_policy_says_more_than_when_it_was_approved(company: Path) -> None:

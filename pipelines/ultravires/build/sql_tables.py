@@ -23,6 +23,7 @@ from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
+_BRANCHES = frozenset({dict, list})
 Mode = Literal["full", "by_hour", "by_key"]
 MODES: Mapping[str, Mode] = {"full": "full", "by_hour": "by_hour", "by_key": "by_key"}
 LAYERS = ("staging", "linking", "chains", "entitlements", "marts", "findings")
@@ -147,15 +148,15 @@ def _cte_entries(node: Mapping[str, object]) -> list[dict[str, str]]:
 
 
 def _walk(tree: object) -> Iterable[dict[str, object]]:
-    if isinstance(tree, dict):
-        yield tree
-        children: Iterable[object] = tree.values()
-    elif isinstance(tree, list):
-        children = tree
-    else:
-        return
-    for child in children:
-        yield from _walk(child)
+    """All objects of the tree. By a list of what is left, for there are a million of values in what a run parses."""
+    left = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left += [child for child in part.values() if type(child) in _BRANCHES]
+        elif isinstance(part, list):
+            left += part
 
 
 def in_build_order(reads: Mapping[str, Iterable[str]]) -> list[str]:

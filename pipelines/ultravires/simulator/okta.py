@@ -46,6 +46,11 @@ def node_of(event: Json) -> str:
     return f"activity:{event['uuid']}"
 
 
+def session_of(event: Json) -> str:
+    """The session in which it was done; its beginning is in no log."""
+    return f"credential:okta:{event['authenticationContext']['externalSessionId']}"
+
+
 def _account(login: str) -> Json:
     uid = f"00u{ids.hexadecimal(ids.stream('okta', login), 17)}"
     name = login.partition("@")[0].replace(".", " ").title()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ultravires.simulator import okta, vault
 from ultravires.simulator.cast import Worker
 from ultravires.simulator.changed_plans import OVER_GRANT, WIDENED
+from ultravires.simulator.grants import Json
 from ultravires.simulator.moments import DAY, HOUR
 from ultravires.simulator.names_elsewhere import okta_login, vault_entity
 from ultravires.simulator.rights_elsewhere import Told, approve
@@ -18,6 +19,7 @@ def _as_administrator(stage: Stage, at: int, user: str, worker: Worker, roles: S
     human = stage.human(user)
     event = okta.role_given(stage.rng, at, human, login=okta_login(worker), roles=roles)
     stage.scribe.tell(okta.LOG, [event], at, stage.rng)
+    stage.scribe.link(okta.node_of(event), okta.session_of(event), "activity>credential")
     return Told(okta.node_of(event), at, human.email)
 
 
@@ -44,8 +46,14 @@ def _policy_of(worker: Worker) -> str:
 def _policy_says(stage: Stage, at: int, user: str, worker: Worker, paths: vault.Paths) -> Told:
     human = stage.human(user)
     entries = vault.policy_written(stage.rng, at, human, name=_policy_of(worker), paths=paths)
+    return Told(_request(stage, at, entries), at + 4, vault_entity(human.user))
+
+
+def _request(stage: Stage, at: int, entries: tuple[Json, Json]) -> str:
+    """The node of what a person asked of Vault."""
     stage.scribe.tell(vault.LOG, entries, at, stage.rng)
-    return Told(vault.node_of(entries), at + 4, vault_entity(human.user))
+    stage.scribe.link(vault.node_of(entries), vault.token_of(entries), "activity>credential")
+    return vault.node_of(entries)
 
 
 def _with_policy(stage: Stage, at: int, worker: Worker) -> tuple[str, ...]:
@@ -55,8 +63,7 @@ def _with_policy(stage: Stage, at: int, worker: Worker) -> tuple[str, ...]:
     grant = approve(stage, entity, at, f"Read the secrets of {worker.name}", roles=(f"vault_policy/{policy}",))
     moment, human = at + 2 * HOUR, stage.human("priya.nair")
     entries = vault.policies_set(stage.rng, moment, human, entity=entity, policies=(policy,))
-    stage.scribe.tell(vault.LOG, entries, moment, stage.rng)
-    return written.node, grant.node, vault.node_of(entries)
+    return written.node, grant.node, _request(stage, moment, entries)
 
 
 def _own_secrets(worker: Worker) -> dict[str, Sequence[str]]:
@@ -85,17 +92,17 @@ def policy_widened_after_approval(stage: Stage, at: int) -> Situation:
 # What looks like it and is right.
 
 
-def machine_becomes_super_administrator_as_approved(stage: Stage, at: int) -> Situation:
+def machine_becomes_administrator_as_approved(stage: Stage, at: int) -> Situation:
     worker = stage.worker("image-functions")
     login = okta_login(worker)
-    grant = approve(stage, login, at - DAY, "Keep the directory of Okta", roles=(f"okta_role/{_SUPER}",))
-    every = _as_administrator(stage, at, "ines.falk", worker, (_SUPER,))
+    grant = approve(stage, login, at - DAY, "Read the directory of Okta", roles=(f"okta_role/{_SMALL}",))
+    small = _as_administrator(stage, at, "ines.falk", worker, (_SMALL,))
     return Situation(
-        "machine_becomes_super_administrator_as_approved",
+        "machine_becomes_administrator_as_approved",
         (),
         worker.roles[0].arn,
-        (grant.node, every.node),
-        "An account of a machine in Okta becomes a super administrator, as its approval says.",
+        (grant.node, small.node),
+        "An account of a machine in Okta gets the administrator's role that its approval names.",
         is_benign=True,
     )
 

@@ -98,7 +98,7 @@ BENIGN: tuple[Entry, ...] = (
     (6, 95, tool_rights.tool_added_as_approved),
     (7, 300, tool_rights.tool_reviewed_again),
     (7, 230, service_rights.policy_widened_as_approved),
-    (8, 180, service_rights.machine_becomes_super_administrator_as_approved),
+    (8, 180, service_rights.machine_becomes_administrator_as_approved),
     (8, 250, two_systems.quiet_system_in_doubt),
 )
 _EVENTS_A_COPY = 50_000

@@ -34,6 +34,11 @@ def node_of(entries: tuple[Json, Json]) -> str:
     return f"activity:{entries[1]['request']['id']}/response"
 
 
+def token_of(entries: tuple[Json, Json]) -> str:
+    """The token with which it was done; its making is in no log."""
+    return f"credential:vault:{entries[1]['auth']['accessor']}"
+
+
 def _request(rng: Random, at: int, human: Human, path: str, data: Json) -> tuple[Json, Json]:
     token = ids.stream("vault token", human.user)
     first = path.partition("/")[0]

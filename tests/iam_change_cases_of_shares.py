@@ -1,9 +1,9 @@
-"""Calls of EKS and of Resource Access Manager that give somebody something, and the grants that they say."""
+"""Calls of EKS, of Resource Access Manager and of STS that give or limit something, and the grants that they say."""
 
 from typing import Any
 from urllib.parse import quote
 
-from iam_change_cases import READER, Case, arn
+from iam_change_cases import AWS_ADMIN, OWN, READER, SAID, TEXT, Case, arn
 from ultravires.reading.grants import given, gone, made, statement, taken, whole, written
 
 Json = dict[str, Any]
@@ -97,4 +97,33 @@ _SHARES = [
     Case("ram:DeleteResourceShare", {"resourceShareArn": SHARE}, None, [gone(SHARE)]),
 ]
 
-OF_SHARES = [*_ENTRIES, *_SHARES]
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_TAKES = {"roleArn": READER, "roleSessionName": "s1", "durationSeconds": 900}
+_ISSUED = {"credentials": {"accessKeyId": "ASIASESSION", "expiration": "Dec 1, 2026, 10:15:00 AM"}}
+_OWN_TEXT = "ASIASESSION#session"
+_UNTIL = "2026-12-01T10:15:00.000000Z"
+
+
+def _limit(held: str) -> Json:
+    return given("boundary", "ASIASESSION", held, expires_at=_UNTIL)
+
+
+_SESSIONS = [
+    Case("sts:AssumeRole", _TAKES | {"policy": TEXT}, _ISSUED, [written(_OWN_TEXT, SAID), _limit(_OWN_TEXT)]),
+    Case("sts:AssumeRole", _TAKES | {"policy": "{"}, _ISSUED, [written(_OWN_TEXT, None), _limit(_OWN_TEXT)]),
+    Case("sts:AssumeRole", _TAKES, _ISSUED, []),
+    Case("sts:AssumeRole", _TAKES | {"policy": TEXT}, {"credentials": {"accessKeyId": "ASIASESSION"}}, []),
+    Case("sts:AssumeRole", _TAKES | {"policy": TEXT}, None, []),
+    Case(
+        "sts:AssumeRoleWithSAML",
+        _TAKES | {"policyArns": [{"arn": OWN}, {"arn": AWS_ADMIN}, {"arn": 7}, None]},
+        _ISSUED,
+        [_limit(OWN), _limit(AWS_ADMIN)],
+    ),
+    Case("sts:AssumeRoleWithWebIdentity", _TAKES | {"policyArns": [OWN]}, _ISSUED, [_limit(OWN)]),
+    Case(
+        "sts:GetFederationToken", {"name": "s1", "policy": TEXT}, _ISSUED, [written(_OWN_TEXT, SAID), _limit(_OWN_TEXT)]
+    ),
+]
+
+OF_SHARES = [*_ENTRIES, *_SHARES, *_SESSIONS]

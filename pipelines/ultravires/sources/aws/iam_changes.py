@@ -24,6 +24,7 @@ from ultravires.sources.aws.permission_statements import PERMISSION_STATEMENTS
 from ultravires.sources.aws.policies import statements_of
 from ultravires.sources.aws.resource_policies import RESOURCE_POLICIES
 from ultravires.sources.aws.resource_shares import RESOURCE_SHARES
+from ultravires.sources.aws.session_policies import SESSION_POLICIES
 from ultravires.sources.aws.shared_images import SHARED_IMAGES
 
 _FIRST_VERSION = "v1"
@@ -198,5 +199,6 @@ CHANGES: dict[str, Grants] = {
     **ORGANIZATIONS,
     **CLUSTER_ACCESS,
     **RESOURCE_SHARES,
+    **SESSION_POLICIES,
 }
 """`<service>:<operation>` -> what a successful call of it changes; no grants where its record does not say it."""

@@ -152,7 +152,7 @@ def _parse_what_makes_tables() -> None:
 
     with duckdb.connect() as con:
         for table in sql_tables().values():
-            parsed(con, made_anew(table))
+            parsed(con, made_anew(table.name, table.sql))
 
 
 def _part(asked: dict[str, Any], told: int, *streams: int) -> None:

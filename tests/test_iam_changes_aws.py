@@ -11,6 +11,7 @@ import pytest
 from iam_change_cases import ACCOUNT, AWS_ADMIN, IAM, OF_IAM_AND_RESOURCES, REGION, TEXT, Case
 from iam_change_cases_of_companies import OF_COMPANIES
 from iam_change_cases_of_services import OF_SERVICES
+from iam_change_cases_of_shares import OF_SHARES
 from ocsf_copies import cloudtrail_as_ocsf
 from source_samples import OPTIONS, as_lines, cloudtrail, only, replaced_at, rows, source, values_in
 from ultravires.reading.events import Event, NotParsed
@@ -21,7 +22,7 @@ from ultravires.sources.aws.iam_changes import CHANGES
 
 Json = dict[str, Any]
 SOURCE = source("aws_cloudtrail")
-CASES = [*OF_IAM_AND_RESOURCES, *OF_SERVICES, *OF_COMPANIES]
+CASES = [*OF_IAM_AND_RESOURCES, *OF_SERVICES, *OF_COMPANIES, *OF_SHARES]
 ODD: tuple[Any, ...] = (
     None,
     "",

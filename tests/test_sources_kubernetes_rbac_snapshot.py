@@ -8,7 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from source_samples import SAMPLES, batches, quarantined, rows
+from ultravires.sources.kubernetes import rbac_snapshot
 
 NAME = "kubernetes_rbac_snapshot"
 SAMPLE: dict[str, Any] = json.loads(SAMPLES[NAME])
@@ -84,3 +87,51 @@ def test_no_account_is_said_to_be_whole(tmp_path: Path) -> None:
     assert {frozenset(each) - {"op", "relation"} for each in stated if each["op"] == "whole"} == {
         frozenset({"binding"})
     }
+
+
+def as_yaml(*objects: dict[str, Any]) -> bytes:
+    """As kubectl prints a list: names in their order, lists as deep as their name."""
+    listed = {"apiVersion": "v1", "items": list(objects), "kind": "List", "metadata": {"resourceVersion": ""}}
+    return yaml.safe_dump(listed if len(objects) > 1 else objects[0], sort_keys=True).encode()
+
+
+def stated(read_rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(row["action"], row["resource_uids"], row["detail"].get("grants"), row["event_at"]) for row in read_rows]
+
+
+def test_yaml_says_what_json_says(tmp_path: Path) -> None:
+    """`-o yaml` of the same objects, as a list, alone, and several documents of one file."""
+    objects = SAMPLE["items"]
+    of_json = stated(read(tmp_path, *objects))
+    assert stated(rows(NAME, as_yaml(*objects), tmp_path)) == of_json
+    assert stated(rows(NAME, as_yaml(ROLE), tmp_path)) == stated(read(tmp_path, ROLE))
+    several = b"---\n".join(as_yaml(each) for each in objects)
+    assert [each[:3] for each in stated(rows(NAME, b"---\n" + several, tmp_path))] == [each[:3] for each in of_json]
+
+
+def test_text_of_yaml_stays_text(tmp_path: Path) -> None:
+    """What stands in quotation marks is text, and so is what only other readers take for a truth value."""
+    role = as_yaml(ROLE).replace(b"rules:", b"rules:\n- apiGroups: ['']\n  resources: ['true']\n  verbs: [yes, no]")
+    (row,) = rows(NAME, role, tmp_path)
+    actions = row["detail"]["grants"][0]["statements"][0]["actions"]
+    assert actions == ["k8s:true:yes", "k8s:true:no"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param(b"rules: &all\n- *all\n", "YAML with an anchor, which kubectl never prints", id="an anchor"),
+        pytest.param(b"rules: [[" + b"[" * 200, "YAML of too many or too deep parts", id="too deep"),
+        pytest.param(b"rules: {[1]: 2}\n", "YAML with a name that is no text", id="a list as a name"),
+        pytest.param(b"rules: 'x\n", "YAML that cannot be read", id="no end"),
+    ],
+)
+def test_yaml_that_is_not_kubectls_is_refused(text: bytes, reason: str, tmp_path: Path) -> None:
+    file = b"apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: n}\n" + text
+    assert rows(NAME, file, tmp_path) == []
+    assert reason in str(quarantined(NAME, file, tmp_path))
+
+
+def test_yaml_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rbac_snapshot, "MOST_BYTES", 100)
+    assert "YAML of more than 32 MB" in str(quarantined(NAME, as_yaml(ROLE), tmp_path))

@@ -70,6 +70,54 @@ replaced as (
         and wholes.event_at = parts.event_at
 ),
 
+-- Who removes a statement by its name removes it also from the whole text that stands: it says the rest from then on.
+removals as (
+    select
+        split_part(words.held_uid, '#', 1) as held_uid,
+        substr(words.held_uid, strpos(words.held_uid, '#') + 1) as sid,
+        words.document_kind,
+        words.is_reported,
+        words.event_at,
+        words.event_id,
+        words.actor_uid,
+        words.is_snapshot,
+        words.is_lower_bound
+    from words
+    where words.op = 'remove' and words.document_kind = 'resource' and contains(words.held_uid, '#')
+),
+
+wholes_then as (
+    select removals.*, standing.text, standing.event_at as written_at
+    from removals
+    asof join (
+        select *
+        from (
+            select held_uid, is_reported, event_at, event_id, op, text from words where op in ('write', 'remove') and document_kind = 'resource'
+            union all
+            select held_uid, is_reported, event_at, event_id, 'remove', '' from deleted where document_kind = 'resource'
+        ) as said
+        qualify row_number() over (partition by held_uid, is_reported, event_at order by event_id desc, text) = 1
+    ) as standing
+        on standing.is_reported = removals.is_reported and standing.held_uid = removals.held_uid and standing.event_at <= removals.event_at
+    where standing.op = 'write' and standing.text <> ''
+),
+
+-- Each name counts once, where the text has a statement of that name; of a text that loses more than these nothing is known.
+first_removals as (
+    select *, row_number() over (partition by held_uid, is_reported, written_at order by event_at, event_id, sid) as nth
+    from wholes_then
+    where list_contains(list_transform(coalesce(try_cast(text as json[]), []), lambda s: json_extract_string(s, '$.sid')), sid)
+    qualify row_number() over (partition by held_uid, is_reported, written_at, sid order by event_at, event_id) = 1
+),
+
+shortened as (
+    select
+        held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, text,
+        list(sid) over (partition by held_uid, is_reported, written_at order by nth) as sids
+    from first_removals
+    where nth <= most_in_slot() + 1
+),
+
 points as (
     select held_uid, document_kind, is_reported, event_at as said_at, event_id, actor_uid, is_snapshot, is_lower_bound, text
     from words
@@ -87,6 +135,14 @@ points as (
     union all
     select held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound, null
     from replaced
+    union all
+    select
+        held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound,
+        if(
+            len(sids) > most_in_slot(), '',
+            to_json(list_filter(try_cast(text as json[]), lambda s: not coalesce(list_contains(sids, json_extract_string(s, '$.sid')), false)))::varchar
+        )
+    from shortened
 ),
 
 -- Of several words of one moment the last by its id stands, in whatever order they came.

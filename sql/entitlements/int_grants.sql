@@ -1,6 +1,21 @@
 -- grain: one row per edge of power and stretch of time in which it holds
--- build: full
+-- build: by_key holder_uid
 -- why: who had which group, role or policy from when to when, and which event gave it and took it, however the records arrive
+-- units: select holder_uid from int_grants__named
+-- dirty: select holder_uid from delta_int_grants__named where relation <> 'document'
+-- dirty: select given.holder_uid from (select distinct holder_uid from delta_int_grants__named where relation = 'exists') as told
+--   join int_grants__named as given on given.held_uid = told.holder_uid and given.op = 'add'
+-- dirty: select given.holder_uid from (select distinct relation, held_uid from delta_int_grants__named where holder_uid is null and op <> 'add' and relation <> 'document') as told
+--   join int_grants__named as given on given.held_uid = told.held_uid and given.relation = told.relation and given.op = 'add'
+-- dirty: select given.holder_uid from (select distinct relation, binding_uid from delta_int_grants__named where holder_uid is null and held_uid is null and op <> 'add' and relation <> 'document') as told
+--   join int_grants__named as given on given.binding_uid = told.binding_uid and given.relation = told.relation and given.op = 'add'
+-- dirty: select given.holder_uid from (
+--     select distinct relation, scope_uid, of_account_uid from delta_int_grants__named
+--     where holder_uid is null and held_uid is null and binding_uid is null and op <> 'add' and relation <> 'document'
+--   ) as told
+--   join int_grants__named as given on given.relation = told.relation and given.op = 'add'
+--     and (told.scope_uid is null or given.scope_uid = told.scope_uid) and (told.of_account_uid is null or given.account_uid = told.of_account_uid)
+-- only: int_grants__named(event_id, event_at, voice, actor_uid, account_uid, is_snapshot, batch_id, is_lower_bound, op, relation, holder_uid, held_uid, scope_uid, binding_uid, of_account_uid, among, condition, expires_at)
 
 with edges_told as (
     select
@@ -13,6 +28,7 @@ with edges_told as (
         )), 1, 20) as edge_id
     from int_grants__named
     where relation in ('member', 'attached', 'boundary', 'guardrail', 'within') and holder_uid is not null and held_uid is not null
+        and holder_uid in (select id from touched_ids)
 ),
 
 adds as (select * from edges_told where op = 'add'),
@@ -48,8 +64,8 @@ closers as (
             )
         )::varchar) as name
     from int_grants__named
-    where (op in ('remove', 'whole') and relation <> 'document' and not (op = 'whole' and is_lower_bound))
-        or (op = 'add' and relation = 'exists')
+    where ((op in ('remove', 'whole') and relation <> 'document' and not (op = 'whole' and is_lower_bound)) or (op = 'add' and relation = 'exists'))
+        and (holder_uid is null or relation = 'exists' or holder_uid in (select id from touched_ids))
 ),
 
 moments as (
@@ -88,15 +104,16 @@ closed_by as (
 
 -- Of all that may end an edge only what stands next to a word that it holds can end or begin a stretch.
 words as (
-    select closed_by.edge_id, closed_by.is_reported, closed_by.name, told.event_at
+    select closed_by.edge_id, closed_by.is_reported, closed_by.name, adds.event_at
     from closed_by
-    join (
-        select edge_id, event_at from adds
-        union
-        select adds.edge_id, closers.event_at
-        from adds
-        join closers on closers.op = 'whole' and closers.batch_id = adds.batch_id and closers.event_at <> adds.event_at
-    ) as told on told.edge_id = closed_by.edge_id
+    join adds on adds.edge_id = closed_by.edge_id
+    union
+    select closed_by.edge_id, closed_by.is_reported, closed_by.name, closers.event_at
+    from adds
+    join closed_by on closed_by.edge_id = adds.edge_id
+    join closers
+        on closers.name = closed_by.name and closers.is_reported = closed_by.is_reported and closers.op = 'whole' and closers.batch_id = adds.batch_id
+        and closers.event_at <> adds.event_at
 ),
 
 looked_at as (

@@ -14,8 +14,10 @@
 -- dirty: select identity_id from delta_int_drift__unlogged
 -- dirty: select identity_id from delta_int_drift__unused
 -- dirty: select identity_id from delta_int_drift__reviewed
+-- dirty: select identity_id from delta_identities group by identity_id, kind_evidence having count(*) = 1
+-- only: identities(identity_id, kind_evidence)
 
-with all_kinds as (
+with found as (
     select * from int_drift__overreach where identity_id in (select id from touched_ids)
     union all by name
     select * from int_drift__unused_approvals where identity_id in (select id from touched_ids)
@@ -27,6 +29,23 @@ with all_kinds as (
     select * from int_drift__unlogged where identity_id in (select id from touched_ids)
     union all by name
     select * from int_drift__unused where identity_id in (select id from touched_ids)
+),
+
+-- What only a provider can be has the power that the provider gives it, and needs no approval for what it does.
+providers as (
+    select names.name
+    from (select identity_id as name from found union select actor_uid from found) as names
+    semi join identity_names on identity_names.says = 'provider' and names.name like identity_names.name_like escape '\' and regexp_matches(names.name, identity_names.name_pattern)
+    union
+    select identity_id
+    from identities
+    where kind_evidence = 'provider''s own' and identity_id in (select id from touched_ids)
+),
+
+all_kinds as (
+    select *
+    from found
+    where identity_id not in (select name from providers) and coalesce(actor_uid, '') not in (select name from providers)
 ),
 
 in_words as (

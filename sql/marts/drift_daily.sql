@@ -101,10 +101,11 @@ moves as (
     where from_day <= until_day and until_day < last_day
 ),
 
--- One name may be held by several ways at once; it is lost with the last of them.
+-- One name may be held by several ways at once; it is lost with the last of them. A drift is one by itself.
 by_name as (
-    select identity_id, what, name, day, max(weight) as weight, sum(step) as step
+    select identity_id, what, name, day, sum(step) as step
     from moves
+    where what in ('approved', 'granted', 'unread')
     group by identity_id, what, name, day
 ),
 
@@ -114,8 +115,12 @@ levels as (
 ),
 
 turns as (
-    select identity_id, what, day, weight, cast(level > 0 as integer) - cast(level - step > 0 as integer) as turn
+    select identity_id, what, day, 0 as weight, cast(level > 0 as integer) - cast(level - step > 0 as integer) as turn
     from levels
+    union all
+    select identity_id, what, day, weight, step
+    from moves
+    where what not in ('approved', 'granted', 'unread')
     union all
     select identity_id, 'used', day, 0, n_used
     from used_by_day

@@ -5,7 +5,7 @@
 with kept as (
     select distinct uses.actor_uid
     from (select distinct actor_uid from int_uses__by_hour) as uses
-    left join identity_names as names on names.says = 'root' and regexp_matches(uses.actor_uid, names.name_pattern)
+    left join identity_names as names on names.says = 'root' and uses.actor_uid like names.name_like escape '\' and regexp_matches(uses.actor_uid, names.name_pattern)
     left join emergency_identities as declared on uses.actor_uid ilike declared.pattern_like escape '\'
     where names.says is not null or declared.pattern_like is not null
 )

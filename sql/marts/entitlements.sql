@@ -7,9 +7,17 @@
 --   union select holder_uid from int_answers
 -- dirty: select coalesce(subject_uid, '') from delta_approvals
 -- dirty: select holder_uid from delta_int_holdings
--- dirty: select held.holder_uid from delta_int_statements as told join int_holdings as held on held.held_uid = told.held_uid
+-- dirty: select held.holder_uid from (
+--     select held_uid, if(count(*) = 2, min(coalesce(valid_until, last_moment())), min(coalesce(valid_from, first_moment()))) as since
+--     from delta_int_statements where document_kind = 'permissions' group by held_uid, statement_id, valid_from, revision, start_by, start_event_id, start_actor_uid
+--   ) as told join int_holdings as held on held.held_uid = told.held_uid and held.until_at >= told.since
 -- dirty: select substr(told.principal, 1 + length(coalesce(vendor_prefixes.prefix, ''))) from delta_int_statements as told left join vendor_prefixes on vendor_prefixes.names = 'principal' and starts_with(told.principal, vendor_prefixes.prefix) where told.document_kind <> 'permissions'
--- dirty: select held.holder_uid from delta_int_documents as told join int_holdings as held on held.held_uid = told.held_uid
+-- dirty: select held.holder_uid from (
+--     select held_uid, coalesce(valid_from, first_moment()) as since
+--     from delta_int_documents where document_kind = 'permissions' group by held_uid, valid_from, start_event_id having count(*) = 1
+--   ) as told left join (select held_uid, min(coalesce(valid_from, first_moment())) as since from int_documents where document_kind = 'permissions' group by held_uid) as first
+--     on first.held_uid = told.held_uid
+--   join int_holdings as held on held.held_uid = told.held_uid where first.since is null or told.since <= first.since
 -- dirty: select alias_uid from delta_int_identities__resolved
 -- dirty: select resolved.alias_uid from (select min(as_of) as early, max(as_of) as late from delta_run_context) as run
 --   join int_identities__resolved as resolved on resolved.valid_from between run.early and run.late or resolved.valid_until between run.early and run.late
@@ -137,15 +145,27 @@ known as (
     group by held_uid
 ),
 
+-- What gives everything is told by its name.
+everything as (
+    select distinct named.held_uid, named.scope_uid
+    from (select distinct held_uid, scope_uid from holdings where relation = 'attached') as named
+    join admin_roles
+        on regexp_matches(lower(named.held_uid), admin_roles.held_pattern)
+        and regexp_matches(lower(coalesce(named.scope_uid, '')), admin_roles.scope_pattern)
+),
+
 unread as (
     select
-        holdings.holder_uid, if(holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, holdings.scope_uid, [], [],
+        holdings.holder_uid, if(holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), if(everything.held_uid is null, 'unknown', 'allow'),
+        if(everything.held_uid is null, null, '*'), if(everything.held_uid is null, null, '*'), holdings.scope_uid, [], [],
         holdings.conditions, holdings.path, holdings.grant_ids, holdings.relations, holdings.binding_uids, holdings.held_uid, 'permissions',
         null, [], null, holdings.holding_id, holdings.from_at, holdings.until_at,
         first_moment(), coalesce(known.since, last_moment()), holdings.start_by, holdings.start_event_id, holdings.start_actor_uid,
         holdings.end_event_id, null, null, null, known.event_id, holdings.is_reported, holdings.is_certain and not holdings.is_cut
     from holdings
     left join known on known.held_uid = holdings.held_uid
+    left join everything
+        on holdings.relation = 'attached' and everything.held_uid = holdings.held_uid and everything.scope_uid is not distinct from holdings.scope_uid
     where holdings.relation in ('attached', 'boundary', 'guardrail')
 ),
 
@@ -338,6 +358,7 @@ select
     case
         when both_layers.effect <> 'allow' then null
         when int_powers.power = 'admin' and both_layers.resource_pattern <> '*' then 'permissions'
+        when both_layers.layer = 'granted' and both_layers.action_pattern = '*' and both_layers.resource_pattern = '*' then 'admin'
         else int_powers.power
     end as power
 from both_layers

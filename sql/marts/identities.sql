@@ -68,6 +68,12 @@ provider_owned as (
     from observed
     join provider_services on observed.identity_id ilike provider_services.actor_like escape '\'
     where coalesce(observed.recorded_kind, observed.reported_kind) = 'service'
+    union
+    select observed.identity_id
+    from observed
+    join identity_names
+        on identity_names.says = 'provider' and identity_names.log is null and observed.identity_id like identity_names.name_like escape '\' and regexp_matches(observed.identity_id, identity_names.name_pattern)
+    where observed.recorded_kind is distinct from 'human' and observed.reported_kind is distinct from 'human'
 ),
 
 recorded_acts as (
@@ -123,7 +129,8 @@ told_by_name as (
         bool_or(identity_names.says = 'no_service') as is_no_service
     from everyone
     join identity_names
-        on identity_names.log is null and regexp_matches(everyone.identity_id, identity_names.name_pattern)
+        on identity_names.says in ('person', 'no_service') and identity_names.log is null
+        and everyone.identity_id like identity_names.name_like escape '\' and regexp_matches(everyone.identity_id, identity_names.name_pattern)
     group by everyone.identity_id
 ),
 

@@ -1,16 +1,16 @@
 -- grain: one row per holder, kind and change that gave it something
--- build: by_key actor_uid
+-- build: by_key cause
 -- why: granted beyond approved, and granted later through what an approval had named before
--- units: select holder_uid from int_grants__beyond
--- dirty: select holder_uid from delta_int_grants__beyond
--- dirty: select given.holder_uid from (select min(complete_until) as earliest from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent') as seen
+-- units: select coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) from int_grants__beyond
+-- dirty: select coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) from delta_int_grants__beyond
+-- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from (select min(complete_until) as earliest from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent') as seen
 --   join int_grants__beyond as given on given.valid_from >= seen.earliest
--- dirty: select holder_uid from (
+-- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from (
 --   select sum(if(is_new, 1, -1)) as more from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent' and complete_until is not null
---   ) as seen join int_grants__beyond on seen.more <> 0
--- dirty: select given.holder_uid from delta_int_evidence__of_acts as judged join int_grants__beyond as given on given.event_id = substr(judged.node_id, 10)
--- dirty: select actor_uid from delta_int_evidence__governed where evidence_kind = 'approval'
--- dirty: select governed.actor_uid from delta_int_evidence__by_hour as by_hour
+--   ) as seen join int_grants__beyond as given on seen.more <> 0
+-- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from delta_int_evidence__of_acts as judged join int_grants__beyond as given on given.event_id = substr(judged.node_id, 10)
+-- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from (select distinct actor_uid from delta_int_evidence__governed where evidence_kind = 'approval') as told join int_grants__beyond as given on given.holder_uid = told.actor_uid
+-- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from delta_int_evidence__by_hour as by_hour
 --   join int_evidence__governed as governed on governed.log = by_hour.log and governed.evidence_kind = by_hour.evidence_kind
 --   join int_grants__beyond as given on given.holder_uid = governed.actor_uid and date_trunc('hour', given.valid_from) = by_hour.event_hour
 --   where by_hour.evidence_kind = 'approval'
@@ -30,7 +30,7 @@ granted_beyond as (
         if(widened_approval_id is null, 'over_grant', 'widened_after_approval') as kind,
         coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) as cause
     from int_grants__beyond
-    where holder_uid in (select id from touched_ids)
+    where coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) in (select id from touched_ids)
 ),
 
 -- What was not approved is sure only where those logs were whole then that could have approved the change, and those that speak
@@ -39,6 +39,7 @@ of_changes as (
     select distinct
         granted_beyond.event_id,
         granted_beyond.valid_from,
+        acts.node_id is null as is_without_act,
         case
             when acts.node_id is not null then acts.approval_doubt is not null
             else coalesce(approvals_seen.complete_until < granted_beyond.valid_from, true)
@@ -46,6 +47,14 @@ of_changes as (
     from granted_beyond
     cross join approvals_seen
     left join int_evidence__of_acts as acts on acts.node_id = 'activity:' || granted_beyond.event_id
+),
+
+-- Of what came to a holder of whom some log of approvals speaks, without an act that could have been approved, that log alone
+-- could tell.
+spoken_of as (
+    select distinct actor_uid
+    from int_evidence__governed
+    where evidence_kind = 'approval' and actor_uid in (select holder_uid from granted_beyond)
 ),
 
 doubtful_holders as (
@@ -77,12 +86,13 @@ select
     min(granted_beyond.cause_actor_uid) as cause_actor_uid,
     min(granted_beyond.approval_uid) as cause_approval_uid,
     coalesce(list_sort(list(distinct substr(granted_beyond.widened_approval_id, 10)) filter (where granted_beyond.widened_approval_id is not null)), []) as approval_uids,
-    bool_and(granted_beyond.is_certain and not of_changes.is_doubtful and doubtful_holders.holder_uid is null) as is_certain,
+    bool_and(granted_beyond.is_certain and not (of_changes.is_doubtful and not (of_changes.is_without_act and spoken_of.actor_uid is not null)) and doubtful_holders.holder_uid is null) as is_certain,
     -- A list of distinct values holds no null.
     first_hundred(list_sort(list_distinct(list(granted_beyond.event_id) || list(granted_beyond.widened_approval_event_id)))) as evidence_event_ids
 from granted_beyond
 left join of_changes
     on of_changes.event_id is not distinct from granted_beyond.event_id and of_changes.valid_from = granted_beyond.valid_from
+left join spoken_of on spoken_of.actor_uid = granted_beyond.holder_uid
 left join doubtful_holders
     on doubtful_holders.holder_uid = granted_beyond.holder_uid and doubtful_holders.valid_from = granted_beyond.valid_from
 group by granted_beyond.identity_id, granted_beyond.holder_uid, granted_beyond.kind, granted_beyond.cause

@@ -1,6 +1,15 @@
 -- grain: one row per right of a holder with a boundary, pattern of it that the boundary lets through, and moment since which it does
--- build: full
+-- build: by_key holder_uid
 -- why: who takes a boundary away, or widens it, gives what was granted long before
+-- units: select holder_uid from entitlements where layer = 'limit'
+-- dirty: select holder_uid from delta_entitlements where layer = 'limit'
+-- dirty: select told.holder_uid from (select distinct holder_uid from delta_entitlements) as told semi join entitlements as limits on limits.holder_uid = told.holder_uid and limits.layer = 'limit'
+-- dirty: select limits.holder_uid from delta_stg_grants as told join entitlements as limits on limits.event_id = told.event_id where limits.layer = 'limit'
+-- dirty: select limits.holder_uid from delta_stg_grants as told join entitlements as limits on limits.end_event_id = told.event_id where limits.layer = 'limit'
+-- dirty: select made.holder_uid from delta_int_steps__in_scope as judged join int_grants__limited as made on made.event_id = substr(judged.step_id, 10)
+-- dirty: select made.holder_uid from delta_int_powers as judged join int_grants__limited as made on made.action_pattern = judged.action_pattern
+-- only: stg_grants(event_id, actor_uid, is_snapshot)
+-- only: int_steps__in_scope(step_id, approval_id, is_outside_actions, is_outside_resources)
 
 -- A boundary that could not be read lets through nobody knows what.
 with limits as (
@@ -17,7 +26,7 @@ with limits as (
         event_id,
         end_event_id
     from entitlements
-    where layer = 'limit' and effect in ('allow', 'unknown') and not is_reported
+    where layer = 'limit' and effect in ('allow', 'unknown') and not is_reported and holder_uid in (select id from touched_ids)
 ),
 
 given as (
@@ -28,7 +37,8 @@ given as (
         coalesce(valid_from, first_moment()) as from_at,
         coalesce(valid_until, last_moment()) as until_at
     from entitlements
-    where layer = 'granted' and effect = 'allow' and not is_reported and holder_uid in (select holder_uid from limits)
+    where layer = 'granted' and effect = 'allow' and not is_reported
+        and holder_uid in (select id from touched_ids) and holder_uid in (select holder_uid from limits)
 ),
 
 turns as (
@@ -116,7 +126,7 @@ begun as (
 changes as (
     select event_id, min(actor_uid) as actor_uid
     from stg_grants
-    where not is_snapshot
+    where not is_snapshot and event_id in (select turn_event_id from begun)
     group by event_id
 ),
 
@@ -145,7 +155,10 @@ select
     given.holder_uid,
     begun.action_pattern,
     begun.resource_pattern,
+    given.scope_uid,
     given.path,
+    -- What a change of the boundary lets through nobody gave with that document.
+    if(begun.turn_event_id is null, given.document_uid, null) as document_uid,
     nullif(begun.began_at, first_moment()) as valid_from,
     nullif(least(given.until_at, coalesce(ends.limited_again_at, last_moment())), last_moment()) as valid_until,
     if(begun.turn_event_id is null, given.start_by, 'event') as start_by,

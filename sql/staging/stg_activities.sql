@@ -186,7 +186,7 @@ providers as (
     from actors
     join identity_names
         on identity_names.says = 'provider' and identity_names.log = actors.log
-        and regexp_matches(actors.actor_uid, identity_names.name_pattern)
+        and actors.actor_uid like identity_names.name_like escape '\' and regexp_matches(actors.actor_uid, identity_names.name_pattern)
 )
 
 select

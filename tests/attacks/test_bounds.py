@@ -13,7 +13,7 @@ from hostile_worlds import WORLDS as OF_LINKS
 from hostile_worlds import act, approval, approvals_of_one_window, decision, role_hops, spans_of_one_trace
 from hostile_worlds_of_power import WORLDS as OF_POWER
 from source_samples import SAMPLES
-from sql_cases import prepare, tables
+from sql_cases import build_all, prepare
 from sql_world import AS_OF, Event, as_events
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.input_file import InputFile, read_file
@@ -50,8 +50,7 @@ def built(home: Path, events: list[Event]) -> Iterator[tuple[DuckDBEngine, float
         engine.con.execute(f"set memory_limit = '{MOST_MEMORY}'")
         engine.con.execute("set max_temp_directory_size = '0KB'")
         started = time.process_time()
-        for table in tables().values():
-            engine.build(table)
+        build_all(engine)
         yield engine, time.process_time() - started
 
 

@@ -22,6 +22,10 @@ MOST_UNITS = 0.3
 """Of more than this share of its rows a table is made whole, which then costs no more."""
 FEW_EVENTS = 5_000
 """In a home of so many it costs less to make every table whole than to find out what changed in each."""
+SMALL_EVENTS = 20_000
+"""A home of so many is built in one transaction, and with those rules alone that may say anything of them: to end a
+hundred transactions and to plan hundreds of rules costs more than what is done.
+"""
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
 _BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
@@ -42,6 +46,17 @@ def unit_of(column: str) -> str:
     return f"""coalesce("{column}", '')"""
 
 
+def key_of(table: str) -> str:
+    """What rows of one key share, so that of a unit only rows that differ are written anew; nothing where the table
+    states no key.
+    """
+    schema = table_schemas().get(table)
+    if schema is None or not schema.key:
+        return ""
+    listed = ", ".join(f'"{column}"' for column in schema.key)
+    return f"hash({listed})"
+
+
 @dataclass(frozen=True)
 class Built:
     table: str
@@ -53,9 +68,13 @@ class Built:
     """Units that were made anew; 0 of a table that was made whole."""
 
 
-def made_anew(table: SqlTable) -> str:
+def made_anew(table: str, select: str) -> str:
     """The statement that makes the whole table."""
-    return f'create or replace table "{table.name}" as {table.sql}'
+    return f'create or replace table "{table}" as {select}'
+
+
+def _columns(table: SqlTable) -> str:
+    return ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
 
 
 class DuckDBEngine:
@@ -117,7 +136,7 @@ class DuckDBEngine:
                 self._touch([table.by_key.units])
             if table.mode == "by_hour":
                 self._collect_hours(table, whole=True)
-            self._select_into(_MADE, table)
+            self._select_into(_MADE, table, "" if self._lacks_needed(table) else table.sql)
             listed = ", ".join(f'"{each}"' for each in self.deltas.columns(table.name))
             self.con.execute(f"create or replace temp table beside as select {listed} from {_MADE}")
         except duckdb.Error as error:
@@ -125,6 +144,16 @@ class DuckDBEngine:
 
     def versions(self, names: frozenset[str]) -> dict[str, int]:
         return self.warehouse.versions(names)
+
+    def is_small(self) -> bool:
+        """Whether what is done once costs more than what is done of each event."""
+        return self._n_events() < SMALL_EVENTS
+
+    def _n_events(self) -> int:
+        version = self.warehouse.version("events")
+        if self._counted[0] != version:
+            self._counted = version, self.warehouse.segments.n_rows()
+        return self._counted[1]
 
     def touch_readers(self, table: str, hours_sql: str) -> None:
         """Queue the hours that `hours_sql` selects for every hourly table that reads `table`."""
@@ -143,10 +172,10 @@ class DuckDBEngine:
     def _make_whole(self, table: SqlTable, inputs: Mapping[str, int]) -> bool:
         """Make every row anew, and where others follow this table note which of them changed."""
         before = self.warehouse.state(table.name)
-        if before is None or table.name not in self.followed or self._has_few_events():
+        if before is None or table.name not in self.followed or self._n_events() < FEW_EVENTS:
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
-        self._select_into(_AFTER, table)
+        self._select_into(_AFTER, table, self._select_of(table))
         is_compared = self.deltas.compare(table.name, table.name, _AFTER)
         self.con.execute(f'create or replace table "{table.name}" as from {_AFTER}')
         changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs)
@@ -154,13 +183,10 @@ class DuckDBEngine:
             self.deltas.note(table.name, before.version, self.warehouse.version(table.name))
         return changed
 
-    def _select_into(self, name: str, table: SqlTable) -> None:
-        """What `table` would hold, as a temporary table."""
-        if not self._has_no_rows(table):
-            self.con.execute(parsed(self.con, f'create or replace temp table "{name}" as {table.sql}'))
-            return
-        columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
-        self.con.execute(f'create or replace temp table "{name}"({columns})')
+    def _select_into(self, name: str, table: SqlTable, select: str) -> None:
+        """What the SELECT gives as a temporary table; without rows, with the columns of `table`, where it is empty."""
+        made = f'create or replace temp table "{name}"'
+        self.con.execute(parsed(self.con, f"{made} as {select}" if select else f"{made}({_columns(table)})"))
 
     def _build_by_key(self, table: SqlTable) -> Built:
         assert table.by_key is not None
@@ -170,7 +196,7 @@ class DuckDBEngine:
         with self.warehouse.transaction():
             n_units = self._touch_units(table, table.by_key, inputs)
             if n_units is None:
-                if not self._has_no_rows(table):
+                if not self._lacks_needed(table):
                     self._touch([table.by_key.units])
                 changed = self._make_whole(table, inputs)
             elif n_units:
@@ -185,7 +211,7 @@ class DuckDBEngine:
         before = self.warehouse.state(table.name)
         if before is None or before.code_hash != table.code_hash or set(before.inputs) != set(inputs):
             return None
-        if self._has_few_events():
+        if self._n_events() < FEW_EVENTS:
             return None
         queries: list[str] = []
         for name, version in inputs.items():
@@ -218,10 +244,12 @@ class DuckDBEngine:
         name, columns = table.name, self.deltas.columns(table.name)
         listed = ", ".join(f'"{each}"' for each in columns)
         self.con.execute(f'create or replace temp table {_BEFORE} as from "{name}" where {unit} in (from {touched})')
-        self._select_into(_MADE, table)
+        self._select_into(_MADE, table, self._select_of(table))
         self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
+        if key := key_of(name):
+            changed += f' and {key} in (select {key} from "{DELTA}{name}")'
         self.con.execute(f'delete from "{name}" {changed}')
         self.con.execute(f'insert into "{name}" from {_AFTER} {changed}')
         return self.warehouse.record_delta(name, code_hash=table.code_hash, inputs=inputs, columns=columns)
@@ -245,18 +273,27 @@ class DuckDBEngine:
 
     def _create(self, table: SqlTable) -> tuple[int, str] | None:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
-        if not self._has_no_rows(table):
-            self.con.execute(parsed(self.con, made_anew(table)))
+        select = self._select_of(table)
+        if select:
+            self.con.execute(parsed(self.con, made_anew(table.name, select)))
             return None
-        columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
-        self.con.execute(f'create or replace table "{table.name}"({columns})')
+        self.con.execute(parsed(self.con, f'create or replace table "{table.name}"({_columns(table)})'))
         return NO_ROWS
 
-    def _has_no_rows(self, table: SqlTable) -> bool:
-        """Whether what `table` reads is so empty that its SELECT, which costs more to plan than to run, gives none."""
-        if any(all(map(self._is_empty, names)) for names in table.needed):
-            return True
-        return bool(table.probe) and fetch_row(self.con, table.probe) is None
+    def _select_of(self, table: SqlTable) -> str:
+        """The SELECT that gives the rows of `table`; empty where it gives none: to plan it costs more than to run it
+        over few rows. In a small home it has only those rules that may say anything of them.
+        """
+        if self._lacks_needed(table):
+            return ""
+        if table.of_rules is not None and self.is_small():
+            rows = self.con.execute(parsed(self.con, table.of_rules.candidates)).fetchall()
+            names = frozenset(name for (name,) in rows if name is not None)
+            return table.of_rules.select(names) if names else ""
+        return "" if table.probe and fetch_row(self.con, table.probe) is None else table.sql
+
+    def _lacks_needed(self, table: SqlTable) -> bool:
+        return any(all(map(self._is_empty, names)) for names in table.needed)
 
     def _is_empty(self, table: str) -> bool:
         state = self.warehouse.state(table)
@@ -276,12 +313,6 @@ class DuckDBEngine:
             parameters,
         )
         return self._rows_in(TOUCHED_HOURS)
-
-    def _has_few_events(self) -> bool:
-        version = self.warehouse.version("events")
-        if self._counted[0] != version:
-            self._counted = version, self.warehouse.segments.n_rows()
-        return self._counted[1] < FEW_EVENTS
 
     def _rows_in(self, table: str) -> int:
         row = fetch_row(self.con, f'select count(*) from "{table}"')

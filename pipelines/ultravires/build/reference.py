@@ -176,7 +176,7 @@ def provider_services() -> list[str]:
 
 def providers_own_names(log: str) -> list[str]:
     """Regular expressions of the names under which only the provider itself acts in this log."""
-    return [pattern for pattern, says, of_log in _identity_names() if says == "provider" and of_log == log]
+    return [pattern for pattern, _, says, of_log in _identity_names() if says == "provider" and of_log == log]
 
 
 def _privileged_actions(settings: Settings) -> list[tuple[str, str | None]]:
@@ -208,9 +208,9 @@ def _packaged(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
         return [tuple(row[column] for column in columns) for row in csv.DictReader(file)]
 
 
-def _identity_names() -> list[tuple[str, str, str | None]]:
-    rows = _packaged(_IDENTITY_NAMES, ("name_pattern", "says", "log"))
-    return [(pattern, says, log or None) for pattern, says, log in rows]
+def _identity_names() -> list[tuple[str, str, str, str | None]]:
+    rows = _packaged(_IDENTITY_NAMES, ("name_pattern", "looks_like", "says", "log"))
+    return [(pattern, pattern_to_like(like), says, log or None) for pattern, like, says, log in rows]
 
 
 def _name_comparison() -> list[tuple[str, str | None, str, bool]]:

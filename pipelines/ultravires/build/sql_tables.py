@@ -7,7 +7,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -23,10 +23,21 @@ from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
+_BRANCHES = frozenset({dict, list})
 Mode = Literal["full", "by_hour", "by_key"]
 MODES: Mapping[str, Mode] = {"full": "full", "by_hour": "by_hour", "by_key": "by_key"}
 LAYERS = ("staging", "linking", "chains", "entitlements", "marts", "findings")
 """Folders of SQL files, in the order of reading: a table reads tables of its own layer and of those before it."""
+
+
+@dataclass(frozen=True)
+class OfRules:
+    """How a table of rules is made where only some of them may say anything: with these alone."""
+
+    candidates: str
+    """A query of the names of those that may, and of nulls."""
+    select: Callable[[frozenset[str]], str]
+    """What gives the rows of `sql` where none but these say anything; empty where these say nothing by themselves."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,7 @@ class SqlTable:
     """Tables without whose rows it has none."""
     probe: str = ""
     """A query that gives a row where it may have any; none where only `needed` tells."""
+    of_rules: OfRules | None = None
     by_key: ByKey | None = None
     """How it is brought up to date by unit, of a table that is."""
 
@@ -136,15 +148,15 @@ def _cte_entries(node: Mapping[str, object]) -> list[dict[str, str]]:
 
 
 def _walk(tree: object) -> Iterable[dict[str, object]]:
-    if isinstance(tree, dict):
-        yield tree
-        children: Iterable[object] = tree.values()
-    elif isinstance(tree, list):
-        children = tree
-    else:
-        return
-    for child in children:
-        yield from _walk(child)
+    """All objects of the tree. By a list of what is left, for there are a million of values in what a run parses."""
+    left = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left += [child for child in part.values() if type(child) in _BRANCHES]
+        elif isinstance(part, list):
+            left += part
 
 
 def in_build_order(reads: Mapping[str, Iterable[str]]) -> list[str]:

@@ -227,7 +227,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=10,
+    version=11,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

@@ -16,12 +16,14 @@ from ultravires.reading.grants import Json, chosen, given, gone, made, taken, un
 from ultravires.reading.values import truth
 from ultravires.sources.aws.bucket_acls import BUCKET_ACLS
 from ultravires.sources.aws.changes import Change, Grants, arn_in, iam_arn, identifier, inner, member, plain_arn
+from ultravires.sources.aws.cluster_access import CLUSTER_ACCESS
 from ultravires.sources.aws.identity_center import IDENTITY_CENTER
 from ultravires.sources.aws.kms_grants import KMS_GRANTS
 from ultravires.sources.aws.organizations import ORGANIZATIONS
 from ultravires.sources.aws.permission_statements import PERMISSION_STATEMENTS
 from ultravires.sources.aws.policies import statements_of
 from ultravires.sources.aws.resource_policies import RESOURCE_POLICIES
+from ultravires.sources.aws.resource_shares import RESOURCE_SHARES
 from ultravires.sources.aws.shared_images import SHARED_IMAGES
 
 _FIRST_VERSION = "v1"
@@ -194,5 +196,7 @@ CHANGES: dict[str, Grants] = {
     **SHARED_IMAGES,
     **IDENTITY_CENTER,
     **ORGANIZATIONS,
+    **CLUSTER_ACCESS,
+    **RESOURCE_SHARES,
 }
 """`<service>:<operation>` -> what a successful call of it changes; no grants where its record does not say it."""

@@ -1,5 +1,5 @@
 """Roles and bindings of a cluster, as printed by
-`kubectl get roles,clusterroles,rolebindings,clusterrolebindings -A -o json`.
+`kubectl get roles,clusterroles,rolebindings,clusterrolebindings -A -o json`, or with `-o yaml`.
 
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/. The cluster has answered, and nobody who is named in it
 speaks; who may write where the file lies writes what it says, so it is `recorded` in its place only, as IAM's export
@@ -10,6 +10,7 @@ it does not list is not said to be gone: another cluster may have it, or a selec
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from ultravires.reading.events import Event, Frame, NoEvent, NotParsed
@@ -17,8 +18,10 @@ from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.snapshots import NO_PART, SNAPSHOT, Described, Export, event_of, snapshot_records
 from ultravires.reading.source import Source
+from ultravires.reading.splitting import broken
 from ultravires.reading.values import mapping, sequence, text
 from ultravires.sources.kubernetes.rbac_changes import stated_by
+from ultravires.sources.kubernetes.yaml_objects import MOST_BYTES, Refused, as_json, is_yaml
 
 _API_VERSION = b"rbac.authorization.k8s.io/"
 _KINDS = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
@@ -32,6 +35,8 @@ def recognise(head: Head) -> bool:
     """A role or binding, alone or as the first of a list, or a record as it is kept."""
     if _API_VERSION not in head.data:
         return False
+    if is_yaml(head.data):
+        return True
     return any(
         (keys.issuperset(("kind", "metadata", "apiVersion")) and not keys.isdisjoint(_RULES))
         or (SNAPSHOT in keys and keys & _KINDS)
@@ -41,7 +46,33 @@ def recognise(head: Head) -> bool:
 
 def records(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
     """The objects of all lists, and those that stand alone."""
-    return snapshot_records(chunks, options, _EXPORT)
+    beginning = next(chunks, b"")
+    rest = chain((beginning,), chunks)
+    if not is_yaml(beginning):
+        return snapshot_records(rest, options, _EXPORT)
+    return _of_yaml(rest, options)
+
+
+def _of_yaml(chunks: Iterator[bytes], options: Options) -> Iterator[Frame]:
+    """The same objects; a text that is not kubectl's, or too long, is refused as one record behind those before."""
+    refused: list[str] = []
+
+    def documents() -> Iterator[bytes]:
+        found, size = [], 0
+        for chunk in chunks:
+            found.append(chunk)
+            size += len(chunk)
+            if size > MOST_BYTES:
+                refused.append("YAML of more than 32 MB")
+                return
+        try:
+            yield from as_json(b"".join(found))
+        except Refused as error:
+            refused.append(str(error))
+
+    yield from snapshot_records(documents(), options, _EXPORT)
+    for reason in refused:
+        yield broken(0, b"", reason)
 
 
 def events(value: dict[str, Any], options: Options) -> Iterable[Event]:
@@ -75,10 +106,10 @@ _EXPORT = Export(source="kubernetes_rbac_snapshot", opens=frozenset({"items"}), 
 SOURCE = Source(
     name="kubernetes_rbac_snapshot",
     log="kubernetes_rbac_snapshot",
-    version=1,
+    version=2,
     title="Kubernetes RBAC, as exported",
-    reads="`kubectl get roles,clusterroles,rolebindings,clusterrolebindings -A -o json`: lists, or objects one after "
-    "the other",
+    reads="`kubectl get roles,clusterroles,rolebindings,clusterrolebindings -A -o json` or `-o yaml`: lists, or "
+    "objects one after the other",
     recognised_by="roles and bindings of rbac.authorization.k8s.io, with rules or roleRef",
     grade="documentation",
     documentation="https://kubernetes.io/docs/reference/access-authn-authz/rbac/",

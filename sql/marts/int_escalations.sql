@@ -68,15 +68,21 @@ allowed as (
     group by all
 ),
 
--- Of most ways most holders lack a permission: those fall out before anything is compared with anything.
-holding as (
-    select allowed.holder_uid, needed.path_id
+-- Of most ways most holders lack a permission: those fall out before anything is compared with anything. In one step, with
+-- count(distinct), DuckDB 2.0 waits for itself without end where some hundred holders have one.
+needed_and_held as (
+    select distinct allowed.holder_uid, needed.path_id, needed.nth, len(kinds.permissions) as n_needed
     from allowed
     join escalation_permissions as needed on needed.permission = allowed.permission
     join escalation_kinds as kinds on kinds.path_id = needed.path_id
     where (kinds.holder_pattern is not null or is_everything is distinct from true)
-    group by allowed.holder_uid, needed.path_id
-    having count(distinct needed.nth) = len(any_value(kinds.permissions))
+),
+
+holding as (
+    select holder_uid, path_id
+    from needed_and_held
+    group by holder_uid, path_id, n_needed
+    having count(*) = n_needed
 ),
 
 limits as (

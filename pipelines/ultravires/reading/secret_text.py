@@ -102,7 +102,8 @@ SEARCHED_IN_TEXT = rf"{SEARCHED}(?:\\|[=>,'`% ])|[^:]{SEARCHED}:|{_SEARCHED_ANYW
 SEARCHED_AT_ALL = rf"{SEARCHED}(?:\\|[:=>,'`% ]|\"(?:[^:]|:[ ]*(?:[^ ntf{{\"]|{{[^}}]|\"[^\"])))|{_SEARCHED_ANYWHERE}"
 """RE2: the same, or a name between quotes whose value is neither null nor a boolean, nor empty."""
 
-_ASSIGNED = rf"{SEARCHED}(?:\\|[=>,'`%]|[ ]+[=:>,'%\\])|-[A-Za-z0-9_.\-]*{SEARCHED}[ ]|[^:]{SEARCHED}:"
+_OPTION = rf"-[A-Za-z0-9_.\-]*(?:{SEARCHED}|(?i:signature|secret|token|key)[A-Za-z0-9_.\-]*)[ ]"
+_ASSIGNED = rf"{SEARCHED}(?:\\|[=>,'`%]|[ ]+[=:>,'%\\])|{_OPTION}|[^:]{SEARCHED}:"
 PRECISELY_IN_TEXT = rf"{_ASSIGNED}|{_SEARCHED_ANYWHERE}"
 """RE2 over the texts that `SEARCHED_IN_TEXT` finds: without those in which a telling word is only spoken of
 (`token is granted`)."""
@@ -113,7 +114,7 @@ def precisely_at_all(labels: Iterable[str]) -> str:
     (`"method": "GetSessionToken"`), unless it may be the name for what stands beside it: under one of `labels`, or in a
     list.
     """
-    word = rf'"[^" ]*{SEARCHED}"'
+    word = rf'(?:"(?:[^" \\]|\\.)*)?{SEARCHED}"'  # what is searched may itself begin with the quote
     label = rf'(?i:"(?:{"|".join(sorted(labels))})")[ ]*:[ ]*{word}'
     return rf'{SEARCHED}":[ ]*(?:[^ ntf{{"]|{{[^}}]|"[^"])|{label}|[\[,][ ]*{word}[ ]*[,\]]|{PRECISELY_IN_TEXT}'
 

@@ -92,17 +92,6 @@ create or replace temp macro last_moment() as
 create or replace temp macro power_rank(power) as
     case power when 'admin' then 4 when 'permissions' then 3 when 'data' then 2 when 'none' then 1 end;
 
--- From least to most: what an act of unknown access does is no more than to list.
-create or replace temp macro access_rank(access) as
-    case access when 'write' then 4 when 'secret' then 3 when 'read' then 2 else 1 end;
-
--- The nodes that may carry what an activity shows: itself, what it issued, its credential and, of one that lasts, its day.
-create or replace temp macro carriers_of(activity_id, credential_uid, issued_credential_uid, moment) as
-    [
-        activity_id, 'credential:' || issued_credential_uid, 'credential:' || credential_uid,
-        'credential:' || credential_uid || '@' || strftime(moment, '%Y-%m-%d')
-    ];
-
 -- The name in what a session carries: behind the key of a tag, or the role before the name of a session.
 create or replace temp macro carried_name(key_kind, key_value) as
     case

@@ -3,16 +3,21 @@
 -- why: an approval's id or ticket can travel inside the session: what the issuer put there (its own approval, source identity, transitive tags) cannot change on the way, names and plain tags are the caller's choice; that of somebody else is borrowed, whatever carries it
 -- units: select activity_id from stg_activities union all select 'credential:' || credential_uid from stg_activities
 --     union all select 'credential:' || issued_credential_uid from stg_activities union all select node_id from int_credentials__by_day
--- dirty: select unnest(carriers_of(activity_id, credential_uid, issued_credential_uid, event_at)) from delta_stg_activities
--- dirty: select unnest(carriers_of(acts.activity_id, acts.credential_uid, acts.issued_credential_uid, acts.event_at)) from delta_stg_activities as changed
+-- dirty: select unnest([activity_id, 'credential:' || issued_credential_uid, 'credential:' || credential_uid,
+--         'credential:' || credential_uid || '@' || strftime(event_at, '%Y-%m-%d')]) from delta_stg_activities
+-- dirty: select unnest([acts.activity_id, 'credential:' || acts.issued_credential_uid, 'credential:' || acts.credential_uid,
+--         'credential:' || acts.credential_uid || '@' || strftime(acts.event_at, '%Y-%m-%d')]) from delta_stg_activities as changed
 --     join stg_activities as acts on acts.event_id = changed.event_id
 -- dirty: select by_day.node_id from delta_stg_activities as changed join int_credentials__by_day as by_day on by_day.credential_uid = changed.credential_uid
--- dirty: select unnest(carriers_of(acts.activity_id, acts.credential_uid, acts.issued_credential_uid, acts.event_at)) from delta_stg_keys as changed
+-- dirty: select unnest([acts.activity_id, 'credential:' || acts.issued_credential_uid, 'credential:' || acts.credential_uid,
+--         'credential:' || acts.credential_uid || '@' || strftime(acts.event_at, '%Y-%m-%d')]) from delta_stg_keys as changed
 --     join stg_activities as acts on acts.event_id = changed.event_id where changed.role = 'carries' or changed.key_kind = 'federated_subject'
--- dirty: select unnest(carriers_of(acts.activity_id, acts.credential_uid, acts.issued_credential_uid, acts.event_at)) from delta_stg_keys as named
+-- dirty: select unnest([acts.activity_id, 'credential:' || acts.issued_credential_uid, 'credential:' || acts.credential_uid,
+--         'credential:' || acts.credential_uid || '@' || strftime(acts.event_at, '%Y-%m-%d')]) from delta_stg_keys as named
 --     join stg_keys as carried on carried.role = 'carries' and carried_name(carried.key_kind, carried.key_value) = named.key_value
 --     join stg_activities as acts on acts.event_id = carried.event_id where named.role = 'names' and named.node_kind = 'approval'
--- dirty: select unnest(carriers_of(acts.activity_id, acts.credential_uid, acts.issued_credential_uid, acts.event_at)) from delta_stg_approvals as changed
+-- dirty: select unnest([acts.activity_id, 'credential:' || acts.issued_credential_uid, 'credential:' || acts.credential_uid,
+--         'credential:' || acts.credential_uid || '@' || strftime(acts.event_at, '%Y-%m-%d')]) from delta_stg_approvals as changed
 --     join stg_keys as named on named.node_id = changed.approval_id and named.role = 'names'
 --     join stg_keys as carried on carried.role = 'carries' and carried_name(carried.key_kind, carried.key_value) = named.key_value
 --     join stg_activities as acts on acts.event_id = carried.event_id
@@ -22,9 +27,11 @@
 --     or stands.n_left_out > 0
 -- dirty: select stands.node_id from int_approvals__carried as stands where stands.approval_id in (select approval_id from delta_int_approvals__subjects)
 --     or stands.n_left_out > 0
--- dirty: select unnest(carriers_of(acts.activity_id, acts.credential_uid, acts.issued_credential_uid, acts.event_at))
+-- dirty: select unnest([acts.activity_id, 'credential:' || acts.issued_credential_uid, 'credential:' || acts.credential_uid,
+--         'credential:' || acts.credential_uid || '@' || strftime(acts.event_at, '%Y-%m-%d')])
 --     from delta_int_identities__resolved join stg_activities as acts on alias_uid in (acts.actor_uid, acts.role_arn, acts.issued_role_arn, acts.issued_holder)
--- dirty: select unnest(carriers_of(acts.activity_id, acts.credential_uid, acts.issued_credential_uid, acts.event_at))
+-- dirty: select unnest([acts.activity_id, 'credential:' || acts.issued_credential_uid, 'credential:' || acts.credential_uid,
+--         'credential:' || acts.credential_uid || '@' || strftime(acts.event_at, '%Y-%m-%d')])
 --     from delta_int_identities__resolved join stg_keys as vouched on vouched.key_kind = 'federated_subject' and vouched.key_value = alias_uid
 --     join stg_activities as acts on acts.event_id = vouched.event_id
 -- dirty: select unnest([node_id, 'credential:' || credential_uid]) from delta_int_credentials__by_day

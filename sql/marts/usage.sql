@@ -7,7 +7,8 @@
 --         select action, access, sum(if(is_new, 1, -1)) as n_more from delta_stg_activities where action is not null group by action, access
 --     ) as changed
 --     join usage as stands on stands.action = changed.action
---     where changed.n_more < 0 or (changed.n_more > 0 and access_rank(changed.access) > access_rank(stands.access))
+--     where changed.n_more < 0
+--         or case changed.access when 'write' then 4 when 'secret' then 3 when 'read' then 2 else 1 end > case stands.access when 'write' then 4 when 'secret' then 3 when 'read' then 2 else 1 end
 -- only: chain_steps(identity_id, actor_uid, action, canonical_action, resource_uids, event_hour, outcome, step_at, event_id, node_kind, is_counted)
 --     where node_kind = 'activity'
 -- only: stg_activities(action, access)
@@ -32,7 +33,12 @@ with acts as (
 accesses as (
     select
         action,
-        ['list', 'read', 'secret', 'write'][max(access_rank(access))] as access
+        case
+            when bool_or(access = 'write') then 'write'
+            when bool_or(access = 'secret') then 'secret'
+            when bool_or(access = 'read') then 'read'
+            else 'list'
+        end as access
     from stg_activities
     where action is not null
     group by action

@@ -24,7 +24,11 @@ FEW_EVENTS = 5_000
 """In a home of so many it costs less to make every table whole than to find out what changed in each."""
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
-_BEFORE, _AFTER, _MADE = "before_rows", "after_rows", "made_rows"
+ROWS_AT_ONCE = 75_000
+"""Of a table by key whose largest input has more rows than these the units are made in as many parts: what a query
+holds in memory then does not grow with the home.
+"""
+_BEFORE, _AFTER, _MADE, _ALL_UNITS = "before_rows", "after_rows", "made_rows", "all_units"
 
 
 def columns_of(table: str) -> dict[str, str]:
@@ -64,9 +68,14 @@ class Built:
     """Units that were made anew; 0 of a table that was made whole."""
 
 
+def created(name: str) -> str:
+    """How the statement begins that makes a table."""
+    return f'create or replace table "{name}" as'
+
+
 def made_anew(table: SqlTable) -> str:
     """The statement that makes the whole table."""
-    return f'create or replace table "{table.name}" as {table.sql}'
+    return f"{created(table.name)} {table.sql}"
 
 
 class DuckDBEngine:
@@ -128,7 +137,7 @@ class DuckDBEngine:
                 self._touch([table.by_key.units])
             if table.mode == "by_hour":
                 self._collect_hours(table, whole=True)
-            self._select_into(_MADE, table)
+            self._select_into(_MADE, table, self._n_rows_of(table))
             listed = ", ".join(f'"{each}"' for each in self.deltas.columns(table.name))
             self.con.execute(f"create or replace temp table beside as select {listed} from {_MADE}")
         except duckdb.Error as error:
@@ -157,7 +166,7 @@ class DuckDBEngine:
         if before is None or table.name not in self.followed or self._has_few_events():
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
-        self._select_into(_AFTER, table)
+        self._select_into(_AFTER, table, self._n_rows_of(table))
         is_compared = self.deltas.compare(table.name, table.name, _AFTER)
         self.con.execute(f'create or replace table "{table.name}" as from {_AFTER}')
         changed = self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs)
@@ -165,10 +174,10 @@ class DuckDBEngine:
             self.deltas.note(table.name, before.version, self.warehouse.version(table.name))
         return changed
 
-    def _select_into(self, name: str, table: SqlTable) -> None:
-        """What `table` would hold, as a temporary table."""
+    def _select_into(self, name: str, table: SqlTable, n_rows: int) -> None:
+        """What `table` would hold, as a temporary table; of so many rows."""
         if not self._has_no_rows(table):
-            self.con.execute(parsed(self.con, f'create or replace temp table "{name}" as {table.sql}'))
+            self._make_in_parts(f'create or replace temp table "{name}" as', name, table, n_rows)
             return
         columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
         self.con.execute(f'create or replace temp table "{name}"({columns})')
@@ -229,7 +238,7 @@ class DuckDBEngine:
         name, columns = table.name, self.deltas.columns(table.name)
         listed = ", ".join(f'"{each}"' for each in columns)
         self.con.execute(f'create or replace temp table {_BEFORE} as from "{name}" where {unit} in (from {touched})')
-        self._select_into(_MADE, table)
+        self._select_into(_MADE, table, self._rows_in(_BEFORE))
         self.con.execute(f"create or replace temp table {_AFTER} as select {listed} from {_MADE}")
         self.deltas.compare(name, _BEFORE, _AFTER)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
@@ -259,11 +268,33 @@ class DuckDBEngine:
     def _create(self, table: SqlTable) -> tuple[int, str] | None:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
         if not self._has_no_rows(table):
-            self.con.execute(parsed(self.con, made_anew(table)))
+            self._make_in_parts(created(table.name), table.name, table, self._n_rows_of(table))
             return None
         columns = ", ".join(f'"{column}" {kind}' for column, kind in columns_of(table.name).items())
         self.con.execute(f'create or replace table "{table.name}"({columns})')
         return NO_ROWS
+
+    def _make_in_parts(self, create: str, name: str, table: SqlTable, n_rows: int) -> None:
+        """The relation `name` of what the SELECT gives, of many rows by key part by part."""
+        n_parts = max(n_rows // ROWS_AT_ONCE, 1) if table.by_key else 1
+        if n_parts == 1:
+            self.con.execute(parsed(self.con, f"{create} {table.sql}"))
+            return
+        self.con.execute(f"create or replace temp table {_ALL_UNITS} as from {TOUCHED_IDS}")
+        for part in range(n_parts):
+            units = f"from {_ALL_UNITS} where hash(id) % {n_parts} = {part}"
+            self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {units}")
+            into = create if part == 0 else f'insert into "{name}"'
+            self.con.execute(parsed(self.con, f"{into} {table.sql}"))
+        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as from {_ALL_UNITS}")
+        self.con.execute(f"drop table {_ALL_UNITS}")
+
+    def _n_rows_of(self, table: SqlTable) -> int:
+        """About how many rows go through the query that makes all of a table by key."""
+        if table.by_key is None:
+            return 0
+        names = [name for name in (*table.by_key.dirty, table.name) if self.warehouse.state(name)]
+        return max(map(self._count, names), default=0)
 
     def _has_no_rows(self, table: SqlTable) -> bool:
         """Whether what `table` reads is so empty that its SELECT, which costs more to plan than to run, gives none."""

@@ -217,13 +217,14 @@ def test_made_in_parts_of_its_units_it_is_what_it_is_made_at_once(
 ) -> None:
     """A large input goes through the query part by part, and no row is lost or made twice."""
     table = tables()[name]
-    World(engine, table, random.Random(1)).give(sorted(table.inputs), 1.0)  # noqa: S311 - no secret
+    World(engine, table, random.Random(1)).give(sorted(table.inputs), 1.0)
     engine.build(table)
     monkeypatch.setattr(duckdb_engine, "ROWS_AT_ONCE", 2)
     engine.make_beside(table)
     differing = fetch_row(
         engine.con,
-        f'select count(*) from ((from "{name}" except all from beside) union all (from beside except all from "{name}"))',
+        f'select count(*) from ((from "{name}" except all from beside) '
+        f'union all (from beside except all from "{name}"))',
     )
     n_rows = fetch_row(engine.con, f'select count(*) from "{name}"')
     assert n_rows is not None

@@ -30,7 +30,11 @@ hundred transactions and to plan hundreds of rules costs more than what is done.
 """
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
-_AFTER, _MADE = "after_rows", "made_rows"
+ROWS_AT_ONCE = 75_000
+"""Of a table by key whose largest input has more rows than these the units are made in as many parts: what a query
+holds in memory then does not grow with the home.
+"""
+_AFTER, _MADE, _ALL_UNITS = "after_rows", "made_rows", "all_units"
 
 
 def columns_of(table: str) -> dict[str, str]:
@@ -70,9 +74,14 @@ class Built:
     """Units that were made anew; 0 of a table that was made whole."""
 
 
+def created(name: str) -> str:
+    """How the statement begins that makes a table."""
+    return f'create or replace table "{name}" as'
+
+
 def made_anew(table: str, select: str) -> str:
     """The statement that makes the whole table."""
-    return f'create or replace table "{table}" as {select}'
+    return f"{created(table)} {select}"
 
 
 def _columns(table: SqlTable) -> str:
@@ -140,7 +149,8 @@ class DuckDBEngine:
                 self._touch([table.by_key.units])
             if table.mode == "by_hour":
                 self._collect_hours(table, whole=True)
-            self._select_into(_MADE, table, "" if self._lacks_needed(table) else table.sql)
+            select = "" if self._lacks_needed(table) else table.sql
+            self._select_into(_MADE, table, select, self._n_rows_of(table))
             columns = listed(self.deltas.columns(table.name))
             self.con.execute(f"create or replace temp table beside as select {columns} from {_MADE}")
         except duckdb.Error as error:
@@ -200,7 +210,7 @@ class DuckDBEngine:
         if before is None or table.name not in self.followed or self._n_events() < FEW_EVENTS:
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
-        self._select_into(_AFTER, table, self._select_of(table))
+        self._select_into(_AFTER, table, self._select_of(table), self._n_rows_of(table))
         content = self.warehouse.fingerprint(_AFTER)
         is_compared = self.deltas.compare(table.name, table.name, _AFTER)
         if not is_compared or not self._write_changes(table.name, before, content):
@@ -228,10 +238,15 @@ class DuckDBEngine:
         self.con.execute(f'insert into "{name}" from {_AFTER} as t where hash(t) in ({hashed})')
         return True
 
-    def _select_into(self, name: str, table: SqlTable, select: str) -> None:
-        """What the SELECT gives as a temporary table; without rows, with the columns of `table`, where it is empty."""
+    def _select_into(self, name: str, table: SqlTable, select: str, n_rows: int) -> None:
+        """What the SELECT gives as a temporary table, of about so many rows; without rows, with the columns of `table`,
+        where it is empty.
+        """
         made = f'create or replace temp table "{name}"'
-        self.con.execute(parsed(self.con, f"{made} as {select}" if select else f"{made}({_columns(table)})"))
+        if select:
+            self._make_in_parts(f"{made} as", name, table, select, n_rows)
+        else:
+            self.con.execute(parsed(self.con, f"{made}({_columns(table)})"))
 
     def _build_by_key(self, table: SqlTable) -> Built:
         assert table.by_key is not None
@@ -277,8 +292,9 @@ class DuckDBEngine:
     def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], unit: str, touched: str) -> bool:
         """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
-        self._select_into(_MADE, table, self._select_of(table))
         stands = f'"{name}" where {unit} in (from {touched})'
+        n_rows = self._rows_of(stands) if self._count(name) > ROWS_AT_ONCE else 0
+        self._select_into(_MADE, table, self._select_of(table), n_rows)
         self.deltas.compare_rows(name, columns, stands, _MADE)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
         if key := key_of(name):
@@ -308,7 +324,7 @@ class DuckDBEngine:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
         select = self._select_of(table)
         if select:
-            self.con.execute(parsed(self.con, made_anew(table.name, select)))
+            self._make_in_parts(created(table.name), table.name, table, select, self._n_rows_of(table))
             return None
         self.con.execute(parsed(self.con, f'create or replace table "{table.name}"({_columns(table)})'))
         return NO_ROWS
@@ -327,6 +343,28 @@ class DuckDBEngine:
 
     def _lacks_needed(self, table: SqlTable) -> bool:
         return any(all(map(self._is_empty, names)) for names in table.needed)
+
+    def _make_in_parts(self, create: str, name: str, table: SqlTable, select: str, n_rows: int) -> None:
+        """The relation `name` of what the SELECT gives, of many rows by key part by part."""
+        n_parts = max(n_rows // ROWS_AT_ONCE, 1) if table.by_key else 1
+        if n_parts == 1:
+            self.con.execute(parsed(self.con, f"{create} {select}"))
+            return
+        self.con.execute(f"create or replace temp table {_ALL_UNITS} as from {TOUCHED_IDS}")
+        for part in range(n_parts):
+            units = f"from {_ALL_UNITS} where hash(id) % {n_parts} = {part}"
+            self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {units}")
+            into = create if part == 0 else f'insert into "{name}"'
+            self.con.execute(parsed(self.con, f"{into} {select}"))
+        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as from {_ALL_UNITS}")
+        self.con.execute(f"drop table {_ALL_UNITS}")
+
+    def _n_rows_of(self, table: SqlTable) -> int:
+        """About how many rows go through the query that makes all of a table by key."""
+        if table.by_key is None:
+            return 0
+        names = [name for name in (*table.by_key.dirty, table.name) if self.warehouse.state(name)]
+        return max(map(self._count, names), default=0)
 
     def _is_empty(self, table: str) -> bool:
         state = self.warehouse.state(table)
@@ -348,7 +386,10 @@ class DuckDBEngine:
         return self._rows_in(TOUCHED_HOURS)
 
     def _rows_in(self, table: str) -> int:
-        row = fetch_row(self.con, f'select count(*) from "{table}"')
+        return self._rows_of(f'"{table}"')
+
+    def _rows_of(self, relation: str) -> int:
+        row = fetch_row(self.con, f"select count(*) from {relation}")
         return int(row[0]) if row else 0
 
     def _count(self, table: str) -> int:

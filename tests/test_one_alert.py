@@ -254,6 +254,17 @@ def test_alerts_sent_before_are_closed_each(world: World) -> None:
     assert alerts(world)[3:] == [(EFFECT, 3, "high"), (RAW, 3, "high")]
 
 
+def test_more_acts_than_an_alert_names_are_told_once(world: World) -> None:
+    """The run after it says nothing more."""
+    for n in range(310):
+        act = world.event(f"e{n}")
+        tell(world, RAW, act, severity="medium")
+        tell(world, STANDING, act)
+    world.update()
+    assert alerts(world) == [(STANDING, 1, "high")]
+    assert world.update()["alerts"] == 0
+
+
 def test_a_home_of_an_earlier_schema_gets_the_columns(tmp_path: Path) -> None:
     """What was sent stays known; of which acts it told is not."""
     with new_world(tmp_path) as world:

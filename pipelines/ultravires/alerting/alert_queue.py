@@ -56,6 +56,7 @@ placed as (
         coalesce(grouped.own_act_event_ids, []) as own_acts,
         -- What it told of and does not say any more is told by nobody.
         coalesce(list_intersect(told.acts, grouped.act_event_ids), []) as told_acts,
+        coalesce(len(told.acts), 0) as n_told,
         list_position($severities, next.severity) as rank, list_position($severities, told.severity) as told_rank,
         told.activity_id as told_activity_id, told.evidence_classes as told_classes, told.facts as told_facts,
         coalesce(told.activity_id, 3) <> 3 as is_known,
@@ -73,11 +74,12 @@ placed as (
 acts as (
     select finding_id, sink, unnest(acts) as act from placed where is_heard
 ),
--- Who tells of a day has told of the act when it is known; another, when it names it or has news now.
+-- Who tells of a day has told of the act when it is known, and who told of more than an alert names; another, when it
+-- names it or has news now.
 telling as (
     select
         finding_id, sink, unnest(own_acts) as act, is_heard, is_known,
-        is_heard and (not is_known or slot <> '' or has_news) as tells_all, told_acts
+        is_heard and (not is_known or slot <> '' or has_news or n_told >= $most_acts) as tells_all, told_acts
     from placed
     where state = 'open'
 ),

@@ -37,6 +37,7 @@ def test_a_function_prints_what_somebody_else_is_to_have_done(story: Story) -> N
 
 
 @told(
+    config={"identities": [{"id": "worker", "kind": "agent", "aliases": [WORKER]}]},
     trail=[call("t1", 30, "cloudtrail:StopLogging", THIEF, **STOPPED)],
     approvals=[*AROUND, approval("APR-1", 0, subject=WORKER, roles=[WORKER], actions=["s3:Get*"])],
 )

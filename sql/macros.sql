@@ -91,3 +91,11 @@ create or replace temp macro last_moment() as
 -- How much power that is, from none to everything; null where nobody can tell.
 create or replace temp macro power_rank(power) as
     case power when 'admin' then 4 when 'permissions' then 3 when 'data' then 2 when 'none' then 1 end;
+
+-- The name in what a session carries: behind the key of a tag, or the role before the name of a session.
+create or replace temp macro carried_name(key_kind, key_value) as
+    case
+        when key_kind in ('transitive_tag', 'session_tag') then substr(key_value, strpos(key_value, '=') + 1)
+        when key_kind = 'session_name' then split_part(key_value, '/', -1)
+        else key_value
+    end;

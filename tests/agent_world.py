@@ -9,6 +9,7 @@ import duckdb
 import ultravires
 from small_logs import DAY, assume, at, call, session, write_lines
 from source_samples import attributes
+from stories import Asked
 from ultravires.runs.run import run_once
 
 TRACE, OTHER_TRACE = "0af7651916cd43dd8448eb211c80319c", "1bf7651916cd43dd8448eb211c80319c"
@@ -101,7 +102,7 @@ def take(event_id: str, minutes: float, issuer: dict[str, Any], role: str, key: 
     return assume(event_id, minutes, issuer, key, roleArn=role, **given)
 
 
-class World:
+class World(Asked):
     """One run over logs in the vendors' shapes, and what it says."""
 
     def __init__(self, folder: Path, *, config: Mapping[str, Any] = CONFIG, **logs: list[dict[str, Any]]) -> None:
@@ -117,13 +118,3 @@ class World:
         """Of what its one run has published: opening that takes longer than most questions."""
         self._con = self._con or ultravires.open(self.home)
         return self._con.execute(query).fetchall()
-
-    def findings(self) -> set[str]:
-        return {row[0] for row in self.ask("select distinct detector_id from findings where state = 'open'")}
-
-    def is_accounted(self, native_id: str) -> bool:
-        query = "select bool_or(is_accounted) from chain_steps join events using (event_id) where native_id = "
-        return bool(self.ask(f"{query}'{native_id}' and node_kind in ('activity', 'tool_call')")[0][0])
-
-    def borrowed(self) -> list[tuple[Any, ...]]:
-        return self.ask("select actor_uid, named, reason from borrowed_approvals order by all")

@@ -125,10 +125,10 @@ def _import_what_commands_need() -> None:
     import ultravires.possible_paths.drawing
     import ultravires.report.report
     import ultravires.runs.home
+    import ultravires.runs.retrying
     import ultravires.runs.unbound
     import ultravires.runs.unchanged
     import ultravires.store.prune
-    import ultravires.store.retry_quarantine
     import ultravires.tracing.explain_drawing
     import ultravires.tracing.trace_drawing  # noqa: F401
     from ultravires import registry
@@ -152,7 +152,7 @@ def _parse_what_makes_tables() -> None:
 
     with duckdb.connect() as con:
         for table in sql_tables().values():
-            parsed(con, made_anew(table))
+            parsed(con, made_anew(table.name, table.sql))
 
 
 def _part(asked: dict[str, Any], told: int, *streams: int) -> None:

@@ -6,10 +6,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import skips
 from crosses import leave_to_stress
+
+if TYPE_CHECKING:
+    from stories import Story
 
 REPO = Path(__file__).parent.parent
 SAMPLES = REPO / "data" / "samples"
@@ -84,6 +88,14 @@ def sample_home(shared: Shared) -> Path:
         run_once(SAMPLES, folder / "home", config=SAMPLES / "ultravires.yaml", as_of="")
 
     return shared("samples", build) / "home"
+
+
+@pytest.fixture
+def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Story":
+    """One of the stories that a module tells in one home (tests/stories.py)."""
+    told: Story = request.param
+    told.stories.tell(tmp_path_factory)
+    return told
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """How what is found in third-party records compares with what their makers say of them.
 
-A detection test counts by its subject (third_party_subjects.csv): identity, credential, logging or escalation, or
-another with the reason why it is not ours. It is met where a finding of at least low has its record as evidence;
+A detection test counts by the subject of its rule (third_party_subjects.csv): identity, credential, logging or
+escalation, or another with the reason why it is not ours. Where the record of a single test is about something else
+than its rule, the test has a line of its own. It is met where a finding of at least low has its record as evidence;
 one that must be silent is broken where a finding above low has.
 """
 
@@ -19,8 +20,10 @@ from ultravires.runs.run import run_once
 
 SUBJECTS = ("identity", "credential", "logging", "escalation")
 _SUBJECTS = Path(__file__).with_name("third_party_subjects.csv")
-_IDS = ("eventID", "insertId", "uuid", "_document_id", "uid", "auditID", "id", "correlationId", "uniqueQualifier")
+_IDS = ("eventID", "insertId", "uuid", "_document_id", "uid", "auditID", "id", "Id", "correlationId", "uniqueQualifier")
 """Fields by which a log tells its records apart: tests that were made by hand repeat them."""
+_IDS_WITHIN = {"properties": ("id", "correlationId")}
+"""Those of a record within a delivery of Azure Monitor."""
 OF_A_HISTORY = (
     "rare_action",
     "ultravires_credential_used_elsewhere",
@@ -43,33 +46,43 @@ _TIMES: dict[str, dict[str, Any]] = {
 
 
 @cache
-def subjects() -> dict[str, str]:
-    """Rule -> what it is about."""
+def subjects() -> dict[tuple[str, str], str]:
+    """(rule, test; empty for all others of the rule) -> what it is about."""
     with _SUBJECTS.open(encoding="utf-8", newline="") as file:
-        return {row["rule_id"]: row["subject"] for row in csv.DictReader(file)}
+        return {(row["rule_id"], row["test"]): row["subject"] for row in csv.DictReader(file)}
+
+
+def subject_of(test: dict[str, Any]) -> str | None:
+    """What a test is about; None where nobody said."""
+    return subjects().get((test["rule_id"], test["test"])) or subjects().get((test["rule_id"], ""))
 
 
 def counted_tests(data: Path) -> Iterator[dict[str, Any]]:
     """The tests of a subject of ours whose record some source reads, each with `log`, its source."""
     for test in detection_tests(data):
         claiming = claimed_by(json.dumps(test["event"]).encode())
-        if claiming and subjects().get(test["rule_id"]) in SUBJECTS:
+        if claiming and subject_of(test) in SUBJECTS:
             yield {**test, "log": claiming[0]}
 
 
 def told_apart(test: dict[str, Any], number: int) -> dict[str, Any]:
     """The record of a test with ids that no other test has, and with a time where it was cut."""
     timed = _with_time(test["event"], _TIMES.get(test["log"], {}))
-    return {name: _other_id(value, number) if name in _IDS else _within(value, number) for name, value in timed.items()}
+    return {
+        name: _other_id(value, number) if name in _IDS else _within(value, number, _IDS_WITHIN.get(name, ("auditID",)))
+        for name, value in timed.items()
+    }
 
 
-def _within(value: Any, number: int) -> Any:
-    """The same for an audit event of Kubernetes that a delivery holds as text."""
+def _within(value: Any, number: int, ids: tuple[str, ...]) -> Any:
+    """The same for what a delivery holds: an object with ids of its own, or an audit event of Kubernetes as text."""
     if isinstance(value, str) and value.startswith("{") and _AUDIT in value:
         return json.dumps(told_apart({"log": "kubernetes_audit", "event": json.loads(value)}, number))
     if not isinstance(value, dict):
         return value
-    return {name: _other_id(of, number) if name == "auditID" else _within(of, number) for name, of in value.items()}
+    return {
+        name: _other_id(of, number) if name in ids else _within(of, number, ("auditID",)) for name, of in value.items()
+    }
 
 
 def _with_time(event: dict[str, Any], times: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ create table hits(
     actor_uid varchar, chain_id varchar, hit_at timestamptz, event_hour timestamptz,
     evidence_event_ids varchar[],
     message varchar, gaps varchar[], score double, severity varchar,
-    outcome varchar);
+    outcome varchar, act_event_ids varchar[]);
 create table detectors(
     detector_id varchar, detector_kind varchar, title varchar, description varchar, severity varchar,
     class_uid integer, frameworks varchar[], remediation varchar, version varchar, base_score double,
@@ -112,11 +112,14 @@ class World:
             "gaps": [],
             "slot": "",
             "message": "It did it.",
+            "kind": "credential",
+            "acts": [],
         } | columns
         self.con.execute(
-            "insert into hits values (?, 'credential', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null)",
+            "insert into hits values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, null, ?)",
             [
                 detector_id,
+                c["kind"],
                 subject,
                 c["slot"],
                 c["identity"],
@@ -129,6 +132,7 @@ class World:
                 c["gaps"],
                 c["score"],
                 c["severity"],
+                c["acts"],
             ],
         )
 

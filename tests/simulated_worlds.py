@@ -52,3 +52,21 @@ def all_nodes(world: Path) -> set[str]:
         held = (record["userIdentity"].get("accessKeyId"), issued.get("accessKeyId"))
         nodes |= {f"credential:{key}" for key in held if key}
     return nodes
+
+
+def told_elsewhere(world: Path) -> dict[str, Json]:
+    """The records of rights in systems besides AWS, by their nodes, read without any code of the product."""
+    found = {f"activity:{e['logName']}/{e['insertId']}": e for e in lines(world, "gcp_audit")}
+    found |= {f"activity:{e['auditID']}/{e['stage']}": e for e in lines(world, "kubernetes_audit")}
+    found |= {f"activity:{r['properties']['id']}": r for r in lines(world, "entra_audit")}
+    found |= {f"activity:{e['uuid']}": e for e in lines(world, "okta_system")}
+    found |= {f"activity:{e['request']['id']}/{e['type']}": e for e in lines(world, "vault_audit")}
+    answers = (line for line in lines(world, "mcp_gateway") if "result" in line["message"])
+    return found | {f"activity:{a['session_id']}/{a['message']['id']}/tools@{a['timestamp']}": a for a in answers}
+
+
+def credentials_elsewhere(world: Path) -> set[str]:
+    """Sessions of Okta and tokens of Vault, whose beginning is in no log."""
+    sessions = {e["authenticationContext"]["externalSessionId"] for e in lines(world, "okta_system")}
+    tokens = {entry["auth"]["accessor"] for entry in lines(world, "vault_audit")}
+    return {f"credential:okta:{name}" for name in sessions} | {f"credential:vault:{name}" for name in tokens}

@@ -88,12 +88,17 @@ def tables() -> dict[str, SqlTable]:
 
 def prepare(warehouse: Warehouse, as_of: datetime | None = None) -> DuckDBEngine:
     """Everything that SQL may read besides events, as an unconfigured home has it before the first log."""
-    for name, rows in reference_tables(Settings(), registry.sources().values()).items():
-        warehouse.store_reference(name, rows)
-    warehouse.store_reference("hits", HITS.empty_table())
-    warehouse.store_reference("detectors", DETECTORS.empty_table())
+    rows = reference_tables(Settings(), registry.sources().values())
+    with warehouse.storing_references({**rows, "hits": HITS.empty_table(), "detectors": DETECTORS.empty_table()}):
+        pass
     store_run_context(warehouse, as_of, timedelta(minutes=2))
     return DuckDBEngine(warehouse, tables())
+
+
+def build_all(engine: DuckDBEngine) -> list[str]:
+    """Each table in its order, in one transaction as a run makes them of few events; returns what became of them."""
+    with engine.warehouse.together():
+        return [engine.build(table).state for table in tables().values()]
 
 
 @cache
@@ -101,8 +106,7 @@ def empty_columns() -> Mapping[str, Columns]:
     """Table -> column -> type, of every table in a home without a single event."""
     with TemporaryDirectory() as folder, open_warehouse(Path(folder) / "home") as warehouse:
         engine = prepare(warehouse)
-        for table in tables().values():
-            engine.build(table)
+        build_all(engine)
         rows = warehouse.con.execute(
             "select table_name, column_name, data_type from duckdb_columns() where not internal"
         ).fetchall()

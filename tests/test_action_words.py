@@ -17,7 +17,7 @@ from ultravires.runs.run import run_once
 from ultravires.settings import Settings
 from ultravires.sources import action_words as words
 from ultravires.sources.aws.cloudtrail_records import Call, call_of
-from ultravires.sources.aws.role_passing import ROLE_PASSING, further_permissions
+from ultravires.sources.aws.role_passing import ROLE_PASSING, further_permissions, passed_roles
 
 ROLE = "arn:aws:iam::111122223333:role/app"
 GRANTED = {
@@ -193,7 +193,25 @@ def test_the_record_of_a_passed_role_says_so(tmp_path: Path) -> None:
         errorCode="AccessDenied",
         requestParameters={"functionName": "f", "role": ROLE},
     )
-    assert only("aws_cloudtrail", record, tmp_path)["detail"]["further_permissions"] == [ROLE_PASSING]
+    detail = only("aws_cloudtrail", record, tmp_path)["detail"]
+    assert (detail["further_permissions"], detail["passed_roles"]) == ([ROLE_PASSING], [ROLE])
+
+
+@pytest.mark.parametrize(
+    ("request_parameters", "roles"),
+    [
+        ({"functionName": "f", "role": ROLE}, [ROLE]),
+        ({"overrides": {"taskRoleArn": ROLE, "executionRoleArn": f"{ROLE}2"}}, [ROLE, f"{ROLE}2"]),
+        ({"roles": [ROLE, {"name": ROLE}], "description": f"{ROLE}9"}, [ROLE]),
+        ({"iamInstanceProfile": {"arn": "arn:aws:iam::1:instance-profile/p"}, "role": "by-name"}, []),
+        ({"role": {"arn": None}, "roleArn": 7, "x": [[["deep"]]]}, []),
+        ({f"role{n}": f"{ROLE}{n:03}" for n in range(300)}, [f"{ROLE}{n:03}" for n in range(1, 11)]),
+        ("no request", []),
+    ],
+)
+def test_the_roles_that_a_call_hands_over(request_parameters: Any, roles: list[str]) -> None:
+    """Where the request names them by their ARN, a few of many."""
+    assert passed_roles(request_parameters) == roles
 
 
 def test_what_google_checked_is_the_word(tmp_path: Path) -> None:

@@ -5,22 +5,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import pytest
 from sql_cases import CASES, Row, assumed, empty_columns, fill, prepare, read_cases, tables, with_hour
 from sql_world import random_events
 from ultravires.build import duckdb_engine
-from ultravires.build.by_key import DELTA, TOUCHED_IDS, parse_by_key
-from ultravires.build.duckdb_engine import DuckDBEngine
-from ultravires.build.sql_tables import SqlTable
+from ultravires.build.by_key import DELTA, TOUCHED_IDS, parse_by_key, parse_only
+from ultravires.build.duckdb_engine import DuckDBEngine, unit_of
+from ultravires.build.sql_tables import SqlTable, load_macros
 from ultravires.build.table_schemas import table_schemas
 from ultravires.build.verify import stale_tables, verify
 from ultravires.errors import ConfigError
+from ultravires.registry import sql_root
 from ultravires.settings import Settings
 from ultravires.store.deduplicate import store_events
+from ultravires.store.deltas import Deltas
 from ultravires.store.queries import fetch_row
 from ultravires.store.warehouse import open_warehouse
 
 BY_KEY = {name: table for name, table in tables().items() if table.by_key}
+FOLLOWING = {name: table for name, table in tables().items() if table.by_key or table.only}
+"""And those that are made whole where something changed that they look at."""
 MORE_SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.stress) for seed in range(1, 30))]
 N_CHANGES = 5
 """Of which the seed of `make test` takes two."""
@@ -92,10 +97,10 @@ class World:
 
 
 @pytest.mark.parametrize("seed", MORE_SEEDS)
-@pytest.mark.parametrize("name", BY_KEY)
+@pytest.mark.parametrize("name", FOLLOWING)
 def test_whatever_changed_the_table_is_as_if_made_whole(name: str, seed: int, engine: DuckDBEngine) -> None:
     """Some rows of some inputs go and come: the table, its fingerprint and what it hands on are those of a rebuild."""
-    world = World(engine, BY_KEY[name], random.Random(f"{name} {seed}"))
+    world = World(engine, FOLLOWING[name], random.Random(f"{name} {seed}"))
     world.give(world.inputs, 0.5)
     engine.build(world.table)
     for change in range(N_CHANGES if seed else 2):
@@ -130,13 +135,13 @@ def test_one_unit_is_made_as_among_all(name: str, engine: DuckDBEngine) -> None:
     assert world.table.by_key is not None
     world.give(world.inputs, 1)
     engine.build(world.table)
-    column = world.table.by_key.column
-    units = [row[0] for row in con.execute(f'select distinct "{column}" from "{name}" order by 1').fetchall()]
+    of_row = unit_of(world.table.by_key.column)
+    units = [row[0] for row in con.execute(f'select distinct {of_row} from "{name}" order by 1').fetchall()]
     assert units, "the cases of a table give it rows"
     for unit in world.rng.sample(units, k=min(len(units), N_UNITS)):
         con.execute(f"create or replace temp table {TOUCHED_IDS} as select $unit as id", {"unit": unit})
         con.execute(f"create or replace temp table alone as {world.table.sql}")
-        of_unit = f'from "{name}" where "{column}" = $unit'
+        of_unit = f'from "{name}" where {of_row} = $unit'
         assert con.execute(f"({of_unit}) except all from alone", {"unit": unit}).fetchall() == []
         assert con.execute(f"from alone except all ({of_unit})", {"unit": unit}).fetchall() == []
 
@@ -182,6 +187,22 @@ def test_of_many_units_or_few_events_the_table_is_made_whole(
     assert world.differences() == []
 
 
+def test_every_line_of_every_header_can_be_asked() -> None:
+    """Also those that the cases of the table, and so the worlds above, give no row to."""
+    con = duckdb.connect()
+    con.execute(load_macros(sql_root()))
+    for schema in table_schemas().values():
+        con.execute(schema.create_sql())
+    for name, table in tables().items():
+        for each in {*(table.by_key.dirty if table.by_key else ()), *table.only}:
+            con.execute(f'create or replace temp table "{DELTA}{each}" as select *, true as is_new from "{each}"')
+        for lines in table.by_key.dirty.values() if table.by_key else ():
+            for line in lines:
+                assert con.execute(f"from ({line}) as found(id)").fetchall() == [], name
+        for each, only in table.only.items():
+            assert not Deltas(con).differs_in(each, only.columns, only.where), name
+
+
 UNITS = "-- units: select id from t\n"
 
 
@@ -193,10 +214,12 @@ UNITS = "-- units: select id from t\n"
         (UNITS + "-- dirty: select id from t\n", "reads one delta_<input>"),
         (UNITS + "-- dirty: select id from delta_a join delta_b using (id)\n", "reads one delta_<input>"),
         (UNITS + "-- only: t\n", "must be input(column, column)"),
+        (UNITS + "-- only: t(*) where a\n", "must be input(column, column)"),
     ],
 )
 def test_a_header_that_cannot_be_followed_is_refused(header: str, says: str) -> None:
     with pytest.raises(ConfigError) as refused:
+        parse_only("some_table", header)
         parse_by_key("some_table", "id", header)
     assert str(refused.value).startswith("some_table.sql: ")
     assert says in str(refused.value)

@@ -126,3 +126,11 @@ def test_log_values_are_drawn_as_plain_text(con: duckdb.DuckDBPyConnection) -> N
     text = drawn(con, FINDING)
     assert "[red]x[/]\\x1b[2J" in text
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+def test_who_else_tells_of_the_act_is_named(con: duckdb.DuckDBPyConnection) -> None:
+    """On both sides: who is sent, and who is not sent beside it."""
+    con.execute("update findings set told_by = [?] where finding_id = ?", [FINDING, KEY_FINDING])
+    assert "also told by" not in drawn(con, KEY_FINDING)
+    assert f"its acts are told by {FINDING} high: Activity outside the approved actions" in drawn(con, KEY_FINDING)
+    assert f"also told by {KEY_FINDING} low: First use of an action" in drawn(con, FINDING)

@@ -88,6 +88,6 @@ def test_none_is_a_line_and_rows_are_json(con: duckdb.DuckDBPyConnection) -> Non
 
 def test_a_name_from_a_log_does_nothing_to_the_terminal() -> None:
     """Whoever is found chose it, perhaps."""
-    one = Listed("fi_1", "high", "open", False, True, "rule", "a title", "m", "x\x1b[2J", 1.0, None, None)
+    one = Listed("fi_1", "high", "open", False, True, "rule", "a title", "m", "x\x1b[2J", 1.0, None, None, [])
     assert "\x1b" not in drawn([one])
     assert "historic" in drawn([one])

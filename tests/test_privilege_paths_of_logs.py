@@ -51,6 +51,34 @@ def deploys(name: str, minutes: float, ticket: str) -> list[dict[str, Any]]:
     ]
 
 
+def runs_a_job(name: str, minutes: float, ticket: str) -> list[dict[str, Any]]:
+    """The same by a job of Glue, all of whose runs take their role under one session name.
+
+    https://docs.aws.amazon.com/glue/latest/dg/create-an-iam-role.html
+    """
+    key, own = f"ASIAWORKER{name.upper()}", f"ASIARUN{name.upper()}"
+    return [
+        assume(f"{name}-assume", minutes, RUNNER, key, sourceIdentity=ticket),
+        call(
+            f"{name}-create",
+            minutes + 1,
+            "glue:CreateJob",
+            session(WORKER, key, source_identity=ticket),
+            requestParameters={"name": name, "role": ADMIN, "command": {"name": "glueetl"}},
+            responseElements={"name": name},
+        ),
+        call(
+            f"{name}-runs",
+            minutes + 2,
+            "sts:AssumeRole",
+            {"type": "AWSService", "invokedBy": "glue.amazonaws.com"},
+            requestParameters={"roleArn": ADMIN, "roleSessionName": "GlueJobRunnerSession"},
+            responseElements={"credentials": {"accessKeyId": own, "expiration": at(minutes + 60)}},
+        ),
+        call(f"{name}-acts", minutes + 3, "s3:ListBuckets", session(ADMIN, own)),
+    ]
+
+
 def in_log_group(group: str, record: dict[str, Any]) -> dict[str, Any]:
     """As CloudWatch Logs delivers what an application wrote to a log group of its own.
 
@@ -75,11 +103,12 @@ def build(folder: Path) -> None:
             approval("CHG-MORE", 0, actions=lists, roles=[]),
             approval("CHG-OWN", 0, actions=lists, roles=[WORKER, ADMIN]),
             approval("CHG-TOLD", 0, actions=lists, roles=[]),
+            approval("CHG-JOB", 0, actions=["glue:CreateJob", "sts:AssumeRole"], roles=[WORKER, ADMIN]),
         ],
     )
     holds = {"requestParameters": {"roleName": "admin", "policyArn": ADMIN_POLICY}}
     recorded = [call("gives", -60, "iam:AttachRolePolicy", RUNNER, **holds)]
-    recorded += [*deploys("more", 10, "CHG-MORE"), *deploys("own", 30, "CHG-OWN")]
+    recorded += [*deploys("more", 10, "CHG-MORE"), *deploys("own", 30, "CHG-OWN"), *runs_a_job("job", 40, "CHG-JOB")]
     write_lines(folder / "logs" / "trail" / "a.jsonl", recorded)
     told = [in_log_group("/app/worker", record) for record in deploys("told", 50, "CHG-TOLD")]
     write_lines(folder / "logs" / "elsewhere" / "b.jsonl", told)
@@ -127,6 +156,15 @@ def test_roles_of_the_approval_are_silent(con: duckdb.DuckDBPyConnection) -> Non
     """The same way, where the approval lists the role: what it holds is what the approval gives."""
     row = path(con, "CHG-OWN")
     assert row is not None
+    assert (row["approved_power"], row["is_crossing"]) == ("admin", False)
+
+
+def test_a_job_goes_on_from_the_only_one_who_handed_its_role_over(con: duckdb.DuckDBPyConnection) -> None:
+    """Its session bears no name of the job, and nobody else gave Glue that role."""
+    row = path(con, "CHG-JOB")
+    assert row is not None
+    assert row["hop_kinds"] == ["assume_role", "pass_role"]
+    assert row["hops"][-1] == "credential:ASIARUNJOB"
     assert (row["approved_power"], row["is_crossing"]) == ("admin", False)
 
 

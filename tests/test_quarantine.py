@@ -14,9 +14,9 @@ from ultravires.errors import UsageError
 from ultravires.reading.events import Event, NotParsed
 from ultravires.reading.options import Options
 from ultravires.reading.splitting import KEPT_BYTES
+from ultravires.runs.retrying import retry_and_run
 from ultravires.runs.run import run_once
 from ultravires.store.quarantine import draw, look, safe_beginning
-from ultravires.store.retry_quarantine import retry_and_run
 from ultravires.store.snapshot import open_published
 
 CONSERVED = """

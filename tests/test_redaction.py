@@ -117,6 +117,58 @@ def test_what_was_redacted_stays(value: Any) -> None:
     assert redactor.redact(once) == once
 
 
+TELLING = ["secretValue", "signature", "password", 'a"password', "x.resultSignature.token", "api key", "apiKey", "otp"]
+RANDOM = "0f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"
+
+
+@pytest.mark.parametrize(
+    "name", [*TELLING, "SIGNATURE", "ghToken", "clientSecretValue", "tsecretvalue", "kundennummer"]
+)
+def test_a_telling_word_is_found_wherever_it_can_tell(name: str) -> None:
+    """Beside its value, in a pair, before the next element, as an option and in a text."""
+    shapes: list[Any] = [
+        {name: RANDOM},
+        {"key": name, "value": RANDOM},
+        {"Name": name, "Value": RANDOM},
+        {"parameterKey": name, "parameterValue": {"string": RANDOM}},
+        [name, RANDOM],
+        ["x", name, RANDOM],
+        ["-" + name, RANDOM],
+        {"cmd": f"run -{name} {RANDOM}"},
+        {"cmd": f"run --{name} {RANDOM} x"},
+        {"note": f"{name} '{RANDOM}'"},
+        {"note": f"{name} = {RANDOM}"},
+        {"note": f"{name}\t=\t{RANDOM}"},
+        {"note": f"x {name}: {RANDOM}"},
+        {"note": json.dumps({"key": name, "value": RANDOM})},
+    ]
+    redactor = Redactor(OPTIONS)
+    found = _suspected(redactor, shapes)
+    for at, shape in enumerate(shapes):
+        assert at in found or redactor.redact(shape) == shape, shape
+
+
+def _suspected(redactor: Redactor, values: list[Any]) -> set[int]:
+    """Which of the values are suspected among so many that the second search is worth it."""
+    written = [msgspec.json.encode(value).decode() for value in values]
+    copies = 1 + (1 << 19) // sum(map(len, written))
+    found = redactor.suspects(pa.array(written * copies, pa.large_string()))
+    return {at % len(values) for at in found}
+
+
+def test_what_only_speaks_of_a_secret_is_not_suspected() -> None:
+    """A telling word at the end of a value, where no neighbour is meant by it, and in prose."""
+    plain = {
+        "methodName": "GenerateAccessToken",
+        "type": "OAuth",
+        "note": "rotate the secret of invoice-sync",
+        "credentialType": "clientSecret",
+        "displayName": "Access Token",
+    }
+    pair = {"key": "AccessToken", "value": "rotate the secret of invoice-sync"}
+    assert _suspected(Redactor(OPTIONS), [plain] * 40 + [pair] * 40) == set(range(40, 80))
+
+
 def test_an_ordinary_record_is_not_suspected() -> None:
     """The search is worth it because most records are passed over."""
     plain = {

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from published_columns import COLUMNS
 from published_fixture import empty_world, published_world
-from published_putting import CHAIN, FINDING, KEY_CHAIN, put, put_step
+from published_putting import CHAIN, FINDING, KEY_CHAIN, KEY_FINDING, put, put_step
 from ultravires.report import write_report
 from ultravires.report.chains import MAX_NODES, read_top_chains
 from ultravires.report.curves import Box, Curve, box_of_node, free_spot
@@ -222,6 +222,15 @@ def test_suppressed_and_withdrawn_findings_are_counted_and_not_listed(con: duckd
     text = " ".join(Elements(render_report(con)).text.split())
     assert "No open finding," in text
     assert "1 suppressed, 1 withdrawn" in text
+
+
+def test_who_else_tells_of_an_act_stands_in_the_line_of_the_one_that_does(con: duckdb.DuckDBPyConnection) -> None:
+    """One line and one count for one act, with the titles of the others."""
+    con.execute("update findings set told_by = [?] where finding_id = ?", [FINDING, KEY_FINDING])
+    text = " ".join(Elements(render_report(con)).text.split())
+    assert "1 open finding," in text
+    assert "1 more tell of the same acts" in text
+    assert "also told by: First use of an action" in text
 
 
 def test_file_is_private_and_replaced_whole(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from ultravires_models.packs import read_pack
 from ultravires_models.relation import Relation
 from ultravires_models.rule import PLACEHOLDER, Rule, build_rule, read_documents, read_rule
 from ultravires_models.rulebook import OURS, read_book
-from ultravires_models.sigma.runner import compile_probe, compile_rules
+from ultravires_models.sigma.runner import compile_candidates, compile_probe, compile_rules
 
 ROOT = Path(ultravires_models.__file__).parent / "rules"
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -39,6 +39,8 @@ RULES = BOOK.speaking()
 WINDOWS = [each for each in BOOK.detectors() if isinstance(each, Correlation)]
 FILES = {entry.detector_id: ROOT / entry.file for entry in BOOK.entries}
 CASES_PER_RULE = [pytest.param(rule, id=rule.detector_id) for rule in RULES]
+OF_EVERY_LOG = ("activity_effects", "step_facts", "sign_ins")
+"""Tables in which one rule speaks for many logs."""
 
 MINIMAL = """
 title: A rule
@@ -92,6 +94,21 @@ def test_every_case_of_a_rule_holds(rule: Rule) -> None:
     assert failed_cases(rule, cases, RELATIONS) == []
 
 
+@pytest.mark.parametrize("name", [each.detector_id for each in (*RULES, *WINDOWS)])
+def test_a_rule_that_speaks_for_several_logs_has_cases_of_two(name: str) -> None:
+    """Firing and silent ones."""
+    tables = {rule.detector_id: rule.relation.table_name for rule in RULES}
+    logs: dict[bool, set[str]] = {True: set(), False: set()}
+    for line in FILES[name].with_suffix(".cases.jsonl").read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        rows = case.get("rows") or [{"table": tables.get(name), "row": case.get("row", {})}]
+        logs[case["fires"]] |= {
+            row["row"]["log"] for row in rows if row["table"] in OF_EVERY_LOG and "log" in row["row"]
+        }
+        assert all("log" in row["row"] for row in rows if row["table"] in OF_EVERY_LOG)
+    assert all(len(found) != 1 for found in logs.values()), logs
+
+
 @pytest.mark.parametrize("rule", CASES_PER_RULE)
 def test_the_cases_notice_each_fault_of_the_condition(rule: Rule) -> None:
     """Negated, with a part left out or a field left out, the rule does not do what its cases say."""
@@ -111,11 +128,45 @@ def test_the_probe_sees_every_row_that_fires(rule: Rule) -> None:
             assert probed(probe, rule.relation, [case.row]), case.name
 
 
-def probed(probe: str, relation: Relation, rows: list[Mapping[str, Any]]) -> bool:
+def probed(probe: str, relation: Relation, rows: list[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         create_relation(con, relation, rows)
-        return bool(con.execute(probe).fetchall())
+        return con.execute(probe).fetchall()
+
+
+@pytest.mark.parametrize("relation", sorted({rule.relation.table_name for rule in RULES}))
+def test_a_rule_that_fires_is_among_the_candidates(relation: str) -> None:
+    """Over few events only the candidates are asked: of the rows of all cases those must be found that fire, by what
+    asks for all rules at once, and a row that fires one rule does not make a candidate of every rule.
+    """
+    rules = [rule for rule in RULES if rule.relation.table_name == relation]
+    candidates = compile_candidates(rules, rules[0].relation)
+    firing = {rule.detector_id: [case.row for case in cases_of(rule) if case.fires] for rule in rules}
+    found = probed(candidates, rules[0].relation, [row for rows in firing.values() for row in rows])
+    assert {name for (name,) in found} - {None} == firing.keys()
+    name, rows = next(iter(firing.items()))
+    of_one = {each for (each,) in probed(candidates, rules[0].relation, rows[:1])} - {None}
+    assert name in of_one and (len(of_one) < len(rules) or len(rules) == 1)
+
+
+@pytest.mark.parametrize("window", [pytest.param(window, id=window.detector_id) for window in WINDOWS])
+def test_a_window_is_judged_where_any_of_its_rules_matches(window: Correlation) -> None:
+    """With all that it names, each before whatever names it; where nothing matches that it names, it is left out."""
+    by_name = {each.detector_id: each for each in BOOK.correlations}
+    for name in window.rules:
+        chosen = [each.detector_id for each in BOOK.correlations_over([name])]
+        assert window.detector_id in chosen
+        named = [each for each in window.rules if each in by_name]
+        assert all(chosen.index(each) < chosen.index(window.detector_id) for each in named)
+    others = {rule.detector_id for rule in BOOK.rules} - _named(window, by_name)
+    assert window.detector_id not in {each.detector_id for each in BOOK.correlations_over(others)}
+
+
+def _named(window: Correlation, by_name: Mapping[str, Correlation]) -> set[str]:
+    """Of a window the rules of one event, and those of the windows that it names."""
+    deeper = [_named(by_name[name], by_name) for name in window.rules if name in by_name]
+    return {*window.rules}.union(*deeper)
 
 
 def test_the_probe_passes_over_what_no_rule_is_about() -> None:

@@ -116,6 +116,23 @@ def test_a_hit_carries_what_the_section_names(tmp_path: Path) -> None:
     assert (hit["gaps"], hit["score"], hit["severity"]) == (["no decision"], 1.0, None)
 
 
+def test_a_hit_names_the_act_that_it_tells_of(tmp_path: Path) -> None:
+    """The row's own event; none where the rule is about a credential or an approval; of drift only what was used."""
+    of_action = make_rule(
+        tmp_path, "a", STEP_FACTS, ANY_SELECTION, {"subject": {"kind": "event", "column": "event_id"}}
+    )
+    of_key = {"subject": {"kind": "credential", "column": "credential_uid"}}
+    rules = [of_action, make_rule(tmp_path, "b", STEP_FACTS, ANY_SELECTION, of_key)]
+    rows = [step(credential_uid="AKIA1", evidence_event_ids=["a1", "e1"])]
+    hits = run(rules, STEP_FACTS, rows)
+    assert {hit["detector_id"]: hit["act_event_ids"] for hit in hits} == {"a": ["e1"], "b": []}
+    drift = make_rule(tmp_path, "c", DRIFT, {"s": {"drift_id": "dr_1"}, "condition": "s"})
+    for kind, acts in (("overreach", ["e1"]), ("over_grant", [])):
+        row = table_row({"drift_id": "dr_1", "kind": kind, "n_events": 1, "evidence_event_ids": ["e1"]}, DRIFT)
+        (hit,) = run([drift], DRIFT, [row])
+        assert hit["act_event_ids"] == acts
+
+
 def test_a_row_may_say_how_severe_it_is(tmp_path: Path) -> None:
     """Where the column is null, the rule's level counts."""
     rule = make_rule(tmp_path, "a", STEP_FACTS, ANY_SELECTION, {"severity": "risk"})

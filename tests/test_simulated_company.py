@@ -6,7 +6,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from simulated_worlds import Json, all_nodes, contents, labels, lines, spans, trail
+from simulated_worlds import (
+    Json,
+    all_nodes,
+    contents,
+    credentials_elsewhere,
+    labels,
+    lines,
+    spans,
+    told_elsewhere,
+    trail,
+)
 from ultravires.errors import UsageError
 from ultravires.settings import load_settings
 from ultravires.simulator import write_world
@@ -37,9 +47,10 @@ def changes(world: Path) -> list[Json]:
 
 
 def nodes_of(world: Path) -> set[str]:
-    """Every node that the logs name, those of the change system and of both approved and prompted runs among them."""
+    """Every node that the logs name, those of other systems and of prompted runs among them."""
     prompted = {f"approval:{span['traceId']}/{span['spanId']}" for span in spans(world) if not span["parentSpanId"]}
-    return all_nodes(world) | {f"approval:{row['sys_id']}" for row in changes(world)} | prompted
+    stated = {f"approval:{row['sys_id']}" for row in changes(world)}
+    return all_nodes(world) | stated | prompted | set(told_elsewhere(world)) | credentials_elsewhere(world)
 
 
 def label(world: Path, situation: str) -> Json:

@@ -110,6 +110,22 @@ def test_the_code_of_the_status_is_the_outcome(
     assert (row["outcome"], row["error_code"]) == (outcome, code)
 
 
+@pytest.mark.parametrize(
+    ("checks", "expected"),
+    [
+        ([{"granted": False}], "denied"),
+        ([{"granted": False}, {"granted": True}], "success"),
+        ([{"permission": "storage.objects.get"}], "success"),
+        ([], "success"),
+        ("x", "success"),
+    ],
+)
+def test_who_is_granted_nothing_that_was_checked_is_denied(checks: Any, expected: str, tmp_path: Path) -> None:
+    """Exports lose the status of what was refused, and not always the checks."""
+    row = only("gcp_audit", entry(payload={"authorizationInfo": checks}), tmp_path)
+    assert (row["outcome"], row["error_code"]) == (expected, None)
+
+
 def test_a_key_is_the_credential_used(tmp_path: Path) -> None:
     """The key's own id, whatever the project its name is written with."""
     key = f"//iam.googleapis.com/projects/{PROJECT}/serviceAccounts/{READER}/keys/9b1c"
@@ -313,7 +329,9 @@ def test_real_entries_are_read_whole(third_party: Path, tmp_path: Path) -> None:
         assert row["action"] == f"{service}:{payload.get('methodName') or 'unknown'}"
         who = payload.get("authenticationInfo") or {}
         assert row["actor_uid"] == who.get("principalEmail")
-        assert row["outcome"] == {None: "success", 7: "denied"}.get(
+        granted = {check.get("granted") for check in payload.get("authorizationInfo") or ()}
+        without_code = "denied" if granted == {False} else "success"
+        assert row["outcome"] == {None: without_code, 7: "denied"}.get(
             (payload.get("status") or {}).get("code"), "failure"
         )
         assert payload.get("resourceName") in (None, *row["resource_uids"])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.sql_tables import parse_table
+from ultravires.errors import RunError
 from ultravires.store.table_states import read_states, rows_digest
 from ultravires.store.warehouse import Warehouse, open_warehouse
 
@@ -104,4 +105,40 @@ def test_a_broken_statement_leaves_the_table_and_what_is_known(warehouse: Wareho
     with pytest.raises(duckdb.Error), warehouse.transaction() as con:
         warehouse.bump_version("things")
         con.execute("select no_such_column from things")
+    assert_known_is_standing(warehouse)
+
+
+def counted_things(engine: DuckDBEngine, name: str = "counted", thing: str = "thing") -> str:
+    """What became of a table of each thing, and how often it stands there."""
+    select = f"select {thing}, count(*) as n from things group by all"
+    return engine.build(parse_table(name, "marts", HEADER + select)).state
+
+
+def test_transactions_together_are_one(warehouse: Warehouse) -> None:
+    """Each sees what those before it made, and all of it stands at the end."""
+    engine = DuckDBEngine(warehouse, {})
+    with warehouse.together():
+        warehouse.store_reference("things", things("a", "b"))
+        assert [counted_things(engine) for _ in range(2)] == ["built", "fresh"]
+        warehouse.store_reference("things", things("a", "b", "b"))
+        assert counted_things(engine) == "built"
+        assert read_states(warehouse.con) == {}, "it is written once, at the end"
+    assert_known_is_standing(warehouse)
+    assert warehouse.versions(["things", "counted"]) == {"things": 2, "counted": 2}
+    assert warehouse.con.execute("from counted order by all").fetchall() == [("a", 1), ("b", 2)]
+
+
+def test_an_error_undoes_all_that_is_together(warehouse: Warehouse) -> None:
+    """The one that comes while rows are made, which ends the transaction, too; what comes then is by itself."""
+    engine = DuckDBEngine(warehouse, {})
+    warehouse.store_reference("things", things("a"))
+    with pytest.raises(RunError, match="Could not convert"), warehouse.together():
+        assert counted_things(engine) == "built"
+        counted_things(engine, "broken", "thing::integer")
+    assert warehouse.state("counted") is None
+    assert_known_is_standing(warehouse)
+    assert counted_things(engine) == "built"
+    with pytest.raises(RunError, match="Could not convert"):
+        counted_things(engine, "broken", "thing::integer")
+    assert warehouse.con.execute("from counted").fetchall() == [("a", 1)]
     assert_known_is_standing(warehouse)

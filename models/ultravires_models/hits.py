@@ -21,10 +21,13 @@ HITS = pa.schema(
         pa.field("score", pa.float64(), nullable=False),
         pa.field("severity", pa.string()),
         pa.field("outcome", pa.string()),
+        pa.field("act_event_ids", pa.list_(pa.string()), nullable=False),
     ]
 )
 """score is 1.0 for rules, in [0, 1] for models; severity, where not null, overrides the detector's own; outcome is what
-came of the act, where the hit is about one and a log says so that its subject cannot write to.
+came of the act, where the hit is about one and a log says so that its subject cannot write to. act_event_ids are the
+acts that the hit tells of, each of which is as bad without the others; empty where it says something else, such as how
+a credential or an approval stands, or what several acts are together.
 """
 
 SEVERITIES = ("informational", "low", "medium", "high", "critical")

@@ -54,6 +54,7 @@ class Relation:
     chain_sql: str = NO_TEXT
     gaps_sql: str = NO_LIST
     outcome_sql: str = NO_TEXT
+    acts_sql: str = NO_LIST
     where_sql: str = "true"
     raw_column: str | None = None
     read_fields: Mapping[str, str] = field(default_factory=dict)
@@ -92,6 +93,7 @@ def table_relation(
     chain: str | None = None,
     gaps: str | None = None,
     evidence: str | None = None,
+    acts: str | None = None,
     where: str | None = None,
 ) -> Relation:
     """The relation `ultravires/<table>`. What is not given follows from the columns:
@@ -99,14 +101,15 @@ def table_relation(
     time: the first column that is a time and not event_hour, and the run's where that is null; hour: event_hour, else
     that of the time; row_uid: the columns of the key, else all; evidence: evidence_event_ids, else event_ids, else
     event_id; identity, actor, chain and gaps: the columns of these names; outcome: the column of this name where
-    a voice stands beside it that is not the subject's own; where: all rows. An expression for evidence gives a list, or
-    names a column.
+    a voice stands beside it that is not the subject's own; acts, which a row tells of: event_id; where: all rows.
+    An expression for evidence or acts gives a list, or names a column.
     """
     times = [name for name, kind in columns.items() if kind == "timestamptz" and name != "event_hour"]
     hit_at = time or (times[0] if times else "NULL")
     if not is_by_hour:  # a touched hour has a time of its own, and none may become stale with the run's
         hit_at = f"coalesce({hit_at}, {RUN_TIME})"
     proof = evidence or next((name for name in _EVIDENCE if name in columns), NO_LIST)
+    told = acts or ("event_id" if "event_id" in columns else NO_LIST)
 
     def column(name: str, otherwise: str) -> str:
         return name if name in columns else otherwise
@@ -126,6 +129,7 @@ def table_relation(
         chain_sql=chain or column("chain_id", NO_TEXT),
         gaps_sql=f"coalesce({gaps or column('gaps', NO_LIST)}, [])",
         outcome_sql=_RECORDED_OUTCOME if {"outcome", "voice"} <= set(columns) else NO_TEXT,
+        acts_sql=f"[{told}]" if columns.get(told) == "varchar" else told,
         where_sql=where or "true",
         is_by_hour=is_by_hour,
     )

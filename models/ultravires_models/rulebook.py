@@ -113,6 +113,17 @@ class RuleBook:
         """Everything that finds."""
         return [*self.speaking(), *(each for each in self.correlations if each.detector_id not in self.silent)]
 
+    def correlations_over(self, names: Iterable[str]) -> list[Correlation]:
+        """The correlations that may find something where no rules but these match, each after those that it names."""
+        reached, needed = set(names), set[str]()
+        for correlation in self.correlations:
+            if not reached.isdisjoint(correlation.rules):
+                reached.add(correlation.detector_id)
+        for correlation in reversed(self.correlations):
+            if correlation.detector_id in needed | (reached - self.silent):
+                needed |= {correlation.detector_id, *correlation.rules}
+        return [correlation for correlation in self.correlations if correlation.detector_id in needed]
+
     def wanted_fields(self) -> dict[str, tuple[str, ...]]:
         """For each rule of one event that a correlation names, which of its fields are wanted, in one order."""
         wanted: dict[str, dict[str, None]] = {}

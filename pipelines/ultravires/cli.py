@@ -417,8 +417,8 @@ def quarantine(
 
 def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
     from ultravires.runs.progress import watched
+    from ultravires.runs.retrying import retry_and_run
     from ultravires.runs.summary import print_summary
-    from ultravires.store.retry_quarantine import retry_and_run
 
     with watched():
         retried, result = retry_and_run(home, config=_config(config, home))

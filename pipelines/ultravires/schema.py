@@ -6,7 +6,7 @@ column stands in sql/loaded/events.yml.
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 

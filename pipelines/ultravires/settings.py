@@ -300,7 +300,8 @@ def load_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        # The same as safe_load, by the C library: a run reads the configuration several times.
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
     except OSError as error:
         raise UsageError(f"{path}: cannot read the configuration ({error.strerror}); check --config") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -118,6 +118,8 @@ taken_unnamed as (
 things_named as (
     select log, unnest(resources) as thing from granted
     union
+    select log, unnest(actions) from granted
+    union
     select log, actor_uid from named where evidence_kind = 'approval'
 ),
 

@@ -34,6 +34,7 @@ named_hits as (
         hits.message,
         hits.gaps,
         hits.score,
+        coalesce(hits.act_event_ids, []) as act_event_ids,
         coalesce(lower_severities.severity, severities.severity) as severity
     from native_hits as hits
     join detectors on detectors.detector_id = hits.detector_id
@@ -235,6 +236,20 @@ told_facts as (
     group by finding_id
 ),
 
+-- A finding speaks for itself if one of its hits says something that is no single act.
+acts as (
+    select finding_id, unnest(list_sort(list_distinct(flatten(list(act_event_ids))))) as event_id
+    from ranked_hits
+    group by finding_id
+    having bool_and(len(act_event_ids) > 0)
+),
+
+acts_of_findings as (
+    select finding_id, list(event_id order by event_id) as act_event_ids
+    from acts
+    group by finding_id
+),
+
 -- By the identity that the configuration declares, never by a name in a log: its writer could choose one that is quiet.
 -- Whoever stands in one of the hits has to be meant, so that a quiet identity does not take another one with it.
 suppressed as (
@@ -295,7 +310,8 @@ gathered as (
         jewels.finding_id is not null as is_crown_jewel,
         coalesce(evidence_facts.n_denied, 0) as n_denied,
         coalesce(evidence_facts.n_succeeded, 0) as n_succeeded,
-        suppressed.finding_id is not null as is_suppressed
+        suppressed.finding_id is not null as is_suppressed,
+        coalesce(acts_of_findings.act_event_ids, []) as act_event_ids
     from first_hits
     join detectors on detectors.detector_id = first_hits.detector_id
     join hit_facts on hit_facts.finding_id = first_hits.finding_id
@@ -308,10 +324,61 @@ gathered as (
     left join jewels on jewels.finding_id = first_hits.finding_id
     left join told_facts on told_facts.finding_id = first_hits.finding_id
     left join suppressed on suppressed.finding_id = first_hits.finding_id
+    left join acts_of_findings on acts_of_findings.finding_id = first_hits.finding_id
+),
+
+-- Of all that speak of an act one is told: the most severe, else who shows how it stood to an approval, else who speaks
+-- of the action all day. Nothing here grows with what comes later, so that the next act changes no choice.
+tellings as (
+    select
+        acts.event_id,
+        gathered.finding_id,
+        gathered.severity,
+        row_number() over (
+            partition by acts.event_id
+            order by
+                severities.severity_rank desc,
+                gathered.n_evidence > len(gathered.act_event_ids) desc,
+                case when gathered.subject_kind in ('actor and action', 'actor_action') then 1
+                    when gathered.subject_kind in ('event', 'tool_call') then 2 else 3 end,
+                gathered.detector_kind = 'rule' desc,
+                gathered.detector_id,
+                gathered.finding_id
+        ) as nth
+    from acts
+    join gathered on gathered.finding_id = acts.finding_id
+    join severities on severities.severity = gathered.severity
+    where not gathered.is_suppressed
+),
+
+tellers as (
+    select acts.finding_id, list_sort(list(distinct {'by': tellings.finding_id, 'severity': tellings.severity})) as told
+    from acts
+    join tellings on tellings.event_id = acts.event_id and tellings.nth = 1
+    group by acts.finding_id
+),
+
+own_acts as (
+    select finding_id, list(event_id order by event_id) as own_act_event_ids
+    from tellings
+    where nth = 1
+    group by finding_id
+),
+
+told as (
+    select
+        tellers.finding_id,
+        list_transform(tellers.told, lambda one: one.by) as tellers,
+        -- Who else speaks of its acts, and how badly, is a fact of the finding.
+        array_to_string([one.by || ' ' || one.severity for one in tellers.told if one.by <> tellers.finding_id], chr(30)) as others
+    from tellers
 )
 
 select
     gathered.* exclude (evidence_hash, last_known_at),
+    case when gathered.is_suppressed or list_contains(told.tellers, gathered.finding_id) then []
+        else coalesce(told.tellers, []) end as told_by,
+    coalesce(own_acts.own_act_event_ids, []) as own_act_event_ids,
     coalesce(gathered.last_known_at < run_context.first_as_of - interval 24 hour, false) as is_historic,
     chains.confidence as chain_confidence,
     shares.accounted_share,
@@ -320,9 +387,12 @@ select
         gathered.evidence_hash || chr(31) || gathered.severity || chr(31) || 'open' || chr(31) || coalesce(gathered.chain_id, '')
         || chr(31) || array_to_string(gathered.gaps, chr(30)) || chr(31) || gathered.rule_version
         || case when len(gathered.facts) > 0 then chr(31) || array_to_string(gathered.facts, chr(30)) else '' end
+        || case when told.others <> '' then chr(31) || told.others else '' end
     ) as facts_hash
 from gathered
 cross join run_context
 left join chains on chains.chain_id = gathered.chain_id
 left join identities on identities.identity_id = gathered.identity_id
 left join shares on shares.identity_id = gathered.identity_id
+left join told on told.finding_id = gathered.finding_id
+left join own_acts on own_acts.finding_id = gathered.finding_id

@@ -21,6 +21,8 @@ acts as (
         facts.chain_id,
         facts.identity_id,
         coalesce(facts.is_nonhuman, activity.actor_kind in ('agent', 'role', 'workload', 'service')) as is_nonhuman,
+        -- A session of a role may be a person's, of whom the log says no more, and through a service anybody can act.
+        declared.kind is not null or (activity.actor_kind is distinct from 'role' and activity.via_service is null) as is_known,
         facts.approval_id,
         -- An approval that lists nothing allows what its task needs; of one that has ended, or lists other things, it is none.
         facts.approval_id is not null and not coalesce(
@@ -35,6 +37,7 @@ acts as (
     from stg_activities as activity
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id
+    left join declared_identities as declared on declared.identity_id = facts.identity_id
     where activity.activity_id in (select activity_id from effects)
 ),
 
@@ -176,22 +179,25 @@ graded as (
         acts.* exclude (activity_id, event_id, event_at, event_hour),
         case merged.effect
             when 'grants_power' then
-                case merged.power_rank when 4 then 4 when 3 then 3 when 1 then 1 else 2 end
+                -- A new identity that holds nothing yet is a way in for later; a grant of nothing is not.
+                case merged.power_rank when 4 then 4 when 3 then 3 when 1 then if(merged.said_by = 'action', 2, 1) else 2 end
                 + if(merged.target_kind in ('self', 'public', 'outside') and merged.power_rank is distinct from 1, 1, 0)
-            -- A session is how work is done; a key, a password or a token for a named identity is a way to act as it.
+            -- A session is how work is done; a key, a password or a token for a named identity is a way to act as it. One that
+            -- names no identity, such as a project's key or a request for a certificate, is less.
             when 'issues_credential' then
                 case
                     when merged.said_by = 'grant' and not acts.mints_credential then 1
                     when merged.power_rank = 4 then 4
-                    when merged.target_kind = 'self' then 2
+                    when merged.target_kind in ('self', 'resource') then 2
                     else 3
                 end
             -- A provider of identities lets in whom it names; a role of one's own account is nearer.
             when 'opens_trust' then case merged.target_kind when 'public' then 5 when 'outside' then 4 when 'resource' then 3 else 2 end
             when 'exposes' then if(merged.target_kind in ('public', 'outside'), 4, 2)
-            when 'weakens_evidence' then 4
+            -- People look after logs and guards and change them for good reasons; programs that do are few and known.
+            when 'weakens_evidence' then if(acts.is_nonhuman and acts.is_known, 4, 3)
+            when 'weakens_guard' then if((acts.is_nonhuman and acts.is_known) or merged.target_kind = 'self', 3, 2)
             when 'ransoms' then 4
-            when 'weakens_guard' then 3
             when 'runs_code' then if(acts.is_nonhuman, 3, 2)
             when 'reads_secret' then 2
             when 'destroys' then 2
@@ -256,7 +262,7 @@ join severities
     on severities.severity_rank = case
         when is_approved or is_providers_own then 1
         when is_person_at_work and worth <= 3 and target_kind not in ('self', 'public', 'outside')
-            and graded.effect not in ('weakens_guard', 'opens_trust') then 1
+            and graded.effect not in ('weakens_evidence', 'weakens_guard', 'opens_trust') then 1
         -- What only the subject, or whoever could write there, reports accuses nobody of much. That an act failed is taken off
         -- where findings are made.
         else greatest(least(worth, if(voice is not distinct from 'reported', 2, 5)) - if(is_in_doubt, 2, 0), 1)

@@ -47,11 +47,7 @@ names_given as (
 references_made as (
     select
         event_id, node_id, event_at, key_kind,
-        case
-            when key_kind in ('transitive_tag', 'session_tag') then regexp_replace(key_value, '^[^=]*=', '')
-            when key_kind = 'session_name' then regexp_replace(key_value, '^.*/', '')
-            else key_value
-        end as named
+        carried_name(key_kind, key_value) as named
     from stg_keys
     where (role = 'carries' and key_kind in ('source_identity', 'transitive_tag', 'session_tag', 'session_name'))
         or (role in ('uses', 'carries') and key_kind in ('approval', 'ticket'))

@@ -1,8 +1,29 @@
 -- grain: one row per chain
--- build: full
+-- build: by_key chain_id
 -- why: eight questions an auditor asks of every chain: pass, fail, or unknown where a log is silent, late or absent; each with the events that show it
+-- units: select chain_id from chains
+-- dirty: select chain_id from delta_chains
+-- dirty: select chains.chain_id from delta_approval_facts as root join chains on chains.root_id = root.approval_id
+-- dirty: select chain_id from delta_stg_approvals as root join chains on root_id = root.approval_id
+-- dirty: select chain_id from delta_identities as changed join chains on chains.identity_id = changed.identity_id
+-- dirty: select chain_id from delta_identities as changed join stg_approvals as root on root.approved_by = changed.identity_id
+--     join chains on chains.root_id = root.approval_id
+-- dirty: select chain_id from delta_identities as changed join int_identities__resolved as alias on alias.identity_id = changed.identity_id
+--     join stg_approvals as root on root.approved_by = alias.alias_uid join chains on chains.root_id = root.approval_id
+-- dirty: select chain_id from delta_int_identities__resolved join stg_approvals as root on root.approved_by = alias_uid
+--     join chains on chains.root_id = root.approval_id
+-- dirty: select chain_id from delta_step_facts
+-- dirty: select chain_id from delta_int_controls__of_credentials
+-- only: chains(chain_id, identity_id, root_id, root_kind, n_activities, n_decisions, n_tool_calls, gaps)
+-- only: identities(identity_id, identity_kind, risk_tier)
+-- only: sources(evidence_seen)
+-- only: approval_facts(approval_id, is_self_approved, is_high_risk)
+-- only: stg_approvals(approval_id, event_ids, event_at, is_granted, task, actions, tools, roles, origin, approved_by)
+-- only: step_facts(chain_id, node_kind, action, is_privileged, has_no_decision, decision_event_id, event_id, has_no_approval)
 
-with approved as (
+with touched as (select * from chains where chain_id in (select id from touched_ids)),
+
+approved as (
     select
         chains.chain_id,
         approval.approval_id,
@@ -15,7 +36,7 @@ with approved as (
         approval_facts.is_high_risk or coalesce(tier.human_approval, false) as needs_human,
         approver.identity_kind as approver_kind,
         approval.approved_by
-    from chains
+    from touched as chains
     left join stg_approvals as approval on approval.approval_id = chains.root_id
     left join approval_facts on approval_facts.approval_id = chains.root_id
     left join identities on identities.identity_id = chains.identity_id
@@ -32,7 +53,8 @@ decided as (
         bool_or(has_no_decision is null) as is_doubtful,
         list_sort(list(distinct coalesce(decision_event_id, event_id)) filter (where coalesce(decision_event_id, event_id) is not null)) as event_ids
     from step_facts
-    where node_kind = 'tool_call' and is_privileged and starts_with(action, 'tool:')
+    where chain_id in (select id from touched_ids)
+        and node_kind = 'tool_call' and is_privileged and starts_with(action, 'tool:')
     group by chain_id
 ),
 
@@ -43,7 +65,7 @@ unapproved as (
         bool_or(has_no_approval is null) as is_doubtful,
         first_hundred(list_sort(list(distinct event_id) filter (where has_no_approval))) as event_ids
     from step_facts
-    where node_kind = 'activity'
+    where chain_id in (select id from touched_ids) and node_kind = 'activity'
     group by chain_id
 ),
 
@@ -96,7 +118,7 @@ judged as (
         coalesce(held.issue_event_ids, []) as issue_evidence,
         coalesce(held.revoke_event_ids, []) as revoke_evidence,
         coalesce(held.network_event_ids, []) as network_evidence
-    from chains
+    from touched as chains
     cross join logs
     join approved on approved.chain_id = chains.chain_id
     left join decided on decided.chain_id = chains.chain_id

@@ -145,15 +145,27 @@ known as (
     group by held_uid
 ),
 
+-- What gives everything is told by its name.
+everything as (
+    select distinct named.held_uid, named.scope_uid
+    from (select distinct held_uid, scope_uid from holdings where relation = 'attached') as named
+    join admin_roles
+        on regexp_matches(lower(named.held_uid), admin_roles.held_pattern)
+        and regexp_matches(lower(coalesce(named.scope_uid, '')), admin_roles.scope_pattern)
+),
+
 unread as (
     select
-        holdings.holder_uid, if(holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), 'unknown', null, null, holdings.scope_uid, [], [],
+        holdings.holder_uid, if(holdings.relation in ('boundary', 'guardrail'), 'limit', 'granted'), if(everything.held_uid is null, 'unknown', 'allow'),
+        if(everything.held_uid is null, null, '*'), if(everything.held_uid is null, null, '*'), holdings.scope_uid, [], [],
         holdings.conditions, holdings.path, holdings.grant_ids, holdings.relations, holdings.binding_uids, holdings.held_uid, 'permissions',
         null, [], null, holdings.holding_id, holdings.from_at, holdings.until_at,
         first_moment(), coalesce(known.since, last_moment()), holdings.start_by, holdings.start_event_id, holdings.start_actor_uid,
         holdings.end_event_id, null, null, null, known.event_id, holdings.is_reported, holdings.is_certain and not holdings.is_cut
     from holdings
     left join known on known.held_uid = holdings.held_uid
+    left join everything
+        on holdings.relation = 'attached' and everything.held_uid = holdings.held_uid and everything.scope_uid is not distinct from holdings.scope_uid
     where holdings.relation in ('attached', 'boundary', 'guardrail')
 ),
 
@@ -346,6 +358,7 @@ select
     case
         when both_layers.effect <> 'allow' then null
         when int_powers.power = 'admin' and both_layers.resource_pattern <> '*' then 'permissions'
+        when both_layers.layer = 'granted' and both_layers.action_pattern = '*' and both_layers.resource_pattern = '*' then 'admin'
         else int_powers.power
     end as power
 from both_layers

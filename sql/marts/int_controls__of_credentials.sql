@@ -1,6 +1,25 @@
 -- grain: one row per chain with at least one credential
--- build: full
+-- build: by_key chain_id
 -- why: short-lived, bound to the workload that asked, and gone when the task was over: three controls with their evidence
+-- units: select chain_id from chains
+-- dirty: select chain_id from delta_chains
+-- dirty: select chain_id from delta_chain_steps
+-- dirty: select chain_id from delta_step_facts
+-- dirty: select chain_id from delta_stg_approvals as root join chains on root_id = root.approval_id
+-- dirty: select chain_id from delta_int_approvals__tasks as root join chains on root_id = root.approval_id
+-- dirty: select chain_id from delta_int_credentials__by_day as changed join chain_steps on step_id = changed.node_id
+-- dirty: select chain_id from delta_int_credentials__by_day as changed join chain_steps on step_id = changed.credential_id
+-- dirty: select chain_id from delta_stg_credentials as changed join chain_steps on step_id = changed.credential_id
+-- dirty: select chain_id from delta_stg_credentials as changed join int_credentials__by_day as by_day on by_day.credential_id = changed.credential_id
+--     join chain_steps on step_id = by_day.node_id
+-- only: chains(chain_id, root_id)
+-- only: chain_steps(chain_id, step_id)
+-- only: step_facts(chain_id, event_id, is_other_network) where is_other_network is not null
+-- only: stg_approvals(approval_id, ends_at)
+-- only: int_approvals__tasks(approval_id, task_ended_at)
+-- only: int_credentials__by_day(node_id, credential_id)
+-- only: stg_credentials(credential_id, credential_kind, issued_at, issued_event_id, expires_at, revoked_at, revoked_event_id)
+-- only: run_context(clock_tolerance)
 
 with ends as (
     select
@@ -10,6 +29,7 @@ with ends as (
     from chains
     left join stg_approvals on stg_approvals.approval_id = chains.root_id
     left join int_approvals__tasks on int_approvals__tasks.approval_id = chains.root_id
+    where chains.chain_id in (select id from touched_ids)
 ),
 
 -- Of a key that lasts its days are judged, and the key itself by its issue.
@@ -27,7 +47,8 @@ held as (
     join stg_credentials on stg_credentials.credential_id = coalesce(by_day.credential_id, chain_steps.step_id)
     left join days on days.credential_id = chain_steps.step_id
     join ends on ends.chain_id = chain_steps.chain_id
-    where days.credential_id is null or stg_credentials.issued_event_id is not null
+    where chain_steps.chain_id in (select id from touched_ids)
+        and (days.credential_id is null or stg_credentials.issued_event_id is not null)
 ),
 
 judged as (
@@ -54,7 +75,7 @@ bound as (
         list_sort(list(distinct event_id) filter (where is_other_network)) as moved_event_ids,
         list_sort(list(distinct event_id) filter (where not is_other_network)) as stayed_event_ids
     from step_facts
-    where is_other_network is not null
+    where is_other_network is not null and chain_id in (select id from touched_ids)
     group by chain_id
 )
 

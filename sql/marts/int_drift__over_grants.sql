@@ -39,6 +39,7 @@ of_changes as (
     select distinct
         granted_beyond.event_id,
         granted_beyond.valid_from,
+        acts.node_id is null as is_without_act,
         case
             when acts.node_id is not null then acts.approval_doubt is not null
             else coalesce(approvals_seen.complete_until < granted_beyond.valid_from, true)
@@ -46,6 +47,14 @@ of_changes as (
     from granted_beyond
     cross join approvals_seen
     left join int_evidence__of_acts as acts on acts.node_id = 'activity:' || granted_beyond.event_id
+),
+
+-- Of what came to a holder of whom some log of approvals speaks, without an act that could have been approved, that log alone
+-- could tell.
+spoken_of as (
+    select distinct actor_uid
+    from int_evidence__governed
+    where evidence_kind = 'approval' and actor_uid in (select holder_uid from granted_beyond)
 ),
 
 doubtful_holders as (
@@ -77,12 +86,13 @@ select
     min(granted_beyond.cause_actor_uid) as cause_actor_uid,
     min(granted_beyond.approval_uid) as cause_approval_uid,
     coalesce(list_sort(list(distinct substr(granted_beyond.widened_approval_id, 10)) filter (where granted_beyond.widened_approval_id is not null)), []) as approval_uids,
-    bool_and(granted_beyond.is_certain and not of_changes.is_doubtful and doubtful_holders.holder_uid is null) as is_certain,
+    bool_and(granted_beyond.is_certain and not (of_changes.is_doubtful and not (of_changes.is_without_act and spoken_of.actor_uid is not null)) and doubtful_holders.holder_uid is null) as is_certain,
     -- A list of distinct values holds no null.
     first_hundred(list_sort(list_distinct(list(granted_beyond.event_id) || list(granted_beyond.widened_approval_event_id)))) as evidence_event_ids
 from granted_beyond
 left join of_changes
     on of_changes.event_id is not distinct from granted_beyond.event_id and of_changes.valid_from = granted_beyond.valid_from
+left join spoken_of on spoken_of.actor_uid = granted_beyond.holder_uid
 left join doubtful_holders
     on doubtful_holders.holder_uid = granted_beyond.holder_uid and doubtful_holders.valid_from = granted_beyond.valid_from
 group by granted_beyond.identity_id, granted_beyond.holder_uid, granted_beyond.kind, granted_beyond.cause

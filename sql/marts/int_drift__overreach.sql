@@ -24,26 +24,43 @@ beyond_resources as (
     select identity_id, actor_uid, action, list_sort(list(distinct resource_uid)) as resource_uids
     from resources_beyond
     group by identity_id, actor_uid, action
+),
+
+acts as (
+    select
+        identity_id,
+        actor_uid,
+        action,
+        if(bool_or(is_privileged), 'permissions', 'data') as power,
+        min(step_at) as first_at,
+        max(step_at) as last_at,
+        count(*) as n_events,
+        count(*) filter (where outcome = 'denied') as n_denied,
+        min_by(event_id, {'at': step_at, 'id': event_id}) as cause_event_id,
+        list_sort(list(distinct substr(approval_id, 10))) as approval_uids,
+        first_hundred(list_sort(list(distinct event_id))) as evidence_event_ids
+    from beyond
+    group by identity_id, actor_uid, action
 )
 
+-- Joined when both are one row: whoever uses one action 100,000 times would have each act carry all resources.
 select
-    beyond.identity_id,
-    beyond.actor_uid,
+    acts.identity_id,
+    acts.actor_uid,
     'overreach' as kind,
-    beyond.action,
-    [beyond.action] as actions,
-    coalesce(min(beyond_resources.resource_uids), []) as resource_uids,
-    if(bool_or(beyond.is_privileged), 'permissions', 'data') as power,
-    min(beyond.step_at) as first_at,
-    max(beyond.step_at) as last_at,
-    count(*) as n_events,
-    count(*) filter (where beyond.outcome = 'denied') as n_denied,
-    min_by(beyond.event_id, {'at': beyond.step_at, 'id': beyond.event_id}) as cause_event_id,
-    beyond.actor_uid as cause_actor_uid,
-    list_sort(list(distinct substr(beyond.approval_id, 10))) as approval_uids,
+    acts.action,
+    [acts.action] as actions,
+    coalesce(beyond_resources.resource_uids, []) as resource_uids,
+    acts.power,
+    acts.first_at,
+    acts.last_at,
+    acts.n_events,
+    acts.n_denied,
+    acts.cause_event_id,
+    acts.actor_uid as cause_actor_uid,
+    acts.approval_uids,
     true as is_certain,
-    first_hundred(list_sort(list(distinct beyond.event_id))) as evidence_event_ids
-from beyond
+    acts.evidence_event_ids
+from acts
 left join beyond_resources
-    on beyond_resources.identity_id = beyond.identity_id and beyond_resources.actor_uid = beyond.actor_uid and beyond_resources.action = beyond.action
-group by beyond.identity_id, beyond.actor_uid, beyond.action
+    on beyond_resources.identity_id = acts.identity_id and beyond_resources.actor_uid = acts.actor_uid and beyond_resources.action = acts.action

@@ -1,6 +1,12 @@
 -- grain: one row per holder, way to more power and whom it reaches
 -- build: full
 -- why: what somebody holds may give more than it says, and that is known before anybody does it
+-- only: entitlements(identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid, is_conditional, valid_from, valid_until, path, relations, document_uid, document_kind, principal, event_id, cause_actor_uid, approval_uid, is_certain, power)
+--     where layer <> 'approved'
+-- only: run_context(as_of) where as_of is null or exists (
+--         select 1 from entitlements cross join (select min(as_of) as since, max(as_of) as until from delta_run_context) as moved
+--         where layer <> 'approved' and (valid_from > since and valid_from <= until or valid_until > since and valid_until <= until)
+--     )
 
 with standing as (
     select entitlements.*, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like
@@ -62,15 +68,21 @@ allowed as (
     group by all
 ),
 
--- Of most ways most holders lack a permission: those fall out before anything is compared with anything.
-holding as (
-    select allowed.holder_uid, needed.path_id
+-- Of most ways most holders lack a permission: those fall out before anything is compared with anything. In one step, with
+-- count(distinct), DuckDB 2.0 waits for itself without end where some hundred holders have one.
+needed_and_held as (
+    select distinct allowed.holder_uid, needed.path_id, needed.nth, len(kinds.permissions) as n_needed
     from allowed
     join escalation_permissions as needed on needed.permission = allowed.permission
     join escalation_kinds as kinds on kinds.path_id = needed.path_id
     where (kinds.holder_pattern is not null or is_everything is distinct from true)
-    group by allowed.holder_uid, needed.path_id
-    having count(distinct needed.nth) = len(any_value(kinds.permissions))
+),
+
+holding as (
+    select holder_uid, path_id
+    from needed_and_held
+    group by holder_uid, path_id, n_needed
+    having count(*) = n_needed
 ),
 
 limits as (

@@ -26,9 +26,13 @@
 --     select distinct event_id, unnest([holder_uid] || path) as name
 --     from (select distinct coalesce(event_id, '') as event_id, holder_uid, path from (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as rights) as ways
 --   ) as held on held.name = named.name
+-- dirty: select coalesce(held.event_id, '') from (select distinct identity_id from delta_int_approvals__subjects) as changed
+--   join (select event_id, holder_uid, identity_id, path from entitlements where layer = 'granted' union all select event_id, holder_uid, identity_id, path from int_grants__limited union all select event_id, holder_uid, identity_id, path from int_grants__released) as held on held.identity_id = changed.identity_id
+-- dirty: select coalesce(held.event_id, '') from (select distinct held_uid from delta_int_statements) as told
+--   join entitlements as held on held.document_uid = told.held_uid and held.layer = 'granted'
 -- only: identities(identity_id, is_nonhuman, kind_evidence)
 -- only: int_scopes__approved(identity_id, action_pattern, resource_pattern, granted_at)
--- only: stg_approvals(approval_id, is_granted, origin, roles, granted_at, ends_at, event_id)
+-- only: stg_approvals(approval_id, is_granted, origin, actions, resources, roles, tools, granted_at, ends_at, event_id)
 
 -- What a boundary or a deny keeps from its holder was not given to it, and what their end lets through was given then.
 with rights as (
@@ -57,7 +61,9 @@ effective as (
         rights.holder_uid,
         rights.action_pattern,
         rights.resource_pattern,
+        rights.scope_uid,
         rights.path,
+        rights.document_uid,
         rights.valid_from,
         rights.valid_until,
         rights.start_by,
@@ -123,7 +129,26 @@ judged as (
     anti join providers on providers.holder_uid = given.holder_uid
 ),
 
-patterns as (select distinct identity_id, action_pattern, resource_pattern from judged),
+patterns as (select distinct identity_id, action_pattern, resource_pattern, scope_uid from judged),
+
+-- What counts in one place reaches no farther, whatever its resources are: the place as approvals name it, and all that lies in it.
+places as (
+    select named.scope_uid, unnest([named.place, named.place || '/*']) as place_pattern
+    from (
+        select scopes.scope_uid, coalesce(vendor_prefixes.says, '') || substr(scopes.scope_uid, 1 + length(coalesce(vendor_prefixes.prefix, ''))) as place
+        from (select distinct scope_uid from patterns where scope_uid is not null) as scopes
+        left join vendor_prefixes on vendor_prefixes.names = 'scope' and starts_with(scopes.scope_uid, vendor_prefixes.prefix)
+    ) as named
+),
+
+ranges as (
+    select patterns.*, patterns.resource_pattern as range_pattern
+    from patterns
+    union
+    select patterns.*, places.place_pattern
+    from patterns
+    join places on places.scope_uid = patterns.scope_uid
+),
 
 approved as (
     select
@@ -135,14 +160,14 @@ approved as (
 
 -- A pattern lies within another where it reads as one of its names: `s3:Get*` within `s3:*`. A `?` is one letter, and no `*`.
 covered as (
-    select patterns.identity_id, patterns.action_pattern, patterns.resource_pattern, max(approved.granted_at) as granted_at
-    from patterns
-    join approved on approved.identity_id = patterns.identity_id
-        and patterns.action_pattern ilike approved.action_like escape '\'
-        and patterns.resource_pattern ilike approved.resource_like escape '\'
-        and not (contains(approved.action_pattern, '?') and contains(patterns.action_pattern, '*'))
-        and not (contains(approved.resource_pattern, '?') and contains(patterns.resource_pattern, '*'))
-    group by patterns.identity_id, patterns.action_pattern, patterns.resource_pattern
+    select ranges.identity_id, ranges.action_pattern, ranges.resource_pattern, ranges.scope_uid, max(approved.granted_at) as granted_at
+    from ranges
+    join approved on approved.identity_id = ranges.identity_id
+        and ranges.action_pattern ilike approved.action_like escape '\'
+        and ranges.range_pattern ilike approved.resource_like escape '\'
+        and not (contains(approved.action_pattern, '?') and contains(ranges.action_pattern, '*'))
+        and not (contains(approved.resource_pattern, '?') and contains(ranges.range_pattern, '*'))
+    group by ranges.identity_id, ranges.action_pattern, ranges.resource_pattern, ranges.scope_uid
 ),
 
 -- A tool that is described anew under its old name is not the one that was approved before.
@@ -159,6 +184,53 @@ described_anew as (
     where starts_with(judged.action_pattern, 'tool:')
 ),
 
+-- Approvals name a role, a group, a policy or a tool; whatever was on the way then was approved as it was.
+named as (
+    select
+        approval_id, unnest(roles) as name, granted_at, ends_at, event_id, resources,
+        array_length(actions) = 0 and array_length(tools) = 0 as is_of_roles_alone
+    from stg_approvals
+    where is_granted and origin = 'ticket'
+    union
+    select
+        stg_approvals.approval_id, int_approvals__roles.role_arn, stg_approvals.granted_at, stg_approvals.ends_at, stg_approvals.event_id,
+        stg_approvals.resources, array_length(stg_approvals.actions) = 0 and array_length(stg_approvals.tools) = 0
+    from int_approvals__roles
+    join stg_approvals on stg_approvals.approval_id = int_approvals__roles.approval_id
+    where stg_approvals.is_granted and stg_approvals.origin = 'ticket'
+),
+
+-- Who is approved to have a role, in these places or in any, has what it gave when that was approved.
+approved_roles as (
+    select distinct subjects.identity_id, named.name, named.granted_at, named.ends_at, named.place_like
+    from (
+        select *, as_like(unnest(case when array_length(resources) > 0 then resources else ['*'] end)) as place_like
+        from named
+        where is_of_roles_alone
+    ) as named
+    join int_approvals__subjects as subjects on subjects.approval_id = named.approval_id and not subjects.is_asker
+),
+
+roles_as_approved as (
+    select distinct judged.entitlement_id, judged.holder_uid
+    from judged
+    join approved_roles
+        on approved_roles.identity_id = judged.identity_id and approved_roles.name = judged.document_uid
+        and approved_roles.granted_at <= judged.valid_from and (approved_roles.ends_at is null or approved_roles.ends_at > judged.valid_from)
+    left join places on places.scope_uid = judged.scope_uid
+    left join int_statements as said
+        on said.held_uid = judged.document_uid and said.document_kind = 'permissions' and said.effect = 'allow'
+        -- A boundary lets a part of it through.
+        and judged.action_pattern ilike as_like(said.action_pattern) escape '\'
+        and judged.resource_pattern ilike as_like(said.resource_pattern) escape '\'
+        and coalesce(said.valid_from, first_moment()) <= approved_roles.granted_at and coalesce(said.valid_until, last_moment()) > approved_roles.granted_at
+    left join described_anew
+        on described_anew.entitlement_id = judged.entitlement_id and described_anew.holder_uid = judged.holder_uid
+    where coalesce(places.place_pattern, judged.resource_pattern) ilike approved_roles.place_like escape '\'
+        and (said.held_uid is not null or judged.document_uid not in (select held_uid from int_statements))
+        and described_anew.entitlement_id is null
+),
+
 beyond as (
     select judged.*
     from judged
@@ -167,25 +239,23 @@ beyond as (
     anti join covered
         on covered.identity_id = judged.identity_id
         and covered.action_pattern = judged.action_pattern and covered.resource_pattern = judged.resource_pattern
+        and covered.scope_uid is not distinct from judged.scope_uid
         and (described_anew.entitlement_id is null or covered.granted_at >= judged.valid_from)
-),
-
--- Approvals name a role, a group, a policy or a tool; whatever was on the way then was approved as it was.
-named as (
-    select stg_approvals.approval_id, unnest(stg_approvals.roles) as name, stg_approvals.granted_at, stg_approvals.ends_at, stg_approvals.event_id
-    from stg_approvals
-    where stg_approvals.is_granted and stg_approvals.origin = 'ticket'
-    union
-    select stg_approvals.approval_id, int_approvals__roles.role_arn, stg_approvals.granted_at, stg_approvals.ends_at, stg_approvals.event_id
-    from int_approvals__roles
-    join stg_approvals on stg_approvals.approval_id = int_approvals__roles.approval_id
-    where stg_approvals.is_granted and stg_approvals.origin = 'ticket'
+    anti join roles_as_approved
+        on roles_as_approved.entitlement_id = judged.entitlement_id and roles_as_approved.holder_uid = judged.holder_uid
 ),
 
 ways as (
-    select entitlement_id, holder_uid, holder_uid as name, valid_from from beyond
+    select entitlement_id, identity_id, holder_uid, holder_uid as name, valid_from from beyond
     union all
-    select entitlement_id, holder_uid, unnest(path), valid_from from beyond
+    select entitlement_id, identity_id, holder_uid, unnest(path), valid_from from beyond
+),
+
+-- An approval that names whom it is for approved nothing for others who have the same role.
+named_for as (
+    select named.approval_id, named.name, named.granted_at, named.ends_at, named.event_id, subjects.identity_id
+    from named
+    left join int_approvals__subjects as subjects on subjects.approval_id = named.approval_id
 ),
 
 widened as (
@@ -195,7 +265,8 @@ widened as (
         arg_max(named.approval_id, {'at': named.granted_at, 'id': named.approval_id}) as approval_id,
         arg_max(named.event_id, {'at': named.granted_at, 'id': named.approval_id}) as event_id
     from ways
-    join named on named.name = ways.name and named.granted_at < ways.valid_from and (named.ends_at is null or named.ends_at > ways.valid_from)
+    join named_for as named on named.name = ways.name and named.granted_at < ways.valid_from and (named.ends_at is null or named.ends_at > ways.valid_from)
+        and (ways.name = ways.holder_uid or named.identity_id is null or named.identity_id = ways.identity_id)
     group by ways.entitlement_id, ways.holder_uid
 ),
 
@@ -211,7 +282,7 @@ jewels as (
 )
 
 select
-    beyond.*,
+    beyond.* exclude (scope_uid, document_uid),
     jewels.resource_pattern is not null as touches_crown_jewels,
     widened.approval_id as widened_approval_id,
     widened.event_id as widened_approval_event_id

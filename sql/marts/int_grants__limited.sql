@@ -155,7 +155,10 @@ select
     given.holder_uid,
     begun.action_pattern,
     begun.resource_pattern,
+    given.scope_uid,
     given.path,
+    -- What a change of the boundary lets through nobody gave with that document.
+    if(begun.turn_event_id is null, given.document_uid, null) as document_uid,
     nullif(begun.began_at, first_moment()) as valid_from,
     nullif(least(given.until_at, coalesce(ends.limited_again_at, last_moment())), last_moment()) as valid_until,
     if(begun.turn_event_id is null, given.start_by, 'event') as start_by,

@@ -92,7 +92,8 @@ passing as (
     select
         acts.activity_id as act_id, acts.event_id, acts.event_at, acts.actor_uid, acts.account_uid, acts.credential_uid,
         lower(split_part(acts.canonical_action, ':', 1)) as service,
-        regexp_extract(unnest(first_hundred(acts.resource_uids)), '[^/:]+$') as name,
+        first_hundred(acts.resource_uids) as resource_uids,
+        acts.passed_roles,
         acts.voice is not distinct from 'reported' as is_reported
     from stg_activities as acts
     join vendor_prefixes as needed
@@ -102,14 +103,26 @@ passing as (
         and not acts.is_providers_own
 ),
 
-services as (
-    select child_id, event_id, hop_at, account_uid, lower(split_part(actor_uid, '.', 1)) as service, issued_session_name as name, issued_role_arn, is_reported, actor_uid
-    from issuing
-    where credential_uid is null and is_providers_own and issued_session_name is not null and issued_role_arn is not null
+passing_to as (
+    select * exclude (resource_uids), regexp_extract(unnest(resource_uids), '[^/:]+$') as name
+    from passing
 ),
 
--- The last who passed one before the session began; a session began before knows nothing of them.
-passed as (
+services as (
+    select
+        issuing.child_id, issuing.event_id, issuing.hop_at, issuing.account_uid,
+        coalesce(runners.says, lower(split_part(issuing.actor_uid, '.', 1))) as service,
+        issuing.issued_session_name as name, issuing.issued_role_arn, issuing.is_reported
+    from issuing
+    left join vendor_prefixes as runners
+        on runners.names = 'runner' and runners.prefix = lower(split_part(issuing.actor_uid, '.', 1))
+    where issuing.credential_uid is null and issuing.is_providers_own
+        and issuing.issued_session_name is not null and issuing.issued_role_arn is not null
+),
+
+-- The last who passed one before the session began; a session began before knows nothing of them. What runs may have been
+-- given another role since: then the session is not of that passing.
+passed_by_name as (
     select
         services.child_id,
         'credential:' || passing.credential_uid as from_id,
@@ -124,10 +137,53 @@ passed as (
         case when passing.is_reported or services.is_reported then 0.3 else link_weights.weight end as confidence,
         passing.is_reported or services.is_reported as is_reported
     from services
-    asof join passing
+    asof join passing_to as passing
         on passing.service = services.service and passing.name = services.name and passing.account_uid = services.account_uid
         and passing.event_at <= services.hop_at
     join link_weights on link_weights.method = 'caller_chosen'
+    where passing.passed_roles is null or list_contains(passing.passed_roles, services.issued_role_arn)
+),
+
+-- Some services call every session alike. Then a role that only one actor ever handed to the service came from that actor;
+-- where a second one did, nobody knows whose work runs.
+roles_passed as (
+    select *, min(event_at) filter (where actor_uid is distinct from first_actor) over (partition by service, role_arn, account_uid) as contested_at
+    from (
+        select
+            passing.* exclude (resource_uids, passed_roles),
+            roles.role_arn,
+            first_value(passing.actor_uid) over (
+                partition by passing.service, roles.role_arn, passing.account_uid order by passing.event_at, passing.event_id
+            ) as first_actor
+        from passing
+        cross join unnest(passing.passed_roles) as roles(role_arn)
+        where not passing.is_reported
+    )
+),
+
+passed as (
+    select * from passed_by_name
+    union all by name
+    select
+        services.child_id,
+        'credential:' || roles_passed.credential_uid as from_id,
+        roles_passed.act_id,
+        roles_passed.event_id,
+        [roles_passed.event_id, services.event_id] as event_ids,
+        roles_passed.event_at as hop_at,
+        'pass_role' as hop_kind,
+        true as is_derived,
+        roles_passed.actor_uid as from_uid,
+        services.issued_role_arn as to_uid,
+        case when services.is_reported then 0.3 else link_weights.weight end as confidence,
+        services.is_reported
+    from services
+    anti join passed_by_name on passed_by_name.child_id = services.child_id
+    asof join roles_passed
+        on roles_passed.service = services.service and roles_passed.role_arn = services.issued_role_arn
+        and roles_passed.account_uid = services.account_uid and roles_passed.event_at <= services.hop_at
+    join link_weights on link_weights.method = 'caller_chosen'
+    where roles_passed.contested_at is null or roles_passed.contested_at > services.hop_at
 ),
 
 -- What lies in a secret is used by others as well: that a reader is who used it then is possible and no more.

@@ -1,6 +1,10 @@
 -- grain: one row per identity, approval, action pattern and resource pattern that it approves for that identity
--- build: full
+-- build: by_key approval_id
 -- why: what an approval allows to each identity that it names, by its own words and by its kind of task, in the words of the log and in those of a grant
+-- units: select approval_id from stg_approvals
+-- dirty: select approval_id from delta_stg_approvals
+-- dirty: select approval_id from delta_int_approvals__subjects
+-- only: stg_approvals(approval_id, granted_at, valid_from, ends_at, task, actions, resources, roles, tools, is_granted, origin)
 
 with approvals_of as (
     select
@@ -17,6 +21,7 @@ with approvals_of as (
     from int_approvals__subjects
     join stg_approvals on stg_approvals.approval_id = int_approvals__subjects.approval_id
     where stg_approvals.is_granted and stg_approvals.origin = 'ticket' and not int_approvals__subjects.is_asker
+        and stg_approvals.approval_id in (select id from touched_ids)
 ),
 
 by_task as (

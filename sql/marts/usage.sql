@@ -1,6 +1,17 @@
 -- grain: one row per identity, actor, action, resource and hour
--- build: full
+-- build: by_key event_hour
 -- why: what each identity did, with the denied tries, small enough for a model to read
+-- units: select coalesce(event_hour::varchar, '') from chain_steps
+-- dirty: select coalesce(event_hour::varchar, '') from delta_chain_steps where node_kind = 'activity'
+-- dirty: select coalesce(stands.event_hour::varchar, '') from (
+--         select action, access, sum(if(is_new, 1, -1)) as n_more from delta_stg_activities where action is not null group by action, access
+--     ) as changed
+--     join usage as stands on stands.action = changed.action
+--     where changed.n_more < 0
+--         or case changed.access when 'write' then 4 when 'secret' then 3 when 'read' then 2 else 1 end > case stands.access when 'write' then 4 when 'secret' then 3 when 'read' then 2 else 1 end
+-- only: chain_steps(identity_id, actor_uid, action, canonical_action, resource_uids, event_hour, outcome, step_at, event_id, node_kind, is_counted)
+--     where node_kind = 'activity'
+-- only: stg_activities(action, access)
 
 with acts as (
     select
@@ -15,6 +26,7 @@ with acts as (
         event_id
     from chain_steps
     where node_kind = 'activity' and is_counted and identity_id is not null
+        and coalesce(event_hour::varchar, '') in (select id from touched_ids)
 ),
 
 -- An action gives the most that any record of it says.

@@ -36,6 +36,7 @@ recent as (
         json_extract_string(e.detail, '$.issued_kind') as issued_kind,
         json_extract_string(e.detail, '$.issued_holder') as issued_holder,
         json_extract_string(e.detail, '$.issued_role_pattern') as issued_role_pattern,
+        try_cast(json_extract(e.detail, '$.passed_roles') as varchar[]) as passed_roles,
         json_extract_string(e.detail, '$.permission') as permission,
         try_cast(json_extract(e.detail, '$.further_permissions') as varchar[]) as further_permissions,
         json_extract_string(e.detail, '$.request') as request,

@@ -124,8 +124,9 @@ select
     known.credential_uid,
     case
         when issued.issues_session or issued.expires_at is not null or issued.role_arn is not null then 'session'
-        -- Its log calls it a session, or its id does.
-        when used.is_session or session_id.prefix is not null then 'session'
+        -- Its log calls it a session or says when it began, or its id says which it is.
+        when used.is_session or id_of.says = 'session' then 'session'
+        when used.session_created_at is not null and id_of.says is null then 'session'
         else 'static'
     end as credential_kind,
     issued.event_id as issued_event_id,
@@ -161,5 +162,5 @@ left join used on used.credential_uid = known.credential_uid
 left join homes on homes.credential_uid = known.credential_uid
 left join asked_for_itself on asked_for_itself.credential_uid = known.credential_uid
 left join revoked on revoked.credential_uid = known.credential_uid
-left join vendor_prefixes as session_id
-    on session_id.names = 'credential' and session_id.says = 'session' and starts_with(known.credential_uid, session_id.prefix)
+left join vendor_prefixes as id_of
+    on id_of.names = 'credential' and id_of.says in ('session', 'static') and starts_with(known.credential_uid, id_of.prefix)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_worlds import WORLDS, act, approval, approvals_of_one_window, decision, role_hops, spans_of_one_trace
+from hostile_worlds import WORLDS as OF_LINKS
+from hostile_worlds import act, approval, approvals_of_one_window, decision, role_hops, spans_of_one_trace
+from hostile_worlds_of_power import WORLDS as OF_POWER
 from source_samples import SAMPLES
-from sql_cases import prepare, tables
+from sql_cases import build_all, prepare
 from sql_world import AS_OF, Event, as_events
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.input_file import InputFile, read_file
@@ -22,6 +24,7 @@ from ultravires.settings import Settings
 from ultravires.store.deduplicate import store_events
 from ultravires.store.warehouse import open_warehouse
 
+WORLDS = {**OF_LINKS, **OF_POWER}
 MOST_MEMORY = "500MB"
 SECONDS = 10
 """CPU seconds of all tables together; each of these worlds takes one to four on one core."""
@@ -47,8 +50,7 @@ def built(home: Path, events: list[Event]) -> Iterator[tuple[DuckDBEngine, float
         engine.con.execute(f"set memory_limit = '{MOST_MEMORY}'")
         engine.con.execute("set max_temp_directory_size = '0KB'")
         started = time.process_time()
-        for table in tables().values():
-            engine.build(table)
+        build_all(engine)
         yield engine, time.process_time() - started
 
 
@@ -125,6 +127,22 @@ def test_approvals_that_all_fit_are_not_all_joined(tmp_path: Path) -> None:
             engine, "select count(*) from chain_steps where list_contains(gaps, 'candidates left out: 4980')"
         ) == [(5_000,)]
         assert rows(engine, "select count(*) from chain_steps where is_accounted and node_kind = 'activity'") == [(0,)]
+
+
+def test_acts_beyond_an_approval_do_not_each_carry_all_resources(tmp_path: Path) -> None:
+    """One action on 20,000 resources under one approval: one row of drift that names them, made of one each."""
+    with built(tmp_path / "home", OF_POWER["acts_beyond_one_approval"](20_000)) as (engine, seconds):
+        assert seconds < SECONDS
+        told = "select n_events, len(resource_uids), len(evidence_event_ids) from drift where kind = 'overreach'"
+        assert rows(engine, told) == [(20_000, 20_000, 100)]
+
+
+def test_rights_and_denied_acts_are_not_all_pairs(tmp_path: Path) -> None:
+    """3,000 denied acts, 3,000 rights to itself and the acts done: each act has the twenty rights just before it."""
+    with built(tmp_path / "home", OF_POWER["rights_given_to_itself"](9_000)) as (engine, seconds):
+        assert seconds < SECONDS
+        of_acts = "select distinct count(*) from denied_then_allowed group by action"
+        assert rows(engine, of_acts) == [(20,)]
 
 
 @pytest.mark.parametrize("n", [50, 1_000])

@@ -17,6 +17,7 @@ from ultravires.runs import steps
 from ultravires.runs.run import run_once
 
 LOGGING = "aws_cloudtrail_audit_logging_weakened"
+WEAKENED = "ultravires_evidence_weakened"
 UNAPPROVED = "ultravires_unapproved_privileged_activity"
 Break = Callable[[str], None]
 
@@ -83,6 +84,24 @@ def open_findings(home: Path) -> set[str]:
 
 def alerts(home: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (home / "alerts.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_what_was_told_without_the_broken_table_is_not_told_again(
+    loaded: Path, breaks: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule over the log alone tells it; when the others can speak, they stand beside it in `findings`."""
+    logs, home = loaded / "logs", loaded / "home"
+    stop_logging(logs)
+    with monkeypatch.context():
+        breaks("activity_effects")
+        with pytest.raises(RunError):
+            run_once(logs, home, config=None, as_of="")
+    told = [alert for alert in alerts(home) if "cloudtrail:StopLogging" in alert["unmapped"]["actions"]]
+    assert LOGGING in {alert["metadata"]["event_code"] for alert in told}
+    monkeypatch.undo()
+    run_once(logs, home, config=None, as_of="")
+    assert WEAKENED in open_findings(home)
+    assert [alert for alert in alerts(home) if "cloudtrail:StopLogging" in alert["unmapped"]["actions"]] == told
 
 
 @pytest.mark.parametrize("table", ["int_links__by_key", "links", "chain_steps", "step_facts"])

@@ -154,6 +154,36 @@ def test_a_log_is_moved_before_its_end_was_read(home: Home, tmp_path: Path) -> N
     assert names == ["audit.log", "audit.log.1", "audit.log.2"]
 
 
+def test_a_log_is_moved_into_another_folder_before_its_end_was_read(home: Home, tmp_path: Path) -> None:
+    """Known under a name that begins as its own: its end is read, nothing of it twice, and nobody emptied it."""
+    home.log.write_bytes(b"".join([*LINES[:3], BROKEN]))
+    home.load()
+    old = home.logs / "old"
+    old.mkdir()
+    (old / "audit-20261005.log.gz").write_bytes(gzip.compress(b"".join([*LINES[:3], BROKEN, LINES[3]])))
+    home.log.write_bytes(b"".join(LINES[4:]))
+    counts = home.load()
+    assert (counts.duplicates, home.n_refused(), home.replaced()) == (0, 1, [])
+    assert home.n_events() == n_events_of(LINES, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("other.log", LINES[:4]), ("audit-1.log", LINES[1:4])],
+    ids=["another name", "another content"],
+)
+def test_a_log_is_emptied_beside_another_folder(name: str, content: list[bytes], home: Home) -> None:
+    """What has another name, or another beginning, is no rotated log, and the emptying is told."""
+    home.log.write_bytes(b"".join(LINES[:3]))
+    home.load()
+    old = home.logs / "old"
+    old.mkdir()
+    (old / name).write_bytes(b"".join(content))
+    home.log.write_bytes(b"".join(LINES[4:]))
+    home.load()
+    assert home.replaced() == ["emptied"]
+
+
 def test_a_log_is_packed_before_its_end_was_read(home: Home, tmp_path: Path) -> None:
     """What was read of it is the beginning of what is packed, and only the rest is read."""
     home.log.write_bytes(b"".join([*LINES[:3], BROKEN]))

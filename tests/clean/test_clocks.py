@@ -3,15 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-import ultravires
-import yaml
-from small_logs import DAY, approval, assume, at, call, session, write_lines
+from small_logs import DAY, approval, assume, at, call, session
 from source_samples import attributes
-from ultravires.runs.run import run_once
+from stories import Stories, Story
 
 HELPER = "arn:aws:iam::111122223333:role/helper"
 RUNNER = "arn:aws:iam::111122223333:role/runner"
@@ -62,7 +58,7 @@ def span(number: int, step: Step, begins: float, ends: float, named: dict[str, A
 
 def decided(number: int, step: Step) -> dict[str, Any]:
     return {
-        "decision_id": f"D-{number}",
+        "decision_id": f"d{number}",
         "labels": {"id": "opa-1"},
         "path": "agents/tools/allow",
         "timestamp": at(step.minutes),
@@ -78,88 +74,78 @@ def decided(number: int, step: Step) -> dict[str, Any]:
     }
 
 
-class Story:
-    """An approval for four hours, a session under it, and the steps of the agent; all logs but its own are right."""
-
-    def __init__(self, folder: Path, steps: Sequence[Step], *, valid_until: float = 240) -> None:
-        given = approval(
-            "APR-1",
-            0,
-            subject="helper",
-            roles=[HELPER],
-            ticket="OPS-1",
-            valid_until=at(valid_until),
-            tools=["put_policy"],
-        )
-        worker = session(HELPER, "ASIAHELPER", source_identity="APR-1")
-        taken = assume("e1", 1, session(RUNNER, "ASIARUNNER"), "ASIAHELPER", roleArn=HELPER, sourceIdentity="APR-1")
-        done = [call(f"c{n}", step.minutes + 5 / 60, "iam:PutRolePolicy", worker) for n, step in enumerate(steps)]
-        spans = [one for n, step in enumerate(steps) for one in told(n, step)]
-        logs = {
-            "approvals": [*AROUND, given],
-            "decisions": [decided(n, step) for n, step in enumerate(steps)],
-            "trail": [taken, *done],
-            "spans": [{"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"spans": spans}]}]}],
-        }
-        for name, records in logs.items():
-            write_lines(folder / "logs" / f"{name}.jsonl", records)
-        (folder / "ultravires.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-        self.home = folder / "home"
-        run_once(folder / "logs", self.home, config=folder / "ultravires.yaml", as_of=at(290))
-
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        with ultravires.open(self.home) as con:
-            return con.execute(query).fetchall()
-
-    def findings(self) -> list[tuple[Any, ...]]:
-        return self.ask("select detector_id, message from findings where state = 'open' order by all")
-
-    def after_end(self) -> list[str]:
-        query = "select native_id from step_facts join events using (event_id) where is_after_approval_end order by all"
-        return [row[0] for row in self.ask(query)]
+def story_of(steps: Sequence[Step], *, valid_until: float = 60) -> dict[str, list[dict[str, Any]]]:
+    """An approval, a session under it, and the steps of the agent; all logs but its own are right."""
+    given = approval(
+        "APR-1",
+        0,
+        subject="helper",
+        roles=[HELPER],
+        ticket="OPS-1",
+        valid_until=at(valid_until),
+        tools=["put_policy"],
+    )
+    worker = session(HELPER, "ASIAHELPER", source_identity="APR-1")
+    taken = assume("e1", 1, session(RUNNER, "ASIARUNNER"), "ASIAHELPER", roleArn=HELPER, sourceIdentity="APR-1")
+    done = [call(f"c{n}", step.minutes + 5 / 60, "iam:PutRolePolicy", worker) for n, step in enumerate(steps)]
+    spans = [one for n, step in enumerate(steps) for one in told(n, step)]
+    return {
+        "approvals": [*AROUND, given],
+        "decisions": [decided(n, step) for n, step in enumerate(steps)],
+        "trail": [taken, *done],
+        "spans": [{"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"spans": spans}]}]}],
+    }
 
 
-STEPS = [Step(10 + 5 * number) for number in range(8)]
+def after_end(story: Story) -> list[str]:
+    query = "select native_id from step_facts join events using (event_id) where is_after_approval_end order by all"
+    return [row[0] for row in story.ask(query)]
 
 
-@pytest.mark.parametrize("clock", [95, -95, 600, -600])
-def test_an_agent_whose_clock_is_wrong(tmp_path: Path, clock: int) -> None:
+def eight(clock: int) -> list[Step]:
+    """Steps within the first hour."""
+    return [Step(10 + 5 * number, clock) for number in range(8)]
+
+
+CLOCK = "select seconds_ahead, state from clocks where log = 'otel_genai'"
+honest = Stories(config=CONFIG, as_of=at(290), words=("helper",))
+accused = Stories(config=CONFIG, as_of=at(290), words=("helper",))
+
+
+@honest.each({str(clock): story_of([*eight(clock), Step(59, clock)]) for clock in (95, -95, 600, -600)})
+def test_an_agent_whose_clock_is_wrong(story: Story) -> None:
     """All it did was approved, decided and recorded, also in the last minute before the approval ended; nothing is
     found, every call is in order, and the log's own times stand."""
-    steps = [Step(step.minutes, clock) for step in [*STEPS, Step(59)]]
-    story = Story(tmp_path, steps, valid_until=60)
-    assert story.findings() == []
+    clock = int(story.case)
+    assert honest.ask("select detector_id, message from findings where state = 'open'") == []
     assert story.ask("select distinct is_in_order from links where kind = 'tool_call>decision'") == [(True,)]
-    assert story.ask("select count(*) from links where is_primary and kind = 'tool_call>decision'") == [(len(steps),)]
+    assert story.ask("select count(*) from links where is_primary and kind = 'tool_call>decision'") == [(9,)]
     assert story.ask("select distinct is_accounted from chain_steps where node_kind = 'activity'") == [(True,)]
-    measured = story.ask("select seconds_ahead, state from clocks where log = 'otel_genai'")
-    assert measured[0][1] == "corrected" and abs(measured[0][0] - clock) <= 5
+    ((ahead, state),) = story.ask(CLOCK)
+    assert state == "corrected" and abs(ahead - clock) <= 5
     off = "select distinct epoch(step_at - corrected_at) from chain_steps where node_kind = 'tool_call'"
-    assert story.ask(off) == [(measured[0][0],)]
+    assert story.ask(off) == [(ahead,)]
     moved = "select count(*) from chain_steps where voice <> 'reported' and corrected_at <> step_at"
     assert story.ask(moved) == [(0,)]
 
 
-@pytest.mark.parametrize("clock", [95, -95, -600, -86400])
-def test_a_call_that_was_made_after_the_end(tmp_path: Path, clock: int) -> None:
+@accused.each({str(clock): story_of([*eight(clock), Step(70, clock)]) for clock in (95, -95, -600, -86400)})
+def test_a_call_that_was_made_after_the_end(story: Story) -> None:
     """The cloud recorded it ten minutes after the approval ended: it is found, whatever the agent's clock says."""
-    story = Story(tmp_path, [*(Step(step.minutes, clock) for step in STEPS), Step(70, clock)], valid_until=60)
-    assert AFTER_END in {row[0] for row in story.findings()}
-    assert "c8" in story.after_end()
+    assert AFTER_END in {row[0] for row in story.ask("select detector_id from findings where state = 'open'")}
+    assert "c8" in after_end(story)
 
 
-def test_an_agent_dates_one_call_back(tmp_path: Path) -> None:
+@accused(**story_of([*eight(0), Step(70, -1200)]))
+def test_an_agent_dates_one_call_back(story: Story) -> None:
     """Its clock is right but for the call that came too late, which it dates before the end: what the cloud recorded is
     found, and no clock is measured by one call."""
-    story = Story(tmp_path, [*(Step(step.minutes, 0) for step in STEPS), Step(70, -1200)], valid_until=60)
-    assert "c8" in story.after_end()
-    assert story.ask("select state from clocks where log = 'otel_genai'") == [("in time",)]
+    assert "c8" in after_end(story)
+    assert [state for _, state in story.ask(CLOCK)] == ["in time"]
 
 
-def test_an_agent_moves_its_clock_to_be_corrected(tmp_path: Path) -> None:
+@accused.each({str(clock): story_of([*eight(clock), Step(59, clock), Step(70, clock)]) for clock in (-900, 900)})
+def test_an_agent_moves_its_clock_to_be_corrected(story: Story) -> None:
     """However it dates its calls, an act that the cloud recorded after the end stays there, and one before it too."""
-    for number, clock in enumerate((-900, 900)):
-        steps = [*(Step(step.minutes, clock) for step in STEPS), Step(59, clock), Step(70, clock)]
-        story = Story(tmp_path / str(number), steps, valid_until=60)
-        acts = "select native_id from step_facts join events using (event_id) where node_kind = 'activity'"
-        assert story.ask(f"{acts} and is_after_approval_end") == [("c9",)]
+    acts = "select native_id from step_facts join events using (event_id) where node_kind = 'activity'"
+    assert story.ask(f"{acts} and is_after_approval_end") == [("c9",)]

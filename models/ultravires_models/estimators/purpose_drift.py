@@ -252,6 +252,7 @@ def _hit(group: pl.DataFrame, names: Mapping[str, str | None], score: float) -> 
         "gaps": [],
         "score": score,
         "severity": "medium" if is_new_secret else None,
+        "act_event_ids": [],
     }
 
 

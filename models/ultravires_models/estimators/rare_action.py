@@ -235,6 +235,7 @@ def _hit(row: Mapping[str, Any], identity: Mapping[str, Any], score: float, mode
         "score": score,
         "severity": _SEVERITIES.get(row["access"]),
         "outcome": "failure" if row["is_failed"] else None,
+        "act_event_ids": [row["first_event_id"]] if row["first_event_id"] else [],
     }
 
 

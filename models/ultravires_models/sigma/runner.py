@@ -6,7 +6,7 @@ from sigma.exceptions import SigmaError
 
 from ultravires_models.errors import RuleError, one_line
 from ultravires_models.hits import HITS
-from ultravires_models.relation import Relation
+from ultravires_models.relation import NO_LIST, Relation
 from ultravires_models.rule import PLACEHOLDER, Rule
 from ultravires_models.sigma.backend import DuckDbBackend
 from ultravires_models.sigma.dispatch import find_dispatch
@@ -18,6 +18,8 @@ from ultravires_models.sigma.sqltext import identifier, literal
 _SHOWN_CHARACTERS = 200
 _IN_ONE_STEP = 24
 _LONGEST_STATEMENT = 2_000_000
+_STANDING_SUBJECTS = ("credential", "approval")
+"""Subjects that have to be looked at themselves, whatever the act is that shows what is wrong with them."""
 _LONGEST_CONDITION = 4_000
 _DEEPEST_CONDITION = 8
 
@@ -52,9 +54,24 @@ def compile_probe(rules: Sequence[Rule], relation: Relation) -> str:
     conditions = [necessary_condition(rule, reader) for rule in rules]
     known = [condition for condition in conditions if condition is not None]
     where = " OR ".join(known) if len(known) == len(conditions) else "true"
-    ctes = [*row_ctes(relation), *field_ctes(reader)]
+    return f"{_of_fields(reader, '1')} WHERE {where} LIMIT 1"
+
+
+def compile_candidates(rules: Sequence[Rule], relation: Relation) -> str:
+    """A SELECT of the detector ids of the rules that may match any row of the relation, and of nulls: only with these
+    need the statement over few rows be planned. It asks of every row what `compile_probe` asks.
+    """
+    reader = FieldReader(relation)
+    asked = [(rule.detector_id, necessary_condition(rule, reader)) for rule in rules]
+    names = ", ".join(f"CASE WHEN {condition or 'true'} THEN {literal(name)} END" for name, condition in asked)
+    return _of_fields(reader, f"DISTINCT unnest([{names}]) AS detector_id")
+
+
+def _of_fields(reader: FieldReader, chosen: str) -> str:
+    """A SELECT over the rows with the fields that `reader` was asked for."""
+    ctes = [*row_ctes(reader.relation), *field_ctes(reader)]
     with_clause = ",\n".join(f"{name} AS ({body})" for name, body in ctes)
-    return f"WITH {with_clause}\nSELECT 1 FROM fields AS {identifier(relation.table)} WHERE {where} LIMIT 1"
+    return f"WITH {with_clause}\nSELECT {chosen} FROM fields AS {identifier(reader.relation.table)}"
 
 
 def compile_condition(rule: Rule, reader: FieldReader) -> str:
@@ -165,6 +182,7 @@ def _hit_columns(rules: Sequence[Rule], reader: FieldReader) -> dict[str, str]:
         "score": "1.0::DOUBLE",
         "severity": per_rule(lambda rule: _severity(rule, reader)),
         "outcome": relation.outcome_sql,
+        "act_event_ids": per_rule(lambda rule: _acts(rule, reader)),
     }
 
 
@@ -216,6 +234,13 @@ def _evidence(rule: Rule, reader: FieldReader) -> str:
         field = reader.resolve_column(rule.evidence)
         values = field.sql if field.kind == "list" else f"[{field.sql}]"
     return f"coalesce(list_filter({values}, lambda e: e IS NOT NULL), []::VARCHAR[])"
+
+
+def _acts(rule: Rule, reader: FieldReader) -> str:
+    """The acts that a matching row tells of; none where the rule speaks of a thing that one of them only shows."""
+    if rule.subject_kind in _STANDING_SUBJECTS:
+        return NO_LIST
+    return f"coalesce(list_filter({reader.relation.acts_sql}, lambda e: e IS NOT NULL), {NO_LIST})"
 
 
 def _message(rule: Rule, reader: FieldReader) -> str:

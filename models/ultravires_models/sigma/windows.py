@@ -221,6 +221,8 @@ def _hits(correlation: Correlation, name: str) -> str:
         "score": "1.0::DOUBLE",
         "severity": "NULL::VARCHAR",
         "outcome": _if_one("outcome"),
+        # Several together are more than each of them.
+        "act_event_ids": "[]::VARCHAR[]",
     }
     select = ",\n  ".join(f"{columns[column]} AS {identifier(column)}" for column in HITS.names)
     return f"SELECT\n  {select}\nFROM {name}_members GROUP BY grp, day"

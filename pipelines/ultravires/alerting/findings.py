@@ -43,7 +43,7 @@ with today as (
         candidate.is_historic or coalesce(candidate.last_at <= appeared.last_at, false) as is_historic,
         candidate.is_suppressed, candidate.gaps,
         candidate.facts, candidate.frameworks, candidate.remediation, candidate.rule_version, candidate.class_uid,
-        candidate.facts_hash,
+        candidate.facts_hash, candidate.told_by,
         coalesce(findings.revision, 0)
             + case when findings.facts_hash is distinct from candidate.facts_hash then 1 else 0 end
             as revision
@@ -64,6 +64,7 @@ gone as (
                 then sha256(findings.facts_hash || chr(31) || 'withdrawn')
             else findings.facts_hash
         end as facts_hash,
+        []::varchar[] as told_by,
         findings.revision + case when findings.state = 'open' and not $is_settling then 1 else 0 end as revision)
     from findings
     left join int_findings__grouped as candidate on candidate.finding_id = findings.finding_id

@@ -12,11 +12,15 @@ _OF_KIND = (
 )
 
 
-def news_of(raised_to: str | None, classes: Sequence[str], facts: Iterable[str]) -> str:
-    """One sentence that ends with a full stop, empty where nothing is new."""
+def news_of(
+    raised_to: str | None, classes: Sequence[str], facts: Iterable[str], *, raised_by: str | None = None
+) -> str:
+    """One sentence that ends with a full stop, empty where nothing is new; `raised_by` is the title of the other
+    finding of the same act for which it is more severe.
+    """
     told = list(_of_facts(list(facts)))
     if raised_to is not None:
-        told.append(f"it is {raised_to} now")
+        told.append(f"it is {raised_to} now" + (f" ({raised_by})" if raised_by else ""))
     if classes:
         told.append(f"{_several(list(classes), 'logs')} shows it, too")
     return f"New: {'; '.join(told)}." if told else ""

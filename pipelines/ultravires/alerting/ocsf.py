@@ -88,6 +88,18 @@ class Evidence:
     src_ip: str | None
 
 
+@dataclass(frozen=True)
+class Other:
+    """A finding that tells of the same act as another one."""
+
+    finding_id: str
+    detector_id: str
+    detector_kind: str
+    title: str
+    severity: str
+    rule_version: str
+
+
 def finding_as_ocsf(
     finding: Finding,
     evidence: Sequence[Evidence],
@@ -96,12 +108,14 @@ def finding_as_ocsf(
     activity_id: int,
     at: datetime,
     titles: Mapping[str, str],
+    others: Sequence[Other] = (),
     news: str = "",
 ) -> dict[str, Any]:
     """The alert as a JSON-able dict that is valid against the published schema of its class.
 
     `evidence` in order of time, `at` the moment of the logs (`as_of`) at which the finding became so,
-    `titles` the names of framework references, `news` the sentence with which an update begins.
+    `titles` the names of framework references, `others` who else tells of its acts, the worst first, `news` the
+    sentence with which an update begins.
     """
     body = {
         **_classification(finding.class_uid, activity_id),
@@ -112,9 +126,9 @@ def finding_as_ocsf(
         "count": max(finding.n_evidence, 1),
         "start_time": millis(finding.first_at),
         "end_time": millis(finding.last_at),
-        "finding_info": _finding_info(finding, evidence, at=at, titles=titles),
+        "finding_info": _finding_info(finding, evidence, at=at, titles=titles) | _related_analytics(others),
         "metadata": _metadata(alert_id, finding.detector_id, finding.chain_id, finding.revision),
-        "unmapped": _unmapped(finding, evidence),
+        "unmapped": _unmapped(finding, evidence) | _also_told_by(others),
     }
     if finding.remediation:
         body["remediation"] = {"desc": cut(finding.remediation)}
@@ -221,7 +235,26 @@ def _finding_info(
     return info | ({"attacks": attacks} if attacks else {})
 
 
-def _analytic(finding: Finding) -> dict[str, Any]:
+def _related_analytics(others: Sequence[Other]) -> dict[str, Any]:
+    """Who else speaks of the act, each detector once."""
+    by_detector = {other.detector_id: other for other in others}
+    return {"related_analytics": [_analytic(one) for one in by_detector.values()]} if by_detector else {}
+
+
+def _also_told_by(others: Sequence[Other]) -> dict[str, Any]:
+    told = [
+        {
+            "finding_id": other.finding_id,
+            "detector_id": other.detector_id,
+            "title": cut(other.title),
+            "severity": other.severity,
+        }
+        for other in others[:MAX_RESOURCES]
+    ]
+    return {"also_told_by": told} if told else {}
+
+
+def _analytic(finding: Finding | Other) -> dict[str, Any]:
     type_id, name = _ANALYTIC[finding.detector_kind]
     return {
         "uid": finding.detector_id,

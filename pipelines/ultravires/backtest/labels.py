@@ -33,14 +33,14 @@ class TrueLink(msgspec.Struct, frozen=True):
 class TrueDrift(msgspec.Struct, frozen=True):
     """A right that came to a holder beyond what was approved.
 
-    cause: the node of the change that brought it, `activity:` and the vendor's own event id. actor: who made it, and
-    holder: who has the right, as the log names them. onset: since when it is drift, in ISO.
+    cause: the node of the change that brought it, `activity:` and the vendor's own event id. actor: who made it, null
+    where no log says so, and holder: who has the right, as the log names them. onset: since when it is drift, in ISO.
     """
 
     kind: str
     holder: str
     cause: str
-    actor: str
+    actor: str | None
     onset: datetime
 
 
@@ -100,7 +100,10 @@ def nodes_of_events(con: duckdb.DuckDBPyConnection) -> Mapping[str, tuple[str, .
             case when kind = 'approval' then 'approval:' || approval_uid end,
             case when kind = 'decision' then 'decision:' || decision_uid end,
             case when kind = 'tool_call' then 'tool_call:' || tool_call_uid end,
-            case when kind in ('activity', 'credential') then 'activity:' || native_id end,
+            -- An answer to tools/list is the call of no tool.
+            case
+                when kind in ('activity', 'credential') or kind = 'tool_call' and tool_call_uid is null
+                then 'activity:' || native_id end,
             'credential:' || issued_credential_uid
         ], lambda node: node is not null)
         from events

@@ -4,7 +4,9 @@
 -- units: <SELECT>           every unit there may be; of these the whole table is made
 -- dirty: <SELECT>           the units that a changed row of one input makes dirty; it reads `delta_<input>`
 -- down: <SELECT>           pairs of a unit and the one it stands below: whatever stands below a dirty one is dirty, too
--- only: <input>(<columns>)  a change of other columns of this input changes no row here
+-- only: <input>(<columns>) where <condition>
+                            a change of other columns of this input, or of rows for which the condition does not hold,
+                            changes no row here; a file that is built `full` may have such lines, too
 
 An input has as many `dirty` lines as there are ways to it; one without any makes the whole table anew. The file reads
 only the units in the relation `touched_ids(id)`. A dirty line may name too many units and never too few: what it names
@@ -12,7 +14,7 @@ is compared with what stands, and only what differs is written and handed on.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ultravires.errors import ConfigError
@@ -20,8 +22,16 @@ from ultravires.errors import ConfigError
 TOUCHED_IDS = "touched_ids"
 DELTA = "delta_"
 _LINE = re.compile(r"^-- (units|dirty|down|only): (.+(?:\n--   +.+)*)", re.MULTILINE)
-_ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*)\)$")
+_ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*)\)(?: where (.+))?$")
 _DELTA_NAME = re.compile(rf"\b{DELTA}(\w+)")
+
+
+@dataclass(frozen=True)
+class Only:
+    """What a table looks at in an input: these columns of rows for which the condition holds."""
+
+    columns: tuple[str, ...]
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,6 @@ class ByKey:
     units: str
     dirty: Mapping[str, tuple[str, ...]]
     """Input -> SELECTs of one column over its changed rows."""
-    only: Mapping[str, tuple[str, ...]]
-    """Input -> the columns of it that are read."""
     down: str = ""
     """SELECT of pairs (unit, the unit above it); none where no unit depends on others of its table."""
 
@@ -41,22 +49,32 @@ def parse_by_key(name: str, column: str, header: str) -> ByKey:
     units: list[str] = []
     down: list[str] = []
     dirty: dict[str, tuple[str, ...]] = {}
-    only: dict[str, tuple[str, ...]] = {}
-    for word, text in _LINE.findall(header):
-        said = re.sub(r"\n--\s+", " ", text)
+    for word, said in _lines(header):
         if word in ("units", "down"):
             (units if word == "units" else down).append(said)
         elif word == "dirty":
             changed = _input_of(name, said)
             dirty[changed] = (*dirty.get(changed, ()), said)
-        else:
-            found = _ONLY.match(said)
-            if found is None:
-                raise ConfigError(f"{name}.sql: -- only: is '{said}'; it must be input(column, column)")
-            only[found[1]] = tuple(found[2].split(", "))
     if len(units) != 1 or len(down) > 1:
         raise ConfigError(f"{name}.sql: a by_key table has one -- units: and at most one -- down:")
-    return ByKey(column, units[0], dirty, only, *down)
+    return ByKey(column, units[0], dirty, *down)
+
+
+def parse_only(name: str, header: str) -> Mapping[str, Only]:
+    """Input -> what of it is looked at, of the `only` lines of one file."""
+    only: dict[str, Only] = {}
+    for word, said in _lines(header):
+        if word == "only":
+            found = _ONLY.match(said)
+            if found is None:
+                raise ConfigError(f"{name}.sql: -- only: is '{said}'; it must be input(column, column) where condition")
+            only[found[1]] = Only(tuple(found[2].split(", ")), found[3] or "")
+    return only
+
+
+def _lines(header: str) -> Iterator[tuple[str, str]]:
+    """The words of the lines and what each says, on one line."""
+    return ((word, re.sub(r"\n--\s+", " ", text)) for word, text in _LINE.findall(header))
 
 
 def _input_of(name: str, select: str) -> str:

@@ -19,6 +19,7 @@ _BOTH_SIDES = ("INNER", "SEMI")
 _LEFT_SIDE = ("LEFT", "ANTI", "SINGLE", "MARK")
 _AGGREGATE, _MACRO = "aggregate", "macro"
 _TEXT = r"'[^']*'"
+_BRANCHES = frozenset({dict, list})
 
 
 class _Scope(NamedTuple):
@@ -104,14 +105,15 @@ def _gives_a_row_of_none(select: _Node, scope: _Scope) -> bool:
 
 
 def _functions(tree: object) -> Iterator[str]:
-    if isinstance(tree, dict):
-        if tree.get("class") == "FUNCTION":
-            yield str(tree["function_name"])
-        for child in tree.values():
-            yield from _functions(child)
-    elif isinstance(tree, list):
-        for child in tree:
-            yield from _functions(child)
+    left = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            if part.get("class") == "FUNCTION":
+                yield str(part["function_name"])
+            left += [child for child in part.values() if type(child) in _BRANCHES]
+        elif isinstance(part, list):
+            left += part
 
 
 @cache

@@ -1,23 +1,23 @@
 """Everything that is built, by name: the SQL files, and one table of hits for each relation that rules read."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
+from ultravires_models.correlation import Correlation
 from ultravires_models.packs import Pack, read_pack
-from ultravires_models.relation import Relation
 from ultravires_models.rule import Rule
 from ultravires_models.rulebook import OURS, RuleBook, read_book
 from ultravires_models.sigma.matches import compile_matches
-from ultravires_models.sigma.runner import compile_probe, compile_rules
+from ultravires_models.sigma.runner import compile_candidates, compile_probe, compile_rules
 from ultravires_models.sigma.windows import compile_correlations
 
 from ultravires import registry
 from ultravires.build.duckdb_engine import MATCHES_OF
 from ultravires.build.rule_relations import rule_relations
-from ultravires.build.sql_tables import SqlTable, in_build_order, load_tables, parse_table
+from ultravires.build.sql_tables import OfRules, SqlTable, in_build_order, load_tables, parse_table
 from ultravires.build.table_schemas import table_schemas
 from ultravires.errors import ConfigError
 from ultravires.store.publish import EVENT_COLUMNS_APART
@@ -26,6 +26,8 @@ Placeholders = tuple[tuple[str, tuple[str, ...]], ...]
 FINDING_INPUTS = "int_findings__grouped"
 
 
+_MOST_SELECTS = 64
+"""How many choices of rules are kept that a process has made of one table."""
 _chosen: list[tuple[tuple[Pack, ...], Placeholders]] = [((), ())]
 """The user's packs and the values of placeholders that this process builds with."""
 
@@ -67,8 +69,8 @@ def rule_tables() -> dict[str, SqlTable]:
     for relation_name, members in _by_relation(book.speaking()).items():
         relation = members[0].relation
         why = f"what the {len(members)} rules over {relation_name} say, in one pass"
-        table = _over_relation(f"hits_{relation_name}", relation, why, compile_rules(members, relation))
-        tables[table.name] = replace(table, probe=compile_probe(members, relation))
+        name = f"hits_{relation_name}"
+        tables[name] = _over_relation(name, why, members, partial(compile_rules, relation=relation))
     return tables | _correlation_tables(book)
 
 
@@ -79,17 +81,18 @@ def _correlation_tables(book: RuleBook) -> dict[str, SqlTable]:
     for relation_name, members in _by_relation(named).items():
         relation = members[0].relation
         why = f"what correlations are made of: matches of {len(members)} rules over {relation_name}"
-        sql = compile_matches(members, relation, fields)
-        table = _over_relation(f"{MATCHES_OF}{relation_name}", relation, why, sql)
-        tables[table.name] = replace(table, probe=compile_probe(members, relation))
+        name = f"{MATCHES_OF}{relation_name}"
+        compiled = partial(compile_matches, relation=relation, fields=fields)
+        tables[name] = _over_relation(name, why, members, compiled)
     if tables:
         header = (
             "-- grain: one row per correlation, group and UTC day\n"
             "-- build: full\n"
             "-- why: what is found only in several events together\n"
         )
-        sql = compile_correlations(book.correlations, book.silent, sorted(tables), fields)
-        tables["hits_correlations"] = parse_table("hits_correlations", "rules", header + sql)
+        compiled = partial(compile_correlations, silent=book.silent, matches=sorted(tables), known=fields)
+        table = parse_table("hits_correlations", "rules", header + compiled(book.correlations))
+        tables[table.name] = replace(table, of_rules=_of_correlations(book, tables, compiled))
     return tables
 
 
@@ -101,13 +104,35 @@ def _by_relation(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
     return dict(sorted(members.items()))
 
 
-def _over_relation(name: str, relation: Relation, why: str, sql: str) -> SqlTable:
+def _over_relation(name: str, why: str, rules: Sequence[Rule], compiled: Callable[[Sequence[Rule]], str]) -> SqlTable:
+    """The table that `compiled` makes of the rules, which are of one relation."""
+    relation = rules[0].relation
     header = (
         f"-- grain: one row per rule and matching row of {relation.table}\n"
         f"-- build: {'by_hour' if relation.is_by_hour else 'full'}\n"
         f"-- why: {why}\n"
     )
-    return parse_table(name, "rules", header + sql)
+
+    @lru_cache(_MOST_SELECTS)
+    def select(names: frozenset[str]) -> str:
+        return compiled([rule for rule in rules if rule.detector_id in names])
+
+    return replace(
+        parse_table(name, "rules", header + compiled(rules)),
+        probe=compile_probe(rules, relation),
+        of_rules=OfRules(compile_candidates(rules, relation), select),
+    )
+
+
+def _of_correlations(
+    book: RuleBook, matches: Iterable[str], compiled: Callable[[Sequence[Correlation]], str]
+) -> OfRules:
+    @lru_cache(_MOST_SELECTS)
+    def select(names: frozenset[str]) -> str:
+        chosen = book.correlations_over(names)
+        return compiled(chosen) if chosen else ""
+
+    return OfRules(" UNION ".join(f'SELECT detector_id FROM "{name}"' for name in sorted(matches)), select)
 
 
 def hourly_tables() -> dict[str, SqlTable]:

@@ -7,8 +7,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -16,17 +16,28 @@ from typing import Any, Literal
 
 import duckdb
 
-from ultravires.build.by_key import TOUCHED_IDS, ByKey, parse_by_key
+from ultravires.build.by_key import TOUCHED_IDS, ByKey, Only, parse_by_key, parse_only
 from ultravires.build.needed_rows import NOTHING, Needed, needed_rows
 from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
 from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
+_BRANCHES = frozenset({dict, list})
 Mode = Literal["full", "by_hour", "by_key"]
 MODES: Mapping[str, Mode] = {"full": "full", "by_hour": "by_hour", "by_key": "by_key"}
 LAYERS = ("staging", "linking", "chains", "entitlements", "marts", "findings")
 """Folders of SQL files, in the order of reading: a table reads tables of its own layer and of those before it."""
+
+
+@dataclass(frozen=True)
+class OfRules:
+    """How a table of rules is made where only some of them may say anything: with these alone."""
+
+    candidates: str
+    """A query of the names of those that may, and of nulls."""
+    select: Callable[[frozenset[str]], str]
+    """What gives the rows of `sql` where none but these say anything; empty where these say nothing by themselves."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,11 @@ class SqlTable:
     """Tables without whose rows it has none."""
     probe: str = ""
     """A query that gives a row where it may have any; none where only `needed` tells."""
+    of_rules: OfRules | None = None
     by_key: ByKey | None = None
     """How it is brought up to date by unit, of a table that is."""
+    only: Mapping[str, Only] = field(default_factory=dict)
+    """Input -> what of it is looked at, where the header says so."""
 
     @cached_property
     def code_hash(self) -> str:
@@ -84,7 +98,8 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
             raise ConfigError(f"{name}.sql: a {reader} table, and only that, reads {relation}")
     inputs -= {TOUCHED_HOURS, TOUCHED_IDS}
     by_key = parse_by_key(name, column, text) if mode == "by_key" else None
-    strangers = sorted({*by_key.dirty, *by_key.only} - inputs) if by_key else []
+    only = parse_only(name, text) if mode != "by_hour" else {}
+    strangers = sorted({*(by_key.dirty if by_key else ()), *only} - inputs)
     if strangers:
         raise ConfigError(f"{name}.sql: the header names {strangers[0]}, which the SELECT does not read")
     return SqlTable(
@@ -98,6 +113,7 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
         macros=macros,
         needed=frozenset(names for names in needed_rows(statement, macros) if not names & {TOUCHED_HOURS, TOUCHED_IDS}),
         by_key=by_key,
+        only=only,
     )
 
 
@@ -136,15 +152,15 @@ def _cte_entries(node: Mapping[str, object]) -> list[dict[str, str]]:
 
 
 def _walk(tree: object) -> Iterable[dict[str, object]]:
-    if isinstance(tree, dict):
-        yield tree
-        children: Iterable[object] = tree.values()
-    elif isinstance(tree, list):
-        children = tree
-    else:
-        return
-    for child in children:
-        yield from _walk(child)
+    """All objects of the tree. By a list of what is left, for there are a million of values in what a run parses."""
+    left = [tree]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield part
+            left += [child for child in part.values() if type(child) in _BRANCHES]
+        elif isinstance(part, list):
+            left += part
 
 
 def in_build_order(reads: Mapping[str, Iterable[str]]) -> list[str]:

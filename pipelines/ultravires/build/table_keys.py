@@ -15,8 +15,17 @@ def checked_key(table: str) -> tuple[str, ...]:
     return tuple(schema.key) if schema is not None and table not in CHECKED_BY_LOADING else ()
 
 
-def repeated_keys(con: duckdb.DuckDBPyConnection, table: str) -> int:
-    """How many values of the key of `table` stand more than once."""
-    columns = ", ".join(checked_key(table))
-    row = fetch_row(con, f'select count(*) from (select 1 from "{table}" group by {columns} having count(*) > 1)')
+def repeated_keys(con: duckdb.DuckDBPyConnection, table: str, delta: str | None = None) -> int:
+    """How many values of the key of `table` stand more than once; with the rows that came since it was right, in
+    `delta`, of theirs alone.
+    """
+    key = checked_key(table)
+    if delta is not None and fetch_row(con, f'select 1 from "{delta}" where is_new limit 1') is None:
+        return 0
+    new = f'semi join (from "{delta}" where is_new) as new on ' + " and ".join(
+        f"new.{column} is not distinct from standing.{column}" for column in key
+    )
+    grouped = ", ".join(f"standing.{column}" for column in key)
+    standing = f'"{table}" as standing {new if delta is not None else ""}'
+    row = fetch_row(con, f"select count(*) from (select 1 from {standing} group by {grouped} having count(*) > 1)")
     return int(row[0]) if row else 0

@@ -38,6 +38,7 @@ class RuleColumns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chain: str | None = None
     gaps: str | None = None
     evidence: str | None = None
+    acts: str | None = None
     where: str | None = None
 
 

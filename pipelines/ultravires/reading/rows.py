@@ -284,6 +284,7 @@ class RowBuilder:
     def _redact_columns(self, rows: Rows, told: dict[int, dict[str, str]]) -> None:
         """Columns hold what a record says as it is: text with a secret in it, or of free text the secret alone."""
         of = np.flatnonzero(np.isin(np.frombuffer(rows.records, np.int64), list(told))).tolist() if told else []
+        of = self._with_secrets(rows, of, told)
         texts = {row: [*_texts_of(rows, row)] for row in of}
         telling = self.redactor.telling(chain.from_iterable(texts.values()))
         redact = partial(self.redactor.redact, texts=telling)
@@ -298,6 +299,15 @@ class RowBuilder:
             for at in range(rows.key_offsets[row], rows.key_offsets[row + 1]):
                 kind, value, role = rows.keys[at]
                 rows.keys[at] = (kind, redact(value), role)
+
+    def _with_secrets(self, rows: Rows, of: list[int], told: dict[int, dict[str, str]]) -> list[int]:
+        """Of these rows those whose records hid something, and those in whose columns something may stand."""
+        if not of:
+            return of
+        ends = rows.key_offsets
+        written = [_encode((rows.events[row], rows.keys[ends[row] : ends[row + 1]])) for row in of]
+        found = set(self.redactor.suspects_in_texts(json_texts(written)))
+        return [row for at, row in enumerate(of) if at in found or told[rows.records[row]]]
 
     def _table(self, rows: Rows, raws: pa.LargeStringArray, details: pa.LargeStringArray) -> pa.RecordBatch:
         count = len(rows.events)

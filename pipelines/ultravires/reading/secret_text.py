@@ -9,7 +9,7 @@ twice at most.
 import re
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from ultravires.reading.secret_names import NOT_SECRET, PASSWORD, SEARCHED, TELLING, kind_of, words_of
@@ -61,6 +61,7 @@ _COMMAND = re.compile(
     r"([^\s\"'\\]{1,512})"
 )
 _RUN = re.compile(r"[A-Za-z0-9+/_\-]{16,}={0,2}")
+_HEX = re.compile(r"[0-9a-fA-F\-]*+")
 _GZIPPED = "H4sI"
 _SIGNS = ("password", "passwd", "secret", "token", "apikey", "api_key", "private", "bearer", "credential", "BEGIN ")
 _CAPITAL_SIGNS = ("Password", "Secret", "Token", "Bearer")
@@ -100,6 +101,22 @@ SEARCHED_IN_TEXT = rf"{SEARCHED}(?:\\|[=>,'`% ])|[^:]{SEARCHED}:|{_SEARCHED_ANYW
 """RE2 over JSON texts: all in which `spans_in` of some string says something, and few others."""
 SEARCHED_AT_ALL = rf"{SEARCHED}(?:\\|[:=>,'`% ]|\"(?:[^:]|:[ ]*(?:[^ ntf{{\"]|{{[^}}]|\"[^\"])))|{_SEARCHED_ANYWHERE}"
 """RE2: the same, or a name between quotes whose value is neither null nor a boolean, nor empty."""
+
+_OPTION = rf"-[A-Za-z0-9_.\-]*(?:{SEARCHED}|(?i:signature|secret|token|key)[A-Za-z0-9_.\-]*)[ ]"
+_ASSIGNED = rf"{SEARCHED}(?:\\|[=>,'`%]|[ ]+[=:>,'%\\])|{_OPTION}|[^:]{SEARCHED}:"
+PRECISELY_IN_TEXT = rf"{_ASSIGNED}|{_SEARCHED_ANYWHERE}"
+"""RE2 over the texts that `SEARCHED_IN_TEXT` finds: without those in which a telling word is only spoken of
+(`token is granted`)."""
+
+
+def precisely_at_all(labels: Iterable[str]) -> str:
+    """RE2 over the texts that `SEARCHED_AT_ALL` finds: also without those in which a telling word only ends a value
+    (`"method": "GetSessionToken"`), unless it may be the name for what stands beside it: under one of `labels`, or in a
+    list.
+    """
+    word = rf'(?:"(?:[^" \\]|\\.)*)?{SEARCHED}"'  # what is searched may itself begin with the quote
+    label = rf'(?i:"(?:{"|".join(sorted(labels))})")[ ]*:[ ]*{word}'
+    return rf'{SEARCHED}":[ ]*(?:[^ ntf{{"]|{{[^}}]|"[^"])|{label}|[\[,][ ]*{word}[ ]*[,\]]|{PRECISELY_IN_TEXT}'
 
 
 def spans_in(text: str) -> list[Span]:
@@ -258,7 +275,8 @@ def _commands(text: str) -> Iterator[Span]:
 def _in_base64(text: str, unpacked: int) -> Iterator[Span]:
     """Runs of base64 of text that holds a secret."""
     for run in _RUN.finditer(text):
-        if _SIGN.search(run[0]) is not None and _hides_secret(run[0], unpacked):
+        # most runs are ids, and no sign of base64 consists of hexadecimal digits alone
+        if _HEX.fullmatch(run[0]) is None and _SIGN.search(run[0]) is not None and _hides_secret(run[0], unpacked):
             yield run.span()
 
 

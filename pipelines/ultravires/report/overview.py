@@ -54,7 +54,9 @@ select
     (select count(*) from links where is_primary) as n_links,
     (select coalesce(sum(n_activities), 0)::bigint from accounted) as n_activities,
     (select coalesce(sum(n_accounted), 0)::bigint from accounted) as n_accounted,
-    (select count(*) from findings where state = 'open' and not coalesce(is_suppressed, false)) as n_findings,
+    (select count(*) from findings where state = 'open' and not coalesce(is_suppressed, false)
+        and len(coalesce(told_by, [])) = 0) as n_findings,
+    (select count(*) from findings where state = 'open' and len(told_by) > 0) as n_told,
     (select count(*) from findings where state = 'open' and coalesce(is_suppressed, false)) as n_suppressed,
     (select count(*) from findings where state = 'open' and is_historic) as n_historic,
     (select count(*) from findings where state = 'withdrawn') as n_withdrawn
@@ -62,19 +64,26 @@ select
 
 _SEVERITIES = """
 select severity, count(*) as n from findings
-where state = 'open' and not coalesce(is_suppressed, false) group by severity
+where state = 'open' and not coalesce(is_suppressed, false) and len(coalesce(told_by, [])) = 0 group by severity
 """
 
-# What one detector says of one identity is one line with the riskiest of it; the others are counted.
+# What one detector says of one identity is one line with the riskiest of it; the others are counted. Who else speaks of
+# the same acts stands in the line of the finding that tells them.
 _FINDINGS = """
-with placed as (
-    select *,
+with also as (
+    select teller, list(distinct title order by title) as also_told_by
+    from (select title, unnest(told_by) as teller from findings where state = 'open')
+    group by teller
+),
+placed as (
+    select findings.*, coalesce(also.also_told_by, []) as also_told_by,
         count(*) over (partition by detector_id, identity_id) as n_alike,
         row_number() over (
             partition by detector_id, identity_id order by risk_score desc, first_at desc, finding_id
         ) as nth
     from findings
-    where state = 'open' and not coalesce(is_suppressed, false)
+    left join also on also.teller = findings.finding_id
+    where state = 'open' and not coalesce(is_suppressed, false) and len(coalesce(told_by, [])) = 0
 )
 select * exclude (nth), count(*) over () as n_lines
 from placed

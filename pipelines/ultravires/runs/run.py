@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,25 +162,51 @@ def _moment(as_of: str) -> datetime | None:
 
 def _take_steps(steps: "Sequence[Step]", home: "OpenHome") -> None:
     """All steps of a run. Raises errors of ours as they are, any other as one line that names the step."""
-    for step in steps:
-        try:
-            for made in step.take(home):
-                if made.is_changed and made.metadata.get("dagster/row_count") not in _REPEATS_NOTHING:
-                    _say_repeated_keys(home, made.name)
-        except DeliveryError as error:
-            raise _failed_at(step.name, error) from error
-        except UltraviresError:
-            raise
-        except Exception as error:
-            if is_interrupt(error):
-                raise KeyboardInterrupt from error
-            raise _failed_at(step.name, error) from error
+    for makes_tables, members in groupby(steps, key=lambda step: step.makes_table):
+        together = list(members)
+        if not (makes_tables and home.engine.is_small() and _are_taken_together(together, home)):
+            for step in together:
+                _take(step, home)
+
+
+def _are_taken_together(steps: "Sequence[Step]", home: "OpenHome") -> bool:
+    """Whether the tables of these steps were made in one transaction. Where one of them cannot be, none is, and each
+    has to be made by itself: then the others stand.
+    """
+    try:
+        with home.warehouse.together():
+            for step in steps:
+                _take(step, home)
+    except Exception:
+        home.n_built = 0
+        return False
+    return True
+
+
+def _take(step: "Step", home: "OpenHome") -> None:
+    try:
+        for made in step.take(home):
+            if made.is_changed and made.metadata.get("dagster/row_count") not in _REPEATS_NOTHING:
+                _say_repeated_keys(home, made.name)
+    except DeliveryError as error:
+        raise _failed_at(step.name, error) from error
+    except UltraviresError:
+        raise
+    except Exception as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
+        raise _failed_at(step.name, error) from error
 
 
 def _say_repeated_keys(home: "OpenHome", table: str) -> None:
+    from ultravires.build.by_key import DELTA
     from ultravires.build.table_keys import checked_key, repeated_keys
 
-    if checked_key(table) and (repeated := repeated_keys(home.warehouse.con, table)):
+    if not checked_key(table):
+        return
+    warehouse = home.warehouse
+    delta = f"{DELTA}{table}" if warehouse.deltas.is_known(table, warehouse.version(table)) else None
+    if repeated := repeated_keys(warehouse.con, table, delta):
         watcher().say(f"table {table}: {repeated:,} keys stand more than once; please report this")
 
 

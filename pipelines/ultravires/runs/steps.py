@@ -61,6 +61,8 @@ other tables show is told."""
 class Step(NamedTuple):
     name: str
     take: Callable[[OpenHome], Iterator[Made]]
+    makes_table: bool = False
+    """Whether it makes one table, in a transaction, and does nothing else."""
 
 
 def steps() -> list[Step]:
@@ -75,7 +77,7 @@ def steps() -> list[Step]:
         Step("conservation", refuse_losses),
         Step("run_context", judge_time),
         Step("detectors", describe_detectors),
-        *(Step(name, builds[name]) for name in pipeline.build_order()),
+        *(Step(name, builds[name], makes_table=True) for name in pipeline.build_order()),
         Step("findings", find),
         Step("delivered_alerts", deliver_alerts),
         Step("chain_aliases", follow_chain_ids),
@@ -246,6 +248,7 @@ def refuse_gaps(home: OpenHome) -> Iterator[Made]:
 def fenced(home: OpenHome, name: str, reads: Iterable[str], make: Callable[[], Built]) -> Built | None:
     """What `make` made of the table; None where it failed or reads what failed: then the table stands as it stood, and
     what does not depend on it is made all the same. Otherwise one record that breaks one table would stop all alerts.
+    Raises the error where many tables are made in one transaction, which it has broken.
     """
     behind = next((table for table in sorted(reads) if table in home.not_built), None)
     reason = f"{_READS}{behind}" if behind is not None and name not in JUDGED_ANYWAY else None
@@ -253,7 +256,7 @@ def fenced(home: OpenHome, name: str, reads: Iterable[str], make: Callable[[], B
         try:
             return make()
         except Exception as error:
-            if is_interrupt(error) or name in JUDGED_ANYWAY:
+            if is_interrupt(error) or name in JUDGED_ANYWAY or home.warehouse.is_together:
                 raise
             reason = " ".join(str(error).split())[:_LONGEST_REASON]
             watcher().say(f"{name} could not be built and stands as it stood: {reason}")

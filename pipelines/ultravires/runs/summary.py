@@ -53,27 +53,14 @@ def print_summary(result: RunResult, home: Path) -> None:
         unseen = con.execute(UNSEEN_KINDS).fetchall()
         if unseen:
             table.add_row("no log of", ", ".join(kind for (kind,) in unseen))
-        by_severity = dict(
-            con.execute(
-                "select severity, count(*) from findings where state = 'open' and not is_suppressed group by severity"
-            ).fetchall()
-        )
-        n_historic = fetch_row(
-            con, "select count(*) from findings where state = 'open' and is_historic and not is_suppressed"
-        )
+        for label, words in _found(con):
+            table.add_row(label, words)
         n_silenced = fetch_row(con, "select count(*) from drift where reviewed_by is not null")
         top = con.execute(
             "select severity, title, coalesce(identity_id, subject_uid), finding_id from findings "
-            "where state = 'open' and not is_suppressed order by risk_score desc, finding_id limit 5"
+            "where state = 'open' and not is_suppressed and len(coalesce(told_by, [])) = 0 "
+            "order by risk_score desc, finding_id limit 5"
         ).fetchall()
-    found = ", ".join(f"{by_severity[s]} {s}" for s in WORST_FIRST if s in by_severity) or "none"
-    table.add_row("open findings", found)
-    if n_historic and n_historic[0]:
-        table.add_row(
-            "historic",
-            f"{n_historic[0]:,} of them, more than a day older than the first run, are sent to no network; "
-            "see: ultravires findings",
-        )
     if n_silenced and n_silenced[0]:
         table.add_row("silenced by review", f"{n_silenced[0]:,} rows of drift, listed in the report")
     table.add_row("alerts sent now", f"{result.alerts_sent:,}")
@@ -85,6 +72,26 @@ def print_summary(result: RunResult, home: Path) -> None:
     console.print(Text(f"report  {home / 'report.html'}"), soft_wrap=True)
     console.print(Text(f"alerts  {home / 'alerts.jsonl'}"), soft_wrap=True)
     console.print(Text(f"took    {result.seconds} s"))
+
+
+def _found(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
+    """What is told, by severity, and how much of it reaches no network."""
+    told = "state = 'open' and not is_suppressed and len(coalesce(told_by, [])) = 0"
+    by_severity = dict(
+        con.execute(f"select severity, count(*) from findings where {told} group by severity").fetchall()
+    )
+    yield "open findings", ", ".join(f"{by_severity[s]} {s}" for s in WORST_FIRST if s in by_severity) or "none"
+    row = fetch_row(
+        con,
+        "select count(*) filter (where len(told_by) > 0), "
+        f"count(*) filter (where is_historic and {told}) from findings where state = 'open'",
+    )
+    n_others, n_historic = row or (0, 0)
+    if n_others:
+        yield "told by these", f"{n_others:,} more of the same acts, which are not sent beside them"
+    if n_historic:
+        words = f"{n_historic:,} of them, more than a day older than the first run, are sent to no network"
+        yield "historic", f"{words}; see: ultravires findings"
 
 
 def _records(con: duckdb.DuckDBPyConnection) -> str:

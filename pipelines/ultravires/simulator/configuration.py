@@ -20,6 +20,7 @@ from ultravires.simulator.cast import (
     Role,
     Worker,
 )
+from ultravires.simulator.names_elsewhere import OTHER_LOGS, names_of_human, names_of_worker
 from ultravires.simulator.worker_grants import approved_resources
 
 Json = dict[str, Any]
@@ -27,14 +28,22 @@ LOGS = ("approvals", "aws_cloudtrail", "opa_decisions", "otel_genai")
 """Each in a folder of its own name."""
 
 
-def configuration_of(cast: Cast) -> str:
-    """YAML text with identities, their aliases and owners, networks and risk tiers."""
+def configuration_of(cast: Cast, *, is_whole: bool = False) -> str:
+    """YAML text with identities, their aliases and owners, networks and risk tiers. `is_whole`: with what the whole
+    company has besides AWS.
+    """
     shared = _shared_roles(cast)
     people = [_human(human) for human in cast.humans]
     agents = [_agent(agent, shared) for agent in cast.agents]
     workers = [_worker(worker, shared) for worker in cast.workers]
+    if is_whole:
+        for row, names in zip(people, map(names_of_human, cast.humans), strict=True):
+            row["aliases"] += names
+        for row, names in zip(workers, map(names_of_worker, cast.workers), strict=True):
+            row["aliases"] += names
+    logs = LOGS + (OTHER_LOGS if is_whole else ())
     settings: Json = {
-        "origins": {log: f"{log}/**" for log in LOGS},
+        "origins": {log: f"{log}/**" for log in logs},
         "identities": [*people, *agents, *workers, *_roles(shared)],
         "networks": {zone: list(cidrs) for zone, cidrs in ZONES.items()},
         "risk_tiers": {

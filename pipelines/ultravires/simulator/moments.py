@@ -34,6 +34,11 @@ def to_fraction(at: int, rest: int = 0) -> str:
     return f"{_utc(at):%Y-%m-%dT%H:%M:%S}.{at % SECOND:03d}{rest:06d}Z"
 
 
+def to_micros(at: int) -> str:
+    """RFC 3339 with microseconds, as Kubernetes and others write times."""
+    return f"{_utc(at):%Y-%m-%dT%H:%M:%S}.{at % SECOND:03d}000Z"
+
+
 def to_words(at: int) -> str:
     """`Oct 5, 2026, 9:31:21 PM`, as CloudTrail writes the expiration of a session."""
     utc = _utc(at)

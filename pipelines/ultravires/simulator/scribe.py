@@ -12,6 +12,7 @@ from ultravires.simulator.cast import PLATFORM, RUNNER, Agent
 from ultravires.simulator.delivery import DayFiles, TrailFiles, delivery_times, slot_length
 from ultravires.simulator.extent import Extent
 from ultravires.simulator.moments import HOUR, SECOND
+from ultravires.simulator.names_elsewhere import OTHER_LOGS
 from ultravires.simulator.truth import LinkWriter, Situation
 
 _SPANS_A_LINE = 16
@@ -28,11 +29,13 @@ class Scribe:
     n_records: int = 0
     n_duplicates: int = 0
     n_grants: int = 0
+    n_reviews: int = 0
     trail: TrailFiles = field(init=False)
     spans: DayFiles = field(init=False)
     decisions: DayFiles = field(init=False)
     approvals: DayFiles = field(init=False)
     changes: DayFiles | None = field(init=False)
+    others: dict[str, DayFiles] = field(init=False)
     links: LinkWriter = field(init=False)
     _rng: Random = field(init=False)
 
@@ -44,6 +47,8 @@ class Scribe:
         self.decisions = DayFiles(self.out / "opa_decisions", "decisions")
         self.approvals = DayFiles(self.out / "approvals", "approvals")
         self.changes = DayFiles(self.out / "servicenow_approvals", "changes") if self.extent.is_whole else None
+        names = OTHER_LOGS if self.extent.is_whole else ()
+        self.others = {log: DayFiles(self.out / log, log.partition("_")[0]) for log in names}
         self.links = LinkWriter(self.out / "labels" / "links.json")
 
     def link(self, child: str, parent: str, kind: str, method: str = "exact_key", *, is_primary: bool = True) -> None:
@@ -80,6 +85,16 @@ class Scribe:
         for at, row in rows:
             self._count(1, self.changes.add(_line(row), delivery_times(self._rng, at)))
 
+    def tell(self, log: str, records: Sequence[Json], at: int, rng: Random) -> None:
+        """Records of a system that only the whole company has, which its log writes one after the other."""
+        lines = b"\n".join(map(_line, records))
+        self._count(len(records), self.others[log].add(lines, delivery_times(rng, at), len(records)))
+
+    def next_review(self) -> tuple[str, str]:
+        """A fresh approval id and ticket of what is held outside of AWS; numbers of their own shift no others."""
+        self.n_reviews += 1
+        return f"APR-R{self.n_reviews:06d}", f"SEC-{100 + self.n_reviews}"
+
     def next_grant(self) -> tuple[str, str]:
         """A fresh approval id and ticket."""
         self.n_grants += 1
@@ -110,7 +125,7 @@ class Scribe:
             "opa_decisions": self.decisions,
             "approvals": self.approvals,
         }
-        return logs | ({"servicenow_approvals": self.changes} if self.changes else {})
+        return logs | ({"servicenow_approvals": self.changes} if self.changes else {}) | self.others
 
     def _count(self, once: int, delivered: int) -> None:
         self.n_records += delivered

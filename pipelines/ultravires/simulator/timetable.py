@@ -3,11 +3,14 @@
 from collections.abc import Callable, Iterator
 
 from ultravires.simulator import (
+    cloud_rights,
     delegations,
     late_approvals,
     office_keys,
     prompted_runs,
+    service_rights,
     standing_grants,
+    tool_rights,
     two_systems,
     widened_rights,
     wrong_clocks,
@@ -63,6 +66,13 @@ FURTHER: tuple[Entry, ...] = (
     # After the last working hour, so that no other run of the agent gives back in time what this one does not.
     (7, 720, widened_rights.rights_kept_after_approval),
     (8, 200, office_keys.key_used_from_a_second_place),
+    (4, 310, cloud_rights.folder_bound_for_one_project),
+    (6, 225, cloud_rights.application_allowed_beyond_consent),
+    (7, 275, cloud_rights.cluster_bound_for_one_namespace),
+    (5, 190, tool_rights.tool_added_after_review),
+    (7, 150, tool_rights.tool_described_anew_after_review),
+    (6, 155, service_rights.policy_widened_after_approval),
+    (8, 95, service_rights.machine_becomes_super_administrator),
     # After the last deployment of the day: whoever deploys then has no approval left over.
     (8, 840, two_systems.unapproved_beside_quiet_system),
 )
@@ -82,6 +92,13 @@ BENIGN: tuple[Entry, ...] = (
     (6, 320, widened_rights.role_made_with_its_rights),
     (7, 340, widened_rights.role_changed_under_ticket_on_the_day),
     (5, 350, widened_rights.rights_given_back),
+    (4, 180, cloud_rights.folder_bound_as_approved),
+    (5, 250, cloud_rights.application_allowed_as_approved),
+    (6, 375, cloud_rights.cluster_bound_as_approved),
+    (6, 95, tool_rights.tool_added_as_approved),
+    (7, 300, tool_rights.tool_reviewed_again),
+    (7, 230, service_rights.policy_widened_as_approved),
+    (8, 180, service_rights.machine_becomes_administrator_as_approved),
     (8, 250, two_systems.quiet_system_in_doubt),
 )
 _EVENTS_A_COPY = 50_000

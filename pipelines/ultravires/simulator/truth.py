@@ -29,12 +29,14 @@ _INTENT = frozenset({"decision>approval", "tool_call>decision", "tool_call>tool_
 
 @dataclass(frozen=True)
 class Drifted:
-    """A right that came to a holder beyond what was approved: the change that brought it, by whom, and since when."""
+    """A right that came to a holder beyond what was approved: the change that brought it, by whom, and since when.
+    `actor` is None where no log says who made it.
+    """
 
     kind: str
     holder: str
     cause: str
-    actor: str
+    actor: str | None
     onset: str
 
 

@@ -64,7 +64,7 @@ def write_world(
         raise UsageError(f"{out}: not an empty folder; choose another --out")
     out.mkdir(parents=True, exist_ok=True)
     scribe = Scribe(out, extent, seed)
-    (out / "ultravires.yaml").write_text(configuration_of(cast), encoding="utf-8")
+    (out / "ultravires.yaml").write_text(configuration_of(cast, is_whole=extent.is_whole), encoding="utf-8")
     standing = _announce_standing(scribe, cast)
     for number in range(extent.n_days):
         stage = Stage(scribe, ids.stream(seed, "day", number), cast, standing=standing)

@@ -4,14 +4,14 @@
 stood on the day given.
 """
 
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from ultravires import registry
 from ultravires.reading.exports_tried import exports_of, exports_of_all, own_exports_of
 from ultravires.reading.source import Source
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _GRADES = {"verified": "verified", "documentation": "from documentation"}
 
@@ -37,8 +37,10 @@ def _row(source: Source) -> dict[str, Any]:
     }
 
 
-def draw(rows: list[dict[str, Any]], console: Console) -> None:
+def draw(rows: list[dict[str, Any]], console: "Console") -> None:
     """One paragraph a source; a table of so much text would be cut off on a terminal."""
+    from rich.text import Text  # every process that reads imports this module, and needs nothing to draw with
+
     for row in rows:
         heading = Text(row["source"], style="bold")
         heading.append(f"  {row['title']}, {row['grade']}", style="not bold")

@@ -1,12 +1,13 @@
 """Which of the listed files are read, and from where on: new ones, those that grew, those that hold another content.
 
-A file goes on if its beginning is what was read of it, under its own path, or in its folder under another name: so
-rotated logs are known again, also copied and packed. What stands under the old path then is a file of its own.
+A file goes on if its beginning is what was read of it, under its own path, in its folder under another name, or in
+another folder of the same origin under a name that begins as its own: so rotated logs are known again, also copied and
+packed. What stands under the old path then is a file of its own.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -137,15 +138,10 @@ class KnownFiles:
         )
         taken: set[str] = set()
         others: dict[str, Known] = {location.stored_path: before for location, before in lost}
-        instead: list[Location] = []
-        for location in (*(location for location, _ in lost), *new):
-            candidates = [file for file in homeless.get(_folder(location.stored_path), ()) if file.file_id not in taken]
-            before = self._known_as(location, candidates) if candidates and not location.is_remote else None
-            if before is None:
-                instead.append(location)
-            else:
-                taken.add(before.file_id)
-                found.locations.append(self._on(location, before))
+        every = (*(location for location, _ in lost), *new)
+        instead = self._take_up(found, every, lambda location: homeless.get(_folder(location.stored_path), ()), taken)
+        moved = _by_name(file for files in homeless.values() for file in files if file.path in others)
+        instead = self._take_up(found, instead, lambda location: self._named_after(location, moved), taken)
         for location in instead:
             path = location.stored_path
             found.locations.append(self._unused(location))
@@ -153,6 +149,33 @@ class KnownFiles:
                 found.replaced[path] = others[path]
                 if _is_longer(location, others[path]):
                     found.grown.add(path)
+
+    def _take_up(
+        self,
+        found: ToRead,
+        locations: Iterable[Location],
+        candidates_of: Callable[[Location], Iterable[Known]],
+        taken: set[str],
+    ) -> list[Location]:
+        """Go on with the files that were read as one of their candidates; returns the others."""
+        instead: list[Location] = []
+        for location in locations:
+            candidates = [file for file in candidates_of(location) if file.file_id not in taken]
+            before = self._known_as(location, candidates) if candidates and not location.is_remote else None
+            if before is None:
+                instead.append(location)
+            else:
+                taken.add(before.file_id)
+                found.locations.append(self._on(location, before))
+        return instead
+
+    def _named_after(self, location: Location, moved: Mapping[str, Sequence[Known]]) -> Iterator[Known]:
+        """Logs that hold something else now, and whose rotated content may lie here, where it is believed alike."""
+        path, origins = location.stored_path, self._options.origins
+        name = os.path.basename(path)  # noqa: PTH119 - no Path per small file
+        for stem, files in moved.items():
+            if stem and name.startswith(stem):
+                yield from (file for file in files if origins.of_file(file.path) == origins.of_file(path))
 
     def _known_as(self, location: Location, candidates: Sequence[Known]) -> Known | None:
         """The file of which the most is the beginning of this one."""
@@ -219,6 +242,20 @@ def _by_folder(files: Iterable[Known]) -> dict[str, list[Known]]:
         if len(of_folder) < MOST_CANDIDATES:
             of_folder.append(file)
     return found
+
+
+def _by_name(files: Iterable[Known]) -> dict[str, list[Known]]:
+    """By the name without its last suffix, of which rotation makes the name in another folder."""
+    found: defaultdict[str, list[Known]] = defaultdict(list)
+    for file in files:
+        of_name = found[_stem(file.path)]
+        if len(of_name) < MOST_CANDIDATES:
+            of_name.append(file)
+    return found
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122 - no Path per small file
 
 
 def _folder(path: str) -> str:

@@ -8,9 +8,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Required, TypedDict
@@ -21,15 +20,17 @@ from ultravires.errors import RunError, UsageError
 from ultravires.schema import EVENTS
 from ultravires.store.published_files import Seal, holds, seal
 from ultravires.store.queries import quoted
+from ultravires.store.stretches import Content, Stretch, stretches_of, where
 from ultravires.store.warehouse import Warehouse
 
 CURRENT = "CURRENT"
 KEEP_SECONDS, KEEP_LEAST_SECONDS = 86_400, 600
 KEEP_LEAST_BYTES = 1 << 30
 """Of superseded files as many bytes stay as are published, and at least so many: a run a minute would fill a disk."""
-LARGE_ROWS = 100_000
-"""From which on a table that has hours is published by the day: a run writes the days that changed, not all history."""
-_DAY = "coalesce(date_trunc('day', event_hour)::date::varchar, 'none')"
+LARGE_ROWS = 10_000
+"""From which on a table that has hours is published in stretches of days: a run writes those that changed, not all
+history.
+"""
 EVENT_COLUMNS_APART = {
     "events": ", ".join(name for name in EVENTS.names if name != "raw"),
     "events_raw": "event_id, event_hour, raw",
@@ -69,16 +70,17 @@ class Damaged(RunError):
 
 def publish(warehouse: Warehouse, tables: Iterable[str], *, run_id: str) -> dict[str, int]:
     """Write the tables that changed and the manifest that names the files of all; returns rows by table."""
-    folder = warehouse.home / "published"
+    folder = _folder(warehouse)
     folder.mkdir(mode=0o700, exist_ok=True)
     before, seals = _published_before(folder)
     entries: dict[str, Any] = {}
     for table in sorted(tables):
         known = before.get(table, {})
-        entries[table] = _publish_table(warehouse, folder, table, known)
+        entries[table] = _publish_table(warehouse, table, known)
+    days = _days_of_events(warehouse)
     for table, columns in EVENT_COLUMNS_APART.items():
         known = before.get(table, {})
-        entries[table] = _publish_events(warehouse, folder, table, columns, known)
+        entries[table] = _publish_events(warehouse, table, columns, days, known)
     manifest: Manifest = {"run_id": run_id, "tables": entries}
     files = published_files(manifest)
     manifest["seals"] = {file: seal(folder / file, seals.get(file)) for file in sorted(files)}
@@ -152,7 +154,7 @@ def _files_of_day(part: Mapping[str, Any]) -> set[str]:
     return {part["file"]} if "file" in part else set(part["files"])
 
 
-def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[str, Any]) -> dict[str, Any]:
+def _publish_table(warehouse: Warehouse, table: str, known: dict[str, Any]) -> dict[str, Any]:
     rows, fingerprint = warehouse.published_fingerprint(table)
     columns = [column[:2] for column in warehouse.con.execute(f'describe "{table}"').fetchall()]
     shape = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:8]
@@ -160,66 +162,49 @@ def _publish_table(warehouse: Warehouse, folder: Path, table: str, known: dict[s
     if known.get("version") == version:
         return known
     if rows >= LARGE_ROWS and any(name == "event_hour" for name, _ in columns):
-        days = _publish_days(warehouse, folder, table, shape, known.get("days", {}))
+        before = {day: part for day, part in known.get("days", {}).items() if part["version"].endswith(f"-{shape}")}
+        days = _publish_stretches(warehouse, table, Content(rows, int(fingerprint)), shape, before)
         files = [file for day in days.values() for file in day["files"]]
         return {"version": version, "files": files, "rows": rows, "days": days}
-    file = _copy(warehouse, folder, table, f'select * from "{table}"', version)
+    file = _copy(warehouse, table, f'select * from "{table}"', version)
     return {"version": version, "files": [file], "rows": rows}
 
 
-def _publish_days(
-    warehouse: Warehouse, folder: Path, table: str, shape: str, known: dict[str, Any]
+def _publish_stretches(
+    warehouse: Warehouse, table: str, rows: Content, shape: str, known: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Write the days that changed, in one pass over the table; returns version and files of every day."""
-    found = warehouse.con.execute(
-        f'select {_DAY} as day, count(*), sum(hash(t)::hugeint)::varchar from "{table}" as t group by day order by day'
-    ).fetchall()
-    days: dict[str, dict[str, Any]] = {}
-    for day, n_rows, fingerprint in found:
-        version = f"{n_rows}-{fingerprint}-{shape}"
-        before = known.get(day, {})
-        days[day] = before if before.get("version") == version else {"version": version, "files": []}
-    if changed := [day for day, entry in days.items() if not entry["files"]]:
-        for day, number, part in _copy_days(warehouse, folder / table / "parts", table, changed):
-            name = _file_name(table, f"{day}-{days[day]['version']}-{number}")
-            part.replace(folder / name)
-            days[day]["files"].append(name)
-        shutil.rmtree(folder / table / "parts")
-    return days
+    """Write the stretches that changed; returns version, last day and files of each by its first day."""
+    # Older versions of Ultravires published days that are no stretches.
+    standing = {day: _known_stretch(part) for day, part in known.items() if "until" in part}
+    published: dict[str, dict[str, Any]] = {}
+    for day, stretch in stretches_of(warehouse, table, rows, standing).items():
+        version = f"{stretch.content.n_rows}-{stretch.content.hashes}-{shape}"
+        if day in standing and known[day]["version"] == version:
+            files = known[day]["files"]
+        else:
+            query = f'select * from "{table}" where {where(day, stretch)}'
+            files = [_copy(warehouse, table, query, f"{day}-{version}")]
+        published[day] = {"version": version, "until": stretch.until, "files": files}
+    return published
 
 
-def _copy_days(warehouse: Warehouse, parts: Path, table: str, days: list[str]) -> Iterator[tuple[str, int, Path]]:
-    """Write some days of a table into the folder `parts`; gives (day, how many files of it came before, file)."""
-    shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
-    parts.mkdir(mode=0o700, parents=True)
-    # By the hour as it stands: the day of each row would have to be written out first.
-    wanted = " or ".join(map(_of_day, days))
-    warehouse.con.execute(
-        f'copy (select *, {_DAY} as day_of_rows from "{table}" where {wanted}) '
-        f"to '{quoted(parts)}' (format parquet, compression zstd, partition_by (day_of_rows), overwrite_or_ignore)"
-    )
-    for of_day in sorted(parts.iterdir()):
-        for number, part in enumerate(sorted(of_day.iterdir())):
-            part.chmod(0o600)
-            yield of_day.name.partition("=")[2], number, part
+def _known_stretch(part: Mapping[str, Any]) -> Stretch:
+    n_rows, _, others = part["version"].partition("-")
+    return Stretch(part["until"], Content(int(n_rows), int(others.rpartition("-")[0])))
 
 
-def _of_day(day: str) -> str:
-    if day == "none":
-        return "event_hour is null"
-    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    return f"event_hour between '{midnight.isoformat()}' and '{(midnight + _LAST_HOUR).isoformat()}'"
-
-
-def _publish_events(
-    warehouse: Warehouse, folder: Path, table: str, columns: str, known: dict[str, Any]
-) -> dict[str, Any]:
-    # A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast.
-    days = warehouse.con.execute(
+def _days_of_events(warehouse: Warehouse) -> list[tuple[str, int, str]]:
+    """A day is the unit: small enough to rewrite when an hour of it changes, large enough to scan fast."""
+    return warehouse.con.execute(
         "select date_trunc('day', event_hour)::date::varchar as day, count(*), "
         "sum(hash(event_id, raw_hash, source_version, voice)::hugeint)::varchar "
         "from events group by 1 order by 1"
     ).fetchall()
+
+
+def _publish_events(
+    warehouse: Warehouse, table: str, columns: str, days: Sequence[tuple[str, int, str]], known: dict[str, Any]
+) -> dict[str, Any]:
     known_days = known.get("days", {})
     entry: dict[str, Any] = {"days": {}, "files": [], "rows": 0}
     for day, rows, fingerprint in days:
@@ -229,17 +214,18 @@ def _publish_events(
             midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
             of_day = warehouse.segments.live_rows_between(midnight, midnight + _LAST_HOUR)
             # As they lie in their files: to sort whole records costs as much again as to write them.
-            file = _copy(warehouse, folder, table, f"select {columns} from {of_day}", f"{day}-{version}")
+            file = _copy(warehouse, table, f"select {columns} from {of_day}", f"{day}-{version}")
         entry["days"][day] = {"version": version, "file": file}
         entry["files"].append(file)
         entry["rows"] += rows
     if not days:
-        file = _copy(warehouse, folder, table, f"select {columns} from events", "empty")
+        file = _copy(warehouse, table, f"select {columns} from events", "empty")
         entry["files"] = [file]
     return entry
 
 
-def _copy(warehouse: Warehouse, folder: Path, table: str, query: str, version: str) -> str:
+def _copy(warehouse: Warehouse, table: str, query: str, version: str) -> str:
+    folder = _folder(warehouse)
     (folder / table).mkdir(mode=0o700, exist_ok=True)
     name = _file_name(table, version)
     target = folder / name
@@ -249,6 +235,10 @@ def _copy(warehouse: Warehouse, folder: Path, table: str, query: str, version: s
     partial.chmod(0o600)
     partial.replace(target)
     return name
+
+
+def _folder(warehouse: Warehouse) -> Path:
+    return warehouse.home / "published"
 
 
 def _file_name(table: str, version: str) -> str:

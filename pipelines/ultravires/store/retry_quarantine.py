@@ -4,36 +4,24 @@ All in one transaction. A record keeps its place (file and number) and moves in 
 events, duplicates or ignored, so records stay conserved. Only a record that was kept whole can be read again.
 """
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ultravires import registry
-from ultravires.build import pipeline
-from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.reading.events import Frame
-from ultravires.reading.locations import LocalPlace
 from ultravires.reading.options import Options
 from ultravires.reading.origins import MISPLACED, FileOrigin
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
-from ultravires.runs.rule_packs import take_rules
-from ultravires.runs.run import run_once
-from ultravires.runs.run_result import RunResult
 from ultravires.schema import EVENTS, UTC_MICROS
-from ultravires.settings import load_settings
 from ultravires.store.deduplicate import store_events
 from ultravires.store.reread import RecordPlace, holds_redactions, read_again
-from ultravires.store.snapshot import open_published
 from ultravires.store.tombstones import newest_tombstone
-from ultravires.store.warehouse import open_warehouse
 
 PAGE_ROWS = 1_000
 """Of at most 64 KB each: what is held in memory at once."""
@@ -91,18 +79,6 @@ class _File:
     @property
     def duplicates(self) -> int:
         return self.emitted - self.stored - self.pruned
-
-
-def retry_and_run(home: Path, *, config: Path | None) -> tuple[Retried, RunResult]:
-    """Retry what is in quarantine in `home`, then run without new files; raises as `run_once` does."""
-    open_published(home).close()  # a home that never ran is refused before a warehouse is made in it
-    settings = load_settings(config)
-    take_rules(home, None, config=config, given=None)
-    with open_warehouse(home, say=watcher().say) as warehouse:
-        engine = DuckDBEngine(warehouse, pipeline.hourly_tables())
-        retried = retry(OpenHome(warehouse, engine, settings, LocalPlace(home), "", None))
-    with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as nothing_new:
-        return retried, run_once(Path(nothing_new), home, config=config, as_of="", rules=None)
 
 
 def retry(home: OpenHome, *, only_misplaced: bool = False) -> Retried:

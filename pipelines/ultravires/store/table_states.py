@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -15,12 +15,17 @@ create table if not exists table_state(
     n_rows bigint, built_at timestamptz);
 create table if not exists built_from(table_name varchar, input_name varchar, input_version bigint);
 """
-_INSERT = """
-insert into table_state(version, code_hash, fingerprint, n_rows, table_name, built_at) values (?, ?, ?, ?, ?, now())
+_GIVEN = """
+(select unnest($tables) as table_name, unnest($versions) as version, unnest($code_hashes) as code_hash,
+ unnest($fingerprints) as fingerprint, unnest($n_rows::bigint[]) as n_rows) as given
 """
-_UPDATE = """
-update table_state set version = ?, code_hash = ?, fingerprint = ?, n_rows = ?, built_at = now() where table_name = ?
+_INSERT = f"insert into table_state by name select given.*, now() as built_at from {_GIVEN}"
+_UPDATE = f"""
+update table_state set version = given.version, code_hash = given.code_hash, fingerprint = given.fingerprint,
+n_rows = given.n_rows, built_at = now() from {_GIVEN} where given.table_name = table_state.table_name
 """
+_INSERT_INPUTS = "insert into built_from select unnest($tables), unnest($names), unnest($versions)"
+_DELETE_INPUTS = "delete from built_from where list_contains($tables, table_name)"
 
 
 class TableState(NamedTuple):
@@ -58,18 +63,38 @@ def rows_digest(rows: pa.Table) -> str:
     return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
-def write_state(con: duckdb.DuckDBPyConnection, table: str, state: TableState, *, before: TableState | None) -> None:
-    """Write `state` of a table of which `before` stands there, inside the caller's transaction."""
+def write_states(
+    con: duckdb.DuckDBPyConnection, states: Mapping[str, TableState], *, before: Mapping[str, TableState | None]
+) -> None:
+    """Write the states of tables of which those of `before` stand there, inside the caller's transaction."""
     # DuckDB takes four times as long to plan `insert or replace`.
-    statement = _INSERT if before is None else _UPDATE
-    con.execute(parsed(con, statement), [state.version, state.code_hash, state.fingerprint, state.n_rows, table])
-    known = before.inputs if before else {}
-    if known == state.inputs:
-        return
-    if known:
-        con.execute("delete from built_from where table_name = ?", [table])
-    if state.inputs:
-        con.execute(
-            parsed(con, "insert into built_from select $table, unnest($names), unnest($versions)"),
-            {"table": table, "names": list(state.inputs), "versions": list(state.inputs.values())},
-        )
+    for statement, tables in (
+        (_INSERT, [table for table in states if before[table] is None]),
+        (_UPDATE, [table for table in states if before[table] is not None]),
+    ):
+        if tables:
+            con.execute(parsed(con, statement), _columns({table: states[table] for table in tables}))
+    _write_inputs(con, states, before)
+
+
+def _columns(states: Mapping[str, TableState]) -> dict[str, list[Any]]:
+    return {
+        "tables": list(states),
+        "versions": [state.version for state in states.values()],
+        "code_hashes": [state.code_hash for state in states.values()],
+        "fingerprints": [state.fingerprint for state in states.values()],
+        "n_rows": [state.n_rows for state in states.values()],
+    }
+
+
+def _write_inputs(
+    con: duckdb.DuckDBPyConnection, states: Mapping[str, TableState], before: Mapping[str, TableState | None]
+) -> None:
+    known = {table: (state.inputs if state else {}) for table, state in before.items()}
+    others = [table for table, state in states.items() if state.inputs != known[table]]
+    if outdated := [table for table in others if known[table]]:
+        con.execute(parsed(con, _DELETE_INPUTS), {"tables": outdated})
+    rows = [(table, name, version) for table in others for name, version in states[table].inputs.items()]
+    if rows:
+        tables, names, versions = map(list, zip(*rows, strict=True))
+        con.execute(parsed(con, _INSERT_INPUTS), {"tables": tables, "names": names, "versions": versions})

@@ -28,7 +28,7 @@ from ultravires.store.queries import fetch_row, quoted, registered, transaction
 from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.store.segments import Segments
 from ultravires.store.table_states import BOOKKEEPING as STATE_BOOKKEEPING
-from ultravires.store.table_states import NEVER_BUILT, TableState, read_states, rows_digest, write_state
+from ultravires.store.table_states import NEVER_BUILT, TableState, read_states, rows_digest, write_states
 
 NO_ROWS = (0, "0")
 """The fingerprint of every table without rows."""
@@ -79,18 +79,39 @@ class Warehouse:
         """What stands in `table_state`, which nobody else writes while this home is open: a run asks for it hundreds
         of times.
         """
+        self._unwritten: dict[str, TableState | None] | None = None
+        """In a transaction the tables of which it noted something, and what stands of them; written at its end."""
+        self.is_together = False
+        """Whether transactions are parts of one, which any error undoes."""
         self.deltas = Deltas(con)
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction on the warehouse's connection; what it noted of tables is forgotten where it is rolled back."""
+        if self.is_together:
+            yield self.con
+            return
         try:
             with transaction(self.con) as con:
+                self._unwritten = {}
                 yield con
+                self._write_noted(self._unwritten)
         except BaseException:
             self._states = None
             self.deltas.forget()
             raise
+        finally:
+            self._unwritten = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """The transactions in the block are one: over few rows to end a hundred costs more than what they do."""
+        with self.transaction():
+            self.is_together = True
+            try:
+                yield
+            finally:
+                self.is_together = False
 
     @property
     def segments(self) -> Segments:
@@ -208,8 +229,16 @@ class Warehouse:
 
     def _note(self, table: str, state: TableState) -> None:
         states = self._known_states()
-        write_state(self.con, table, state, before=states.get(table))
-        states[table] = state
+        before, states[table] = states.get(table), state
+        if self._unwritten is None:
+            self._write_noted({table: before})
+        else:
+            self._unwritten.setdefault(table, before)
+
+    def _write_noted(self, before: Mapping[str, TableState | None]) -> None:
+        if before:
+            states = self._known_states()
+            write_states(self.con, {table: states[table] for table in before}, before=before)
 
     def size(self) -> int:
         """Bytes of the DuckDB file and of the segments."""
@@ -429,6 +458,13 @@ def _note_what_was_told(warehouse: Warehouse) -> None:
             warehouse.con.execute(f"alter table {table} add column if not exists facts varchar[]")
 
 
+def _say_who_tells(warehouse: Warehouse) -> None:
+    """Every finding was told of its own, whoever else told of the same act."""
+    for table, column in (("findings", "told_by"), ("alerts", "act_event_ids")):
+        if fetch_row(warehouse.con, "select 1 from duckdb_tables() where table_name = ?", [table]):
+            warehouse.con.execute(f"alter table {table} add column if not exists {column} varchar[]")
+
+
 _SEGMENT_ROWS = 61_440
 _MIGRATIONS = {
     1: _count_pruned,
@@ -439,5 +475,6 @@ _MIGRATIONS = {
     6: _contents_of_ids,
     7: _voices_of_events,
     8: _files_that_grow,
+    9: _say_who_tells,
 }
 """What brings a home of that schema to the next one; a schema that is not named here is refused."""

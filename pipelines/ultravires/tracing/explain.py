@@ -46,7 +46,8 @@ class Explanation:
     `finding` holds the columns of the published table, `risk_parts` the points that add up to its score,
     `rule_text` the rule as it stands in this installation (None for a model) and `is_rule_unchanged` whether
     that is the version which judged. Of `n_evidence` events those that the finding lists are in `evidence`.
-    `needed` are the grants that its drift came from.
+    `needed` are the grants that its drift came from, `told_by` the findings that tell of its acts in its place,
+    `also_told_by` those in whose place it does.
     """
 
     finding: dict[str, Any]
@@ -60,12 +61,24 @@ class Explanation:
     chain: dict[str, Any] | None
     frameworks: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
+    told_by: list[dict[str, Any]]
+    also_told_by: list[dict[str, Any]]
     needed: list[NeededGrant] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain JSON values; times are ISO 8601 in UTC."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_json_value))
         return plain
+
+
+_TELLERS = """
+select finding_id, detector_id, title, severity from findings
+where finding_id in (select unnest(?::varchar[])) order by finding_id
+"""
+_TOLD = """
+select finding_id, detector_id, title, severity from findings
+where state = 'open' and list_contains(told_by, ?) order by risk_score desc, finding_id
+"""
 
 
 def explain(con: duckdb.DuckDBPyConnection, finding_id: str) -> Explanation:
@@ -90,6 +103,8 @@ def explain(con: duckdb.DuckDBPyConnection, finding_id: str) -> Explanation:
         chain=_read_chain(con, finding["chain_id"]),
         frameworks=_read_frameworks(con, finding["frameworks"] or []),
         alerts=_read_alerts(con, finding["finding_id"]),
+        told_by=fetch_rows(con, _TELLERS, [finding["told_by"] or []]),
+        also_told_by=fetch_rows(con, _TOLD, [finding["finding_id"]]),
         needed=needed_by_finding(con, finding),
     )
 

@@ -116,6 +116,9 @@ def _frameworks(explanation: Explanation) -> Iterator[str]:
 
 
 def _alerts(explanation: Explanation) -> Iterator[str]:
+    for words, others in (("its acts are told by", explanation.told_by), ("also told by", explanation.also_told_by)):
+        for other in others:
+            yield f"{words} {visible(other['finding_id'])} {visible(other['severity'])}: {visible(other['title'])}"
     for alert in explanation.alerts:
         when = f" at {alert['sent_at']:%Y-%m-%d %H:%M:%S}" if alert["sent_at"] else ""
         activity = ACTIVITIES.get(alert["activity_id"], "alert")

@@ -20,7 +20,7 @@ STATES = ("open", "withdrawn", "all")
 _FINDINGS = """
 select
     finding_id, severity, state, is_suppressed, is_historic, detector_id, title, message,
-    coalesce(identity_id, subject_uid) as identity, risk_score, first_at, last_at
+    coalesce(identity_id, subject_uid) as identity, risk_score, first_at, last_at, coalesce(told_by, []) as told_by
 from findings
 where list_contains($severities, severity)
     and ($state = 'all' or state = $state)
@@ -47,7 +47,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Listed:
-    """One finding as it is listed; `identity` is whom it is about, else its subject."""
+    """One finding as it is listed; `identity` is whom it is about, else its subject, `told_by` which others tell of
+    its acts, where it is not delivered itself.
+    """
 
     finding_id: str
     severity: str
@@ -61,6 +63,7 @@ class Listed:
     risk_score: float | None
     first_at: datetime | None
     last_at: datetime | None
+    told_by: list[str]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; times are ISO 8601 in UTC."""
@@ -96,6 +99,8 @@ def draw(findings: Sequence[Listed], console: Console) -> None:
     """One line a finding, its id first and whole, so that it can be copied; a line for none."""
     for one in findings:
         marks = [name for name, is_set in (("historic", one.is_historic), ("suppressed", one.is_suppressed)) if is_set]
+        if one.told_by:
+            marks.append(f"told by {', '.join(one.told_by[:3])}")
         state = ", ".join([one.state, *marks])
         line = Text(f"{one.finding_id}  ")
         line.append(f"{one.severity:13}", style=SEVERITY_STYLES.get(one.severity, "default"))

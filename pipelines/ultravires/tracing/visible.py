@@ -19,7 +19,8 @@ def visible(value: object, limit: int = 300) -> str:
     """
     text = "" if value is None else str(value)
     clipped = text[:limit]
-    shown = "".join(_shown(character) for character in clipped)
+    is_plain = clipped.isascii() and clipped.isprintable()
+    shown = clipped if is_plain else "".join(_shown(character) for character in clipped)
     return shown if len(text) <= limit else f"{shown}… ({len(text):,} characters)"
 
 

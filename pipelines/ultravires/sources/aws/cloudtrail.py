@@ -40,7 +40,7 @@ from ultravires.sources.aws.effects import EFFECTS
 from ultravires.sources.aws.iam_changes import CHANGES
 from ultravires.sources.aws.identities import Actor, actor_of
 from ultravires.sources.aws.lifecycle import LIFECYCLE
-from ultravires.sources.aws.role_passing import further_permissions
+from ultravires.sources.aws.role_passing import further_permissions, passed_roles
 from ultravires.sources.aws.targets import targets_of
 from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
 from ultravires.sources.ocsf.classes import API_ACTIVITY
@@ -136,12 +136,14 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     issued = issued_by(call.action, request, response, event_at)
     if call.action in SIGN_INS and outcome == "success":
         issued = signed_in_by(call.action, record.eventID or None, actor, (record.serviceEventDetails, request))
+    needed = further_permissions(call, request, is_read_only)
     detail = detail_of(
         actor,
         issued,
         is_read_only,
         record.eventType or None,
-        further_permissions=further_permissions(call, request, is_read_only),
+        further_permissions=needed,
+        passed_roles=passed_roles(request) if needed else [],
         has_mfa=factor_of_sign_in(record.additionalEventData) if is_sign_in else None,
     )
     if region:

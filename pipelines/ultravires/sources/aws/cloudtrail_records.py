@@ -136,6 +136,7 @@ def detail_of(
     event_type: str | None,
     *,
     further_permissions: list[str],
+    passed_roles: list[str],
     has_mfa: bool | None = None,
 ) -> dict[str, Any]:
     """What has no column."""
@@ -146,6 +147,8 @@ def detail_of(
         detail["event_type"] = event_type
     if further_permissions:
         detail["further_permissions"] = further_permissions
+    if passed_roles:
+        detail["passed_roles"] = passed_roles
     if has_mfa is not None:
         detail["mfa"] = has_mfa
     return detail

@@ -34,6 +34,7 @@ _BARE_NAMES = {
     "ssm:CreateActivation": "iamRole",
 }
 """Action -> the parameter in which it may name the role or instance profile without an ARN."""
+_MOST_ROLES = 10
 _MOST_DEPTH, _MOST_VALUES, _LONGEST_ARN, _LONGEST_NAME = 8, 200, 2_048, 64
 
 
@@ -44,6 +45,29 @@ def further_permissions(call: Call, request: Any, is_read_only: bool | None) -> 
     return (
         [ROLE_PASSING] if _holds_role(request, _BARE_NAMES.get(call.action), is_named=False, depth=_MOST_DEPTH) else []
     )
+
+
+def passed_roles(request: Any) -> list[str]:
+    """The ARNs of the roles that a call which passes one hands over, each once, as its request names them. A role that
+    is named without its ARN, or stands behind an instance profile, is not known.
+    """
+    found: dict[str, None] = {}
+    waiting: list[tuple[Any, bool, int]] = [(request, False, _MOST_DEPTH)]
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            break
+        value, is_named, depth = waiting.pop()
+        if type(value) is str:
+            if is_named and len(value) <= _LONGEST_ARN and ":role/" in value and _PASSED.fullmatch(value):
+                found[value] = None
+        elif depth and type(value) is list:
+            waiting += [(item, is_named, depth - 1) for item in value[:_MOST_VALUES]]
+        elif depth and type(value) is dict:
+            waiting += [
+                (held, is_named or _is_named_after_role(name[:_LONGEST_NAME]), depth - 1)
+                for name, held in list(value.items())[:_MOST_VALUES]
+            ]
+    return sorted(found)[:_MOST_ROLES]
 
 
 def _holds_role(value: Any, bare: str | None, *, is_named: bool, depth: int) -> bool:

@@ -113,7 +113,7 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     service = text(payload.get("serviceName")) or text(labels.get("service")) or "unknown"
     method = text(payload.get("methodName")) or "unknown"
     status = mapping(payload.get("status"))
-    outcome = _outcome(status)
+    outcome = _outcome(status, payload.get("authorizationInfo"))
     call = Call(method, payload, record, project, insert_id, event_at, caller)
     issued = issued_by(call) if outcome == "success" else NOTHING_ISSUED
     request = mapping(payload.get("requestMetadata"))
@@ -171,12 +171,13 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
     )
 
 
-def _outcome(status: dict[str, Any]) -> str:
-    """By the code of google.rpc.Status."""
+def _outcome(status: dict[str, Any], checks: Any) -> str:
+    """By the code of google.rpc.Status; without one, by the checks: who was granted none of them was not let in."""
     code = status.get("code")
     if type(code) is int and code:
         return "denied" if code in _DENIED else "failure"
-    return "success"
+    granted = [mapping(entry).get("granted") for entry in sequence(checks)]
+    return "denied" if granted and all(each is False for each in granted) else "success"
 
 
 def _code(status: dict[str, Any]) -> str | None:
@@ -252,7 +253,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=7,
+    version=8,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",

@@ -6,6 +6,7 @@ and its use is found by whom it lets its holder appear as. A key is known by its
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -63,6 +64,7 @@ def revoked_by(call: Call) -> str | None:
     return next((prefix + key for name in names if (key := key_of(name))), None)
 
 
+@lru_cache(maxsize=4_096)
 def operation_of(method: str) -> str:
     """The last word of a method's name, which services write with and without the interface before it."""
     return method.rpartition(".")[2].lower()

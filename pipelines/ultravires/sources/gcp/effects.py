@@ -6,6 +6,7 @@ What a call changes of who holds what is said as grants.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.effects import Effect, Json, effect, no_effect
@@ -50,13 +51,14 @@ _MOST = 500
 
 def effects_of(method: str, payload: Json, caller: str | None) -> list[Json]:
     """The effects that the entry itself shows, none of most calls."""
-    operation = operation_of(method)
-    shown = _shown_by(method, operation)
-    return shown(entry_of(payload, operation, caller)) if shown else []
+    shown = _shown_by(method)
+    return shown(entry_of(payload, operation_of(method), caller)) if shown else []
 
 
-def _shown_by(method: str, operation: str) -> Callable[[Entry], list[Json]] | None:
+@lru_cache(maxsize=4_096)
+def _shown_by(method: str) -> Callable[[Entry], list[Json]] | None:
     """By the method's last two words, such as `firewalls.insert`, else by its last."""
+    operation = operation_of(method)
     before = method.rpartition(".")[0].rpartition(".")[2].lower()
     return SHOWING.get(f"{before}.{operation}") or SHOWING.get(operation)
 

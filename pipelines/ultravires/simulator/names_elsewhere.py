@@ -1,0 +1,52 @@
+"""What systems besides AWS call those who have an account there: workers of the whole company, and its people."""
+
+from ultravires.simulator import ids
+from ultravires.simulator.cast import Human, Worker
+
+OTHER_LOGS = (
+    "gcp_audit",
+    "kubernetes_audit",
+    "entra_audit",
+    "mcp_gateway",
+    "okta_system",
+    "vault_audit",
+)
+"""Each in a folder of its own name."""
+GOOGLE_PROJECT = "acme-data"
+_IN_GOOGLE = frozenset({"backup-copy", "metrics-push"})
+_IN_DIRECTORY = frozenset({"webhooks", "mailer"})
+_IN_OKTA = frozenset({"mail-functions", "image-functions"})
+_IN_VAULT = frozenset({"pricing", "network-stacks"})
+
+
+def google_account(worker: Worker) -> str:
+    return f"{worker.name}@{GOOGLE_PROJECT}.iam.gserviceaccount.com"
+
+
+def directory_object(name: str) -> str:
+    """The object id of a service principal, an API or a person in Microsoft's directory."""
+    return ids.uuid(ids.stream("directory", name))
+
+
+def okta_login(worker: Worker) -> str:
+    return f"svc-{worker.name}@acme.example"
+
+
+def vault_entity(name: str) -> str:
+    return ids.uuid(ids.stream("vault entity", name))
+
+
+def names_of_worker(worker: Worker) -> list[str]:
+    """Those under which logs of other systems know it."""
+    found = {
+        google_account(worker): _IN_GOOGLE,
+        directory_object(worker.name): _IN_DIRECTORY,
+        okta_login(worker): _IN_OKTA,
+        vault_entity(worker.name): _IN_VAULT,
+    }
+    return [name for name, families in found.items() if worker.family in families]
+
+
+def names_of_human(human: Human) -> list[str]:
+    """Google, Kubernetes and Okta know people by their address."""
+    return [directory_object(human.user), vault_entity(human.user)]

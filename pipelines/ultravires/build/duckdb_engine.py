@@ -74,11 +74,6 @@ class Built:
     """Units that were made anew; 0 of a table that was made whole."""
 
 
-def created(name: str) -> str:
-    """How the statement begins that makes a table."""
-    return f'create or replace table "{name}" as'
-
-
 def made_anew(table: str, select: str) -> str:
     """The statement that makes the whole table."""
     return f"{created(table)} {select}"
@@ -149,8 +144,7 @@ class DuckDBEngine:
                 self._touch([table.by_key.units])
             if table.mode == "by_hour":
                 self._collect_hours(table, whole=True)
-            select = "" if self._lacks_needed(table) else table.sql
-            self._select_into(_MADE, table, select, self._n_rows_of(table))
+            self._select_into(_MADE, table, "" if self._lacks_needed(table) else table.sql)
             columns = listed(self.deltas.columns(table.name))
             self.con.execute(f"create or replace temp table beside as select {columns} from {_MADE}")
         except duckdb.Error as error:
@@ -210,7 +204,7 @@ class DuckDBEngine:
         if before is None or table.name not in self.followed or self._n_events() < FEW_EVENTS:
             content = self._create(table)
             return self.warehouse.record_build(table.name, code_hash=table.code_hash, inputs=inputs, content=content)
-        self._select_into(_AFTER, table, self._select_of(table), self._n_rows_of(table))
+        self._select_into(_AFTER, table, self._select_of(table))
         content = self.warehouse.fingerprint(_AFTER)
         is_compared = self.deltas.compare(table.name, table.name, _AFTER)
         if not is_compared or not self._write_changes(table.name, before, content):
@@ -244,9 +238,35 @@ class DuckDBEngine:
         """
         made = f'create or replace temp table "{name}"'
         if select:
-            self._make_in_parts(f"{made} as", name, table, select, n_rows)
+            self._make_in_parts(f"{made} as {select}", name, table, select)
         else:
             self.con.execute(parsed(self.con, f"{made}({_columns(table)})"))
+
+    def _make_in_parts(self, create: str, name: str, table: SqlTable, select: str) -> None:
+        """The relation `name` of what the SELECT gives, of many rows by key part by part."""
+        n_parts = max(self._n_rows_of(table) // ROWS_AT_ONCE, 1) if table.by_key else 1
+        if n_parts == 1:
+            self.con.execute(parsed(self.con, create))
+            return
+        self.con.execute(f"create or replace temp table {_ALL_UNITS} as from {TOUCHED_IDS}")
+        for part in range(n_parts):
+            units = f"from {_ALL_UNITS} where hash(id) % {n_parts} = {part}"
+            self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {units}")
+            self.con.execute(parsed(self.con, create if part == 0 else f'insert into "{name}" {select}'))
+        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as from {_ALL_UNITS}")
+        self.con.execute(f"drop table {_ALL_UNITS}")
+
+    def _n_rows_of(self, table: SqlTable) -> int:
+        """About how many rows go through the query that makes the units in question."""
+        assert table.by_key is not None
+        names = [name for name in (*table.by_key.dirty, table.name) if self.warehouse.state(name)]
+        rows = max(map(self._count, names), default=0)
+        if rows < 2 * ROWS_AT_ONCE or not self.warehouse.state(table.name):
+            return rows
+        unit = unit_of(table.by_key.column)
+        row = fetch_row(self.con, f'select count(*) from "{table.name}" where {unit} in (from {TOUCHED_IDS})')
+        standing = row[0] if row else 0
+        return int(rows * standing / max(self._count(table.name), 1))
 
     def _build_by_key(self, table: SqlTable) -> Built:
         assert table.by_key is not None
@@ -292,6 +312,7 @@ class DuckDBEngine:
     def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], unit: str, touched: str) -> bool:
         """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
+        self._select_into(_MADE, table, self._select_of(table))
         stands = f'"{name}" where {unit} in (from {touched})'
         n_rows = self._rows_of(stands) if self._count(name) > ROWS_AT_ONCE else 0
         self._select_into(_MADE, table, self._select_of(table), n_rows)
@@ -324,7 +345,7 @@ class DuckDBEngine:
         """Make `table` anew; its fingerprint, where that is known beforehand."""
         select = self._select_of(table)
         if select:
-            self._make_in_parts(created(table.name), table.name, table, select, self._n_rows_of(table))
+            self._make_in_parts(made_anew(table.name, select), table.name, table, select)
             return None
         self.con.execute(parsed(self.con, f'create or replace table "{table.name}"({_columns(table)})'))
         return NO_ROWS
@@ -343,28 +364,6 @@ class DuckDBEngine:
 
     def _lacks_needed(self, table: SqlTable) -> bool:
         return any(all(map(self._is_empty, names)) for names in table.needed)
-
-    def _make_in_parts(self, create: str, name: str, table: SqlTable, select: str, n_rows: int) -> None:
-        """The relation `name` of what the SELECT gives, of many rows by key part by part."""
-        n_parts = max(n_rows // ROWS_AT_ONCE, 1) if table.by_key else 1
-        if n_parts == 1:
-            self.con.execute(parsed(self.con, f"{create} {select}"))
-            return
-        self.con.execute(f"create or replace temp table {_ALL_UNITS} as from {TOUCHED_IDS}")
-        for part in range(n_parts):
-            units = f"from {_ALL_UNITS} where hash(id) % {n_parts} = {part}"
-            self.con.execute(f"create or replace temp table {TOUCHED_IDS} as {units}")
-            into = create if part == 0 else f'insert into "{name}"'
-            self.con.execute(parsed(self.con, f"{into} {select}"))
-        self.con.execute(f"create or replace temp table {TOUCHED_IDS} as from {_ALL_UNITS}")
-        self.con.execute(f"drop table {_ALL_UNITS}")
-
-    def _n_rows_of(self, table: SqlTable) -> int:
-        """About how many rows go through the query that makes all of a table by key."""
-        if table.by_key is None:
-            return 0
-        names = [name for name in (*table.by_key.dirty, table.name) if self.warehouse.state(name)]
-        return max(map(self._count, names), default=0)
 
     def _is_empty(self, table: str) -> bool:
         state = self.warehouse.state(table)

@@ -76,7 +76,7 @@ class Built:
 
 def made_anew(table: str, select: str) -> str:
     """The statement that makes the whole table."""
-    return f"{created(table)} {select}"
+    return f'create or replace table "{table}" as {select}'
 
 
 def _columns(table: SqlTable) -> str:
@@ -232,10 +232,8 @@ class DuckDBEngine:
         self.con.execute(f'insert into "{name}" from {_AFTER} as t where hash(t) in ({hashed})')
         return True
 
-    def _select_into(self, name: str, table: SqlTable, select: str, n_rows: int) -> None:
-        """What the SELECT gives as a temporary table, of about so many rows; without rows, with the columns of `table`,
-        where it is empty.
-        """
+    def _select_into(self, name: str, table: SqlTable, select: str) -> None:
+        """What the SELECT gives as a temporary table; without rows, with the columns of `table`, where it is empty."""
         made = f'create or replace temp table "{name}"'
         if select:
             self._make_in_parts(f"{made} as {select}", name, table, select)
@@ -314,8 +312,6 @@ class DuckDBEngine:
         name, columns = table.name, self.deltas.columns(table.name)
         self._select_into(_MADE, table, self._select_of(table))
         stands = f'"{name}" where {unit} in (from {touched})'
-        n_rows = self._rows_of(stands) if self._count(name) > ROWS_AT_ONCE else 0
-        self._select_into(_MADE, table, self._select_of(table), n_rows)
         self.deltas.compare_rows(name, columns, stands, _MADE)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
         if key := key_of(name):
@@ -385,10 +381,7 @@ class DuckDBEngine:
         return self._rows_in(TOUCHED_HOURS)
 
     def _rows_in(self, table: str) -> int:
-        return self._rows_of(f'"{table}"')
-
-    def _rows_of(self, relation: str) -> int:
-        row = fetch_row(self.con, f"select count(*) from {relation}")
+        row = fetch_row(self.con, f'select count(*) from "{table}"')
         return int(row[0]) if row else 0
 
     def _count(self, table: str) -> int:

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import site
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -56,6 +57,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(restored(tmp_path_factory.getbasetemp() / "unchanged", settle))
     assert place.run().files == 0
     return place
+
+
+def test_python_may_name_folders_of_libraries_that_are_not_there(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian's does, also in an environment of one's own."""
+    named = [*site.getsitepackages(), str(tmp_path / "dist-packages")]
+    monkeypatch.setattr(site, "getsitepackages", lambda: named)
+    assert place.asked() is not None
 
 
 def test_the_answer_is_what_a_whole_run_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

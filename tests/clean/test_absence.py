@@ -247,6 +247,12 @@ def test_exports_of_days_on_which_nothing_was_approved(tmp_path: Path, content: 
     assert "ultravires_unread_evidence" not in accused
 
 
+def told_by_name(folder: Path) -> list[str]:
+    """Of each alert in the file the detector whose finding it is; who else tells of its acts is named in it, too."""
+    lines = (folder / "home" / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["finding_info"]["analytic"]["uid"] for line in lines]
+
+
 def test_a_thousand_acts_without_an_approval_are_one_finding(tmp_path: Path) -> None:
     """It says how many and since when; another day of the same tells nobody anything, and another action does."""
     logs, day = tmp_path / "logs", 24 * 60
@@ -260,15 +266,13 @@ def test_a_thousand_acts_without_an_approval_are_one_finding(tmp_path: Path) -> 
     )
     assert f"120 privileged acts since {at(1)}, the worst iam:PutRolePolicy on " in message
     assert (severity, n_evidence) == ("high", 100)
-    lines = (tmp_path / "home" / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len([line for line in lines if UNAPPROVED in line]) == 1
+    assert told_by_name(tmp_path).count(UNAPPROVED) == 1
     attach = call(
         "attach", 3 * day + 50, "iam:AttachRolePolicy", session(WORKER, "ASIAWORKER"), requestParameters=POLICY
     )
     write_lines(logs / "trail_9.json", [attach])
     found(tmp_path)
-    lines = (tmp_path / "home" / "alerts.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len([line for line in lines if UNAPPROVED in line]) == 2
+    assert told_by_name(tmp_path).count(UNAPPROVED) == 2
 
 
 def test_attempts_that_were_refused_are_less_and_a_success_raises_them(tmp_path: Path) -> None:

@@ -107,7 +107,15 @@ def _installed() -> Iterator[str]:
             if not folder.endswith("__pycache__"):
                 yield from (_standing(Path(folder, name)) for name in sorted(names))
     for libraries in sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *site.getsitepackages()}):
-        yield from sorted(name for name in os.listdir(libraries) if name.endswith(".dist-info"))  # noqa: PTH208
+        yield from _libraries_in(libraries)
+
+
+def _libraries_in(folder: str) -> list[str]:
+    """Debian's Python names folders of which not all are there."""
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".dist-info"))  # noqa: PTH208
+    except FileNotFoundError:
+        return []
 
 
 def _standing(path: Path) -> str:

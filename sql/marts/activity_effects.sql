@@ -180,7 +180,7 @@ graded as (
         case merged.effect
             when 'grants_power' then
                 -- A new identity that holds nothing yet is a way in for later; a grant of nothing is not.
-                case merged.power_rank when 4 then 4 when 3 then 3 when 1 then if(merged.said_by = 'action', 2, 1) else 2 end
+                case merged.power_rank when 4 then 4 when 3 then 3 when 1 then if(merged.said_by = 'action' and merged.target_kind <> 'resource', 2, 1) else 2 end
                 + if(merged.target_kind in ('self', 'public', 'outside') and merged.power_rank is distinct from 1, 1, 0)
             -- A session is how work is done; a key, a password or a token for a named identity is a way to act as it. One that
             -- names no identity, such as a project's key or a request for a certificate, is less.

@@ -13,6 +13,7 @@ configuration, the order of runs.
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,11 +77,12 @@ class Names:
         return type(value)(map(self.as_told, value)) if isinstance(value, (list, tuple)) else value
 
 
-class Asked:
+class Asked(ABC):
     """What tests ask of a world of agents."""
 
+    @abstractmethod
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
+        """The rows that a query gives."""
 
     def findings(self) -> set[str]:
         return {row[0] for row in self.ask("select distinct detector_id from findings where state = 'open'")}

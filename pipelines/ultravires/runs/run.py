@@ -173,12 +173,13 @@ def _are_taken_together(steps: "Sequence[Step]", home: "OpenHome") -> bool:
     """Whether the tables of these steps were made in one transaction. Where one of them cannot be, none is, and each
     has to be made by itself: then the others stand.
     """
+    n_built = home.n_built
     try:
         with home.warehouse.together():
             for step in steps:
                 _take(step, home)
-    except Exception:
-        home.n_built = 0
+    except Exception:  # whatever it was, whoever is taken alone next meets it again and says it
+        home.n_built = n_built
         return False
     return True
 

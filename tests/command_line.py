@@ -128,7 +128,7 @@ def _import_what_commands_need() -> None:
     import ultravires.runs.retrying
     import ultravires.runs.unbound
     import ultravires.runs.unchanged
-    import ultravires.store.prune
+    import ultravires.runs.pruning
     import ultravires.tracing.explain_drawing
     import ultravires.tracing.trace_drawing  # noqa: F401
     from ultravires import registry

@@ -48,8 +48,8 @@ def review(
 
 
 def _apply_review(path: Path, home: Path, config: Path | None) -> None:
+    from ultravires.progress import watched
     from ultravires.review.applying import WrongRows, apply_and_run
-    from ultravires.runs.progress import watched
 
     try:
         with watched():

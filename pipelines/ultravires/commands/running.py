@@ -36,7 +36,7 @@ def run(  # noqa: PLR0917 - one option each
     found = configuration(config, home, input)
     result = unchanged_result(input_place(input), home, config=found, as_of=as_of, rules=rules or ())
     if result is None:
-        from ultravires.runs.progress import watched
+        from ultravires.progress import watched
         from ultravires.runs.run import run_once
 
         with watched():
@@ -78,9 +78,9 @@ def init(
     ),
 ) -> None:
     """Look at logs and write an ultravires.yaml with what was found, for you to check."""
+    from ultravires.progress import watched
     from ultravires.reading.input_place import input_place
     from ultravires.runs.first_look import write_configuration
-    from ultravires.runs.progress import watched
 
     where = input_place(input)
     where.refuse_missing()

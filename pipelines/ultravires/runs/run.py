@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
+from ultravires.progress import watcher
 from ultravires.reading.input_place import input_place
 from ultravires.reading.locations import LocalPlace
-from ultravires.runs.progress import watcher
 from ultravires.runs.rule_packs import remember_rules, take_rules
 from ultravires.runs.run_result import COUNTED, RunResult
 from ultravires.runs.stopping import in_its_own_time, is_interrupt

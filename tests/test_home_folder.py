@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import ultravires
+from ultravires.config_file import find_config
 from ultravires.errors import UsageError
 from ultravires.reading.locations import LocalPlace
-from ultravires.settings import find_config
 from ultravires.store import home_folder, snapshot
 from ultravires.store.home_folder import prepare_home
 from ultravires.store.warehouse import open_warehouse

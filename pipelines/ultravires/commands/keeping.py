@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import Config, Home, Json, configuration
-from ultravires.settings import DEFAULT_HOME
+from ultravires.environment import DEFAULT_HOME
 from ultravires.tracing.visible import json_line
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import Config, Home, configuration
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import DEFAULT_HOME
 from ultravires.tracing.visible import LONGEST_LINE, visible
 
 

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import REMOTE, Config, Home, Json, configuration
+from ultravires.config_file import CONFIG_NAME, lies_in
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import CONFIG_NAME, DEFAULT_HOME, lies_in
 from ultravires.tracing.visible import json_line, visible
 
 

@@ -83,10 +83,10 @@ create or replace temp macro corrected(moment, seconds_ahead) as
 
 -- The beginning and the end of time, where nothing else began or ended something.
 create or replace temp macro first_moment() as
-    '0001-01-01 00:00:00+00'::timestamptz;
+    cast('0001-01-01 00:00:00+00' as timestamptz);
 
 create or replace temp macro last_moment() as
-    '9999-12-31 00:00:00+00'::timestamptz;
+    cast('9999-12-31 00:00:00+00' as timestamptz);
 
 -- How much power that is, from none to everything; null where nobody can tell.
 create or replace temp macro power_rank(power) as

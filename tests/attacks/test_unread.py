@@ -280,6 +280,8 @@ def test_what_is_appended_begins_as_another_format(home: Home, tmp_path: Path) -
         pytest.param(b"a line of another program\n" * 4_000, id="other lines"),
         pytest.param(b'{"a": 1}\n' * 9_000, id="other records"),
         pytest.param(b'{"a": "' + b"x" * 2_000_000 + b'"}\n', id="a record of two megabytes"),
+        pytest.param(b' {\n  "a": [\n   {"b": 1}]}\n', id="a document over several lines"),
+        pytest.param(b' {\n  "a": [\n', id="a document that is never closed"),
     ],
 )
 def test_what_comes_first_hides_a_log(home: Home, before: bytes) -> None:

@@ -19,6 +19,7 @@ from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
 from ultravires.settings import Settings
 from ultravires.store.conservation import broken_law, count_conserved
+from ultravires.store.file_manifest import FileManifest
 from ultravires.store.load import LoadCounts, Loader
 from ultravires.store.snapshot import open_published
 from ultravires.store.warehouse import open_warehouse
@@ -316,7 +317,7 @@ def test_a_killed_run_neither_loses_nor_doubles_what_was_appended(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Loader, "_write_on", killed)
+        patched.setattr(FileManifest, "_write_on", killed)
         home.load()
     assert home.all("select n_records from files") == [(4,)]
     home.load()

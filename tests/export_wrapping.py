@@ -46,12 +46,13 @@ def document(around: Callable[[list[Any]], Any], *, as_text: bool, indent: int |
     return wrap
 
 
-def table(*names: str) -> Wrap:
+def table(*names: str, delimiter: str = ",", before: str = "") -> Wrap:
     """A CSV file with the record in the last of these columns."""
 
     def wrap(records: list[bytes]) -> bytes:
-        written = io.StringIO()
-        rows = csv.writer(written)
+        written = io.StringIO(before)
+        written.seek(len(before))
+        rows = csv.writer(written, delimiter=delimiter)
         rows.writerow(names)
         for number, record in enumerate(records):
             rows.writerow([*(f"{name} {number}" for name in names[:-1]), record.decode()])
@@ -107,6 +108,8 @@ WRAPPINGS: dict[str, Wrap] = {
     "syslog (RFC 5424)": lines(SYSLOG_5424),
     "syslog (no structured data)": lines(f"<165>1 {TIME} host-1 app - - - "),
     "cee": lines("@cee: "),
+    "json sequence": lines("\x1e"),
+    "json text": lambda records: b"".join(json.dumps(one.decode()).encode() + b"\n" for one in records),
     "cee in syslog": lines(SYSLOG_3164 + "@cee:"),
     "cri": lines(f"{TIME} stdout F "),
     "cri in parts": cut_lines,
@@ -134,10 +137,18 @@ WRAPPINGS: dict[str, Wrap] = {
     "elastic search, printed": document(
         lambda all_: {"took": 3, "hits": {"total": {"value": 2}, "hits": _hits(all_)}}, as_text=True, indent=2
     ),
+    "elastic searches": document(
+        lambda all_: {"responses": [{"hits": {"hits": _hits([one])}} for one in all_]}, as_text=True
+    ),
+    "elastic search, page after page": lambda records: b"".join(
+        json.dumps({"took": 3, "hits": {"hits": _hits([one.decode()])}}).encode() for one in records
+    ),
     "splunk": objects(lambda one: {"preview": False, "offset": 1, "result": {"_raw": one, "host": "h"}}),
     "splunk results": document(lambda all_: {"results": [{"_raw": one} for one in all_]}, as_text=True),
     "splunk hec": objects(lambda one: {"time": 1, "sourcetype": "a", "event": one}, as_text=False),
     "splunk csv": table("_time", "host", "_raw"),
+    "splunk csv of a spreadsheet": table("_time", "host", "_raw", delimiter=";", before="sep=;\r\n"),
+    "splunk with tabs": table("_time", "host", "_raw", delimiter="\t"),
     "message": objects(lambda one: {"@timestamp": TIME, "agent": {"type": "filebeat"}, "message": one}),
     "message in csv": table("@timestamp", "@message"),
     "gelf": objects(lambda one: {"version": "1.1", "host": "h", "short_message": "a record", "full_message": one}),
@@ -172,6 +183,9 @@ WRAPPINGS: dict[str, Wrap] = {
     "eventbridge": objects(lambda one: {"id": "1", "detail-type": "a record", "detail": one}, as_text=False),
     "fluentd forward": objects(lambda one: {"tag": "x", "time": 1, "record": one}, as_text=False),
     "a page": document(lambda all_: {"next": None, "items": all_}, as_text=False),
+    "a page, printed": document(lambda all_: {"next": None, "items": all_}, as_text=False, indent=1),
+    "pages put together": document(lambda all_: [{"next": "x", "value": [one]} for one in all_], as_text=False),
+    "arrays put together": document(lambda all_: [all_[:1], all_[1:]], as_text=False),
     "an array of texts": document(lambda all_: all_, as_text=True),
 }
 """Name -> how the records of a log come in this export."""

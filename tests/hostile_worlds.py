@@ -27,6 +27,7 @@ def act(number: int, **more: object) -> Event:
         "actor_uid": ROLE,
         "actor_kind": "role",
         "account_uid": "1",
+        "src_ip": "198.51.100.7",
         "action": "s3:GetObject",
         "outcome": "success",
         "keys": [],

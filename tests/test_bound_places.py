@@ -131,12 +131,38 @@ def test_the_summary_says_what_to_bind(tmp_path: Path, capsys: pytest.CaptureFix
     assert run_once(tmp_path / "logs", tmp_path / "home", config=path, as_of="").origins is None
 
 
-def test_places_that_could_be_bound() -> None:
-    """A folder of one source is named whole; a file beside others is named so that it fits nothing else."""
-    one, other = frozenset({"one"}), frozenset({"other"})
-    assert suggest({"a/x.json": one, "a/b/y.json": one, "c/z.json": other}) == {"one": ["a/**"], "other": ["c/**"]}
-    assert suggest({"x.json": one}) == {"one": ["**"]}
-    mixed = {"a-2026-01-01.json": one, "a-2026-01-02.json": one, "b-2026-01-01.json": other}
-    assert suggest(mixed) == {"one": ["a-*.json"], "other": ["b-*.json"]}
-    assert suggest({"1.json": one, "2.json": other}) == {"one": ["1.json"], "other": ["2.json"]}
-    assert suggest({"m/1.json": one | other, "n/1.json": other}) == {"one": ["m/**"], "other": ["m/**", "n/**"]}
+ONE, OTHER = frozenset({"one"}), frozenset({"other"})
+
+
+@pytest.mark.parametrize(
+    ("files", "of_one", "of_other"),
+    [
+        ({"a/x.json": ONE, "a/b/y.json": ONE, "c/z.json": OTHER}, ["a/**"], ["c/**"]),
+        ({"x.json": ONE}, ["x.json"], None),
+        ({"x.json": ONE, "a/y.json": ONE}, ["a/**", "x.json"], None),
+        ({"a/b/c/x.json": ONE, "a/b/d/y.json": ONE}, ["a/b/**"], None),
+        ({"a-2026-01-01.json": ONE, "a-2026-01-02.json": ONE, "b-1.json": OTHER}, ["a-*.json"], ["b-*.json"]),
+        ({"1.json": ONE, "2.json": OTHER}, ["1.json"], ["2.json"]),
+        ({"a-1.json": ONE, "a-x.json": OTHER}, ["a-1.json"], ["a-x.json"]),
+        ({"m/1.json": ONE | OTHER, "n/1.json": OTHER}, ["m/**"], ["m/**", "n/**"]),
+        ({"t/us-1/2026/10/05/x": ONE, "t/us-1/2026/10/06/x": ONE, "a": OTHER}, ["t/us-1/**"], ["a"]),
+        ({"t/dt=2026-10-05/x": ONE}, ["t/**"], None),
+        ({"2026/10/05/x.json": ONE}, ["20??/??/??/**"], None),
+        ({"2026/10/05/a/x": ONE, "2026/10/06/b/x": OTHER}, ["20??/??/??/a/**"], ["20??/??/??/b/**"]),
+        ({"2026/05/a": ONE, "2026/05/b": OTHER, "2026/06/a": ONE}, ["20??/??/a"], ["20??/??/b"]),
+        ({"5/x": ONE, "a/x": OTHER}, ["5/**"], ["a/**"]),
+        ({"in-1.tar!d/x.json": ONE, "in-2.tar!d/x.json": ONE}, ["in-*.tar!d/x.json"], None),
+        ({"a*.json": ONE, "a?/b": OTHER}, ["a?.json"], ["a?/**"]),
+    ],
+)
+def test_places_that_could_be_bound(
+    files: dict[str, frozenset[str]], of_one: list[str], of_other: list[str] | None
+) -> None:
+    """The folder of one source, from where its files lie; a file beside others, or in the input itself, is named so
+    that it fits nothing else. Days and numbers go on.
+    """
+    assert suggest(files) == {"one": of_one} | ({"other": of_other} if of_other else {})
+    for path, sources in files.items():
+        assert {
+            name for name, globs in suggest(files).items() if any(is_bound(g, f"/logs/{path}") for g in globs)
+        } == sources

@@ -89,6 +89,21 @@ def test_a_bomb_is_stopped_by_its_ratio(name: str) -> None:
     assert len(data) < 66 << 20
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_was_packed_twice_is_read(name: str) -> None:
+    """As where a web server packs what is gzip already; what is cut or damaged inside is said."""
+    twice = FORMATS[name](gzip.compress(LINES))
+    assert unpacked(twice) == (LINES, None)
+    data, damage = unpacked(FORMATS[name](gzip.compress(LINES)[:-5000]))
+    assert LINES.startswith(data) and data and damage == "gzip ends early"
+
+
+def test_a_bomb_behind_what_was_packed_twice_is_stopped() -> None:
+    """Also where it unpacks to nothing that is given on: zeros behind gzip are passed over."""
+    packed = gzip.compress(gzip.compress(LINES[:1000])) + gzip.compress(bytes(64 << 20)) * 20
+    assert unpacked(packed) == (LINES[:1000], "gzip expands more than 1000 times")
+
+
 def test_a_window_beyond_all_measure_is_refused() -> None:
     """A zstd header may ask for gigabytes of memory."""
     window = (24 << 3).to_bytes(1, "little")  # 2 to the power of 34

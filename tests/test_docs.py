@@ -11,6 +11,8 @@ from ultravires.cli import app
 from ultravires.sources import issuing
 from ultravires.sources.catalog import as_markdown
 
+_TEST = re.compile(r"^def (test_\w+)", re.MULTILINE)
+
 
 def test_the_page_of_tables_is_what_the_schemas_say() -> None:
     """docs/tables.md is written by `make docs`, so every column of every table is on it."""
@@ -40,6 +42,16 @@ def test_the_page_of_sources_is_what_the_sources_say_of_themselves() -> None:
 def test_the_page_of_issuing_is_the_packaged_table() -> None:
     """docs/issuing.md is written by `make docs` and holds nothing else."""
     assert (REPO / "docs" / "issuing.md").read_text(encoding="utf-8") == issuing.as_markdown()
+
+
+def test_every_attack_is_in_the_threat_model() -> None:
+    """By the whole name of its test; and every test that the page names is there."""
+    page = (REPO / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\btest_\w+\b(?!\.py)", page))
+    tests = {path: set(_TEST.findall(path.read_text(encoding="utf-8"))) for path in (REPO / "tests").rglob("test_*.py")}
+    attacks = set().union(*(names for path, names in tests.items() if path.parent.name == "attacks"))
+    assert attacks - named == set()
+    assert named - set().union(*tests.values()) == set()
 
 
 def test_the_figures_of_the_demo_are_those_of_the_samples(sample_home: Path) -> None:

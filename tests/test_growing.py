@@ -47,6 +47,10 @@ class Outcome:
         refused = sorted((record.byte_offset, record.reason, record.raw) for record in self.refused)
         return events, refused, self.n_records
 
+    def leave_out_repeated(self) -> None:
+        """Keep the first event of each id, as a home does."""
+        self.events = list({row["event_id"]: row for row in reversed(self.events)}.values())
+
 
 def read_in_cuts(data: bytes, ends: Sequence[int], path: Path, *, is_alone: bool) -> tuple[Outcome, int]:
     """What comes of a file that has grown to each of `ends` when it is read, and then to all of `data`; and how often
@@ -119,6 +123,10 @@ def test_every_cut_of_a_sample_gives_what_it_gives_whole(name: str, is_alone: bo
             assert n_on >= 1
 
 
+READ_AGAIN = frozenset({"arrays put together", "pages put together", "elastic search, page after page"})
+"""Documents of which records are read before they are whole, and then again: duplicates by their ids."""
+
+
 @pytest.mark.cross
 @pytest.mark.parametrize("source", ["opa_decisions", "vault_audit", "mcp_gateway"])
 @pytest.mark.parametrize("name", sorted(WRAPPINGS))
@@ -127,8 +135,12 @@ def test_every_cut_of_a_wrapped_log_gives_what_it_gives_whole(name: str, source:
     records = [line for line in WHOLE[source].splitlines() if line.strip()]
     data = WRAPPINGS[name](records)
     whole, _ = read_in_cuts(data, [], tmp_path / "whole", is_alone=True)
+    if name in READ_AGAIN:
+        whole.leave_out_repeated()
     for ends in cuts(data, 4):
         cut, _ = read_in_cuts(data, ends, tmp_path / "cut", is_alone=True)
+        if name in READ_AGAIN:
+            cut.leave_out_repeated()
         assert cut.told() == whole.told(), (source, ends, len(data))
 
 

@@ -34,6 +34,21 @@ def test_objects_that_begin_a_line_are_looked_at_and_no_others() -> None:
     assert len(Head(b'{"a": 1}\n' * 100).first_keys()) == 50
 
 
+@pytest.mark.parametrize(
+    ("data", "members"),
+    [
+        (b'{\n "a": [\n  {"b": 1},\n  {\n   "c": {\n}}]}', [["a"]]),
+        (b'[\n  {\n    "a": [\n      {"b": 1}\n    ]},\n  {"c": 1}]', [["a"], ["c"]]),
+        (b' {\n  "a": [\n   {"b": 1}]}\n{"c": 1}\n {"d": 1}\n', [["a"], ["c"], ["d"]]),
+    ],
+)
+def test_objects_inside_of_a_document_over_several_lines_are_not_its_first(
+    data: bytes, members: list[list[str]]
+) -> None:
+    """They may be another log's, on a page; what follows the document at the margin is looked at."""
+    assert [sorted(keys) for keys in Head(data).first_keys()] == members
+
+
 def test_the_first_element_of_a_named_array_is_looked_at() -> None:
     """Both the wrapper's members and the record's."""
     head = Head(b'{"Records": [{"eventName": "x", "detail": {"y": 1}}, {"other": 1}]}')

@@ -32,8 +32,9 @@ def test_the_samples(tmp_path: Path) -> None:
     path = tmp_path / "ultravires.yaml"
     write_configuration(LocalPlace(SAMPLES), path)
     settings = load_settings(path)
-    logs = ("approvals", "aws_cloudtrail", "opa_decisions", "otel_genai")
-    assert settings.origins == {log: (OriginPlace(path=f"{log}/**"),) for log in logs}
+    places = {log: f"{log}/**" for log in ("approvals", "opa_decisions", "otel_genai")}
+    places["aws_cloudtrail"] = "aws_cloudtrail/AWSLogs/**"
+    assert settings.origins == {log: (OriginPlace(path=path),) for log, path in places.items()}
     assert {identity.id: identity.kind for identity in settings.identities}["agent-invoice-triage"] == "agent"
     written = path.read_text(encoding="utf-8")
     assert "aws_cloudtrail: 418273645901" in written
@@ -110,6 +111,24 @@ def test_what_an_application_printed_is_not_bound(tmp_path: Path) -> None:
     assert "#   approvals in app/a.log (json-file), 2 events" in text
 
 
+def test_what_comes_later_beside_the_only_log_is_not_believed_as_it(tmp_path: Path) -> None:
+    """Not even where nothing else lay in the input: whoever may write anything there would grant."""
+    logs, path, home = tmp_path / "logs", tmp_path / "ultravires.yaml", tmp_path / "home"
+    write_lines(logs / "approvals-2026-10-05.jsonl", [approval("APR-1", 0)])
+    write_configuration(LocalPlace(logs), path)
+    assert load_settings(path).origins == {"approvals": (OriginPlace(path="approvals-*.jsonl"),)}
+    assert "known by names alone" in path.read_text(encoding="utf-8")
+    write_lines(logs / "approvals-2026-10-06.jsonl", [approval("APR-2", 1)])
+    write_lines(logs / "uploads" / "approvals-2026-10-06.jsonl", [approval("APR-3", 2)])
+    write_lines(logs / "app.log", [approval("APR-4", 3)])
+    run_once(logs, home, config=path, as_of="")
+    with ultravires.open(home) as con:
+        voices = dict(con.execute("select approval_id, voice from approvals").fetchall())
+    assert voices == {"approval:APR-1": "recorded", "approval:APR-2": "recorded"} | dict.fromkeys(
+        ("approval:APR-3", "approval:APR-4"), "reported"
+    )
+
+
 def test_a_file_that_stands_is_left(tmp_path: Path) -> None:
     """Also where it is a link that leads nowhere yet."""
     write_lines(tmp_path / "logs" / "a.jsonl", [approval("APR-1", 0)])
@@ -131,7 +150,7 @@ def test_the_command(tmp_path: Path) -> None:
     done = command("init", "--input", logs, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ultravires.yaml is written: 1 logs in 1 files" in done.stdout
-    assert load_settings(tmp_path / "ultravires.yaml").origins["approvals"] == (OriginPlace(path="**"),)
+    assert load_settings(tmp_path / "ultravires.yaml").origins["approvals"] == (OriginPlace(path="a.jsonl"),)
     assert_one_line(command("init", "--input", logs, cwd=tmp_path), "stands already", code=2)
     assert_one_line(command("init", "--input", logs, cwd=logs), "lies in the logs", code=2)
     assert_one_line(command("init", "--input", tmp_path / "nowhere", cwd=tmp_path), "no such file", code=2)

@@ -50,22 +50,33 @@ of_records as (
     from compared
 ),
 
+contested as (
+    select
+        shared_id,
+        min(log) as log,
+        min(approval_uid) as native_id,
+        min(event_at) as first_at,
+        count(distinct approval_id) as n_others,
+        list(distinct event_id) as event_ids
+    from stg_contested_approvals
+    where is_contested
+    group by shared_id
+),
+
 -- What one system calls an approval another one, or a person's request, calls by the same id.
 of_systems as (
     select
         'approval' as conflict_kind,
         contested.shared_id as conflict_uid,
-        min(contested.log) as log,
-        min(contested.approval_uid) as native_id,
+        contested.log,
+        contested.native_id,
         'approval' as kind,
-        min(contested.event_at) as first_at,
-        1 + count(distinct contested.approval_id) as n_variants,
-        list_sort(list_concat(list(distinct contested.event_id), any_value(bearing.event_ids))) as event_ids,
+        contested.first_at,
+        1 + contested.n_others as n_variants,
+        list_sort(list_concat(contested.event_ids, bearing.event_ids)) as event_ids,
         ['system'] as differs
-    from stg_contested_approvals as contested
+    from contested
     join stg_approvals as bearing on bearing.approval_id = contested.shared_id
-    where contested.is_contested
-    group by contested.shared_id
 ),
 
 of_states as (

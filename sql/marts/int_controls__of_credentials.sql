@@ -68,6 +68,18 @@ judged as (
     cross join run_context
 ),
 
+-- Before what is of the chain is joined: a list beside each credential would be the chain's length by itself.
+tallied as (
+    select
+        chain_id,
+        case when bool_or(not is_short) then 'fail' when bool_and(coalesce(is_short, false)) then 'pass' else 'unknown' end as short_lived,
+        case when bool_or(not is_ended) then 'fail' when bool_and(coalesce(is_ended, false)) then 'pass' else 'unknown' end as ended,
+        coalesce(list_sort(list(distinct issued_event_id) filter (where issued_event_id is not null)), []) as issue_event_ids,
+        coalesce(list_sort(list(distinct revoked_event_id) filter (where revoked_event_id is not null)), []) as revoke_event_ids
+    from judged
+    group by chain_id
+),
+
 bound as (
     select
         chain_id,
@@ -80,13 +92,12 @@ bound as (
 )
 
 select
-    judged.chain_id,
-    case when bool_or(not is_short) then 'fail' when bool_and(coalesce(is_short, false)) then 'pass' else 'unknown' end as short_lived,
-    case when bool_or(not is_ended) then 'fail' when bool_and(coalesce(is_ended, false)) then 'pass' else 'unknown' end as ended,
-    case when any_value(bound.is_moved) then 'fail' when any_value(bound.is_moved) is not null then 'pass' else 'unknown' end as bound,
-    coalesce(list_sort(list(distinct issued_event_id) filter (where issued_event_id is not null)), []) as issue_event_ids,
-    coalesce(list_sort(list(distinct revoked_event_id) filter (where revoked_event_id is not null)), []) as revoke_event_ids,
-    case when any_value(bound.is_moved) then any_value(bound.moved_event_ids) else coalesce(any_value(bound.stayed_event_ids), []) end as network_event_ids
-from judged
-left join bound on bound.chain_id = judged.chain_id
-group by judged.chain_id
+    tallied.chain_id,
+    tallied.short_lived,
+    tallied.ended,
+    case when bound.is_moved then 'fail' when bound.is_moved is not null then 'pass' else 'unknown' end as bound,
+    tallied.issue_event_ids,
+    tallied.revoke_event_ids,
+    case when bound.is_moved then bound.moved_event_ids else coalesce(bound.stayed_event_ids, []) end as network_event_ids
+from tallied
+left join bound on bound.chain_id = tallied.chain_id

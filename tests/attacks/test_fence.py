@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,28 @@ def test_a_table_that_breaks_stops_no_alert(table: str, loaded: Path, breaks: Br
     stop_logging(logs)
     breaks(table)
     with pytest.raises(RunError, match=rf"^not built: {table}: .*nobody thought of.*the next run tries again$"):
+        run_once(logs, home, config=None, as_of="")
+    assert open_findings(home) == before | {LOGGING}
+    assert any("StopLogging" in json.dumps(alert) for alert in alerts(home))
+
+
+def test_a_table_whose_query_never_ends_stops_no_alert(loaded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended, alone and among those that are made together, and then as one that broke."""
+    build = DuckDBEngine.build
+    endless = "select count(*) as n from range(1000000000000) as a, range(1000000000000) as b"
+
+    def standing_still(engine: DuckDBEngine, table: SqlTable) -> Built:
+        is_it = table.name == "step_facts"
+        seconds = 0.2 if is_it else 600.0
+        with monkeypatch.context() as patched:
+            patched.setattr("ultravires.build.duckdb_engine.most_seconds", lambda _: seconds)
+            return build(engine, replace(table, sql=endless) if is_it else table)
+
+    monkeypatch.setattr(DuckDBEngine, "build", standing_still)
+    logs, home = loaded / "logs", loaded / "home"
+    before = open_findings(home)
+    stop_logging(logs)
+    with pytest.raises(RunError, match=r"^not built: step_facts: table step_facts: ended after 0 seconds; "):
         run_once(logs, home, config=None, as_of="")
     assert open_findings(home) == before | {LOGGING}
     assert any("StopLogging" in json.dumps(alert) for alert in alerts(home))

@@ -25,8 +25,10 @@ UNAPPROVED = "ultravires_unapproved_privileged_activity"
 WRONG_PLACE = "ultravires_record_in_place_of_another_log"
 NOT_OF_APPLICATIONS = {
     "lookup-events in csv": "what CloudTrail's own interface answers",
-    "a page": "how anybody writes records into a file",
-    "an array of texts": "how anybody writes records into a file",
+    **dict.fromkeys(
+        ("a page", "a page, printed", "pages put together", "arrays put together", "an array of texts"),
+        "how anybody writes records into a file",
+    ),
     **dict.fromkeys(("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"), "only other characters"),
 }
 OF_APPLICATIONS = sorted(WRAPPINGS.keys() - NOT_OF_APPLICATIONS)

@@ -19,6 +19,7 @@ from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
 from ultravires.settings import Settings
 from ultravires.store.conservation import broken_law, count_conserved
+from ultravires.store.file_manifest import FileManifest
 from ultravires.store.load import LoadCounts, Loader
 from ultravires.store.snapshot import open_published
 from ultravires.store.warehouse import open_warehouse
@@ -280,6 +281,8 @@ def test_what_is_appended_begins_as_another_format(home: Home, tmp_path: Path) -
         pytest.param(b"a line of another program\n" * 4_000, id="other lines"),
         pytest.param(b'{"a": 1}\n' * 9_000, id="other records"),
         pytest.param(b'{"a": "' + b"x" * 2_000_000 + b'"}\n', id="a record of two megabytes"),
+        pytest.param(b' {\n  "a": [\n   {"b": 1}]}\n', id="a document over several lines"),
+        pytest.param(b' {\n  "a": [\n', id="a document that is never closed"),
     ],
 )
 def test_what_comes_first_hides_a_log(home: Home, before: bytes) -> None:
@@ -314,7 +317,7 @@ def test_a_killed_run_neither_loses_nor_doubles_what_was_appended(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(Loader, "_write_on", killed)
+        patched.setattr(FileManifest, "_write_on", killed)
         home.load()
     assert home.all("select n_records from files") == [(4,)]
     home.load()

@@ -9,6 +9,7 @@ import pyarrow as pa
 from ultravires_models.hits import HITS
 from ultravires_models.sigma.matches import MATCHES
 
+from ultravires.build.bounded import ended_after, most_seconds
 from ultravires.build.by_key import DELTA, TOUCHED_IDS, ByKey
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable, load_macros
 from ultravires.build.table_schemas import table_schemas
@@ -100,10 +101,11 @@ class DuckDBEngine:
         self.con.execute(load_macros(sql_root()))
 
     def build(self, table: SqlTable) -> Built:
-        """Bring `table` up to date; RunError names the table when its SQL fails."""
+        """Bring `table` up to date; RunError names the table when its SQL fails, or does not end."""
         build = {"full": self._build_full, "by_hour": self._build_by_hour, "by_key": self._build_by_key}[table.mode]
         try:
-            return build(table)
+            with ended_after(self.con, most_seconds(self._n_events()), table.name):
+                return build(table)
         except duckdb.Error as error:
             raise RunError(f"table {table.name}: {str(error).splitlines()[0]}") from error
 

@@ -1,5 +1,7 @@
 """CSV with a header (RFC 4180) as records: each row an object of the header's names, with its bytes and their offset.
 
+What is between the cells the header says: a comma, or what a spreadsheet writes where a comma is in numbers.
+
 Every row ends in a record or in a Frame with a reason; only blank lines and the header are neither. A quote that is
 never closed costs the line it stands in, not the rest of the file.
 """
@@ -14,6 +16,10 @@ from ultravires.reading.options import Options
 _BOM = b"\xef\xbb\xbf"
 _KEPT_BYTES = 64 * 1024
 _QUOTE = b'"'
+_DELIMITERS = ",;\t"
+"""None of them is in a name, so one header is told by one of them only."""
+_SAID = re.compile(rb'"?sep=[,;\t]"?\s*')
+"""The line before the header in which Excel says what is between the cells."""
 _NAME = re.compile(r"[A-Za-z_@][\w. @/:()\[\]-]*")
 
 Line = tuple[int, bytes, bool]
@@ -27,8 +33,13 @@ def csv_records(chunks: Iterable[bytes], options: Options) -> Iterator[Frame]:
     """
     limit = options.max_record_bytes
     names: list[str] | None = None
+    delimiter = _DELIMITERS[0]
     for offset, data, reason in _rows(_lines(chunks, limit), limit):
-        cells, problem = ([], reason) if reason else _cells(data if names is not None else data.removeprefix(_BOM))
+        if names is None:
+            if _SAID.fullmatch(data.removeprefix(_BOM)):
+                continue
+            delimiter = _delimiter_of(data.removeprefix(_BOM))
+        cells, problem = ([], reason) if reason else _cells(data if names else data.removeprefix(_BOM), delimiter)
         if names is None:
             names = _names(cells)
             if names:
@@ -44,7 +55,14 @@ def csv_records(chunks: Iterable[bytes], options: Options) -> Iterator[Frame]:
 
 def header_of(head: bytes) -> frozenset[str]:
     """The names in the first line of a CSV file; empty where it is no header."""
-    return frozenset(_names(_cells(head.removeprefix(_BOM).lstrip().partition(b"\n")[0])[0]))
+    first, _, others = head.removeprefix(_BOM).lstrip().partition(b"\n")
+    header = others.partition(b"\n")[0] if _SAID.fullmatch(first) else first
+    return frozenset(_names(_cells(header, _delimiter_of(header))[0]))
+
+
+def _delimiter_of(header: bytes) -> str:
+    several = (each for each in _DELIMITERS if len(_names(_cells(header, each)[0])) > 1)
+    return next(several, _DELIMITERS[0])
 
 
 def _names(cells: list[str]) -> list[str]:
@@ -54,12 +72,12 @@ def _names(cells: list[str]) -> list[str]:
     return names if is_header else []
 
 
-def _cells(data: bytes) -> tuple[list[str], str | None]:
+def _cells(data: bytes, delimiter: str) -> tuple[list[str], str | None]:
     """The cells of one row, or why it has none."""
     if b"\x00" in data:
         return [], "NUL bytes"
     try:
-        rows = list(csv.reader([data.decode("utf-8")], strict=True))
+        rows = list(csv.reader([data.decode("utf-8")], delimiter=delimiter, strict=True))
     except UnicodeDecodeError:
         return [], "invalid UTF-8"
     except csv.Error:

@@ -99,8 +99,8 @@ class FileBytes:
                 file.seek(0)
                 name, decompress = _format(begin)
                 self.is_packed = decompress is not _plain
-                for chunk in decompress(file):
-                    yield self._checked(chunk, file, name)
+                chunks = self._checked(decompress(file), file, name)
+                yield from self._unpacked_again(chunks, file) if self.is_packed else chunks
             except Damage as damage:
                 self.damage = str(damage)
 
@@ -109,13 +109,55 @@ class FileBytes:
             return cast(Stream, self.content.open("rb"))
         return self.content.open()
 
-    def _checked(self, chunk: bytes, file: Stream, name: str) -> bytes:
-        self.size += len(chunk)
-        if self.size > self.options.max_file_bytes:
-            raise Damage(f"file is larger than {self.options.max_file_bytes} bytes")
-        if self.size > _RATIO_FROM and self.size > self.options.max_ratio * file.tell():
-            raise Damage(f"{name} expands more than {self.options.max_ratio} times")
-        return chunk
+    def _unpacked_again(self, chunks: Iterator[bytes], file: Stream) -> Iterator[bytes]:
+        """What was packed twice, as where a web server or a script packed what was gzip already."""
+        first = next(chunks, b"")
+        chunks = chain([first], chunks)
+        return self._checked(gunzip(_Inner(chunks)), file, "gzip in it") if first.startswith(GZIP) else chunks
+
+    def _checked(self, chunks: Iterator[bytes], file: Stream, name: str) -> Iterator[bytes]:
+        """The same chunks, up to what a file may unpack to; `size` becomes what they are together."""
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > self.options.max_file_bytes:
+                raise Damage(f"file is larger than {self.options.max_file_bytes} bytes")
+            if size > _RATIO_FROM and size > self.options.max_ratio * file.tell():
+                raise Damage(f"{name} expands more than {self.options.max_ratio} times")
+            self.size = size
+            yield chunk
+
+
+class _Inner:
+    """Chunks as a file that is read once, from its beginning to its end."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._held = b""
+        self._at = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        while (size < 0 or len(self._held) < size) and (chunk := next(self._chunks, None)) is not None:
+            self._held += chunk
+        given = self._held if size < 0 else self._held[:size]
+        self._held = self._held[len(given) :]
+        self._at += len(given)
+        return given
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, _offset: int, /) -> int:
+        raise OSError("what is packed in something packed is read once")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
 
 
 def _format(begin: bytes) -> tuple[str, Callable[[Stream], Iterator[bytes]]]:

@@ -51,6 +51,7 @@ _LOCATION = (("location",),)
 
 EXPORTS: tuple[Export, ...] = (
     Export("elastic search", ("hits", "hits", EACH)),
+    Export("elastic search", ("responses", EACH, "hits", "hits", EACH)),
     Export("elastic", ("_source",), stated=tuple(("_source", *path) for path in _DATASET)),
     Export("elastic", ("event.original",), stated=_DATASET),
     Export("elastic", ("event", "original"), stated=_DATASET),

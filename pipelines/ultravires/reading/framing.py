@@ -12,7 +12,7 @@ from ultravires.reading.events import Frame
 from ultravires.reading.head import HEAD_BYTES
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.splitting import BLANK, BOM, Decode, Splitter, broken, decode_object
+from ultravires.reading.splitting import Decode, Splitter, broken, decode_object, is_spread_over_lines
 
 
 def json_records(
@@ -51,12 +51,6 @@ def peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
         if size >= HEAD_BYTES:
             break
     return b"".join(first)[:HEAD_BYTES], chain(first, chunks)
-
-
-def is_spread_over_lines(head: bytes) -> bool:
-    """Whether the file starts with a pretty-printed document: its first line stops where JSON must go on."""
-    first, newline, _ = head.removeprefix(BOM).lstrip(BLANK).partition(b"\n")
-    return bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
 
 
 def lines(chunks: Iterator[bytes], limit: int, offset: int = 0) -> Iterator[tuple[int, bytes, bool]]:

@@ -18,12 +18,11 @@ import msgspec
 from ultravires.formats.charsets import charset_of
 from ultravires.formats.csv_rows import header_of
 from ultravires.reading.events import Frame
-from ultravires.reading.framing import is_spread_over_lines
 from ultravires.reading.head import HEAD_BYTES
 from ultravires.reading.line_prefixes import JSON, without_prefix
 from ultravires.reading.locations import FileStat, KnownLocation
 from ultravires.reading.mending import PYTHON_STARTS, object_end, python_as_json
-from ultravires.reading.splitting import BLANK, BOM
+from ultravires.reading.splitting import BLANK, BOM, is_spread_over_lines
 
 SETTLED_SECONDS = 600
 """A last line that nobody has gone on with for so long is taken for its end."""

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from ultravires.reading.mending import PYTHON_STARTS, python_as_json
-from ultravires.reading.splitting import BLANK, BOM, opening_of
+from ultravires.reading.splitting import BLANK, BOM, is_spread_over_lines, opening_of
 
 HEAD_BYTES = 64 * 1024
 LONG_HEAD_BYTES = 1 << 20
@@ -75,11 +75,17 @@ class Head:
         return first + list(deque(starts, _TRIED_STARTS)) if len(self.data) > HEAD_BYTES else first
 
     def _line_starts(self) -> Iterator[int]:
-        """Where the objects are that begin a line."""
-        at = 0
+        """Where the objects are that begin a line. After the beginning of a document that is spread over lines only
+        those that stand where its first one does, or at the margin: the others are somewhere inside of them.
+        """
+        at, first = 0, None
+        is_spread = is_spread_over_lines(self.data)
         while True:
             if start := _OBJECT.match(self.data, at):
-                yield start.end()
+                column = start.end() - at
+                first = column if first is None else first
+                if not is_spread or column in (0, first):
+                    yield start.end()
             at = self.data.find(b"\n", at) + 1
             if not at:
                 return

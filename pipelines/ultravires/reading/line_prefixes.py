@@ -6,6 +6,7 @@ follows: a record that stands somewhere in a line may be what somebody sent to t
 syslog: https://www.rfc-editor.org/rfc/rfc5424, https://www.rfc-editor.org/rfc/rfc3164; `@cee:`
 https://www.rsyslog.com/json-elasticsearch/
 CRI: https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+JSON text sequences: https://www.rfc-editor.org/rfc/rfc7464
 klog: https://github.com/kubernetes/klog
 """
 
@@ -42,6 +43,7 @@ PREFIXES = tuple(
     LinePrefix(name, re.compile(pattern))
     for name, pattern in (
         ("cee", rb"@cee: ?"),
+        ("json sequence", rb"\x1e"),
         (CONTAINER_RUNTIME, _TIME + rb" (?P<stream>stdout|stderr) (?P<part>[FP])(?:[:\w]{0,20}) "),
         (
             "syslog",

@@ -109,14 +109,14 @@ class Origins:
         if not self.places:
             return ANYWHERE
         names = (stored_path, below(stored_path, self.root if root is None else root))
-        bound = [(each.source, each.inner) for each in self.places if each.path is None or _lies_in(each.path, names)]
+        bound = [(each.source, each.inner) for each in self.places if each.path is None or lies_in(each.path, names)]
         return FileOrigin(tuple(bound), has_origins=True)
 
     def captured_at(self, stored_path: str, source: str) -> str | None:
         """What is said of when a snapshot of `source` was taken that has this path; the first place that says it."""
         names = (stored_path, below(stored_path, self.root))
         of_source = (each for each in self.places if each.source == source and each.captured_at and each.path)
-        return next((each.captured_at for each in of_source if each.path and _lies_in(each.path, names)), None)
+        return next((each.captured_at for each in of_source if each.path and lies_in(each.path, names)), None)
 
 
 ANYWHERE = FileOrigin()
@@ -215,7 +215,7 @@ def _glob(pattern: str, text: str) -> bool:
     return _compiled(pattern.lower(), "").fullmatch(text.lower()) is not None
 
 
-def _lies_in(pattern: str, names: Iterable[str | None]) -> bool:
+def lies_in(pattern: str, names: Iterable[str | None]) -> bool:
     """Whether a path, as it is stored or below the input, is of this glob; one that ends with a slash is all below."""
     whole = f"{pattern}**" if pattern.endswith("/") else pattern
     return any(name is not None and _compiled(whole, "/!").fullmatch(name) for name in names)

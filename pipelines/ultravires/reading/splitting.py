@@ -47,6 +47,8 @@ _MAX_PUNCTUATION = 8
 _NEAR_END = 16
 _MAX_REMAINDERS = 1000
 _MAX_OPENINGS = 16
+_MOST_PAGES = 2
+"""So deep arrays stand in arrays: pages in pages of pages."""
 _KEY_BYTES = 400
 _FIRST_SCAN_BYTES = 1 << 16
 _SCAN_BYTES = 1 << 20
@@ -82,6 +84,12 @@ def reason_of(error: Exception, data: bytes) -> str:
 def broken(offset: int, data: bytes, reason: str) -> Frame:
     """A frame for bytes that are no record; a quarantine row keeps the first 64 KB."""
     return Frame(offset, data[:KEPT_BYTES], None, reason)
+
+
+def is_spread_over_lines(head: bytes) -> bool:
+    """Whether the file starts with a pretty-printed document: its first line stops where JSON must go on."""
+    first, newline, _ = head.removeprefix(BOM).lstrip(BLANK).partition(b"\n")
+    return bool(newline) and first.rstrip(BLANK)[-1:] in (b"{", b"[", b",", b":") and first[:1] in (b"{", b"[")
 
 
 def opening_of(arrays: tuple[str, ...]) -> re.Pattern[bytes]:
@@ -162,8 +170,10 @@ class Splitter:
         elif not _is_between(data):
             yield from self.pieces(whole)
 
-    def document(self, offset: int, data: bytes) -> Iterator[Frame]:
-        """The elements of a whole array in memory; a broken one is searched for whole records."""
+    def document(self, offset: int, data: bytes, depth: int = 0) -> Iterator[Frame]:
+        """The elements of a whole array in memory, and of the arrays that these are or wrap, as where pages were put
+        together; a broken one is searched for whole records.
+        """
         opening = self._opening(data)
         try:
             members = _MEMBERS.decode(data) if opening else {}
@@ -181,9 +191,15 @@ class Splitter:
             if count == 0:
                 yield from _outside(offset + end, data[end:start])
             end = start + len(raw)
-            yield self.frame(offset + start, raw)
+            if opening is None and depth < _MOST_PAGES and self._is_page(raw):
+                yield from self.document(offset + start, raw, depth + 1)
+            else:
+                yield self.frame(offset + start, raw)
         yield from _outside(offset + end, data[end:])
         self._place = None
+
+    def _is_page(self, element: bytes) -> bool:
+        return element[:1] == b"[" or (bool(self._names) and self._opening(element) is not None)
 
     def pieces(self, whole: Frame) -> Iterator[Frame]:
         """A line that is not one JSON object may still hold whole ones: two glued together, or one cut off

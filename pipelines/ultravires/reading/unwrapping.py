@@ -38,7 +38,7 @@ from ultravires.reading.splitting import BLANK, BOM, TOO_LONG, broken, reason_of
 from ultravires.reading.typed_cells import record_of_cells
 from ultravires.reading.values import text as text_of
 
-UNWRAPPING_VERSION = 1
+UNWRAPPING_VERSION = 2
 """Grows with what can be unwrapped, so that files which nobody recognised are looked at again."""
 OTHER_LOG = "a record of another log"
 OTHER_LINE = "a line of another program"
@@ -55,6 +55,8 @@ _VALUE = msgspec.json.Decoder(dict[str, Any])
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _BYTES = msgspec.json.Decoder(list[int])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_QUOTED = re.compile(rb'"\s{0,20}[{\[]')
+_TEXT_IN_TEXT = "json text"
 _NUMBERS = re.compile(rb"\[\s{0,20}\d")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
 _QUOTE = b'"'
@@ -331,6 +333,8 @@ class _Unwrapper:
         if not JSON.match(text):
             prefix = without_prefix(text)
             text, layers = text[prefix.start :], (*layers, *prefix.names)
+            if depth < _MOST_LAYERS and (inside := _text_in_text(text)):
+                return self._text(inside, (*layers, _TEXT_IN_TEXT), depth + 1)
             if not JSON.match(text):
                 reason = SERVER_LINES if is_server_line(text) else OTHER_LINE
                 return [Leftover(text, frozenset(), Ignored(reason))]
@@ -510,6 +514,16 @@ def _text_of_numbers(data: bytes) -> bytes:
         return bytes(_BYTES.decode(data))
     except (*_UNDECODABLE, ValueError):
         return b""
+
+
+def _text_in_text(text: bytes) -> bytes | None:
+    """What is written as a JSON text, where that is a record or several: `jq` prints members so."""
+    if not _QUOTED.match(text):
+        return None
+    try:
+        return _TEXT.decode(text).encode()
+    except _UNDECODABLE:
+        return None
 
 
 def _identity(data: bytes) -> bytes:

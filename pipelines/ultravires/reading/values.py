@@ -40,9 +40,13 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d|\d{8}[Tt]\d{6}", re.ASCII)
 _YEAR = re.compile(r"\s*(?:([+-]?\d{4,6})[-/]\d\d?[-/]\d\d?|\d\d?/\d\d?/(\d{1,6}))(?!\d)", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?(?:[eE]\+?\d{1,2})?", re.ASCII)
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?", re.ASCII)
+_DOTNET = re.compile(r"^/Date\((\d{1,17})(?:[+-]\d{4})?\)/$", re.ASCII)
+"""What Windows PowerShell makes of a time in `ConvertTo-Json`; the offset is only where it was written."""
 _CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,12}))?)?"
 _HALF = r"(?: ?(?P<half>[AaPp][Mm]))?"
-_ZONE = r"(?: ?(?P<zone>(?:(?:UTC|GMT)?[+-]\d\d:?\d\d|[Zz]|UTC|GMT|[+-]\d\d)(?: UTC| GMT)?(?: m=\S+)?))?"
+_ZONE_NAME = r"(?: [A-Z]{1,5}| [+-]\d\d(?:\d\d)?| \([A-Za-z .]{1,60}\))?"
+"""Behind an offset, which is what counts: `CEST` and `(Coordinated Universal Time)`."""
+_ZONE = rf"(?: ?(?P<zone>(?:(?:UTC|GMT)?[+-]\d\d(?::?\d\d)?{_ZONE_NAME}|[Zz]|UTC|GMT)(?: m=\S+)?))?"
 _TIME = _CLOCK + _HALF + _ZONE
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? +)?"
 _MONTH = r"(?P<month>(?i:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?)"
@@ -163,7 +167,7 @@ def micros_of_text(value: str) -> int | None:
 
     ISO 8601 with `T` or a space between and any fraction, and what else vendors write: month/day/year (Azure, Windows),
     English names of months (RFC 2822, access logs, `date`, AWS's `Jul 30, 2024, 9:31:21 PM`), a zone behind a space,
-    a number, also with a fraction.
+    a number, also with a fraction or in .NET's `/Date(...)/`.
     """
     if _is_whole(value):
         return _micros_of_number(int(value))
@@ -173,7 +177,7 @@ def micros_of_text(value: str) -> int | None:
             return moment
     if len(value) > _LONGEST_TIME:
         return None
-    plain = value.translate(_BLANKS).strip()
+    plain = _DOTNET.sub(r"\1", value.translate(_BLANKS).strip())
     if _NUMBER.fullmatch(plain):
         return _micros_of_number(Decimal(plain))
     for form in _WRITTEN:

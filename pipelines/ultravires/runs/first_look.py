@@ -38,6 +38,10 @@ _ORIGINS = """
 # Approvals and decisions are believed only where they are bound; elsewhere they are shown and account for nothing, and
 # a record in the place of another log is refused. Ask of each place: can anybody but its own system write there?
 # A place is a glob below the input, or {path: ..., log_group: ...} (google_log, azure_category) inside of deliveries.
+# Each is as narrow as what lies there today: what comes beside it later is not believed for that log.
+"""
+_BY_NAME = """\
+  # known by names alone, as its folder is not its own; a folder of its own into which nobody else writes is safer
 """
 _IDENTITIES = """
 # Who acted, with the kind that the logs say. Name who answers for each (owner), and put the names of one identity
@@ -143,8 +147,12 @@ def _origins(seen: Seen) -> str:
     places = suggest(seen.files)
     if not places:
         return '\n# No log was found in a place where it can be believed.\n# origins: {approvals: ["approvals/**"]}\n'
-    lines = [f"  {source}: [{', '.join(map(_quoted, patterns))}]\n" for source, patterns in places.items()]
-    return f"{_ORIGINS}origins:\n{''.join(lines)}"
+    return f"{_ORIGINS}origins:\n{''.join(_origin(source, patterns) for source, patterns in places.items())}"
+
+
+def _origin(source: str, patterns: list[str]) -> str:
+    above = "" if all(pattern.endswith("/**") for pattern in patterns) else _BY_NAME
+    return f"{above}  {source}: [{', '.join(map(_quoted, patterns))}]\n"
 
 
 def _identities(seen: Seen) -> str:

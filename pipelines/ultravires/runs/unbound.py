@@ -27,10 +27,14 @@ def unbound(con: duckdb.DuckDBPyConnection, settings: Settings, root: str) -> st
         return None
     of_files = {below(path, root): frozenset(sources) for path, sources in con.execute(_FILES).fetchall()}
     places = suggest({path: sources for path, sources in of_files.items() if path})
-    how = ", ".join(f"{name}: {json.dumps(places.get(name) or ['...'])}" for name in missing[:_MOST_NAMED])
+    how = ", ".join(f"{name}: {json.dumps(_first(places.get(name, [])))}" for name in missing[:_MOST_NAMED])
     what = "are believed in no place" if settings.origins else "are believed wherever they lie"
     more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
     return (
         f"{', '.join(missing[:_MOST_NAMED])}{more} {what}; bind them: origins: {{{how}}} in ultravires.yaml, "
         "or let ultravires init --input write it"
     )
+
+
+def _first(patterns: list[str]) -> list[str]:
+    return patterns if 0 < len(patterns) <= _MOST_NAMED else [*patterns[:_MOST_NAMED], "..."]

@@ -98,7 +98,8 @@ _SEARCHED_ANYWHERE = (
     rf"|{SEARCHED_FORMATS}|{_IN_BASE64}|{_GZIPPED}|\\\\u"
 )
 _OPTION = rf"-[A-Za-z0-9_.\-]*(?:{SEARCHED}|(?i:signature|secret|token|key)[A-Za-z0-9_.\-]*)[ ]"
-_ASSIGNED = r"\\|[=>,'`%]|[ ]+[=:>,'%\\]"
+_THEN_VALUE = r"[ ]*,(?:\\+[nrt]|[^A-Za-z0-9])*(?i:(?:parameter|string|new|old|default)?value)"
+_ASSIGNED = rf"\\|[=>'`%]|[ ]+[=:>'%\\]|{_THEN_VALUE}"
 SEARCHED_IN_TEXT = rf"{SEARCHED}(?:{_ASSIGNED})|{_OPTION}|[^:]{SEARCHED}:|{_SEARCHED_ANYWHERE}"
 """RE2 over JSON texts: all in which `spans_in` of some string says something, and few others. Where a telling word is
 only spoken of (`token is granted`) is none."""

@@ -140,6 +140,8 @@ def test_a_telling_word_is_found_wherever_it_can_tell(name: str) -> None:
         {"note": f"{name} = {RANDOM}"},
         {"note": f"{name}\t=\t{RANDOM}"},
         {"note": f"x {name}: {RANDOM}"},
+        {"note": f"name={name}, value={RANDOM}"},
+        {"note": f"- name: {name},\n  'stringValue': {RANDOM}"},
         {"note": json.dumps({"key": name, "value": RANDOM})},
     ]
     redactor = Redactor(OPTIONS)
@@ -149,11 +151,9 @@ def test_a_telling_word_is_found_wherever_it_can_tell(name: str) -> None:
 
 
 def _suspected(redactor: Redactor, values: list[Any]) -> set[int]:
-    """Which of the values are suspected among so many that the second search is worth it."""
+    """Which of the values are suspected."""
     written = [msgspec.json.encode(value).decode() for value in values]
-    copies = 1 + (1 << 19) // sum(map(len, written))
-    found = redactor.suspects(pa.array(written * copies, pa.large_string()))
-    return {at % len(values) for at in found}
+    return set(redactor.suspects(pa.array(written, pa.large_string())))
 
 
 def test_what_only_speaks_of_a_secret_is_not_suspected() -> None:
@@ -164,9 +164,12 @@ def test_what_only_speaks_of_a_secret_is_not_suspected() -> None:
         "note": "rotate the secret of invoice-sync",
         "credentialType": "clientSecret",
         "displayName": "Access Token",
+        "methods": "pwd,mfa",
+        "keys": "[KeyIdentifier=1,KeyType=Password,KeyUsage=Verify]",
+        "words": ["password", 1],
     }
     pair = {"key": "AccessToken", "value": "rotate the secret of invoice-sync"}
-    assert _suspected(Redactor(OPTIONS), [plain] * 40 + [pair] * 40) == set(range(40, 80))
+    assert _suspected(Redactor(OPTIONS), [plain, pair]) == {1}
 
 
 def test_an_ordinary_record_is_not_suspected() -> None:

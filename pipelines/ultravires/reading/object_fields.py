@@ -7,7 +7,7 @@ acted or how it ended (`Source.never_text`), is refused: nothing is assumed in i
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,8 +18,13 @@ _decode = msgspec.json.Decoder().decode
 _NOTHING = frozenset({"", "null", "None", "-"})
 _HIDDEN = "redacted:"
 """How a text begins that stands for a field which the configuration hides."""
-Tree = tuple[tuple[str, "Tree"], ...]
-"""Fields, each with the fields below it."""
+
+
+class Tree(NamedTuple):
+    """Fields, and the trees of those that have fields below them."""
+
+    names: tuple[str, ...]
+    below: tuple[tuple[str, "Tree"], ...]
 
 
 class TextForObject(NotParsed):
@@ -38,7 +43,7 @@ def tree_of(paths: tuple[str, ...]) -> Tree:
 
 
 def _as_tree(nested: dict[str, Any]) -> Tree:
-    return tuple((name, _as_tree(below)) for name, below in nested.items())
+    return Tree(tuple(nested), tuple((name, _as_tree(below)) for name, below in nested.items() if below))
 
 
 def with_objects(record: dict[str, Any], tree: Tree, never_text: Iterable[str] = ()) -> dict[str, Any]:
@@ -49,20 +54,23 @@ def with_objects(record: dict[str, Any], tree: Tree, never_text: Iterable[str] =
 def has_text(record: dict[str, Any], tree: Tree) -> bool:
     """Whether a named field is a text: asked of every record, and true of few."""
     get = record.get
-    for name, below in tree:
-        kind = type(value := get(name))
-        if kind is str or (below and kind is dict and has_text(value, below)):  # type: ignore[arg-type]
+    if str in map(type, map(get, tree.names)):
+        return True
+    for name, below in tree.below:
+        value = get(name)
+        if type(value) is dict and has_text(value, below):
             return True
     return False
 
 
 def _decoded(record: dict[str, Any], tree: Tree, never_text: Iterable[str], path: str) -> dict[str, Any]:
     changed: dict[str, Any] | None = None
-    for name, below in tree:
+    trees = dict(tree.below)
+    for name in tree.names:
         before: Any = record.get(name)
         value = _object_in(before, f"{path}{name}", never_text) if type(before) is str else before
-        if below and type(value) is dict:
-            value = _decoded(value, below, never_text, f"{path}{name}.")
+        if name in trees and type(value) is dict:
+            value = _decoded(value, trees[name], never_text, f"{path}{name}.")
         if value is not before:
             changed = dict(record) if changed is None else changed
             changed[name] = value

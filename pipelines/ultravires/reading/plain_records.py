@@ -113,16 +113,16 @@ def plain_reader(kind: type[Record], objects: tuple[str, ...] = ()) -> Callable[
     """
     decode = msgspec.json.Decoder(kind).decode
     fields = msgspec.structs.fields(kind)
-    below = dict(tree_of(objects))
+    trees = dict(tree_of(objects).below)
     known: dict[bytes, Any] = {}
     parts = [
-        (field.name, known if not (tree := below.get(field.encode_name, ())) else dict[bytes, Any](), tree)
+        (field.name, dict[bytes, Any]() if (tree := trees.get(field.encode_name)) else known, tree)
         for field in fields
         if field.type == Repeated
     ]
     items = [field.name for field in fields if field.type == RepeatedItems]
 
-    def new_part(data: bytes, known: dict[bytes, Any] = known, tree: Tree = ()) -> Any:
+    def new_part(data: bytes, known: dict[bytes, Any] = known, tree: Tree | None = None) -> Any:
         """Decoded, or None where it is not plain."""
         part = part_of(data)
         if tree and isinstance(part, dict) and has_text(part, tree):

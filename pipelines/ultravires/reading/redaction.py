@@ -26,12 +26,10 @@ from ultravires.reading.events import NotParsed
 from ultravires.reading.options import Options, keyed_hash
 from ultravires.reading.secret_names import LISTED, NOT_SECRET, PASSWORD, kind_of, words_of
 from ultravires.reading.secret_text import (
-    PRECISELY_IN_TEXT,
-    SEARCHED_AT_ALL,
     SEARCHED_IN_TEXT,
     Span,
     as_text,
-    precisely_at_all,
+    searched_at_all,
     spans_in,
 )
 from ultravires.reading.secret_values import MARKER, is_secret, looks_random
@@ -41,8 +39,6 @@ _ALREADY = re.compile(MARKER)
 _QUOTED_WORD = re.compile(r'"([\w.-]{1,64})\\*"')
 _NAME_IN_TEXT = re.compile(r'"([\w.-]{1,64})\\*"\s*:')
 _KNOWN_NAMES = 20_000
-_WORTH_PRECISION = 1 << 18
-"""Bytes below which to take texts apart costs less than to make the second search ready, some three milliseconds."""
 _LEAST_TEXT = 8
 """Characters of a text in which a secret could be found."""
 _LONGEST_LABEL = 128
@@ -60,6 +56,7 @@ _WRAPPERS = frozenset((
 ))  # fmt: skip
 """Members that only hold what the name of their object says."""
 
+_SEARCHED_AT_ALL = searched_at_all(_LABELS)
 
 LookedInto = bool | frozenset[str]
 """Of the strings of a value: all, none, or those that are equal to one of these."""
@@ -101,43 +98,33 @@ def _secret_names(names: frozenset[str]) -> _SecretNames:
 
 
 class _Patterns(NamedTuple):
-    """A search over all texts, and one that leaves out more, over those that the first finds: it is slower."""
-
-    broad: str
-    precise: str
-
-
-@lru_cache(maxsize=8)
-def _patterns_of(names: frozenset[str]) -> tuple[_Patterns, _Patterns]:
     """Where JSON text may hold a secret at all: behind a name that ends between quotes (escaped ones too), or in a
     string; and where it may hold one inside of a string. That may be JSON with escapes, which may spell anything.
     """
-    at_all = _Patterns(SEARCHED_AT_ALL, precisely_at_all(_LABELS))
-    in_text = _Patterns(SEARCHED_IN_TEXT, PRECISELY_IN_TEXT)
+
+    at_all: str
+    in_text: str
+
+
+@lru_cache(maxsize=8)
+def _patterns_of(names: frozenset[str]) -> _Patterns:
     others = _not_searched(sorted(names))
     if not others:
-        return at_all, in_text
+        return _Patterns(_SEARCHED_AT_ALL, SEARCHED_IN_TEXT)
     known = "|".join(map(_re2_escaped, others))
     listed = rf'(?i:[".](?:{known}))'
-    return (
-        _Patterns(*(rf'{listed}\\*"|{pattern}' for pattern in at_all)),
-        _Patterns(*(rf'{listed}\\+"|{pattern}' for pattern in in_text)),
-    )
+    return _Patterns(rf'{listed}\\*"|{_SEARCHED_AT_ALL}', rf'{listed}\\+"|{SEARCHED_IN_TEXT}')
 
 
-def _found(texts: pa.Array, patterns: _Patterns) -> list[int]:
-    """The places of texts that both searches find, in ascending order."""
-    places = pc.indices_nonzero(pc.match_substring_regex(texts, patterns.broad))
-    left = texts if len(places) == len(texts) else texts.take(places)
-    if (pc.sum(pc.binary_length(left)).as_py() or 0) >= _WORTH_PRECISION:
-        places = places.filter(pc.match_substring_regex(left, patterns.precise))
-    return list(places.to_pylist())
+def _found(texts: pa.Array, pattern: str) -> list[int]:
+    """The places of texts in which the pattern is found, in ascending order."""
+    return list(pc.indices_nonzero(pc.match_substring_regex(texts, pattern)).to_pylist())
 
 
 def _not_searched(names: list[str]) -> list[str]:
     """The names that the search for all secrets' names does not find, however they are written."""
     spellings = [f'"{spelled}":1' for name in names for spelled in (name, name.upper(), name.title())]
-    found = pc.match_substring_regex(pa.array(spellings, pa.string()), SEARCHED_AT_ALL).to_pylist()
+    found = pc.match_substring_regex(pa.array(spellings, pa.string()), _SEARCHED_AT_ALL).to_pylist()
     return [name for at, name in enumerate(names) if not (name.islower() and all(found[3 * at : 3 * at + 3]))]
 
 
@@ -179,7 +166,7 @@ class Redactor:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._secret = _secret_names(options.redact)
-        self._pattern, self._pattern_in_text = _patterns_of(options.redact)
+        self._patterns = _patterns_of(options.redact)
         self._looked_into: LookedInto = True
         self.hidden: dict[str, str] = {}
         """Texts that were hidden for another reason than a listed name, and what stands there; whoever wants to know
@@ -208,13 +195,13 @@ class Redactor:
         """The places of those JSON texts that `redact` might change, in ascending order: all that it would, and few
         others. One search over all texts costs a tenth of taking each apart.
         """
-        return _found(texts, self._pattern)
+        return _found(texts, self._patterns.at_all)
 
     def suspects_in_texts(self, texts: pa.Array) -> list[int]:
         """Of texts without what names alone tell of (`texts=False`) the places of those that `redact` might change
         yet, for something inside of a string.
         """
-        return _found(texts, self._pattern_in_text)
+        return _found(texts, self._patterns.in_text)
 
     def telling(self, strings: Iterable[str]) -> frozenset[str]:
         """Of strings those that `redact` might change, and few others."""

@@ -28,7 +28,7 @@ from ultravires.reading.growing import Counts
 from ultravires.reading.mending import NOTED, noted_marks
 from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.nesting import with_many_brackets
-from ultravires.reading.object_fields import tree_of, with_objects
+from ultravires.reading.object_fields import has_text, tree_of, with_objects
 from ultravires.reading.options import Options
 from ultravires.reading.origins import ANYWHERE, FileOrigin, Verdict, joined
 from ultravires.reading.plain_records import plain_redactor
@@ -132,6 +132,7 @@ class RowBuilder:
         self._place = source.place
         self._read = source.read
         self._objects = tree_of(source.objects)
+        self._has_objects = bool(source.objects)
         self._keyed = hashlib.blake2b(key=options.hash_key, digest_size=16)
         self._cleaner = BatchCleaner(self.redactor, plain_redactor(source.record, self.redactor))
 
@@ -144,7 +145,7 @@ class RowBuilder:
             self._put_aside(record_no, frame, frame.reason)
             return
         try:
-            if self._objects and type(frame.value) is dict:
+            if self._has_objects and type(frame.value) is dict and has_text(frame.value, self._objects):
                 frame = self._with_objects(frame)
             read = frame
             if self.named_fields is not None:

@@ -97,26 +97,24 @@ _SEARCHED_ANYWHERE = (
     r"|sshpass|(?:mysql|mysqldump|mariadb|mysqladmin|curl|wget)[ ]"
     rf"|{SEARCHED_FORMATS}|{_IN_BASE64}|{_GZIPPED}|\\\\u"
 )
-SEARCHED_IN_TEXT = rf"{SEARCHED}(?:\\|[=>,'`% ])|[^:]{SEARCHED}:|{_SEARCHED_ANYWHERE}"
-"""RE2 over JSON texts: all in which `spans_in` of some string says something, and few others."""
-SEARCHED_AT_ALL = rf"{SEARCHED}(?:\\|[:=>,'`% ]|\"(?:[^:]|:[ ]*(?:[^ ntf{{\"]|{{[^}}]|\"[^\"])))|{_SEARCHED_ANYWHERE}"
-"""RE2: the same, or a name between quotes whose value is neither null nor a boolean, nor empty."""
-
 _OPTION = rf"-[A-Za-z0-9_.\-]*(?:{SEARCHED}|(?i:signature|secret|token|key)[A-Za-z0-9_.\-]*)[ ]"
-_ASSIGNED = rf"{SEARCHED}(?:\\|[=>,'`%]|[ ]+[=:>,'%\\])|{_OPTION}|[^:]{SEARCHED}:"
-PRECISELY_IN_TEXT = rf"{_ASSIGNED}|{_SEARCHED_ANYWHERE}"
-"""RE2 over the texts that `SEARCHED_IN_TEXT` finds: without those in which a telling word is only spoken of
-(`token is granted`)."""
+_THEN_VALUE = r"[ ]*,(?:\\+[nrt]|[^A-Za-z0-9])*(?i:(?:parameter|string|new|old|default)?value)"
+_ASSIGNED = rf"\\|[=>'`%]|[ ]+[=:>'%\\]|{_THEN_VALUE}"
+SEARCHED_IN_TEXT = rf"{SEARCHED}(?:{_ASSIGNED})|{_OPTION}|[^:]{SEARCHED}:|{_SEARCHED_ANYWHERE}"
+"""RE2 over JSON texts: all in which `spans_in` of some string says something, and few others. Where a telling word is
+only spoken of (`token is granted`) is none."""
 
 
-def precisely_at_all(labels: Iterable[str]) -> str:
-    """RE2 over the texts that `SEARCHED_AT_ALL` finds: also without those in which a telling word only ends a value
-    (`"method": "GetSessionToken"`), unless it may be the name for what stands beside it: under one of `labels`, or in a
-    list.
+def searched_at_all(labels: Iterable[str]) -> str:
+    """RE2: the same, or a name between quotes whose value is neither null nor a boolean, nor empty. A word that only
+    ends a value (`"method": "GetSessionToken"`) is none, unless it may be the name for what stands beside it: under one
+    of `labels`, or in a list before another text.
     """
-    word = rf'(?:"(?:[^" \\]|\\.)*)?{SEARCHED}"'  # what is searched may itself begin with the quote
-    label = rf'(?i:"(?:{"|".join(sorted(labels))})")[ ]*:[ ]*{word}'
-    return rf'{SEARCHED}":[ ]*(?:[^ ntf{{"]|{{[^}}]|"[^"])|{label}|[\[,][ ]*{word}[ ]*[,\]]|{PRECISELY_IN_TEXT}'
+    value = r':[ ]*(?:[^ ntf{"]|{[^}]|"[^"])'
+    next_text = r',[ ]*"(?:[^"\\]|\\.)*"[ ]*[,\]]'
+    # what is searched may itself begin with the quote
+    label = rf'(?i:"(?:{"|".join(sorted(labels))})")[ ]*:[ ]*(?:"(?:[^" \\]|\\.)*)?{SEARCHED}"'
+    return rf'{SEARCHED}(?::|{_ASSIGNED}|"(?:{value}|[ ]*{next_text}))|{_OPTION}|{label}|{_SEARCHED_ANYWHERE}'
 
 
 def spans_in(text: str) -> list[Span]:

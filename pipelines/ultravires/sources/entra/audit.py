@@ -5,7 +5,7 @@ of the former.
 https://learn.microsoft.com/en-us/graph/api/resources/directoryaudit
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
@@ -91,9 +91,10 @@ def _activity(
     class_uid, activity_id = ocsf_class(name, operation_type)
     outcome, error = _result(record, audit)
     added, removed = key_changes(targets) if outcome == "success" else ([], [])
-    changes = grants_of(name, lambda: change_of(audit, details, initiator.uid))
+    change = cache(partial(change_of, audit, details, initiator.uid))
+    changes = grants_of(name, change)
     grants = changes if outcome == "success" else []
-    effects = effects_of(name, lambda: change_of(audit, details, initiator.uid))
+    effects = effects_of(name, change)
     effects += role_effects(changes, has_happened=outcome == "success")
     words = account_words(name, targets) if outcome == "success" else []
     user = mapping(mapping(audit.get("initiatedBy")).get("user"))

@@ -6,7 +6,7 @@ Records of Entra's directory are copies of what the Entra logs tell; their opera
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -105,9 +105,10 @@ def events(record: dict[str, Any], options: Options) -> tuple[Event, ...]:
     outcome, error = _result(record, operation)
     class_uid, activity_id = ocsf_class(operation, is_directory=is_directory)
     added, removed = _keys_changed(record) if is_directory and outcome == "success" else ([], [])
-    changes = grants_of(operation, lambda: _change(record, actor)) if is_directory else []
+    change = cache(partial(_change, record, actor))
+    changes = grants_of(operation, change) if is_directory else []
     grants = changes if outcome == "success" else []
-    effects = effects_of_directory(operation, lambda: _change(record, actor)) if is_directory else []
+    effects = effects_of_directory(operation, change) if is_directory else []
     effects += role_effects(changes, has_happened=outcome == "success") or effects_of(operation, record)
     token = filled(access.get("UniqueTokenId"))
     correlated = (access.get("CorrelationId"), record.get("InterSystemsId"), record.get("CorrelationId"))

@@ -5,6 +5,9 @@
 -- dirty: select activity_id from delta_stg_effects
 -- dirty: select step_id from delta_step_facts
 -- dirty: select activity_id from delta_stg_activities
+-- dirty: select tool_call_id from delta_stg_tool_calls
+-- dirty: select parent_id from delta_links where kind in ('activity>tool_call', 'tool_call>tool_call')
+-- dirty: select links.parent_id from delta_links as changed join links on links.child_id = changed.parent_id and links.kind = 'tool_call>tool_call' where changed.kind = 'activity>tool_call'
 -- dirty: select 'activity:' || event_id from delta_entitlements where event_id is not null
 -- dirty: select activity_id from delta_entitlements join stg_effects on stg_effects.effect = 'issues_credential' and list_contains(target_uids, holder_uid)
 -- dirty: select activity_id from delta_int_identities__resolved join stg_effects on stg_effects.target_kind = 'identity' and list_contains(target_uids, alias_uid)
@@ -17,11 +20,63 @@
 --     join stg_approvals on stg_approvals.approval_id = changed.approval_id
 --   ) as told join stg_grants on lower(stg_grants.held_uid) = lower(told.role)
 -- only: stg_approvals(approval_id, is_granted, origin, actions, tools, roles, resources, granted_at, ends_at)
+-- dirty: select stg_effects.activity_id from (select sum(if(is_new, 1, -1)) as more from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent') as seen join stg_effects on seen.more <> 0 where starts_with(stg_effects.activity_id, 'tool_call:')
+-- only: sources(evidence_kinds, state)
+-- only: links(child_id, parent_id, kind, is_primary)
 -- only: entitlements(entitlement_id, holder_uid, layer, effect, power, valid_from, valid_until, event_id)
 -- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, has_no_approval, gaps, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)
 
-with effects as (
-    select * from stg_effects where activity_id in (select id from touched_ids)
+-- Of a call whose doing a log recorded, that record speaks: of the call itself, or of the request that it made.
+with recorded_calls as (
+    select parent_id as call_id
+    from links
+    where kind = 'activity>tool_call' and is_primary
+    union
+    select calls.parent_id
+    from links as calls
+    join links as made on made.parent_id = calls.child_id and made.kind = 'activity>tool_call' and made.is_primary
+    where calls.kind = 'tool_call>tool_call'
+),
+
+effects as (
+    select
+        stg_effects.* exclude (event_id, event_at, event_hour),
+        coalesce(calls.event_id, stg_effects.event_id) as event_id,
+        coalesce(calls.called_at, stg_effects.event_at) as event_at,
+        coalesce(calls.event_hour, stg_effects.event_hour) as event_hour
+    from stg_effects
+    left join stg_tool_calls as calls on calls.tool_call_id = stg_effects.activity_id
+    anti join recorded_calls on recorded_calls.call_id = stg_effects.activity_id
+    where stg_effects.activity_id in (select id from touched_ids)
+),
+
+-- Nobody can say of a call of a tool that its approval would have been seen.
+approvals_kept as (
+    select count(*) > 0 as are_kept
+    from sources
+    where list_contains(evidence_kinds, 'approval') and state <> 'absent'
+),
+
+done as (
+    select *, false as is_call, null as tool
+    from stg_activities
+    union all by name
+    select
+        tool_call_id as activity_id,
+        event_id,
+        called_at as event_at,
+        event_hour,
+        log,
+        voice,
+        agent_uid as actor_uid,
+        'agent' as actor_kind,
+        action,
+        outcome,
+        false as mints_credential,
+        false as is_providers_own,
+        true as is_call,
+        tool
+    from stg_tool_calls
 ),
 
 acts as (
@@ -36,17 +91,24 @@ acts as (
         -- An approval that lists nothing allows what its task needs; of one that has ended, or lists other things, it is none.
         facts.approval_id is not null and not coalesce(
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
+        )
+        -- Commands are no actions: an approval that lists anything allows those of the tools that it names.
+        and (
+            not activity.is_call or coalesce(array_length(approval.actions), 0) + coalesce(array_length(approval.tools), 0) = 0
+            or coalesce(list_contains(approval.tools, activity.tool), false)
         ) as is_approved,
         -- Where a machine's approvals are kept and none is known to be missing (their log cannot tell of this act, or one is joined
         -- too weakly to account for it), one may list it.
         coalesce(facts.is_nonhuman, false) and facts.approval_id is null and facts.has_no_approval is distinct from true
-            and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt,
+            and if(activity.is_call, approvals_kept.are_kept, not list_contains(facts.gaps, 'no approval: source absent')) as is_in_doubt,
         -- Where approvals are kept, they are for machines: what a person does on a common day is nobody's alert.
         not coalesce(facts.is_nonhuman, true) and not list_contains(facts.gaps, 'no approval: source absent') as is_person_at_work
-    from stg_activities as activity
+    from done as activity
+    cross join approvals_kept
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id
     left join declared_identities as declared on declared.identity_id = facts.identity_id
+    left join stg_approvals as approval on approval.approval_id = facts.approval_id
     where activity.activity_id in (select activity_id from effects)
 ),
 
@@ -334,5 +396,5 @@ join severities
             and graded.effect not in ('weakens_evidence', 'weakens_guard', 'opens_trust') then 1
         -- What only the subject, or whoever could write there, reports accuses nobody of much. That an act failed is taken off
         -- where findings are made.
-        else greatest(least(worth, if(voice is not distinct from 'reported', 2, 5)) - if(is_in_doubt, 2, 0), 1)
+        else greatest(least(worth, case when voice is not distinct from 'reported' then 2 when is_call then 3 else 5 end) - if(is_in_doubt, 2, 0), 1)
     end

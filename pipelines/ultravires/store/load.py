@@ -8,11 +8,10 @@ an upgrade.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import msgspec
 import pyarrow as pa
 
 from ultravires import __version__, registry
@@ -27,8 +26,8 @@ from ultravires.reading.splitting import TOO_LONG
 from ultravires.reading.unwrapping import UNWRAPPING_VERSION
 from ultravires.settings import Settings
 from ultravires.store.deduplicate import store_segments
-from ultravires.store.known_files import Known, KnownFiles
-from ultravires.store.queries import fetch_row, registered
+from ultravires.store.file_manifest import FileManifest
+from ultravires.store.known_files import KnownFiles, ToRead
 from ultravires.store.segment_files import Written, with_provenance
 from ultravires.store.tombstones import newest_tombstone
 from ultravires.store.unread import Unread, absolute, note_unread
@@ -78,6 +77,9 @@ class LoadCounts:
 class Loader:
     """Loads the new files of a place into an open warehouse."""
 
+    manifest: FileManifest
+    """Of the load that is going on."""
+
     def __init__(self, engine: DuckDBEngine, settings: Settings, read: ReadFiles, progress: Progress) -> None:
         """`read` gives what some files hold, in their order (`reading.pool`)."""
         self.engine = engine
@@ -88,25 +90,20 @@ class Loader:
         self.ingested_at = datetime.now(UTC)
         self.counts = LoadCounts()
         self.tombstone = newest_tombstone(self.con)
-        self.pruned: Counter[str] = Counter()
-        """Events that the tombstone keeps out, by file_id, of the open transaction."""
         self.readers = readers_fingerprint()
-        self.input = ""
-        self.replaced: dict[str, Known] = {}
-        """What a path held before, of those that hold another content now."""
-        self.grown: Collection[str] = ()
-        self.listed: Collection[str] = ()
 
     def load(self, where: InputPlace) -> LoadCounts:
         """Load what is new at `where`; raises UsageError or RunError when nothing can be listed there."""
-        self.input = where.absolute()
-        new = self._to_read(where)
-        parts = self._with_progress(self.read(new, self.ingested_at), len(new))
+        warehouse, found = self.engine.warehouse, self._to_read(where)
+        self.manifest = FileManifest(
+            warehouse, where.absolute(), self.readers, self.ingested_at, found.replaced, found.grown
+        )
+        parts = self._with_progress(self.read(found.locations, self.ingested_at), len(found.locations))
         part = next(parts, None)
         while part is not None:
             part = self._load_group(_Group(), part, parts)
-        self.engine.warehouse.segments.compact()
-        note_unread(self.engine.warehouse, where.absolute(), self.listed, self._passed_over(), now=self.ingested_at)
+        warehouse.segments.compact()
+        note_unread(warehouse, where.absolute(), found.listed, self._passed_over(), now=self.ingested_at)
         return self.counts
 
     def _passed_over(self) -> list[Unread]:
@@ -125,25 +122,24 @@ class Loader:
             self.progress("reading files", done, n_new)
             yield part
 
-    def _to_read(self, where: InputPlace) -> list[Location]:
+    def _to_read(self, where: InputPlace) -> ToRead:
         """Files that are new or go on, and those that no source recognised, if they or our readers are others now."""
         options = Options(hash_key=b"none", **self.settings.limits.model_dump())
         found = KnownFiles(self.con, self.readers, options).to_read(where.files())
         self.counts.skipped += found.skipped
         self.counts.changed += map(str, found.changed)
-        self.replaced, self.grown, self.listed = found.replaced, found.grown, found.listed
-        return found.locations
+        return found
 
     def _load_group(self, group: "_Group", part: Part | None, parts: Iterator[Part]) -> Part | None:
         """Load parts that commit together, the first of them `part`; returns the first that does not belong to them.
 
         A file that is lost after some of its rows were stored has a transaction of its own, which is rolled back.
         """
-        self.pruned.clear()
+        self.manifest.pruned.clear()
         try:
             with self.engine.warehouse.transaction():
                 while part is not None and group.takes(part):
-                    self._take_back(group.add(part))
+                    self.manifest.take_back(group.add(part))
                     group.written += [self.engine.warehouse.segments.adopt(written) for written in part.written]
                     if group.is_lost:
                         raise _Lost
@@ -153,7 +149,7 @@ class Loader:
                         self._flush(group)
                     part = next(parts, None)
                 self._flush(group)
-                self._write_manifest(group.files)
+                self.manifest.write(group.files)
         except _Lost:
             part = next(parts, None)
         else:
@@ -175,7 +171,7 @@ class Loader:
         if not group.written:
             return
         stored = store_segments(self.engine, self.settings, group.written, before=self.tombstone)
-        self.pruned += stored.pruned
+        self.manifest.pruned += stored.pruned
         by_id = {file.file_id: file for file in group.files}
         for file_id, n in stored.new.items():
             by_id[file_id].events += n
@@ -195,122 +191,13 @@ class Loader:
             self.engine.warehouse.bump_version("quarantine")
         group.refused = []
 
-    def _write_manifest(self, files: list[InputFile]) -> None:
-        self._note_lines(files)
-        self._note_replaced(files)
-        if on := [file for file in files if file.before is not None]:
-            self._write_on(on)
-        self._write_new([file for file in files if file.before is None])
-
-    def _write_on(self, files: list[InputFile]) -> None:
-        """Add to the lines of files in the manifest what was read of them now."""
-        for file in files:
-            row = fetch_row(self.con, "select ignored_as from files where file_id = ?", [file.file_id])
-            ignored_as = Counter(msgspec.json.decode(row[0]) if row and row[0] else {}) + file.ignored_as
-            counts = [file.records, file.events, self._duplicates(file), self.pruned[file.file_id], file.quarantined]
-            stands = [file.stored_path, *file.stat, file.sha256, file.message, _reasons(ignored_as), _n_bytes(file)]
-            self.con.execute(_WRITE_ON, [*counts, file.ignored, *stands, self.input, self.ingested_at, file.file_id])
-        self.engine.warehouse.bump_version("files")
-
-    def _write_new(self, files: list[InputFile]) -> None:
-        if not files:
-            return
-        columns = {
-            "file_id": [file.file_id for file in files],
-            "path": [file.stored_path for file in files],
-            "size": [file.stat.size for file in files],
-            "modified_ns": [file.stat.modified_ns for file in files],
-            "sha256": [file.sha256 for file in files],
-            "source": [file.source for file in files],
-            "state": [file.state for file in files],
-            "n_records": [file.records for file in files],
-            "n_events": [file.events for file in files],
-            "n_duplicates": [self._duplicates(file) for file in files],
-            "n_pruned": [self.pruned[file.file_id] for file in files],
-            "n_quarantined": [file.quarantined for file in files],
-            "n_ignored": [file.ignored for file in files],
-            "loaded_at": [self.ingested_at] * len(files),
-            "message": [file.message for file in files],
-            "input": [self.input] * len(files),
-            "wrapper": pa.array([file.wrapper for file in files], pa.string()),
-            "ignored_as": pa.array([_reasons(file.ignored_as) for file in files], pa.string()),
-            "n_bytes": pa.array([_n_bytes(file) for file in files], pa.int64()),
-        }
-        self.con.register("manifest_rows", pa.table(columns))
-        self.con.execute(
-            "delete from files where state in ('unrecognised', 'archive') and path in (select path from manifest_rows)"
-        )
-        self.con.execute("delete from unrecognised_by where path in (select path from manifest_rows)")
-        self.con.execute(
-            "insert into unrecognised_by select path, ? from manifest_rows where state = 'unrecognised'", [self.readers]
-        )
-        self.con.execute("insert into files by name from manifest_rows")
-        self.con.unregister("manifest_rows")
-        self.engine.warehouse.bump_version("files")
-
-    def _take_back(self, files: list[InputFile]) -> None:
-        """What was read behind the last whole line of a file that went on after all is read again with its rest."""
-        for file in files:
-            if file.before is not None and file.before.lines.n_behind:
-                behind = {"file_id": file.file_id, "n_bytes": file.before.lines.n_bytes}
-                self.con.execute(_TAKE_BACK, {**behind, "n_behind": file.before.lines.n_behind})
-                self.con.execute(_FORGET_BEHIND, behind)
-                self.engine.warehouse.bump_version("quarantine")
-
-    def _note_lines(self, files: list[InputFile]) -> None:
-        """How far files were read to which lines can be added."""
-        rows = [{"file_id": file.file_id, **asdict(file.lines)} for file in files if file.lines is not None]
-        if not rows:
-            return
-        with registered(self.con, "lines_of_files", pa.Table.from_pylist(rows, _LINES_READ)):
-            self.con.execute("insert or replace into lines_read by name from lines_of_files")
-
-    def _note_replaced(self, files: list[InputFile]) -> None:
-        """What was read under a path that holds another content now."""
-        for file in files:
-            before = self.replaced.get(file.stored_path)
-            if before is None:
-                continue
-            n_again = self._duplicates(file)
-            row = fetch_row(self.con, "select is_document from lines_read where file_id = ?", [before.file_id])
-            is_log = row is not None and not row[0]
-            what = ("rewritten" if n_again else "emptied") if is_log else "exported"
-            what = "recognised" if is_log and file.stored_path in self.grown else what
-            if file.stored_path in self.grown:
-                self._forget_refused(before.file_id)
-            self.con.execute("update files set state = 'replaced' where file_id = ?", [before.file_id])
-            self.con.execute(
-                "insert into replaced_files by name select ? as file_id, ? as replaced_by, ? as path, ? as source, "
-                "? as what, ? as n_bytes, ? as n_again, ? as noticed_at",
-                [
-                    before.file_id,
-                    file.file_id,
-                    before.path,
-                    before.source,
-                    what,
-                    before.n_bytes,
-                    n_again,
-                    self.ingested_at,
-                ],
-            )
-            self.engine.warehouse.bump_version("replaced_files")
-
-    def _forget_refused(self, file_id: str) -> None:
-        """What could not be read of a document that only became longer is told of the whole one, if it still cannot."""
-        self.con.execute(_TAKE_BACK, {"file_id": file_id, "n_bytes": 0, "n_behind": 0})
-        self.con.execute(_FORGET_BEHIND, {"file_id": file_id, "n_bytes": 0})
-        self.engine.warehouse.bump_version("quarantine")
-
-    def _duplicates(self, file: InputFile) -> int:
-        return file.emitted - file.events - self.pruned[file.file_id]
-
     def _count(self, file: InputFile) -> None:
         self.counts.files += 1
         self.counts.records += file.records
         self.counts.emitted += file.emitted
         self.counts.events += file.events
-        self.counts.duplicates += self._duplicates(file)
-        self.counts.pruned += self.pruned[file.file_id]
+        self.counts.duplicates += self.manifest.duplicates(file)
+        self.counts.pruned += self.manifest.pruned[file.file_id]
         self.counts.quarantined += file.quarantined
         self.counts.ignored += file.ignored
         self.counts.ignored_as.update({f"{file.source}: {reason}": n for reason, n in file.ignored_as.items()})
@@ -322,45 +209,6 @@ class Loader:
             self.counts.unfinished.append(file.path)
         if file.is_damaged:
             self.counts.damaged.append(f"{file.path}: {file.message}")
-
-
-_LINES_READ = pa.schema(
-    [
-        pa.field("file_id", pa.string()),
-        pa.field("n_bytes", pa.int64()),
-        pa.field("sha256", pa.string()),
-        pa.field("is_wrapped", pa.bool_()),
-        pa.field("is_document", pa.bool_()),
-        pa.field("is_unfinished", pa.bool_()),
-        pa.field("n_behind", pa.int64()),
-        pa.field("counts", pa.binary()),
-    ]
-)
-_TAKE_BACK = """
-update files set
-    n_records = n_records - behind.n - least(n_ignored, greatest($n_behind - behind.n, 0)),
-    n_quarantined = n_quarantined - behind.n,
-    n_ignored = n_ignored - least(n_ignored, greatest($n_behind - behind.n, 0))
-from (select count(*) as n from quarantine where file_id = $file_id and byte_offset >= $n_bytes) as behind
-where files.file_id = $file_id
-"""
-_FORGET_BEHIND = "delete from quarantine where file_id = $file_id and byte_offset >= $n_bytes"
-_WRITE_ON = """
-update files set
-    n_records = n_records + ?, n_events = n_events + ?, n_duplicates = n_duplicates + ?, n_pruned = n_pruned + ?,
-    n_quarantined = n_quarantined + ?, n_ignored = n_ignored + ?, path = ?, size = ?, modified_ns = ?, sha256 = ?,
-    message = ?, ignored_as = ?, n_bytes = ?, input = ?, loaded_at = ?
-where file_id = ?
-"""
-
-
-def _n_bytes(file: InputFile) -> int | None:
-    return file.lines.n_bytes if file.lines is not None else None
-
-
-def _reasons(counts: Mapping[str, int]) -> str | None:
-    """Why how many records were ignored, as JSON; None where nothing is to be said."""
-    return msgspec.json.encode(dict(sorted(counts.items()))).decode() if counts else None
 
 
 def readers_fingerprint() -> str:

@@ -66,6 +66,8 @@ def test_roles_that_manage_others() -> None:
     managing = of("platform_workspace_member_added", user_id="user_01Tom", workspace_role="workspace_admin")
     assert effects(managing) == [("grants_power", "identity", ["user_01Tom"], "permissions")]
     assert "effects" not in of("claude_user_role_updated", user_id="u", current_role="user").detail
+    asked = of("org_user_invite_sent", invitee_email="tom@example.org", role="admin")
+    assert asked.detail["effects"][0]["offer"] is True and "offer" not in made.detail["effects"][0]
 
 
 def test_with_whom_something_is_shared() -> None:

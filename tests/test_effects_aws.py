@@ -296,6 +296,37 @@ def test_a_call_without_its_request_does_what_its_action_does(request_: Any, tmp
     assert "effects" not in detail_of(tmp_path, errorCode="AccessDenied", requestParameters=request_)
 
 
+def password_by_session(folder: Path, role: str = "role/Admin", user: str = "ana", **members: Any) -> list[Any]:
+    """What the record says when a session `ana` of a role sets the password of a user."""
+    issuer = {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:{role}", "accountId": ACCOUNT}
+    identity = {
+        "type": "AssumedRole",
+        "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.rpartition('/')[2]}/ana",
+        "accountId": ACCOUNT,
+        "sessionContext": {"sessionIssuer": issuer, "attributes": {"mfaAuthenticated": members.pop("mfa", "false")}},
+    }
+    call = {
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "UpdateLoginProfile",
+        "requestParameters": {"userName": user},
+    }
+    said: list[Any] = detail_of(folder, **call, userIdentity=identity, **members).get("effects", [])
+    return said
+
+
+def test_a_session_that_aws_named_after_its_user_sets_its_own_password(tmp_path: Path) -> None:
+    """Anybody who may take a role can call the session so; the console and Identity Center let nobody choose."""
+    own = [{"effect": "issues_credential", "target": "self"}]
+    console = {"sessionCredentialFromConsole": "true", "mfa": "true"}
+    center = "role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"
+    assert password_by_session(tmp_path, **console) == own
+    assert password_by_session(tmp_path, **console | {"sessionCredentialFromConsole": True}) == own
+    assert password_by_session(tmp_path, role=center) == own
+    assert password_by_session(tmp_path, **console, user="bob") == []
+    assert password_by_session(tmp_path, mfa="true") == []
+    assert password_by_session(tmp_path, sessionCredentialFromConsole="true") == []
+
+
 @pytest.mark.parametrize(
     ("kind", "used", "factor"),
     [("IAMUser", "Yes", "passed"), ("Root", "No", "none"), ("AssumedRole", "No", None), ("IAMUser", None, None)],

@@ -150,7 +150,8 @@ def test_deny_policies_give_nothing() -> None:
 
 def test_whoever_is_invited_to_own_a_project() -> None:
     invited = asked("InsertProjectOwnershipInvite", {"member": "user:eve@elsewhere.example", "projectId": "p"})
-    assert invited == [effect("grants_power", target="identity", uids=["eve@elsewhere.example"], power="admin")]
+    offered = effect("grants_power", target="identity", uids=["eve@elsewhere.example"], power="admin", is_offer=True)
+    assert invited == [offered]
     assert asked("InsertProjectOwnershipInvite", {}) == []
 
 

@@ -61,6 +61,7 @@ def test_owners_of_an_organization_and_of_a_project() -> None:
     assert effects(own) == [("grants_power", "self", ["user-mira"], "permissions")]
     asked = of("invite.sent", {"id": "inv_1", "data": {"email": "tom@example.net", "role": "owner"}})
     assert effects(asked) == [("grants_power", "identity", ["tom@example.net"], "admin")]
+    assert asked.detail["effects"][0]["offer"] is True and "offer" not in added.detail["effects"][0]
     assert "effects" not in of("user.added", {"id": "user-tom", "data": {"role": "reader"}}).detail
 
 

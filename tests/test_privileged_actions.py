@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import ultravires.build.reference
 from source_samples import SAMPLES, expected_events
-from ultravires.build.action_effects import ActionEffect, action_effects, privileged_actions
+from ultravires.build.action_effects import ActionEffect, action_effects, power_of_privileged, privileged_actions
 from ultravires.build.reference import reference_tables
 from ultravires.settings import Settings
 from ultravires.sources.action_words import action_words
@@ -199,6 +199,8 @@ def test_every_pattern_is_in_the_words_of_a_log_or_of_a_grant() -> None:
             name = row.action.lower()
             return name in logged or name in CALLS_WITHOUT_PERMISSION or bool(fnmatch.filter(of_aws, name))
         word = row.action.partition(":")[0]
+        if row.system == "tools":
+            return word in ("cli", "mcp", "sql")
         return word in words or bool(services.fullmatch(word) or permissions.fullmatch(row.action))
 
     assert [row.action for row in action_effects() if not is_known(row)] == []
@@ -260,9 +262,27 @@ def test_every_read_of_a_secret_is_in_the_words_of_a_log_we_read() -> None:
     assert all(row["gives"] for row in found) and len({row["action"].lower() for row in found}) == len(found)
 
 
+def test_what_only_reads_gives_no_power_over_permissions() -> None:
+    """A right to what AWS calls reading is one over data, whatever has to be approved for using it; of other systems'
+    secrets only those are more with which one acts as another identity of that system.
+    """
+    reading = {p for p, _, level in ultravires.build.reference._iam_actions() if level in ("List", "Read")}
+    powers = power_of_privileged()
+    assert "ec2:GetPasswordData" in {action for action in powers if action.lower() in reading}
+    assert {action for action, power in powers.items() if power != "data" and action.lower() in reading} == set()
+    # It gives a session that may do no more than its caller.
+    assert powers["sts:GetFederationToken"] == "data"
+    assert {powers[each] for each in ("azure:*/listkeys/action", "vault:kv.read", "secretmanager.versions.access")} == {
+        "data"
+    }
+    assert powers["k8s:secrets:list"] == powers["azure:*/listclusteradmincredential/action"] == "permissions"
+
+
 def test_the_configuration_adds_to_the_table() -> None:
     """What the configuration names comes on top of what is packaged."""
     table = reference_tables(Settings(privileged_actions=("kms:Decrypt",)), [])["privileged_actions"]
     found = set(table.column("action_like").to_pylist())
     assert {"kms:Decrypt", "iam:PassRole", "k8s:rolebindings:create"} <= found
     assert r"okta:system.api\_token.create" in found
+    powers = dict(zip(table.column("action_like").to_pylist(), table.column("power").to_pylist(), strict=True))
+    assert powers["kms:Decrypt"] == "permissions" and powers["secretsmanager:GetSecretValue"] == "data"

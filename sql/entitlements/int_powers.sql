@@ -15,7 +15,7 @@ powers as (
     union
     select action_lower
     from privileged_actions
-    where action_lower is not null
+    where action_lower is not null and power is distinct from 'data'
 ),
 
 powerful as (
@@ -26,7 +26,8 @@ powerful as (
     select patterns.action_pattern
     from patterns
     join privileged_actions
-        on privileged_actions.action_lower is null and patterns.action_pattern ilike privileged_actions.action_like escape '\'
+        on privileged_actions.action_lower is null and privileged_actions.power is distinct from 'data'
+        and patterns.action_pattern ilike privileged_actions.action_like escape '\'
 )
 
 select

@@ -5,14 +5,78 @@
 -- dirty: select activity_id from delta_stg_effects
 -- dirty: select step_id from delta_step_facts
 -- dirty: select activity_id from delta_stg_activities
+-- dirty: select tool_call_id from delta_stg_tool_calls
+-- dirty: select parent_id from delta_links where kind in ('activity>tool_call', 'tool_call>tool_call')
+-- dirty: select links.parent_id from delta_links as changed join links on links.child_id = changed.parent_id and links.kind = 'tool_call>tool_call' where changed.kind = 'activity>tool_call'
 -- dirty: select 'activity:' || event_id from delta_entitlements where event_id is not null
 -- dirty: select activity_id from delta_entitlements join stg_effects on stg_effects.effect = 'issues_credential' and list_contains(target_uids, holder_uid)
 -- dirty: select activity_id from delta_int_identities__resolved join stg_effects on stg_effects.target_kind = 'identity' and list_contains(target_uids, alias_uid)
+-- dirty: select 'activity:' || event_id from delta_stg_grants
+-- dirty: select 'activity:' || stg_grants.event_id from delta_int_identities__resolved join stg_grants on stg_grants.holder_uid = alias_uid
+-- dirty: select 'activity:' || stg_grants.event_id from (select distinct unnest(roles) as role from delta_stg_approvals) as told join stg_grants on lower(stg_grants.held_uid) = lower(told.role)
+-- dirty: select 'activity:' || stg_grants.event_id from (
+--     select distinct unnest(stg_approvals.roles) as role
+--     from (select distinct approval_id from delta_int_approvals__subjects) as changed
+--     join stg_approvals on stg_approvals.approval_id = changed.approval_id
+--   ) as told join stg_grants on lower(stg_grants.held_uid) = lower(told.role)
+-- only: stg_approvals(approval_id, is_granted, origin, actions, tools, roles, resources, granted_at, ends_at)
+-- dirty: select stg_effects.activity_id from (select sum(if(is_new, 1, -1)) as more from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent') as seen join stg_effects on seen.more <> 0 where starts_with(stg_effects.activity_id, 'tool_call:')
+-- only: sources(evidence_kinds, state)
+-- only: links(child_id, parent_id, kind, is_primary)
 -- only: entitlements(entitlement_id, holder_uid, layer, effect, power, valid_from, valid_until, event_id)
 -- only: step_facts(step_id, chain_id, identity_id, is_nonhuman, approval_id, has_no_approval, gaps, is_outside_actions, is_outside_resources, is_outside_roles, is_after_approval_end)
 
-with effects as (
-    select * from stg_effects where activity_id in (select id from touched_ids)
+-- Of a call whose doing a log recorded, that record speaks: of the call itself, or of the request that it made.
+with recorded_calls as (
+    select parent_id as call_id
+    from links
+    where kind = 'activity>tool_call' and is_primary
+    union
+    select calls.parent_id
+    from links as calls
+    join links as made on made.parent_id = calls.child_id and made.kind = 'activity>tool_call' and made.is_primary
+    where calls.kind = 'tool_call>tool_call'
+),
+
+effects as (
+    select
+        stg_effects.* exclude (event_id, event_at, event_hour),
+        coalesce(calls.event_id, stg_effects.event_id) as event_id,
+        coalesce(calls.called_at, stg_effects.event_at) as event_at,
+        coalesce(calls.event_hour, stg_effects.event_hour) as event_hour
+    from stg_effects
+    left join stg_tool_calls as calls on calls.tool_call_id = stg_effects.activity_id
+    anti join recorded_calls on recorded_calls.call_id = stg_effects.activity_id
+    where stg_effects.activity_id in (select id from touched_ids)
+),
+
+-- Nobody can say of a call of a tool that its approval would have been seen.
+approvals_kept as (
+    select count(*) > 0 as are_kept
+    from sources
+    where list_contains(evidence_kinds, 'approval') and state <> 'absent'
+),
+
+done as (
+    select *, false as is_call, null as tool
+    from stg_activities
+    union all by name
+    select
+        tool_call_id as activity_id,
+        event_id,
+        called_at as event_at,
+        event_hour,
+        log,
+        voice,
+        agent_uid as actor_uid,
+        'agent' as actor_kind,
+        action,
+        outcome,
+        false as mints_credential,
+        false as is_providers_own,
+        true as is_call,
+        tool
+    from stg_tool_calls
 ),
 
 acts as (
@@ -27,18 +91,67 @@ acts as (
         -- An approval that lists nothing allows what its task needs; of one that has ended, or lists other things, it is none.
         facts.approval_id is not null and not coalesce(
             facts.is_outside_actions or facts.is_outside_resources or facts.is_outside_roles or facts.is_after_approval_end, false
+        )
+        -- Commands are no actions: an approval that lists anything allows those of the tools that it names.
+        and (
+            not activity.is_call or coalesce(array_length(approval.actions), 0) + coalesce(array_length(approval.tools), 0) = 0
+            or coalesce(list_contains(approval.tools, activity.tool), false)
         ) as is_approved,
         -- Where a machine's approvals are kept and none is known to be missing (their log cannot tell of this act, or one is joined
         -- too weakly to account for it), one may list it.
         coalesce(facts.is_nonhuman, false) and facts.approval_id is null and facts.has_no_approval is distinct from true
-            and not list_contains(facts.gaps, 'no approval: source absent') as is_in_doubt,
+            and if(activity.is_call, approvals_kept.are_kept, not list_contains(facts.gaps, 'no approval: source absent')) as is_in_doubt,
         -- Where approvals are kept, they are for machines: what a person does on a common day is nobody's alert.
         not coalesce(facts.is_nonhuman, true) and not list_contains(facts.gaps, 'no approval: source absent') as is_person_at_work
-    from stg_activities as activity
+    from done as activity
+    cross join approvals_kept
     -- What is a copy of a record that is counted already stands in no chain a second time.
     join step_facts as facts on facts.step_id = activity.activity_id
     left join declared_identities as declared on declared.identity_id = facts.identity_id
+    left join stg_approvals as approval on approval.approval_id = facts.approval_id
     where activity.activity_id in (select activity_id from effects)
+),
+
+-- What each change gave to whom, and the approval of that role for that identity, in these places or in any.
+approved_roles as (
+    select
+        stg_approvals.approval_id,
+        subjects.identity_id,
+        unnest(stg_approvals.roles) as role,
+        stg_approvals.resources,
+        stg_approvals.granted_at,
+        stg_approvals.ends_at
+    from stg_approvals
+    join int_approvals__subjects as subjects on subjects.approval_id = stg_approvals.approval_id and not subjects.is_asker
+    where stg_approvals.is_granted and stg_approvals.origin = 'ticket'
+        and array_length(stg_approvals.actions) = 0 and array_length(stg_approvals.tools) = 0
+),
+
+given_roles as (
+    select grants.event_id, grants.grant_no, min(approved_roles.approval_id) as approval_id
+    from stg_grants as grants
+    left join int_identities__resolved as resolved
+        on resolved.alias_uid = grants.holder_uid and holds_at(grants.event_at, resolved.valid_from, resolved.valid_until)
+    left join approved_roles
+        on lower(approved_roles.role) = lower(grants.held_uid) and approved_roles.identity_id = coalesce(resolved.identity_id, grants.holder_uid)
+        and approved_roles.granted_at <= grants.event_at and (approved_roles.ends_at is null or approved_roles.ends_at > grants.event_at)
+        and (
+            array_length(approved_roles.resources) = 0
+            or list_contains(list_transform(approved_roles.resources, lambda place: coalesce(grants.scope_uid, '') ilike as_like(place) escape '\'), true)
+        )
+    where not grants.is_snapshot and grants.event_id in (select event_id from effects)
+        and (grants.op = 'write' or (grants.op = 'add' and grants.relation in ('member', 'attached')))
+        -- Who has a role somewhere is a member there.
+        and not (grants.relation = 'member' and coalesce(ends_with(grants.held_uid, '/' || grants.scope_uid), false))
+    group by grants.event_id, grants.grant_no
+),
+
+-- A change that gives more than what is approved is not.
+roles_as_approved as (
+    select event_id, min(approval_id) as approval_id
+    from given_roles
+    group by event_id
+    having count(*) = count(approval_id)
 ),
 
 -- What a change brought about, as the logs together say it.
@@ -108,6 +221,7 @@ told_apart as (
             else 'identity'
         end as target_kind,
         placed.uid,
+        coalesce(placed.domain_of_uid = placed.domain_of_actor, false) as is_of_house,
         held.power_rank
     from placed
     left join int_accounts as accounts on accounts.account_uid = placed.account_of_uid
@@ -117,16 +231,25 @@ told_apart as (
 ),
 
 of_kinds as (
-    select activity_id, effect, target_kind, list_sort(list(distinct uid)) as target_uids, max(power_rank) as power_rank
+    select
+        activity_id,
+        effect,
+        target_kind,
+        list_sort(list(distinct uid)) as target_uids,
+        bool_and(is_of_house) as is_of_house,
+        max(power_rank) as power_rank
     from told_apart
     group by activity_id, effect, target_kind
 ),
 
 shaped as (
     select
-        effects.* exclude (target_kind, target_uids, power),
+        effects.* exclude (target_kind, target_uids, power, is_offer),
         coalesce(of_kinds.target_kind, effects.target_kind) as target_kind,
         coalesce(of_kinds.target_uids, effects.target_uids) as target_uids,
+        effects.is_offer,
+        -- Colleagues accept what they are offered in a record of their own.
+        effects.is_offer and coalesce(of_kinds.target_kind = 'identity' and of_kinds.is_of_house, false) as is_offer_within,
         greatest(
             power_rank(effects.power), of_kinds.power_rank, case when effects.effect = 'grants_power' then brought.power_rank end
         ) as power_rank
@@ -147,7 +270,9 @@ merged as (
         target_kind,
         list_sort(list_distinct(flatten(list(target_uids)))) as target_uids,
         max(power_rank) as power_rank,
-        min(said_by) as said_by
+        min(said_by) as said_by,
+        bool_and(is_offer) as is_offer,
+        bool_and(is_offer_within) as is_offer_within
     from shaped
     group by all
 ),
@@ -176,12 +301,14 @@ words as (
 graded as (
     select
         merged.*,
-        acts.* exclude (activity_id, event_id, event_at, event_hour),
+        acts.* exclude (activity_id, event_id, event_at, event_hour, approval_id, is_approved),
+        coalesce(acts.approval_id, as_approved.approval_id) as approval_id,
+        acts.is_approved or as_approved.approval_id is not null as is_approved,
         case merged.effect
-            when 'grants_power' then
+            when 'grants_power' then if(merged.is_offer_within, 2,
                 -- A new identity that holds nothing yet is a way in for later; a grant of nothing is not.
                 case merged.power_rank when 4 then 4 when 3 then 3 when 1 then if(merged.said_by = 'action' and merged.target_kind <> 'resource', 2, 1) else 2 end
-                + if(merged.target_kind in ('self', 'public', 'outside') and merged.power_rank is distinct from 1, 1, 0)
+                + if(merged.target_kind in ('self', 'public', 'outside') and merged.power_rank is distinct from 1, 1, 0))
             -- A session is how work is done; a key, a password or a token for a named identity is a way to act as it. One that
             -- names no identity, such as a project's key or a request for a certificate, is less.
             when 'issues_credential' then
@@ -207,6 +334,7 @@ graded as (
         end as worth
     from merged
     join acts on acts.activity_id = merged.activity_id
+    left join roles_as_approved as as_approved on as_approved.event_id = merged.event_id and merged.effect = 'grants_power'
 )
 
 select
@@ -242,7 +370,10 @@ select
     severities.severity,
     coalesce(actor_uid, 'somebody')
     || if(outcome in ('failure', 'denied'), ' tried to ', ' ')
-    || coalesce(if(outcome in ('failure', 'denied'), words.tried, words.did), graded.effect)
+    || case
+        when is_offer then if(outcome in ('failure', 'denied'), 'offer power', 'offered power')
+        else coalesce(if(outcome in ('failure', 'denied'), words.tried, words.did), graded.effect)
+    end
     || case
         when graded.effect <> 'grants_power' or power_rank is null then ''
         else case power_rank when 4 then ' over everything' when 3 then ' over permissions' when 2 then ' over data' else ' over nothing yet' end
@@ -265,5 +396,5 @@ join severities
             and graded.effect not in ('weakens_evidence', 'weakens_guard', 'opens_trust') then 1
         -- What only the subject, or whoever could write there, reports accuses nobody of much. That an act failed is taken off
         -- where findings are made.
-        else greatest(least(worth, if(voice is not distinct from 'reported', 2, 5)) - if(is_in_doubt, 2, 0), 1)
+        else greatest(least(worth, case when voice is not distinct from 'reported' then 2 when is_call then 3 else 5 end) - if(is_in_doubt, 2, 0), 1)
     end

@@ -46,7 +46,7 @@ powers as (
     union
     select action_lower
     from privileged_actions
-    where action_lower is not null
+    where action_lower is not null and power is distinct from 'data'
 ),
 
 -- A plain name is looked up; only patterns are compared with each.
@@ -64,7 +64,8 @@ powerful as (
     select patterns.action_pattern
     from patterns
     join privileged_actions
-        on privileged_actions.action_lower is null and patterns.action_pattern ilike privileged_actions.action_like escape '\'
+        on privileged_actions.action_lower is null and privileged_actions.power is distinct from 'data'
+        and patterns.action_pattern ilike privileged_actions.action_like escape '\'
 ),
 
 by_actions as (

@@ -14,6 +14,7 @@
 -- dirty: select other.child_id from delta_links as changed join links as other on other.parent_id = changed.parent_id and other.kind = changed.kind
 --     where changed.kind = 'tool_call>decision'
 -- dirty: select activity_id from delta_stg_activities
+-- dirty: select activity_id from delta_stg_effects
 -- dirty: select step_id from delta_stg_approvals join chain_steps using (approval_id)
 -- dirty: select activity_id from delta_stg_credentials join stg_activities using (credential_uid)
 -- dirty: select child_id from delta_stg_decisions join links on parent_id = decision_id
@@ -118,6 +119,21 @@ shared_decisions as (
 
 decided as (select * from ranked_decisions where nth = 1),
 
+-- With whose name a new credential lets somebody act: another's, unless it is the actor's own or names nobody.
+minted as (
+    select
+        effects.activity_id,
+        bool_and(
+            effects.target_kind in ('self', 'resource')
+            or (len(effects.target_uids) = 1 and coalesce(effects.target_uids[1] = activity.actor_uid, false))
+        ) as is_for_no_other
+    from stg_effects as effects
+    join stg_activities as activity on activity.activity_id = effects.activity_id
+    where effects.effect = 'issues_credential' and activity.mints_credential
+        and effects.activity_id in (select step_id from acts)
+    group by effects.activity_id
+),
+
 joined as (
     select
         acts.* exclude (approval_id, approval_ends_at),
@@ -146,6 +162,7 @@ joined as (
         activity.network,
         activity.src_ip,
         activity.mints_credential,
+        coalesce(minted.is_for_no_other, false) as is_minted_for_no_other,
         credential.issued_event_id,
         credential.credential_kind,
         credential.home_network,
@@ -176,6 +193,7 @@ joined as (
     left join shared_decisions on shared_decisions.decision_id = decided.decision_id
     left join int_steps__fitting as fitting on fitting.step_id = acts.step_id
     left join stg_activities as activity on activity.activity_id = acts.step_id
+    left join minted on minted.activity_id = acts.step_id
     left join stg_credentials as credential on credential.credential_uid = activity.credential_uid
     left join int_approvals__tasks as tasks on tasks.approval_id = acts.root_id and acts.is_accounted and acts.accounted_by is distinct from 'standing'
     left join int_steps__in_scope as scope on scope.step_id = acts.step_id and scope.approval_id = acts.approval_id and acts.is_accounted
@@ -265,6 +283,11 @@ select
     end as is_after_task_end,
     is_other_network,
     coalesce(mints_credential and outcome = 'success', false) as mints_credential,
+    -- To a machine any key is a way to stay; of others one more of their own, or one that names nobody, gives nothing new.
+    case
+        when mints_credential and outcome = 'success'
+            then if(is_minted_for_no_other and is_nonhuman is distinct from true, 'low', 'high')
+    end as mint_severity,
     case
         when intent_confidence >= 0.5 and authority_confidence >= 0.5
             and starts_with(intent_root_id, 'approval:') and starts_with(authority_root_id, 'approval:')

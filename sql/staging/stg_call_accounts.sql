@@ -19,6 +19,7 @@ select
     e.action,
     e.outcome,
     e.args_hash,
+    coalesce(try_cast(json_extract(e.detail, '$.commands') as varchar[]), []) as commands,
     e.workload_uid
 from events as e
 join hours on hours.event_hour = e.event_hour

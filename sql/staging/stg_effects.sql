@@ -4,10 +4,23 @@
 
 with hours as (select event_hour from touched_hours),
 
+-- A call of a tool does what the commands are known to do that it is to run.
 acts as (
     select stg_activities.*
     from stg_activities
     join hours on hours.event_hour = stg_activities.event_hour
+    union all by name
+    select
+        'tool_call:' || calls.tool_call_uid as activity_id,
+        calls.event_id,
+        calls.called_at as event_at,
+        calls.event_hour,
+        calls.action,
+        calls.agent_uid as actor_uid,
+        calls.commands as further_permissions
+    from stg_call_accounts as calls
+    join hours on hours.event_hour = calls.event_hour
+    where len(calls.commands) > 0
 ),
 
 -- What the record says was asked of it beside, such as to pass a role, has its effects too.
@@ -47,7 +60,8 @@ by_action as (
             else coalesce(acts.resource_uids, [])
         end as target_uids,
         known_effects.power,
-        'action' as said_by
+        'action' as said_by,
+        false as is_offer
     from acts
     join known_effects
         on known_effects.action = acts.action and known_effects.canonical_action is not distinct from acts.canonical_action
@@ -68,7 +82,8 @@ by_record as (
         json_extract_string(told.said, '$.target') as target_kind,
         coalesce(try_cast(json_extract(told.said, '$.uids') as varchar[]), acts.resource_uids, []) as target_uids,
         json_extract_string(told.said, '$.power') as power,
-        if(coalesce(json_extract_string(told.said, '$.absent') = 'true', false), 'absent', 'record') as said_by
+        if(coalesce(json_extract_string(told.said, '$.absent') = 'true', false), 'absent', 'record') as said_by,
+        coalesce(json_extract_string(told.said, '$.offer') = 'true', false) as is_offer
     from told
     join acts on acts.event_id = told.event_id
 ),
@@ -165,7 +180,8 @@ by_change as (
         target_kind,
         list_sort(list_distinct(list(target_uid))) as target_uids,
         case when bool_or(power = 'admin') then 'admin' end as power,
-        'grant' as said_by
+        'grant' as said_by,
+        false as is_offer
     from by_grant
     group by event_id, effect, target_kind
 ),
@@ -177,7 +193,8 @@ by_issue as (
         'identity' as target_kind,
         list_filter([coalesce(issued_role_arn, issued_holder)], lambda uid: uid is not null) as target_uids,
         null as power,
-        'grant' as said_by
+        'grant' as said_by,
+        false as is_offer
     from acts
     where issued_credential_uid is not null
 ),
@@ -202,7 +219,7 @@ best as (
 
 -- The uids are those of an identity where the effect is on one: which identity that is, is asked of each.
 counted as (
-    select ranked.event_id, ranked.effect, ranked.target_kind, ranked.target_uids, ranked.power, ranked.said_by
+    select ranked.event_id, ranked.effect, ranked.target_kind, ranked.target_uids, ranked.power, ranked.said_by, ranked.is_offer
     from ranked
     join best on best.event_id = ranked.event_id and best.effect = ranked.effect and best.rank = ranked.rank
     where ranked.said_by <> 'absent' and ranked.effect is not null
@@ -217,7 +234,8 @@ select
     coalesce(counted.target_kind, 'resource') as target_kind,
     list_sort(list_distinct(flatten(list(counted.target_uids)))) as target_uids,
     min_by(counted.power, case counted.power when 'admin' then 1 when 'permissions' then 2 when 'data' then 3 else 4 end) as power,
-    min(counted.said_by) as said_by
+    min(counted.said_by) as said_by,
+    bool_and(counted.is_offer) as is_offer
 from counted
 join acts on acts.event_id = counted.event_id
 group by all

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from ultravires_models.hits import SEVERITIES
 
-from ultravires.build.action_effects import action_effects, privileged_actions
+from ultravires.build.action_effects import action_effects, power_of_privileged
 from ultravires.build.escalation_paths import escalation_paths
 from ultravires.build.table_schemas import table_schemas
 from ultravires.settings import Settings
@@ -179,10 +179,10 @@ def providers_own_names(log: str) -> list[str]:
     return [pattern for pattern, _, says, of_log in _identity_names() if says == "provider" and of_log == log]
 
 
-def _privileged_actions(settings: Settings) -> list[tuple[str, str | None]]:
+def _privileged_actions(settings: Settings) -> list[tuple[str, str | None, str]]:
     """Most are no patterns: those are found by equality, however many actions the logs have."""
-    actions = sorted({*settings.privileged_actions, *privileged_actions()})
-    return [(pattern_to_like(action), _lower_unless_pattern(action)) for action in actions]
+    powers = {**power_of_privileged(), **dict.fromkeys(settings.privileged_actions, "permissions")}
+    return [(pattern_to_like(each), _lower_unless_pattern(each), power) for each, power in sorted(powers.items())]
 
 
 def _action_effects() -> list[tuple[str, str | None, str, str, str | None]]:

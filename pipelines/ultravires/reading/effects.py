@@ -62,14 +62,20 @@ _MOST_TARGETS = 100
 
 
 def effect(
-    what: Effect, *, target: TargetKind = "resource", uids: Iterable[str] = (), power: Power | None = None
+    what: Effect,
+    *,
+    target: TargetKind = "resource",
+    uids: Iterable[str] = (),
+    power: Power | None = None,
+    is_offer: bool = False,
 ) -> Json:
     """The record itself shows this effect. `uids` are its targets as the log names identities and resources; where
     there are none, what the record names. `power` is that of what it gives, None where only the logs together say it.
-    It stands in place of what the tables say of the same effect.
+    `is_offer` is an invitation, which gives nothing until its receiver accepts. All this stands in place of what the
+    tables say of the same effect.
     """
     named = list(dict.fromkeys(uids))[:_MOST_TARGETS]
-    return {"effect": what, "target": target, **present(uids=named or None, power=power)}
+    return {"effect": what, "target": target, **present(uids=named or None, power=power, offer=is_offer or None)}
 
 
 def no_effect(what: Effect) -> Json:

@@ -54,6 +54,18 @@ def privileged_actions() -> list[str]:
     return list(dict.fromkeys(row.action for row in action_effects() if row.is_privileged))
 
 
+def power_of_privileged() -> dict[str, str]:
+    """Privileged action -> the power of whoever may do it. A right to read is one over data, also where what is read is
+    a secret: what that opens is seen where it is used. Otherwise its rows say so.
+    """
+    said: dict[str, list[str]] = {}
+    for row in action_effects():
+        if row.is_privileged:
+            of_reading = "data" if row.effect == "reads_secret" else "permissions"
+            said.setdefault(row.action, []).append(row.power or of_reading)
+    return {action: "data" if set(powers) <= {"data", "none"} else "permissions" for action, powers in said.items()}
+
+
 @cache
 def actions_without_effect() -> dict[str, str]:
     """Patterns of actions that change something, and why that is none of the effects."""

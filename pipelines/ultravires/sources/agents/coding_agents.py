@@ -13,6 +13,7 @@ from ultravires.reading.effects import effect, no_effect
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, iso, label, mapping, text, truth
+from ultravires.sources.agents.commands import commands_of
 from ultravires.sources.agents.genai_spans import stated
 from ultravires.sources.ocsf.classes import API_ACTIVITY, AUTHENTICATION, AUTHORIZE_SESSION, USER_ACCESS
 
@@ -229,6 +230,7 @@ def _tool_call(h: Happening, options: Options) -> Event:
             conversation=h.conversation,
             model=text(h.attributes.get("model")),
             server=_server(h) if is_tool else None,
+            commands=commands_of(tool, arguments, _server(h)) or None if is_tool else None,
         ),
     )
 

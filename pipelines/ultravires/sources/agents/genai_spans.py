@@ -13,6 +13,7 @@ from ultravires.formats.otlp import OtlpRecord, decoded, first_of
 from ultravires.reading.events import Event, present
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.values import hex_id, iso, label, mapping, micros, sequence, text, texts
+from ultravires.sources.agents.commands import commands_of
 from ultravires.sources.agents.declared_tools import declared
 from ultravires.sources.ocsf.classes import API_ACTIVITY, USER_ACCESS
 
@@ -212,6 +213,7 @@ def _tool_call(record: OtlpRecord, span: Span, operation: str, options: Options)
             agent_id=handed_to(record) or text(attributes.get("gen_ai.agent.id")),
             model=first_of(attributes, *MODELS),
             server=first_of(attributes, *SERVERS),
+            commands=commands_of(tool, arguments, first_of(attributes, *SERVERS)) or None,
             grants=None if is_failed else _declared(attributes, operation, options),
         ),
     )

@@ -17,6 +17,7 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.source import Source
 from ultravires.reading.values import iso, label, mapping, micros, sequence, text, truth
+from ultravires.sources.agents.commands import commands_of
 from ultravires.sources.agents.declared_tools import offered
 from ultravires.sources.agents.mcp_messages import (
     ANSWERED,
@@ -183,6 +184,7 @@ def _call(exchange: Exchange, call: _Call, asked_at: int | None, answer: str | N
             conversation=exchange.session,
             agent_id=exchange.agent,
             server=exchange.server,
+            commands=commands_of(tool, arguments, exchange.server) or None,
         ),
     )
 
@@ -333,7 +335,7 @@ def _filtered(record: dict[str, Any], exchange: Exchange) -> Event:
 SOURCE = Source(
     name="mcp_gateway",
     log="mcp_gateway",
-    version=4,
+    version=5,
     title="MCP gateways",
     reads="logs of JSON-RPC messages, one message or batch a line in an envelope with its time",
     recognised_by="a time, a message (message, payload, request, response) with jsonrpc 2.0, and who exchanges it",

@@ -70,7 +70,7 @@ def _times_of(record: OtlpRecord) -> tuple[Any, ...]:
 SOURCE = Source(
     name=_NAME,
     log=_NAME,
-    version=7,
+    version=8,
     title="OpenTelemetry traces and logs of AI agents",
     reads="OTLP, JSON lines or protobuf: spans of agents, tools, models, AWS SDK clients; log records of coding agents",
     recognised_by="a member resourceSpans or resourceLogs; in protobuf, the first span's ids or the first log's time",

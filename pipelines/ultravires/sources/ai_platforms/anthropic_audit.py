@@ -141,7 +141,7 @@ def _targets(record: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="anthropic_audit",
     log="anthropic_audit",
-    version=4,
+    version=5,
     title="Anthropic Compliance API activity feed",
     reads='pages of the activity feed (`{"data": [...]}`), or one activity a line',
     recognised_by="the members id, created_at, organization_id, type and actor, and one of the feed's actor types",

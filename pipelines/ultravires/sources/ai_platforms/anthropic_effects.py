@@ -87,16 +87,16 @@ def _key_updated(record: Json) -> Iterator[Json]:
         yield no_effect("issues_credential")
 
 
-def _role(record: Json) -> Iterator[Json]:
-    """The role that somebody has now, where that manages others."""
+def _role(record: Json, is_offer: bool = False) -> Iterator[Json]:
+    """The role that somebody has now, or is asked to take, where that manages others."""
     roles = ("current_role", "new_role", "role", "role_name", "workspace_role", "organization_role")
     role = _word(record, *roles).replace(" ", "_")
     power: Power | None = "admin" if role in _ADMIN else "permissions" if role in _MANAGING else None
     if power:
-        yield _to_person("grants_power", record, power)
+        yield _to_person("grants_power", record, power, is_offer)
 
 
-def _to_person(what: Effect, record: Json, power: Power) -> Json:
+def _to_person(what: Effect, record: Json, power: Power, is_offer: bool = False) -> Json:
     actor = mapping(record.get("actor"))
     emails = ("user_email", "email_address", "invitee_email", "email", "new_owner_email")
     email = next((found for name in emails if (found := text(record.get(name)))), None)
@@ -106,7 +106,7 @@ def _to_person(what: Effect, record: Json, power: Power) -> Json:
     )
     target: TargetKind = "self" if own else "identity"
     named = email or uid
-    return effect(what, target=target, uids=[named] if named else (), power=power)
+    return effect(what, target=target, uids=[named] if named else (), power=power, is_offer=is_offer)
 
 
 def _shared(record: Json) -> Iterator[Json]:
@@ -159,12 +159,12 @@ _SAYS: dict[str, Callable[[Json], Iterator[Json]]] = {
         (
             "claude_user_role_updated",
             "org_user_updated",
-            "org_user_invite_sent",
             "role_assignment_granted",
             "rbac_role_assigned",
         ),
         _role,
     ),
+    "org_user_invite_sent": partial(_role, is_offer=True),
     **dict.fromkeys(
         (
             "claude_project_sharing_updated",

@@ -131,7 +131,7 @@ def _targets(member: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="openai_audit",
     log="openai_audit",
-    version=4,
+    version=5,
     title="OpenAI organization audit logs",
     reads='pages of the audit log (`{"object": "list", "data": [...]}`), or one entry a line',
     recognised_by="the members id, type, effective_at and actor, where a session or an api_key acts",

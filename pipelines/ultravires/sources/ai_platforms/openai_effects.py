@@ -5,6 +5,7 @@ do everything there, owners of a project manage that: https://platform.openai.co
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ultravires.reading.addresses import is_for_everybody
@@ -55,12 +56,12 @@ def _key_changed(record: Json, member: Json) -> Iterator[Json]:
         yield no_effect("grants_power")
 
 
-def _role(record: Json, member: Json) -> Iterator[Json]:
+def _role(record: Json, member: Json, is_offer: bool = False) -> Iterator[Json]:
     """An owner of the organization, or of the project in which it happened."""
     asked = _asked(member)
     if (text(asked.get("role")) or "").lower() == "owner":
         power: Power = "permissions" if text(mapping(record.get("project")).get("id")) else "admin"
-        yield _to("grants_power", record, text(asked.get("email")) or text(member.get("id")), power)
+        yield _to("grants_power", record, text(asked.get("email")) or text(member.get("id")), power, is_offer)
 
 
 def _assigned(record: Json, member: Json) -> Iterator[Json]:
@@ -72,9 +73,9 @@ def _assigned(record: Json, member: Json) -> Iterator[Json]:
     yield _to("grants_power", record, text(member.get("principal_id")), power)
 
 
-def _to(what: Effect, record: Json, uid: str | None, power: Power | None) -> Json:
+def _to(what: Effect, record: Json, uid: str | None, power: Power | None, is_offer: bool = False) -> Json:
     target: TargetKind = "self" if uid is not None and uid in _own_ids(record) else "identity"
-    return effect(what, target=target, uids=[uid] if uid else (), power=power)
+    return effect(what, target=target, uids=[uid] if uid else (), power=power, is_offer=is_offer)
 
 
 def _own_ids(record: Json) -> set[str]:
@@ -120,7 +121,8 @@ def _role_written(record: Json, member: Json) -> Iterator[Json]:
 _SAYS: dict[str, Callable[[Json, Json], Iterator[Json]]] = {
     "api_key.created": _key_made,
     "api_key.updated": _key_changed,
-    **dict.fromkeys(("user.added", "user.updated", "invite.sent", "service_account.created"), _role),
+    **dict.fromkeys(("user.added", "user.updated", "service_account.created"), _role),
+    "invite.sent": partial(_role, is_offer=True),
     "service_account.updated": _role,
     "role.assignment.created": _assigned,
     "role.created": _role_written,

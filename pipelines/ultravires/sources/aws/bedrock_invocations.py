@@ -15,6 +15,7 @@ from ultravires.reading.head import Head, values_at
 from ultravires.reading.options import Options, hash_arguments
 from ultravires.reading.source import Source
 from ultravires.reading.values import label, mapping, text
+from ultravires.sources.agents.commands import commands_of
 from ultravires.sources.agents.model_output import ToolUse, tools_asked_for
 from ultravires.sources.aws.arns import role_of_session
 from ultravires.sources.aws.cloudwatch import ENVELOPES, decode_message
@@ -112,6 +113,7 @@ def _asked_for(call: Event, tools: list[ToolUse], request: str, options: Options
                 operation="execute_tool",
                 tool=tool.name,
                 arguments=tool.arguments,
+                commands=commands_of(tool.name, tool.arguments) or None,
                 result_status="requested",
                 model=call.detail.get("model"),
             ),
@@ -130,7 +132,7 @@ def caller_of(arn: str | None) -> Caller:
 SOURCE = Source(
     name="bedrock_invocations",
     log="bedrock_invocations",
-    version=3,
+    version=4,
     title="Amazon Bedrock model invocations",
     reads="model invocation logs as delivered to S3, or messages of their CloudWatch log group",
     recognised_by="schemaType ModelInvocationLog with operation and modelId, also inside a member `message`",

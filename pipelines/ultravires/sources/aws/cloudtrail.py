@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import UNSET
 
 from ultravires.reading.addresses import address_of
+from ultravires.reading.effects import effect
 from ultravires.reading.events import Event, NoEvent, NotParsed, event_time, present
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
@@ -40,6 +41,7 @@ from ultravires.sources.aws.effects import EFFECTS
 from ultravires.sources.aws.iam_changes import CHANGES
 from ultravires.sources.aws.identities import Actor, actor_of
 from ultravires.sources.aws.lifecycle import LIFECYCLE
+from ultravires.sources.aws.own_password import PASSWORDS, is_own_by_session
 from ultravires.sources.aws.role_passing import further_permissions, passed_roles
 from ultravires.sources.aws.targets import targets_of
 from ultravires.sources.aws.verified_permissions import POLICY_STORE, decisions_of
@@ -158,6 +160,8 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     # without its request, which denied calls often lack, a call says no more than its action does
     if call.action in EFFECTS and type(request) is dict and request and truth(request.get("omitted")) is not True:
         detail |= present(effects=EFFECTS[call.action](_change(record, account, region)) or None)
+    if call.action in PASSWORDS and is_own_by_session(actor, record):
+        detail["effects"] = [effect("issues_credential", target="self")]
     return Event(
         native_id=record.eventID or None,
         event_at=event_at,
@@ -229,7 +233,7 @@ def _keys(
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=11,
+    version=12,
     title="AWS CloudTrail",
     reads='`{"Records": [...]}` files as delivered to S3, plain or compressed, any folder layout; newline JSON; '
     "the same records from CloudWatch Logs subscriptions and Firehose (with or without newlines), EventBridge, "

@@ -71,7 +71,7 @@ class CloudTrailRecord(Record, gc=False):
     vpcEndpointId: Text = UNSET
     vpcEndpointAccountId: Text = UNSET
     eventCategory: Text = UNSET
-    sessionCredentialFromConsole: Text = UNSET
+    sessionCredentialFromConsole: str | bool | UnsetType = UNSET
     tlsDetails: Repeated = UNSET
     edgeDeviceDetails: Whole = UNSET
     # of insights and aggregates, of other products' events in CloudTrail Lake, of CloudWatch Logs

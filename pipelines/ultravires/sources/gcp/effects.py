@@ -125,7 +125,9 @@ def _deny_policy(entry: Entry) -> list[Json]:
 def _ownership_invite(entry: Entry) -> list[Json]:
     """Whoever is invited becomes an owner of the project by saying yes."""
     member = text(entry.request.get("member"))
-    return [effect("grants_power", target="identity", uids=[holder_of(member)], power="admin")] if member else []
+    if not member:
+        return []
+    return [effect("grants_power", target="identity", uids=[holder_of(member)], power="admin", is_offer=True)]
 
 
 def _acting_as(entry: Entry) -> list[Json]:

@@ -8,6 +8,7 @@ import sqlglot
 from spark_session import session
 from sql_cases import Case, compare, empty_columns, give, tables
 from sqlglot import exp
+from ultravires.build.by_key import TOUCHED_IDS
 from ultravires.build.sql_tables import TOUCHED_HOURS, SqlTable
 
 SPARK_NAMES = {"EPOCH_US": "UNIX_MICROS"}
@@ -20,7 +21,8 @@ def unequal_on_spark(case: Case) -> list[str]:
     with duckdb.connect(config={"threads": 1}) as con:
         con.execute("set timezone = 'UTC'")
         give(con, table, case.given)
-        for name in sorted(table.inputs | ({TOUCHED_HOURS} if table.mode == "by_hour" else set())):
+        touched = {"by_hour": {TOUCHED_HOURS}, "by_key": {TOUCHED_IDS}}.get(table.mode, set())
+        for name in sorted(table.inputs | touched):
             show_on_spark(name, con.table(name).to_arrow_table())
         con.register("from_spark", session().sql(in_spark_words(table)).toArrow())
         columns = empty_columns()[table.name]
@@ -33,9 +35,10 @@ def in_spark_words(table: SqlTable) -> str:
     """The table's SELECT for Spark, its macros written out; sqlglot's error where it knows no translation."""
     tree = sqlglot.parse_one(table.sql, read="duckdb")
     macros = parse_macros(table.macros)
-    # The innermost first, so that an argument is written out before what it is given to.
-    for call in reversed(list(tree.find_all(exp.Anonymous))):
-        if call.name in macros:
+    # What a macro is written out as may call another. The innermost first, so that an argument is written out before
+    # what it is given to.
+    while calls := [call for call in tree.find_all(exp.Anonymous) if call.name in macros]:
+        for call in reversed(calls):
             call.replace(written_out(macros[call.name], call.expressions))
     for call in tree.find_all(exp.Anonymous):
         call.set("this", SPARK_NAMES.get(call.name.upper(), call.name))

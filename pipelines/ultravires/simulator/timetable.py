@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from ultravires.simulator import (
     cloud_rights,
+    code_rights,
     delegations,
     late_approvals,
     office_keys,
@@ -73,6 +74,7 @@ FURTHER: tuple[Entry, ...] = (
     (7, 150, tool_rights.tool_described_anew_after_review),
     (6, 155, service_rights.policy_widened_after_approval),
     (8, 95, service_rights.machine_becomes_super_administrator),
+    (5, 235, code_rights.machine_becomes_organization_owner),
     # After the last deployment of the day: whoever deploys then has no approval left over.
     (8, 840, two_systems.unapproved_beside_quiet_system),
 )
@@ -99,6 +101,7 @@ BENIGN: tuple[Entry, ...] = (
     (7, 300, tool_rights.tool_reviewed_again),
     (7, 230, service_rights.policy_widened_as_approved),
     (8, 180, service_rights.machine_becomes_administrator_as_approved),
+    (6, 285, code_rights.machine_joins_organization_as_approved),
     (8, 250, two_systems.quiet_system_in_doubt),
 )
 _EVENTS_A_COPY = 50_000

@@ -67,6 +67,7 @@ FURTHER: tuple[Entry, ...] = (
     # After the last working hour, so that no other run of the agent gives back in time what this one does not.
     (7, 720, widened_rights.rights_kept_after_approval),
     (8, 200, office_keys.key_used_from_a_second_place),
+    (8, 65, office_keys.revocation_without_effect),
     (4, 310, cloud_rights.folder_bound_for_one_project),
     (6, 225, cloud_rights.application_allowed_beyond_consent),
     (7, 275, cloud_rights.cluster_bound_for_one_namespace),
@@ -85,6 +86,7 @@ BENIGN: tuple[Entry, ...] = (
     (5, 160, prompted_runs.prompts_under_one_ticket),
     (5, 205, prompted_runs.prompts_under_a_carried_ticket),
     (6, 70, office_keys.key_made_in_the_office),
+    (7, 85, office_keys.key_given_back),
     (6, 180, wrong_clocks.clock_ahead),
     (6, 230, late_approvals.approval_recorded_late),
     (7, 180, delegations.delegation),

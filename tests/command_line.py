@@ -125,10 +125,10 @@ def _import_what_commands_need() -> None:
     import ultravires.possible_paths.drawing
     import ultravires.report.report
     import ultravires.runs.home
+    import ultravires.runs.pruning
     import ultravires.runs.retrying
     import ultravires.runs.unbound
     import ultravires.runs.unchanged
-    import ultravires.store.prune
     import ultravires.tracing.explain_drawing
     import ultravires.tracing.trace_drawing  # noqa: F401
     from ultravires import registry

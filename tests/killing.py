@@ -29,7 +29,7 @@ PROGRAM = (
 UPGRADED = """
 from dataclasses import replace
 import ultravires.registry as registry
-import ultravires.store.upgrade as upgrading
+import ultravires.runs.upgrade as upgrading
 known = {name: replace(source, version=source.version + 1) for name, source in registry.sources().items()}
 registry.sources, upgrading.PAGE_RECORDS = (lambda: known), 500
 from ultravires.__main__ import main

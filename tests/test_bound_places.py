@@ -7,6 +7,7 @@ import pytest
 from small_logs import RUNNER, approval, call, session, write_lines
 from source_samples import OPTIONS, SAMPLES
 from ultravires import registry
+from ultravires.config_file import load_settings
 from ultravires.errors import ConfigError
 from ultravires.reading.input_file import read_file
 from ultravires.reading.locations import local_file
@@ -14,7 +15,6 @@ from ultravires.reading.origins import BoundPlace, Origins, below
 from ultravires.runs.bindings import suggest
 from ultravires.runs.run import run_once
 from ultravires.runs.summary import print_summary
-from ultravires.settings import load_settings
 
 ROOT = "/logs"
 

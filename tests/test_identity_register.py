@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from ultravires.build.reference import reference_tables
+from ultravires.config_file import load_settings
 from ultravires.errors import ConfigError
 from ultravires.registry import sources
 from ultravires.runs.run import run_once
-from ultravires.settings import load_settings
 
 
 def configured(folder: Path, register: str | bytes, rest: str = "") -> Path:

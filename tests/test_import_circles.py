@@ -42,7 +42,8 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def imported() -> dict[str, set[str]]:
+    """Module -> modules of ours that it imports."""
     known = modules()
     graph = {}
     for name, path in known.items():
@@ -50,7 +51,28 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         # `from package import module` runs the module, and the package's own file only where a name of it is meant.
         of_modules = {one for one in asked if one in known and one != name}
         graph[name] = {one for one in of_modules if not any(other.startswith(f"{one}.") for other in of_modules)}
-    assert circle(graph) == []
+    return graph
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert circle(imported()) == []
+
+
+def test_what_reads_and_keeps_knows_nothing_of_runs() -> None:
+    """One direction of flow: a run uses the rooms below it, and none of them a run, a command or Dagster."""
+    below = {"sources", "formats", "reading", "store", "build", "tracing", "sinks", "alerting", "report"}
+    above = {"runs", "commands", "assets", "definitions", "cli", "review"}
+    upwards = [
+        f"{name} imports {other}"
+        for name, others in imported().items()
+        for other in sorted(others)
+        if room(name) in below and room(other) in above
+    ]
+    assert upwards == []
 
 
 @pytest.mark.parametrize(

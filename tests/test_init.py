@@ -12,11 +12,12 @@ from conftest import SAMPLES
 from small_logs import RUNNER, approval, call, session, write_lines
 from test_arrival_order import deliver, log_files
 from test_cli import assert_one_line
+from ultravires.config_file import load_settings
 from ultravires.errors import UsageError
 from ultravires.reading.locations import LocalPlace
 from ultravires.runs.first_look import as_yaml, look, write_configuration
 from ultravires.runs.run import run_once
-from ultravires.settings import OriginPlace, load_settings
+from ultravires.settings import OriginPlace
 
 
 def findings(home: Path) -> set[tuple[str, str]]:

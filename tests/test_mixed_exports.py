@@ -27,13 +27,13 @@ from ultravires.reading.pool import file_reader
 from ultravires.reading.source import Source
 from ultravires.reading.values import micros
 from ultravires.runs.home import OpenHome
+from ultravires.runs.retry_quarantine import retry
+from ultravires.runs.upgrade import read_outdated_again
 from ultravires.settings import Settings
 from ultravires.sources.gcp import audit as gcp_audit
 from ultravires.sources.gcp.log_entries import holds_audit
 from ultravires.store.conservation import broken_law, count_conserved
 from ultravires.store.load import Loader
-from ultravires.store.retry_quarantine import retry
-from ultravires.store.upgrade import read_outdated_again
 from ultravires.store.warehouse import open_warehouse
 
 AZURE = (

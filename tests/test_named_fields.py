@@ -10,13 +10,13 @@ import pytest
 from small_logs import assume, call, session, write_lines
 from source_samples import OPTIONS, SAMPLES, batches, cloudtrail, export, rows, span, written
 from ultravires import registry
+from ultravires.config_file import load_settings
 from ultravires.errors import ConfigError
 from ultravires.reading.events import NotParsed
 from ultravires.reading.named_fields import NamedFields
 from ultravires.reading.redaction import Redactor
 from ultravires.runs.run import run_once
 from ultravires.schema import OUTCOMES
-from ultravires.settings import load_settings
 from ultravires.store.snapshot import open_published
 
 REDACTED = Redactor(OPTIONS).hide

@@ -18,10 +18,11 @@ from small_logs import RUNNER, WORKER, approval, assume, call, session, write_li
 from tables_compared import differences
 from ultravires.alerting.findings import update_findings
 from ultravires.errors import RunError, UsageError
+from ultravires.runs.pruning import prune_and_run
 from ultravires.runs.run import run_once
 from ultravires.schema import SCHEMA_VERSION
 from ultravires.store.conservation import broken_law, count_conserved
-from ultravires.store.prune import Pruned, parse_date, prune, prune_and_run
+from ultravires.store.prune import Pruned, parse_date, prune
 from ultravires.store.queries import transaction
 from ultravires.store.warehouse import open_warehouse
 

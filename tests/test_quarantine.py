@@ -125,7 +125,7 @@ def test_retrying_twice_changes_nothing_more(home: Path, monkeypatch: pytest.Mon
 def test_a_failure_in_the_middle_leaves_everything_in_quarantine(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One transaction: neither events nor manifest moved."""
     upgrade(monkeypatch)
-    monkeypatch.setattr("ultravires.store.retry_quarantine._move_in_manifest", lambda home, file: 1 / 0)
+    monkeypatch.setattr("ultravires.runs.retry_quarantine._move_in_manifest", lambda home, file: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         retry_and_run(home, config=None)
     with duckdb.connect(str(home / "warehouse.duckdb")) as con:

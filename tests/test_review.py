@@ -19,9 +19,9 @@ from ultravires.review.applying import WrongRows, apply_and_run
 from ultravires.review.columns import Sheet, sheets
 from ultravires.review.facts import read_facts
 from ultravires.runs import clock
+from ultravires.runs.pruning import prune_and_run
 from ultravires.runs.run import run_once
 from ultravires.sources.aws.policies import statements_of
-from ultravires.store.prune import prune_and_run
 from ultravires.store.snapshot import open_published
 from ultravires.tracing.rows import fetch_rows
 

@@ -11,10 +11,11 @@ import pytest
 import ultravires
 import yaml
 from relations import RELATIONS
+from ultravires.config_file import load_settings
 from ultravires.runs.rule_packs import pack_places
 from ultravires.runs.run import run_once
 from ultravires.runs.verifying import verify_home
-from ultravires.settings import Settings, load_settings
+from ultravires.settings import Settings
 from ultravires_models import packs
 from ultravires_models.packs import Pack, PackFile, read_pack
 from ultravires_models.rulebook import RuleBook, read_book

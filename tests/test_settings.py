@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from source_samples import decision
 from ultravires.build.reference import reference_tables
+from ultravires.config_file import find_config, load_settings
 from ultravires.errors import ConfigError, UsageError
 from ultravires.reading.locations import LocalPlace
 from ultravires.reading.options import Options
@@ -14,7 +15,7 @@ from ultravires.reading.pool import file_reader
 from ultravires.registry import sources
 from ultravires.runs.home import open_home, store_configuration
 from ultravires.runs.run import run_once
-from ultravires.settings import Expectation, Limits, Settings, find_config, load_settings
+from ultravires.settings import Expectation, Limits, Settings
 from ultravires.store.load import Loader
 
 

@@ -17,8 +17,8 @@ from simulated_worlds import (
     told_elsewhere,
     trail,
 )
+from ultravires.config_file import load_settings
 from ultravires.errors import UsageError
-from ultravires.settings import load_settings
 from ultravires.simulator import write_world
 from ultravires.simulator.agents import base_agents
 from ultravires.simulator.changed_plans import THIEF_IP

@@ -11,8 +11,8 @@ import pytest
 import ultravires.simulator
 import yaml
 from simulated_worlds import Json, all_nodes, contents, labels, lines, spans, trail
+from ultravires.config_file import load_settings
 from ultravires.errors import UsageError
-from ultravires.settings import load_settings
 from ultravires.simulator import write_world
 from ultravires.simulator.agent_runs import skew_of
 from ultravires.simulator.moments import DAYS, FIRST_DAY, to_fraction, to_nanoseconds, to_words

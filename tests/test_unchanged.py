@@ -13,10 +13,10 @@ from restoring import restored
 from small_logs import DAY, RUNNER, WORKER, approval, assume, call, session, write_lines
 from ultravires.reading.input_place import input_place
 from ultravires.runs import clock, unchanged
+from ultravires.runs.pruning import prune_and_run
 from ultravires.runs.run import run_once
 from ultravires.runs.run_result import RunResult
 from ultravires.runs.unchanged import KEPT, keep_result, unchanged_result
-from ultravires.store.prune import prune_and_run
 
 NOON_LATER = DAY + timedelta(days=30)
 

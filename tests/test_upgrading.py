@@ -24,14 +24,14 @@ from ultravires.reading.options import Options
 from ultravires.reading.pool import file_reader
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Source
+from ultravires.runs import upgrade as upgrading
 from ultravires.runs.home import OpenHome
 from ultravires.runs.run import run_once
+from ultravires.runs.upgrade import read_outdated_again
 from ultravires.settings import Settings
 from ultravires.sources.ocsf.activity import activity_event
-from ultravires.store import upgrade as upgrading
 from ultravires.store.conservation import broken_law, count_conserved
 from ultravires.store.load import Loader
-from ultravires.store.upgrade import read_outdated_again
 from ultravires.store.warehouse import open_warehouse
 
 NAMES = sorted(registry.sources())

@@ -12,7 +12,7 @@ from ultravires import registry
 from ultravires.errors import RunError
 from ultravires.runs.run import run_once
 from ultravires.schema import SCHEMA_VERSION, VOICES
-from ultravires.store import warehouse as store
+from ultravires.store import migrations
 from ultravires.store.warehouse import Warehouse, open_warehouse
 
 
@@ -126,8 +126,8 @@ def test_a_kill_while_a_home_learns_the_voices(tmp_path: Path, monkeypatch: pyte
             raise RunError("killed")
         return with_voices(events)
 
-    with_voices = store._with_voices
-    monkeypatch.setattr(store, "_with_voices", killed)
+    with_voices = migrations._with_voices
+    monkeypatch.setattr(migrations, "_with_voices", killed)
     with pytest.raises(RunError, match="killed"), open_warehouse(tmp_path):
         pass
     monkeypatch.undo()

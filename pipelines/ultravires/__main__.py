@@ -5,8 +5,8 @@ It imports next to nothing before it listens for Ctrl-C: the libraries of the co
 
 import sys
 
-from ultravires.errors import UltraviresError
-from ultravires.runs.stopping import STOPPED, STOPPED_LINE, ctrl_c_stops
+from ultravires.errors import STOPPED, UltraviresError
+from ultravires.runs.stopping import STOPPED_LINE, ctrl_c_stops
 from ultravires.tracing.visible import LONGEST_LINE, visible
 
 

@@ -11,10 +11,10 @@ from ultravires.assets.ingest import ingest_assets
 from ultravires.assets.publish import publish_assets
 from ultravires.assets.scores import score_assets
 from ultravires.assets.sql import sql_assets
+from ultravires.environment import configured_run
 from ultravires.runs.new_files import new_files_sensor
 from ultravires.runs.rule_packs import take_rules
 from ultravires.runs.verifying import verify_home
-from ultravires.settings import configured_run
 
 _input, _home, _config = configured_run()
 take_rules(_home, None if "://" in _input else Path(_input), config=_config, given=())

@@ -11,6 +11,9 @@ UltraviresError
 Each message is one line that says what is wrong and what to do. The CLI prints it and nothing else.
 """
 
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 
 class UltraviresError(Exception):
     """Root of the tree; `exit_code` is what the CLI leaves with."""

@@ -1,19 +1,10 @@
-"""Configuration: `ultravires.yaml` and the environment. This is the only file that reads either.
+"""What `ultravires.yaml` may say. Unknown keys are refused, so that a typing error cannot switch a control off."""
 
-Unknown keys are refused with the list of the known ones, so that a typing error cannot switch a control off.
-"""
-
-import ipaddress
-import os
 import re
-import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,19 +12,12 @@ from pydantic import (
     ByteSize,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
-from ultravires.errors import ConfigError, UsageError
-from ultravires.identity_register import IdentityRegister, read_register
+from ultravires.identity_register import IdentityRegister
 from ultravires.reading.lifecycle import last_moment_of, moment_of
 
-DEFAULT_HOME = Path(".ultravires")
-CONFIG_NAME = "ultravires.yaml"
-STARTED_IN = "ULTRAVIRES_STARTED_IN"
-"""The variable that tells Dagster's processes, which stand in the home, where `ultravires dev` was started."""
-_MAIL_ADDRESS = re.compile(r"[^@/:\s]+@[^@/:\s]+")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -293,196 +277,3 @@ class Settings(Strict):
         """What is expected of a log with these kinds of evidence: as configured, else by what it holds."""
         usual = _EXPECTED_OF.get(frozenset(evidence_kinds), Expectation())
         return self.sources.get(log, usual)
-
-
-def load_settings(path: Path | None) -> Settings:
-    """Settings of `path`, or the defaults where it is None; ConfigError with one line otherwise."""
-    if path is None:
-        return Settings()
-    try:
-        # The same as safe_load, by the C library: a run reads the configuration several times.
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read the configuration ({error.strerror}); check --config") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not valid YAML: {where}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, found {type(data).__name__}")
-    data = _with_register(data, path)
-    try:
-        settings = Settings.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_problem(error)}") from error
-    _refuse_double_aliases(settings, path)
-    _refuse_bad_networks(settings, path)
-    _refuse_suppressions_of_nobody(settings, path)
-    return settings
-
-
-def _with_register(data: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The settings with what stands in the register in place of its name, which is seen from the configuration."""
-    named = data.get("identity_register")
-    if named is None:
-        return {name: value for name, value in data.items() if name != "identity_register"}
-    if not isinstance(named, str) or not named:
-        raise ConfigError(f"{path}: identity_register: expected the name of a CSV file")
-    return {**data, "identity_register": read_register(path.parent / named)}
-
-
-def refuse_register_in_logs(settings: Settings, logs: Path) -> None:
-    """Who can write a log must not be able to write who answers for whom."""
-    register = settings.identity_register
-    if register is not None and lies_in(register.path, logs.resolve()):
-        raise ConfigError(f"{register.path}: the register of identities lies in the logs at {logs}; keep it elsewhere")
-
-
-def find_config(explicit: Path | None, home: Path, inputs: Iterable[Path] = ()) -> Path | None:
-    """The configuration to use: --config, else ./ultravires.yaml, else the home's own.
-
-    Never one that lies in the logs at `inputs`, wherever one stands: who can write a log must not be able to write a
-    suppression.
-    """
-    if explicit is not None:
-        return explicit
-    roots = [root.resolve() for root in inputs]
-    for path in (Path(CONFIG_NAME), home / CONFIG_NAME):
-        # Path.is_file raises in a folder that is closed to us; whether a home may be there is not asked here.
-        if os.path.isfile(path) and not any(lies_in(path, root) for root in roots):  # noqa: PTH113
-            return path
-    return None
-
-
-def lies_in(path: Path, root: Path) -> bool:
-    """By its name or by where a link leads."""
-    found = path.parent.resolve() / path.name
-    return found.is_relative_to(root) or found.resolve().is_relative_to(root)
-
-
-def hash_key(home: Path) -> bytes:
-    """Key of the hashes that replace arguments and secrets: ULTRAVIRES_HASH_KEY, else one made for this home."""
-    if from_environment := os.environ.get("ULTRAVIRES_HASH_KEY"):
-        return from_environment.encode()[:64]
-    path = home / "hash.key"
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(secrets.token_bytes(32))
-        fresh.replace(path)
-    return path.read_bytes()
-
-
-def environment() -> Mapping[str, str]:
-    """The environment, for sinks that take a secret from the variable that their settings name."""
-    return os.environ
-
-
-def s3_endpoint() -> str | None:
-    """A server of S3's protocol other than Amazon's, as AWS's own tools take it from the environment."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-
-
-def has_s3_region() -> bool:
-    """Whether the environment names a region for S3, so that none has to be looked up."""
-    return any(os.environ.get(name) for name in ("AWS_REGION", "AWS_DEFAULT_REGION"))
-
-
-def azure_storage() -> dict[str, str] | None:
-    """The storage account that the environment names, as Azure's own tools have it; None where it names none.
-
-    Without a key or a signature of its own the SDK looks for an identity.
-    """
-    account = os.environ.get("AZURE_STORAGE_ACCOUNT")
-    if not account:
-        return None
-    given = {
-        "account_name": account,
-        "account_key": os.environ.get("AZURE_STORAGE_KEY"),
-        "sas_token": os.environ.get("AZURE_STORAGE_SAS_TOKEN"),
-    }
-    return {name: value for name, value in given.items() if value}
-
-
-def configured_run() -> tuple[str, Path, Path | None]:
-    """(input, home, config) for Dagster's own processes, as `ultravires dev` leaves them in the environment."""
-    config = os.environ.get("ULTRAVIRES_CONFIG")
-    return (
-        os.environ.get("ULTRAVIRES_INPUT", "data/samples"),
-        Path(os.environ.get("ULTRAVIRES_HOME", str(DEFAULT_HOME))),
-        Path(config) if config else None,
-    )
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key '{where}'; known keys there: {', '.join(_known_keys(problem['loc']))}"
-    return f"{where}: {problem['msg']}"
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[Strict] = Settings
-    inner: dict[str, type[Strict]] = {
-        "sources": Expectation,
-        "origins": OriginPlace,
-        "governs": Governs,
-        "identities": Identity,
-        "secrets": SecretContent,
-        "risk_tiers": RiskTier,
-        "suppressions": Suppression,
-        "approval_scopes": Scope,
-        "tasks": Task,
-        "limits": Limits,
-    }
-    if len(location) > 1:
-        model = Alias if "aliases" in location else inner.get(str(location[0]), Settings)
-    return sorted(model.model_fields)
-
-
-def _refuse_double_aliases(settings: Settings, path: Path) -> None:
-    claims: dict[str, list[tuple[str, Alias]]] = {}
-    for identity in settings.identities:
-        for alias in (Alias(uid=identity.id), *identity.all_aliases()):
-            claims.setdefault(_compared(alias.uid), []).append((identity.id, alias))
-    for uid, owners in claims.items():
-        for i, (first, a) in enumerate(owners):
-            for second, b in owners[i + 1 :]:
-                if first != second and _overlap(a, b):
-                    raise ConfigError(
-                        f"{path}: alias '{uid}' is claimed by identities '{first}' and '{second}' at one time; "
-                        "give it to one, or set valid_from and valid_until"
-                    )
-
-
-def _compared(uid: str) -> str:
-    """An alias as its system compares it, as far as its form tells: mail addresses in any case are one."""
-    return uid.lower() if _MAIL_ADDRESS.fullmatch(uid) else uid
-
-
-def _overlap(a: Alias, b: Alias) -> bool:
-    a_ends_first = a.valid_until is not None and b.valid_from is not None and a.valid_until <= b.valid_from
-    b_ends_first = b.valid_until is not None and a.valid_from is not None and b.valid_until <= a.valid_from
-    return not (a_ends_first or b_ends_first)
-
-
-def _refuse_suppressions_of_nobody(settings: Settings, path: Path) -> None:
-    """Its subject is a declared identity, or everybody: names in a log are chosen by whoever writes it."""
-    declared = [identity.id.lower() for identity in settings.identities]
-    for suppression in settings.suppressions:
-        pattern = suppression.subject.lower().replace("[", "[[]")
-        if suppression.subject != "*" and not any(fnmatchcase(name, pattern) for name in declared):
-            raise ConfigError(
-                f"{path}: suppressions: '{suppression.subject}' fits the id of no identity that is declared here; "
-                "declare it under identities, with the names of the logs as its aliases"
-            )
-
-
-def _refuse_bad_networks(settings: Settings, path: Path) -> None:
-    for zone, cidrs in settings.networks.items():
-        for cidr in cidrs:
-            try:
-                ipaddress.ip_network(cidr)
-            except ValueError as error:
-                raise ConfigError(f"{path}: networks.{zone}: {error}") from error

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from command_line import run as ultravires
 from small_logs import approval, write_lines
+from ultravires.config_file import find_config
 from ultravires.reading.pool import WORTH_PROCESSES
-from ultravires.settings import find_config
 
 SUPPRESSION = """\
 suppressions:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from findings_world import AS_OF, World
 from test_findings import world  # noqa: F401 - the fixture
+from ultravires.config_file import load_settings
 from ultravires.errors import ConfigError
-from ultravires.settings import load_settings
 
 TEXT = """\
 identities: [{{id: agent-ci, kind: agent, aliases: ["arn:aws:iam::1:role/ci"]}}]

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 from small_logs import approval, write_lines
-from ultravires.runs.progress import Bar
+from ultravires.progress import Bar
 from ultravires.tracing.terminal import Terminal
 from ultravires.tracing.visible import json_line
 

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from ultravires.progress import watcher
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
 from ultravires.store.conservation import broken_law, count_conserved
 from ultravires.store.queries import fetch_row
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import Home, Json, show
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import DEFAULT_HOME
 from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import Config, Home, Json, configuration
-from ultravires.settings import DEFAULT_HOME
+from ultravires.environment import DEFAULT_HOME
 from ultravires.tracing.visible import json_line
 
 
@@ -34,7 +34,7 @@ def quarantine(
 
 
 def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
-    from ultravires.runs.progress import watched
+    from ultravires.progress import watched
     from ultravires.runs.retrying import retry_and_run
     from ultravires.runs.summary import print_summary
 
@@ -54,7 +54,7 @@ def _retry_quarantine(home: Path, config: Path | None, as_json: bool) -> None:
 
 def verify(home: Home = DEFAULT_HOME, as_json: Json = False) -> None:
     """Rebuild every table beside what stands and compare; exit code 1 where any row differs."""
-    from ultravires.runs.progress import watched
+    from ultravires.progress import watched
     from ultravires.runs.verifying import draw_verified, verify_home
     from ultravires.tracing.terminal import Terminal
 
@@ -83,8 +83,9 @@ def prune(
     """Delete events, raw records, quarantine and findings from before a date; leave a tombstone and publish anew."""
     from datetime import UTC, datetime
 
-    from ultravires.runs.progress import watched
-    from ultravires.store.prune import parse_date, prune_and_run
+    from ultravires.progress import watched
+    from ultravires.runs.pruning import prune_and_run
+    from ultravires.store.prune import parse_date
 
     moment = parse_date(before, now=datetime.now(UTC))
     with watched():

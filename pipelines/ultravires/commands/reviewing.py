@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import Config, Home, configuration
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import DEFAULT_HOME
 from ultravires.tracing.visible import LONGEST_LINE, visible
 
 
@@ -48,8 +48,8 @@ def review(
 
 
 def _apply_review(path: Path, home: Path, config: Path | None) -> None:
+    from ultravires.progress import watched
     from ultravires.review.applying import WrongRows, apply_and_run
-    from ultravires.runs.progress import watched
 
     try:
         with watched():

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from ultravires.commands.shared import REMOTE, Config, Home, Json, configuration
+from ultravires.config_file import CONFIG_NAME, lies_in
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import CONFIG_NAME, DEFAULT_HOME, lies_in
 from ultravires.tracing.visible import json_line, visible
 
 
@@ -36,7 +37,7 @@ def run(  # noqa: PLR0917 - one option each
     found = configuration(config, home, input)
     result = unchanged_result(input_place(input), home, config=found, as_of=as_of, rules=rules or ())
     if result is None:
-        from ultravires.runs.progress import watched
+        from ultravires.progress import watched
         from ultravires.runs.run import run_once
 
         with watched():
@@ -78,9 +79,9 @@ def init(
     ),
 ) -> None:
     """Look at logs and write an ultravires.yaml with what was found, for you to check."""
+    from ultravires.progress import watched
     from ultravires.reading.input_place import input_place
     from ultravires.runs.first_look import write_configuration
-    from ultravires.runs.progress import watched
 
     where = input_place(input)
     where.refuse_missing()

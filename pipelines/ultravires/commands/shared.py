@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ultravires.settings import find_config
+from ultravires.config_file import find_config
 from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 
 REMOTE = "s3://, gs:// or az:// prefix"

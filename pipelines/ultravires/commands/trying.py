@@ -30,7 +30,7 @@ def simulate(  # noqa: PLR0917 - one option each
     not; without them, the small one of data/samples.
     """
     from ultravires.moments import parse_moment
-    from ultravires.runs.progress import watched, watcher
+    from ultravires.progress import watched, watcher
     from ultravires.simulator import write_world
 
     first_day = parse_moment(start, "--start").date()
@@ -69,7 +69,7 @@ def backtest(
     from ultravires.backtest.drawing import render_scores
     from ultravires.backtest.labels import read_labels
     from ultravires.backtest.scores import as_dict, score
-    from ultravires.runs.progress import watched
+    from ultravires.progress import watched
     from ultravires.runs.run import run_once
     from ultravires.store.snapshot import open_published
     from ultravires.tracing.terminal import Terminal

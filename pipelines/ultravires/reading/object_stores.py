@@ -21,10 +21,9 @@ from typing import Any, BinaryIO, TypeVar, cast
 import pyarrow as pa
 from pyarrow import fs
 
-from ultravires.errors import RunError, UsageError
+from ultravires.environment import azure_storage, has_s3_region, s3_endpoint
+from ultravires.errors import STOPPED, RunError, UsageError
 from ultravires.reading.locations import SIDECAR, SIDECAR_BYTES, FileStat, Location, Skipped, is_beside
-from ultravires.runs.stopping import STOPPED
-from ultravires.settings import azure_storage, has_s3_region, s3_endpoint
 
 SCHEMES = ("s3", "gs", "az")
 READ_AT_ONCE = 8 << 20

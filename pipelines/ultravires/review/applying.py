@@ -13,15 +13,15 @@ import pyarrow as pa
 
 from ultravires.build.reference import last_run_context
 from ultravires.build.table_schemas import table_schemas
+from ultravires.config_file import lies_in, load_settings
 from ultravires.errors import UsageError
+from ultravires.progress import watcher
 from ultravires.review.answers import Answer, Read, Wrong, read_answers
 from ultravires.review.facts import RIGHT_COLUMNS, Right
 from ultravires.runs import clock
-from ultravires.runs.progress import watcher
 from ultravires.runs.run import run_once
 from ultravires.runs.run_result import RunResult
 from ultravires.runs.unchanged import forget_result
-from ultravires.settings import lies_in, load_settings
 from ultravires.store.home_folder import known_inputs
 from ultravires.store.queries import fetch_row, registered
 from ultravires.store.snapshot import open_published

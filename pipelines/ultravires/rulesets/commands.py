@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ultravires.config_file import find_config
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import DEFAULT_HOME, find_config
 from ultravires.store.atomic_file import write_atomically
 from ultravires.tracing.visible import LONGEST_LINE, json_line, visible
 

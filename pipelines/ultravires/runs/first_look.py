@@ -17,12 +17,12 @@ import pyarrow as pa
 from ultravires import registry
 from ultravires.build.reference import provider_services
 from ultravires.errors import UsageError
+from ultravires.progress import watcher
 from ultravires.reading.input_file import InputFile, LostFile, read_file
 from ultravires.reading.locations import InputPlace, Location, Skipped
 from ultravires.reading.options import Options
 from ultravires.reading.origins import below
 from ultravires.runs.bindings import suggest
-from ultravires.runs.progress import watcher
 from ultravires.tracing.visible import visible
 
 LOOKED_AT = 1 << 20

@@ -16,17 +16,19 @@ from ultravires.alerting.sink import Sink, SinkContext, close_sinks, open_sinks
 from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.reference import reference_tables
+from ultravires.config_file import load_settings, refuse_register_in_logs
+from ultravires.environment import environment, hash_key
 from ultravires.errors import ConfigError
+from ultravires.progress import watcher
 from ultravires.reading.growing import SETTLED_SECONDS
 from ultravires.reading.locations import InputPlace, LocalPlace, Skipped
 from ultravires.reading.named_fields import EVERY_SOURCE
 from ultravires.reading.options import DEFAULT_OPA_INPUTS, Options
 from ultravires.reading.origins import BoundPlace, Origins
 from ultravires.runs import clock
-from ultravires.runs.progress import watcher
 from ultravires.runs.unchanged import forget_result
 from ultravires.schema import SCHEMA_VERSION
-from ultravires.settings import Settings, environment, hash_key, load_settings, refuse_register_in_logs
+from ultravires.settings import Settings
 from ultravires.store.deduplicate import rename_networks
 from ultravires.store.home_folder import remember_input
 from ultravires.store.queries import fetch_row

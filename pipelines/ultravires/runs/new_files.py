@@ -4,10 +4,10 @@ import hashlib
 
 import dagster as dg
 
+from ultravires.environment import configured_run
 from ultravires.errors import UltraviresError
 from ultravires.reading.input_place import input_place
 from ultravires.reading.locations import InputPlace, Skipped
-from ultravires.settings import configured_run
 
 
 def new_files_sensor(job_name: str) -> dg.SensorDefinition:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
+from ultravires.config_file import load_settings
+from ultravires.progress import watcher
 from ultravires.reading.locations import LocalPlace
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
+from ultravires.runs.retry_quarantine import Retried, retry
 from ultravires.runs.rule_packs import take_rules
 from ultravires.runs.run import run_once
 from ultravires.runs.run_result import RunResult
-from ultravires.settings import load_settings
-from ultravires.store.retry_quarantine import Retried, retry
 from ultravires.store.snapshot import open_published
 from ultravires.store.warehouse import open_warehouse
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ultravires.settings import Settings, lies_in, load_settings
+from ultravires.config_file import lies_in, load_settings
+from ultravires.settings import Settings
 from ultravires.store.atomic_file import write_atomically
 from ultravires.store.home_folder import known_inputs
 

@@ -10,15 +10,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ultravires.config_file import CONFIG_NAME, load_settings
+from ultravires.environment import STARTED_IN, environment
 from ultravires.errors import DeliveryError, RunError, UltraviresError, UsageError
+from ultravires.progress import watcher
 from ultravires.reading.input_place import input_place
 from ultravires.reading.locations import LocalPlace
-from ultravires.runs.progress import watcher
 from ultravires.runs.rule_packs import remember_rules, take_rules
 from ultravires.runs.run_result import COUNTED, RunResult
 from ultravires.runs.stopping import in_its_own_time, is_interrupt
 from ultravires.runs.unchanged import keep_result
-from ultravires.settings import CONFIG_NAME, STARTED_IN, environment, load_settings
 from ultravires.store.home_folder import prepare_home, private_files
 
 if TYPE_CHECKING:

@@ -22,15 +22,16 @@ from ultravires.build.reference import first_run_at, last_run_context, store_run
 from ultravires.build.sql_tables import SqlTable
 from ultravires.build.table_schemas import LOADED, names_in
 from ultravires.errors import RunError
+from ultravires.progress import watcher
 from ultravires.reading.pool import file_reader
 from ultravires.report.report import write_report
 from ultravires.runs import clock
 from ultravires.runs.home import OpenHome, finish_run, store_configuration
+from ultravires.runs.judge_again import judge_again
 from ultravires.runs.not_read import lines, not_read
-from ultravires.runs.progress import watcher
 from ultravires.runs.stopping import is_interrupt
+from ultravires.runs.upgrade import read_outdated_again
 from ultravires.store.conservation import broken_law, count_conserved
-from ultravires.store.judge_again import judge_again
 from ultravires.store.load import LoadCounts, Loader
 from ultravires.store.publish import publish
 from ultravires.store.queries import count_rows
@@ -38,7 +39,6 @@ from ultravires.store.shared_ids import note_shared_ids
 from ultravires.store.snapshot import open_published
 from ultravires.store.tombstones import is_unsettled
 from ultravires.store.unread_records import note_unread_records
-from ultravires.store.upgrade import read_outdated_again
 
 _READS = "reads "
 _LONGEST_REASON = 300

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+from ultravires.errors import STOPPED
+
 STOPPED_LINE = "stopped; run the same command again to go on"
 GRACE_SECONDS = 1.2
 """What a run may take to stop in order: the answer has to come within two seconds."""

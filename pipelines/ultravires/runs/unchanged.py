@@ -19,12 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from ultravires.config_file import load_settings
+from ultravires.environment import environment
 from ultravires.errors import UltraviresError
 from ultravires.reading.locations import InputPlace, LocalPlace, Skipped
 from ultravires.registry import sql_root
 from ultravires.runs.rule_packs import pack_places, standing_files
 from ultravires.runs.run_result import RunResult
-from ultravires.settings import environment, load_settings
 from ultravires.store.atomic_file import write_atomically
 
 KEPT = "unchanged.json"

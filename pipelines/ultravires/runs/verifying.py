@@ -9,7 +9,7 @@ from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.build.verify import Verified, stale_tables, verify
 from ultravires.errors import UsageError
-from ultravires.runs.progress import watcher
+from ultravires.progress import watcher
 from ultravires.runs.rule_packs import take_rules_again
 from ultravires.store.snapshot import open_published
 from ultravires.store.warehouse import open_warehouse

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from ultravires.errors import UltraviresError, UsageError
+from ultravires.progress import PlainLines, watched
 from ultravires.reading.input_place import input_place
-from ultravires.runs.progress import PlainLines, watched
 from ultravires.runs.run_result import RunResult
 from ultravires.runs.unchanged import unchanged_result
 from ultravires.settings import parse_duration

@@ -29,8 +29,8 @@ from tenacity import (
 )
 
 from ultravires.alerting.sink import Alert, SendResult, SinkContext, SinkType
+from ultravires.environment import STARTED_IN
 from ultravires.errors import ConfigError, DeliveryError
-from ultravires.settings import STARTED_IN
 from ultravires.sinks.splunk_hec_line import Line
 from ultravires.sinks.splunk_hec_reply import Reply, Verdict, read_reply, unreachable
 from ultravires.sinks.splunk_hec_settings import ACK_PATH, EVENT_PATH, SplunkSettings

@@ -9,10 +9,8 @@ look like a silent one, and `pruned_reach` how long approvals, decisions and too
 explain what came after it. Until then their absence is no evidence.
 """
 
-import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 
@@ -21,14 +19,11 @@ from ultravires.build import pipeline
 from ultravires.build.duckdb_engine import DuckDBEngine
 from ultravires.errors import UsageError
 from ultravires.moments import parse_moment
-from ultravires.runs.progress import watcher
-from ultravires.runs.run import run_once
-from ultravires.runs.run_result import RunResult
+from ultravires.progress import watcher
 from ultravires.store.conservation import book_to_files
 from ultravires.store.queries import fetch_row
-from ultravires.store.snapshot import open_published
 from ultravires.store.tombstones import newest_tombstone
-from ultravires.store.warehouse import Warehouse, open_warehouse
+from ultravires.store.warehouse import Warehouse
 
 FOREVER = "'9999-12-31'::timestamptz"
 LONGEST_SESSION = "interval 12 hour"
@@ -217,30 +212,6 @@ def parse_date(text: str, *, now: datetime) -> datetime:
     return moment
 
 
-def prune_and_run(
-    home: Path, before: datetime, *, config: Path | None, keep_in_force: bool
-) -> tuple[Pruned, RunResult]:
-    """Prune `home`, and bring its tables, findings and published files up to that; raises as `run_once` does.
-
-    Runs without new files before and after. The first makes sure that nothing but the prune changes in the second;
-    when that is killed, the next run begins with it.
-    """
-    open_published(home).close()  # a home that never ran is refused before a warehouse is made in it
-    started = datetime.now(UTC)
-    with tempfile.TemporaryDirectory(prefix="ultravires-no-logs-") as folder:
-        nothing_new = Path(folder)
-        run_once(nothing_new, home, config=config, as_of="", rules=None)
-        with open_warehouse(home, say=watcher().say) as warehouse:
-            size = warehouse.size()
-            pruned = prune(warehouse, before, keep_in_force=keep_in_force)
-        result = run_once(nothing_new, home, config=config, as_of="", rules=None)
-    with open_warehouse(home, say=watcher().say) as warehouse:
-        _give_back(warehouse)
-        row = fetch_row(warehouse.con, "select n_findings from tombstones where pruned_at >= ?", [started])
-        n_findings = row[0] if row else 0
-        return replace(pruned, n_findings=n_findings, bytes_before=size, bytes_after=warehouse.size()), result
-
-
 def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pruned:
     """Delete, count and leave the tombstone, in one transaction; the tables of the last run must stand.
 
@@ -301,7 +272,7 @@ def _leave_tombstone(con: duckdb.DuckDBPyConnection, before: datetime, pruned: P
     )
 
 
-def _give_back(warehouse: Warehouse) -> None:
+def give_back_space(warehouse: Warehouse) -> None:
     """Write the file anew where much of it is free; its live rows are what that costs."""
     warehouse.con.execute("checkpoint")
     row = fetch_row(warehouse.con, "select free_blocks / nullif(total_blocks, 0) from pragma_database_size()")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import duckdb
 
+from ultravires.environment import DEFAULT_HOME
 from ultravires.errors import UsageError
-from ultravires.settings import DEFAULT_HOME
 from ultravires.store.publish import Damaged, Manifest, foreign_files, published_files, read_manifest
 from ultravires.store.published_files import SCHEME, PublishedFiles, holds
 

@@ -6,28 +6,21 @@ inputs a table was built from, `touched` the hours that an hourly table still ha
 the transaction that changes the table, so a kill anywhere leaves work to do and never a stale table.
 """
 
-import fcntl
-import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
 
 import duckdb
 import pyarrow as pa
 
-from ultravires import registry
-from ultravires.build.table_schemas import table_schemas
-from ultravires.errors import HomeBusy, RunError, UsageError
-from ultravires.schema import EVENTS, SCHEMA_VERSION
+from ultravires.errors import RunError
 from ultravires.store.deltas import Deltas
 from ultravires.store.file_rows import FileRows
 from ultravires.store.home_folder import prepare_home, private_files
+from ultravires.store.home_lock import home_lock
+from ultravires.store.migrations import migrate
 from ultravires.store.queries import fetch_row, quoted, registered, transaction
-from ultravires.store.segments import BOOKKEEPING as SEGMENT_BOOKKEEPING
 from ultravires.store.segments import Segments
-from ultravires.store.table_states import BOOKKEEPING as STATE_BOOKKEEPING
 from ultravires.store.table_states import NEVER_BUILT, TableState, read_states, rows_digest, write_states
 
 NO_ROWS = (0, "0")
@@ -39,34 +32,6 @@ WAREHOUSE_FILE = "warehouse.duckdb"
 _NAME = "warehouse"
 FRESH_FILE = "warehouse.fresh"
 """What compacting writes, until it is whole and takes the name of the warehouse."""
-
-_BOOKKEEPING = """
-create table if not exists warehouse_schema(version integer not null);
-create table if not exists touched(table_name varchar, event_hour timestamptz);
-create table if not exists unrecognised_by(path varchar, readers varchar);
-create table if not exists judged_by(verdicts varchar);
-create table if not exists lines_read(
-    file_id varchar primary key, n_bytes bigint, sha256 varchar, is_wrapped boolean, is_document boolean,
-    is_unfinished boolean, n_behind bigint, counts blob);
-create table if not exists findings_of_prunes(finding_id varchar, last_at timestamptz);
-"""
-
-_KEPT = (
-    "files",
-    "replaced_files",
-    "unread_files",
-    "unread_records",
-    "quarantine",
-    "shared_ids",
-    "address_networks",
-    "tombstones",
-    "pruned_hours",
-    "pruned_reach",
-    "runs",
-    "chain_aliases",
-    "review_answers",
-)
-"""Tables of the bookkeeping that the SQL or readers see, too: their columns stand in sql/loaded and sql/runs."""
 
 
 class Warehouse:
@@ -280,57 +245,16 @@ def open_warehouse(
     folder of ours, RunError when the file was written by a newer Ultravires or cannot be read.
     """
     prepare_home(home)
-    with private_files(), _lock(home, wait_seconds, say):
+    with private_files(), home_lock(home, wait_seconds, say):
         for name in (FRESH_FILE, f"{FRESH_FILE}.wal"):  # of a compacting that was killed
             (home / name).unlink(missing_ok=True)
         warehouse = Warehouse(home, _connect(home / WAREHOUSE_FILE))
         try:
-            _migrate(warehouse)
+            migrate(warehouse.segments)
             warehouse.segments.open()
             yield warehouse
         finally:
             warehouse.con.close()
-
-
-@contextmanager
-def _lock(home: Path, wait_seconds: float, say: Callable[[str], None] | None) -> Iterator[None]:
-    with _open_lock(home) as handle:
-        deadline = time.monotonic() + wait_seconds
-        told = False
-        while not _try_lock(handle):
-            holder = _holder(handle)
-            if time.monotonic() >= deadline:
-                raise HomeBusy(f"{home}: another run{holder} is using this home; try again when it has finished")
-            if say is not None and not told:
-                say(f"another run{holder} is using {home}; waiting for it to finish")
-                told = True
-            time.sleep(0.2)
-        handle.seek(0)
-        handle.truncate()
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
-
-
-def _open_lock(home: Path) -> IO[str]:
-    try:
-        return (home / "lock").open("a+")
-    except OSError as error:
-        raise UsageError(f"{home}: cannot lock this home ({error.strerror}); choose another --home") from error
-
-
-def _try_lock(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holder(handle: IO[str]) -> str:
-    handle.seek(0)
-    pid = handle.read(20).strip()
-    return f" (process {pid})" if pid.isdigit() else ""
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -349,132 +273,3 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     con.execute("set parquet_metadata_cache = true")  # segments never change, and every query over events asks for it
     con.execute("set enable_progress_bar = false")
     return con
-
-
-def _migrate(warehouse: Warehouse) -> None:
-    con = warehouse.con
-    con.execute(STATE_BOOKKEEPING + _BOOKKEEPING)
-    for name in _KEPT:
-        con.execute(table_schemas()[name].create_sql())
-    con.execute(SEGMENT_BOOKKEEPING)
-    row = fetch_row(con, "select max(version) from warehouse_schema")
-    found = row[0] if row else None
-    if found is None:
-        con.execute("insert into warehouse_schema values (?)", [SCHEMA_VERSION])
-        found = SCHEMA_VERSION
-    while found in _MIGRATIONS:
-        with transaction(con):
-            _MIGRATIONS[found](warehouse)
-            found += 1
-            con.execute("update warehouse_schema set version = ?", [found])
-    if found != SCHEMA_VERSION:
-        raise RunError(
-            f"this home was written with schema {found}, this Ultravires writes schema {SCHEMA_VERSION}; "
-            "use the matching version, or a new --home and load the logs again"
-        )
-
-
-def _count_pruned(warehouse: Warehouse) -> None:
-    warehouse.con.execute("alter table files add column if not exists n_pruned bigint default 0")
-
-
-def _events_to_segments(warehouse: Warehouse) -> None:
-    """Events were a table of the warehouse."""
-    con, segments = warehouse.con, warehouse.segments
-    segments.folder.mkdir(mode=0o700, exist_ok=True)
-    rows = con.sql("from events").to_arrow_reader(_SEGMENT_ROWS)
-    written = [segments.write([_with_voices(pa.Table.from_batches([batch])).cast(EVENTS)]) for batch in rows]
-    if written:
-        segments.add(written)
-    con.execute("drop table events")
-
-
-def _hours_of_ids(warehouse: Warehouse) -> None:
-    """Ids were looked for among those of all history."""
-    if "event_hour" not in warehouse.con.sql("from event_ids").columns:
-        warehouse.segments.check()
-        warehouse.segments.index_hours()
-
-
-def _rename_quarantine_and_deleted(warehouse: Warehouse) -> None:
-    """`quarantine.log` was called `source`, and `deleted_rows` was called `struck_rows`."""
-    con = warehouse.con
-    if "source" in con.sql("from quarantine").columns:
-        con.execute("alter table quarantine rename column source to log")
-    if fetch_row(con, "select 1 from duckdb_tables() where table_name = 'struck_rows'"):
-        con.execute("insert into deleted_rows from struck_rows")
-        con.execute("drop table struck_rows")
-
-
-def _name_wrappers(warehouse: Warehouse) -> None:
-    for column in ("wrapper", "ignored_as"):
-        warehouse.con.execute(f"alter table files add column if not exists {column} varchar")
-
-
-def _voices_of_events(warehouse: Warehouse) -> None:
-    """Events did not say who speaks in them, nor where they lay."""
-    for table, column in (("files", "input"), ("quarantine", "place")):
-        warehouse.con.execute(f"alter table {table} add column if not exists {column} varchar")
-    segments = warehouse.segments
-    segments.check()
-    for name in sorted(segments.names()):
-        if "voice" not in segments.columns_of(name):  # else an earlier step wrote it just now
-            segments.replace_rows(name, _with_voices)
-    warehouse.con.execute("update table_state set version = version + 1 where table_name = 'events'")
-
-
-def _with_voices(events: pa.Table) -> pa.Table:
-    """Old events with the voice of their source. Nobody knows a source that is gone, and nobody vouches for it."""
-    if "voice" in events.column_names:
-        return events.select(EVENTS.names)
-    sources = registry.sources()
-    names = events["source"].to_pylist()
-    voices = [sources[name].voice if name in sources else "reported" for name in names]
-    whole = events.append_column("voice", pa.array(voices, pa.string()))
-    return whole.append_column("place", pa.nulls(len(voices), pa.string())).select(EVENTS.names)
-
-
-def _contents_of_ids(warehouse: Warehouse) -> None:
-    """Of two rows with one id the smaller hash stood, whatever the other said."""
-    if "content" not in warehouse.con.sql("from event_ids").columns:
-        warehouse.segments.check()
-        warehouse.segments.index_contents()
-
-
-def _files_that_grow(warehouse: Warehouse) -> None:
-    """A file was read once, and whole; and alerts did not note which facts they told."""
-    _say_how_far_files_were_read(warehouse)
-    _note_what_was_told(warehouse)
-
-
-def _say_how_far_files_were_read(warehouse: Warehouse) -> None:
-    warehouse.con.execute("alter table files add column if not exists n_bytes bigint")
-
-
-def _note_what_was_told(warehouse: Warehouse) -> None:
-    """An alert said which classes of evidence its finding had, and nothing of what makes it worse."""
-    for table in ("findings", "alerts"):
-        if fetch_row(warehouse.con, "select 1 from duckdb_tables() where table_name = ?", [table]):
-            warehouse.con.execute(f"alter table {table} add column if not exists facts varchar[]")
-
-
-def _say_who_tells(warehouse: Warehouse) -> None:
-    """Every finding was told of its own, whoever else told of the same act."""
-    for table, column in (("findings", "told_by"), ("alerts", "act_event_ids")):
-        if fetch_row(warehouse.con, "select 1 from duckdb_tables() where table_name = ?", [table]):
-            warehouse.con.execute(f"alter table {table} add column if not exists {column} varchar[]")
-
-
-_SEGMENT_ROWS = 61_440
-_MIGRATIONS = {
-    1: _count_pruned,
-    2: _events_to_segments,
-    3: _hours_of_ids,
-    4: _rename_quarantine_and_deleted,
-    5: _name_wrappers,
-    6: _contents_of_ids,
-    7: _voices_of_events,
-    8: _files_that_grow,
-    9: _say_who_tells,
-}
-"""What brings a home of that schema to the next one; a schema that is not named here is refused."""

@@ -17,12 +17,12 @@ import msgspec
 import pyarrow as pa
 
 from ultravires import registry
+from ultravires.progress import watcher
 from ultravires.reading.events import Frame, event_id
 from ultravires.reading.redaction import Redactor
 from ultravires.reading.source import Source
 from ultravires.reading.splitting import KEPT_BYTES, decode_object
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
 from ultravires.schema import EVENTS, UTC_MICROS
 from ultravires.store.conservation import book_to_files
 from ultravires.store.deduplicate import store_events

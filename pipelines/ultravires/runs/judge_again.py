@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from ultravires import registry
+from ultravires.progress import watcher
 from ultravires.reading.origins import VERDICTS_VERSION, Origins
 from ultravires.runs.home import OpenHome
-from ultravires.runs.progress import watcher
+from ultravires.runs.retry_quarantine import retry
 from ultravires.store.conservation import book_to_files
 from ultravires.store.queries import fetch_row, registered
-from ultravires.store.retry_quarantine import retry
 
 _JUDGED = """
 select distinct events.file_id, files.path, files.input, events.source, events.log, events.place, events.voice

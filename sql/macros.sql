@@ -4,6 +4,14 @@
 create or replace temp macro as_like(pattern) as
     replace(replace(replace(replace(replace(pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_');
 
+-- Whether one of two patterns lies within the other, as a right and a limit of it do that have anything to do with each other.
+create or replace temp macro is_one_within(pattern, pattern_like, other, other_like) as
+    (pattern ilike other_like escape '\' or other ilike pattern_like escape '\');
+
+-- Of two such patterns the narrower: what of a right a limit lets through. Where there is no other it stays as it is.
+create or replace temp macro narrower(pattern, other, other_like) as
+    if(pattern ilike coalesce(other_like, '%') escape '\', pattern, other);
+
 -- Whether a name means its identity at a moment: from the first moment of the alias to before its last.
 create or replace temp macro holds_at(moment, valid_from, valid_until) as
     valid_from <= moment and valid_until > moment;

@@ -61,6 +61,7 @@ def told_elsewhere(world: Path) -> dict[str, Json]:
     found |= {f"activity:{r['properties']['id']}": r for r in lines(world, "entra_audit")}
     found |= {f"activity:{e['uuid']}": e for e in lines(world, "okta_system")}
     found |= {f"activity:{e['request']['id']}/{e['type']}": e for e in lines(world, "vault_audit")}
+    found |= {f"activity:{e['_document_id']}": e for e in lines(world, "github_audit")}
     answers = (line for line in lines(world, "mcp_gateway") if "result" in line["message"])
     return found | {f"activity:{a['session_id']}/{a['message']['id']}/tools@{a['timestamp']}": a for a in answers}
 

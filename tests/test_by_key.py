@@ -199,6 +199,9 @@ def test_every_line_of_every_header_can_be_asked() -> None:
         for lines in table.by_key.dirty.values() if table.by_key else ():
             for line in lines:
                 assert con.execute(f"from ({line}) as found(id)").fetchall() == [], name
+        if table.by_key and table.by_key.rows:
+            con.execute(f"create or replace temp table {TOUCHED_IDS} as from ({table.by_key.units}) as units(id)")
+            assert fetch_row(con, table.by_key.rows) == (0,), name
         for each, only in table.only.items():
             assert not Deltas(con).differs_in(each, only.columns, only.where), name
 
@@ -213,6 +216,7 @@ UNITS = "-- units: select id from t\n"
         (UNITS * 2, "has one -- units:"),
         (UNITS + "-- dirty: select id from t\n", "reads one delta_<input>"),
         (UNITS + "-- dirty: select id from delta_a join delta_b using (id)\n", "reads one delta_<input>"),
+        (UNITS + "-- rows: select 1\n" * 2, "at most one -- down: and one -- rows:"),
         (UNITS + "-- only: t\n", "must be input(column, column)"),
         (UNITS + "-- only: t(*) where a\n", "must be input(column, column)"),
     ],
@@ -234,7 +238,7 @@ def rows_of_cases(name: str) -> Mapping[str, Sequence[Row]]:
     return {table: rows or assumed().get(table, ()) for table, rows in given.items()}
 
 
-@pytest.mark.parametrize("name", ["entitlements", "int_grants"])
+@pytest.mark.parametrize("name", ["entitlements", "int_grants", "int_holdings"])
 def test_made_in_parts_of_its_units_it_is_what_it_is_made_at_once(
     name: str, engine: DuckDBEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,3 +257,15 @@ def test_made_in_parts_of_its_units_it_is_what_it_is_made_at_once(
     assert n_rows is not None
     assert n_rows[0] > 2
     assert differing == (0,)
+
+
+def test_rows_are_counted_before_they_are_made(engine: DuckDBEngine) -> None:
+    """A group of 30 with 40 policies is 70 edges and 1,270 ways; of one member it is those of that one."""
+    members = [{"relation": "member", "holder_uid": f"u{i}", "held_uid": "all"} for i in range(30)]
+    policies = [{"relation": "attached", "holder_uid": "all", "held_uid": f"p{i}"} for i in range(40)]
+    fill(engine.con, "int_grants", empty_columns()["int_grants"], [*members, *policies])
+    rows = tables()["int_holdings"].by_key
+    assert rows is not None
+    for units, n_rows in ((rows.units, 30 * 41 + 40), ("select 'u1'", 41), ("select 'nobody'", 0)):
+        engine.con.execute(f"create or replace temp table {TOUCHED_IDS} as from ({units}) as units(id)")
+        assert fetch_row(engine.con, rows.rows) == (n_rows,)

@@ -254,6 +254,17 @@ def test_a_key_is_used_from_five_networks_within_an_hour(company: Path) -> None:
     assert made and all(key not in json.dumps(record) for record in made)
 
 
+def test_a_key_is_used_after_it_was_deleted_and_after_it_was_given_back(company: Path) -> None:
+    """The same key in each record of a situation: what was done to it by a person, and the use by its holder."""
+    for situation, done in (("revocation_without_effect", [None]), ("key_given_back", ["Inactive", "Active"])):
+        *changes, used = activities(company, situation)
+        assert [change["requestParameters"].get("status") for change in changes] == done
+        keys = {change["requestParameters"]["accessKeyId"] for change in changes}
+        assert keys == {used["userIdentity"]["accessKeyId"]} and "errorCode" not in used
+        user = changes[0]["requestParameters"]["userName"]
+        assert used["userIdentity"]["userName"] == user != changes[0]["userIdentity"]["userName"]
+
+
 def test_a_standing_role_is_taken_by_whom_no_approval_names(company: Path) -> None:
     """The same role and the same calls as the service's own, by another subject's token."""
     taken, *acts = activities(company, "standing_role_taken_by_another")

@@ -1,6 +1,8 @@
 """Rights that change in other systems of a simulated company: a label names the record, its maker and its moment."""
 
 import json
+from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ TWINS = {
     "tool_described_anew_after_review": "tool_reviewed_again",
     "machine_becomes_super_administrator": "machine_becomes_administrator_as_approved",
     "policy_widened_after_approval": "policy_widened_as_approved",
+    "machine_becomes_organization_owner": "machine_joins_organization_as_approved",
 }
 """What is wrong, and the same under an approval."""
 
@@ -48,22 +51,27 @@ def approvals(world: Path, name: str) -> list[Json]:
     return [line for line in lines(world, "approvals") if line["approval_id"] in named and line["status"] == "approved"]
 
 
+MAKERS = {
+    "protoPayload": ("protoPayload", "authenticationInfo", "principalEmail"),
+    "org": ("actor",),
+    "user": ("user", "username"),
+    "actor": ("actor", "alternateId"),
+    "auth": ("auth", "entity_id"),
+    "properties": ("properties", "initiatedBy", "user", "id"),
+}
+"""By a member that only records of one log have, in this order: where it says who made the change."""
+
+
 def maker_of(record: Json) -> str | None:
     """As its log names people; an answer of a server says nothing of who changed it."""
-    if "protoPayload" in record:
-        return str(record["protoPayload"]["authenticationInfo"]["principalEmail"])
-    if "user" in record:
-        return str(record["user"]["username"])
-    if "actor" in record:
-        return str(record["actor"]["alternateId"])
-    if "auth" in record:
-        return str(record["auth"]["entity_id"])
-    if "properties" in record:
-        return str(record["properties"]["initiatedBy"]["user"]["id"])
-    return None
+    way = next((way for member, way in MAKERS.items() if member in record), None)
+    return None if way is None else str(reduce(lambda inner, member: inner[member], way, record))
 
 
 def moment_of(record: Json) -> str:
+    if "@timestamp" in record:
+        at = datetime.fromtimestamp(record["@timestamp"] / 1000, tz=UTC)
+        return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23]
     names = ("requestReceivedTimestamp", "timestamp", "published", "time")
     return str(next(record[name] for name in names if name in record))[:23]
 
@@ -167,6 +175,15 @@ def test_a_machine_gets_a_role_that_was_not_approved(company: Path) -> None:
     assert small == set(approvals(company, name)[0]["roles"]) < every
     (given,) = map(roles, records(company, twin))
     assert given == set(approvals(company, twin)[0]["roles"]) == small
+
+
+def test_a_machine_owns_what_it_was_approved_to_join(company: Path) -> None:
+    """A member and then an owner; the twin stays a member."""
+    name, twin = "machine_becomes_organization_owner", "machine_joins_organization_as_approved"
+    joined, owns = records(company, name)
+    assert [each["permission"] for each in (joined, owns, *records(company, twin))] == ["read", "admin", "read"]
+    assert joined["user"] == owns["user"] == approvals(company, name)[0]["subject"]
+    assert [approvals(company, each)[0]["roles"] for each in (name, twin)] == [["github_role/member"]] * 2
 
 
 def test_a_policy_says_more_than_when_it_was_approved(company: Path) -> None:

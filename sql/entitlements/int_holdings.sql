@@ -3,6 +3,10 @@
 -- why: power comes through groups in groups and roles in groups; who holds it is who stands at the beginning of the path
 -- units: select holder_uid from int_grants
 -- dirty: select holder_uid from delta_int_grants
+-- rows: with each_group as (select holder_uid, count(*) as n_ways from int_grants group by holder_uid),
+--   in_groups as (select held.holder_uid, sum(1 + coalesce(on_from.n_ways, 0)) as n_ways from int_grants as held left join each_group as on_from on on_from.holder_uid = held.held_uid group by held.holder_uid),
+--   of_holders as (select held.holder_uid, sum(1 + coalesce(on_from.n_ways, 0)) as n_ways from int_grants as held left join in_groups as on_from on on_from.holder_uid = held.held_uid where held.holder_uid in (select id from touched_ids) group by held.holder_uid)
+--   select coalesce(sum(least(n_ways, 3000)), 0) from of_holders
 -- down: select holder_uid, held_uid from int_grants where relation <> 'boundary'
 
 with recursive steps as (

@@ -7,11 +7,15 @@
 -- dirty: select coalesce(identity_id, '') from delta_entitlements
 -- dirty: select coalesce(identity_id, '') from delta_drift
 -- dirty: select coalesce(identity_id, '') from delta_usage
--- dirty: select coalesce(held.identity_id, '') from (select min(cast(as_of as date)) as early, max(cast(as_of as date)) as late from delta_run_context) as run join entitlements as held
---   on cast(held.valid_from as date) between run.early and run.late or cast(held.valid_until as date) between run.early and run.late + 1
--- dirty: select coalesce(held.identity_id, '') from (select min(cast(as_of as date)) as early, max(cast(as_of as date)) as late from delta_run_context) as run join drift as held
---   on cast(held.first_at as date) between run.early and run.late or cast(held.last_at as date) between run.early and run.late
--- dirty: select coalesce(used.identity_id, '') from (select min(cast(as_of as date)) as early, max(cast(as_of as date)) as late from delta_run_context) as run join usage as used on cast(used.first_at as date) between run.early and run.late
+-- dirty: select coalesce(held.identity_id, '') from entitlements as held
+--   cross join (select min(date_trunc('day', as_of)) as early, max(date_trunc('day', as_of)) as late from delta_run_context) as run
+--   where (held.valid_from >= run.early and held.valid_from < run.late + interval 1 day) or (held.valid_until >= run.early and held.valid_until < run.late + interval 2 day)
+-- dirty: select coalesce(held.identity_id, '') from drift as held
+--   cross join (select min(date_trunc('day', as_of)) as early, max(date_trunc('day', as_of)) as late from delta_run_context) as run
+--   where (held.first_at >= run.early and held.first_at < run.late + interval 1 day) or (held.last_at >= run.early and held.last_at < run.late + interval 1 day)
+-- dirty: select coalesce(used.identity_id, '') from usage as used
+--   cross join (select min(date_trunc('day', as_of)) as early, max(date_trunc('day', as_of)) as late from delta_run_context) as run
+--   where used.first_at >= run.early and used.first_at < run.late + interval 1 day
 -- only: run_context(as_of)
 -- only: sources(oldest_event_at, state)
 -- only: entitlements(identity_id, layer, effect, action_pattern, path, valid_from, valid_until)

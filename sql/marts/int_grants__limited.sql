@@ -70,16 +70,16 @@ let_through as (
         moments.holder_uid,
         moments.began_at,
         moments.turn_event_id,
-        if(given.action_pattern ilike coalesce(limits.action_like, '%') escape '\', given.action_pattern, limits.action_pattern) as action_pattern,
-        if(given.resource_pattern ilike coalesce(limits.resource_like, '%') escape '\', given.resource_pattern, limits.resource_pattern) as resource_pattern,
+        narrower(given.action_pattern, limits.action_pattern, limits.action_like) as action_pattern,
+        narrower(given.resource_pattern, limits.resource_pattern, limits.resource_like) as resource_pattern,
         coalesce(limits.is_unread, false) as is_unread
     from moments
     join given on given.entitlement_id = moments.entitlement_id
     left join limits on limits.holder_uid = moments.holder_uid and limits.from_at <= moments.began_at and limits.until_at > moments.began_at
     where limits.holder_uid is null
         or (
-            (given.action_pattern ilike limits.action_like escape '\' or limits.action_pattern ilike given.action_like escape '\')
-            and (given.resource_pattern ilike limits.resource_like escape '\' or limits.resource_pattern ilike given.resource_like escape '\')
+            is_one_within(given.action_pattern, given.action_like, limits.action_pattern, limits.action_like)
+            and is_one_within(given.resource_pattern, given.resource_like, limits.resource_pattern, limits.resource_like)
             and not list_contains(limits.except_actions, given.action_pattern)
         )
 ),

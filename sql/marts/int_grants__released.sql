@@ -105,14 +105,14 @@ denied_before as (
         denies.until_at as began_at,
         denies.end_event_id as turn_event_id,
         denies.place_uid,
-        if(given.action_pattern ilike denies.action_like escape '\', given.action_pattern, denies.action_pattern) as action_pattern,
-        if(given.resource_pattern ilike denies.resource_like escape '\', given.resource_pattern, denies.resource_pattern) as resource_pattern,
+        narrower(given.action_pattern, denies.action_pattern, denies.action_like) as action_pattern,
+        narrower(given.resource_pattern, denies.resource_pattern, denies.resource_like) as resource_pattern,
         denies.is_conditional or not denies.is_certain as is_doubtful
     from denies
     join given
         on given.holder_uid = denies.holder_uid and given.from_at < denies.until_at and given.until_at > denies.until_at
-        and (given.action_pattern ilike denies.action_like escape '\' or denies.action_pattern ilike given.action_like escape '\')
-        and (given.resource_pattern ilike denies.resource_like escape '\' or denies.resource_pattern ilike given.resource_like escape '\')
+        and is_one_within(given.action_pattern, given.action_like, denies.action_pattern, denies.action_like)
+        and is_one_within(given.resource_pattern, given.resource_like, denies.resource_pattern, denies.resource_like)
     where denies.end_event_id is not null
         and (denies.is_whole or given.scope_uid = denies.place_uid or starts_with(given.scope_uid, denies.place_uid || '/'))
         and len(list_filter(denies.except_actions, lambda each: given.action_pattern ilike as_like(each) escape '\')) = 0
@@ -163,8 +163,8 @@ allowed_after as (
         narrow_before.event_id as turn_event_id,
         narrow_before.place_uid,
         narrow_before.level_uid,
-        if(given.action_pattern ilike coalesce(levels.action_like, '%') escape '\', given.action_pattern, levels.action_pattern) as action_pattern,
-        if(given.resource_pattern ilike coalesce(levels.resource_like, '%') escape '\', given.resource_pattern, levels.resource_pattern) as resource_pattern,
+        narrower(given.action_pattern, levels.action_pattern, levels.action_like) as action_pattern,
+        narrower(given.resource_pattern, levels.resource_pattern, levels.resource_like) as resource_pattern,
         false as is_doubtful
     from narrow_before
     join given
@@ -175,8 +175,8 @@ allowed_after as (
         and levels.from_at <= narrow_before.turns_at and levels.until_at > narrow_before.turns_at
     where levels.bound_uid is null
         or (
-            (given.action_pattern ilike levels.action_like escape '\' or levels.action_pattern ilike given.action_like escape '\')
-            and (given.resource_pattern ilike levels.resource_like escape '\' or levels.resource_pattern ilike given.resource_like escape '\')
+            is_one_within(given.action_pattern, given.action_like, levels.action_pattern, levels.action_like)
+            and is_one_within(given.resource_pattern, given.resource_like, levels.resource_pattern, levels.resource_like)
             and not list_contains(levels.except_actions, given.action_pattern)
         )
 ),
@@ -200,8 +200,8 @@ kept_by_others as (
         and others.from_at <= gained.began_at and others.until_at > gained.began_at
     group by all
     having not bool_or(
-        (gained.action_pattern ilike others.action_like escape '\' or others.action_pattern ilike as_like(gained.action_pattern) escape '\')
-        and (gained.resource_pattern ilike others.resource_like escape '\' or others.resource_pattern ilike as_like(gained.resource_pattern) escape '\')
+        is_one_within(gained.action_pattern, as_like(gained.action_pattern), others.action_pattern, others.action_like)
+        and is_one_within(gained.resource_pattern, as_like(gained.resource_pattern), others.resource_pattern, others.resource_like)
     )
 ),
 
@@ -220,16 +220,16 @@ let_go as (
 let_through as (
     select
         let_go.* replace (
-            if(let_go.action_pattern ilike coalesce(boundaries.action_like, '%') escape '\', let_go.action_pattern, boundaries.action_pattern) as action_pattern,
-            if(let_go.resource_pattern ilike coalesce(boundaries.resource_like, '%') escape '\', let_go.resource_pattern, boundaries.resource_pattern) as resource_pattern,
+            narrower(let_go.action_pattern, boundaries.action_pattern, boundaries.action_like) as action_pattern,
+            narrower(let_go.resource_pattern, boundaries.resource_pattern, boundaries.resource_like) as resource_pattern,
             let_go.is_doubtful or coalesce(boundaries.is_unread, false) as is_doubtful
         )
     from let_go
     left join boundaries on boundaries.holder_uid = let_go.holder_uid and boundaries.from_at <= let_go.began_at and boundaries.until_at > let_go.began_at
     where boundaries.holder_uid is null
         or (
-            (let_go.action_pattern ilike boundaries.action_like escape '\' or boundaries.action_pattern ilike as_like(let_go.action_pattern) escape '\')
-            and (let_go.resource_pattern ilike boundaries.resource_like escape '\' or boundaries.resource_pattern ilike as_like(let_go.resource_pattern) escape '\')
+            is_one_within(let_go.action_pattern, as_like(let_go.action_pattern), boundaries.action_pattern, boundaries.action_like)
+            and is_one_within(let_go.resource_pattern, as_like(let_go.resource_pattern), boundaries.resource_pattern, boundaries.resource_like)
             and not list_contains(boundaries.except_actions, let_go.action_pattern)
         )
 ),

@@ -3,6 +3,8 @@
 -- build: by_key <column>    the column that says of which unit (a node, an approval, a chain) a row is
 -- units: <SELECT>           every unit there may be; of these the whole table is made
 -- dirty: <SELECT>           the units that a changed row of one input makes dirty; it reads `delta_<input>`
+-- rows: <SELECT>           about how many rows go through the query for the units in `touched_ids`, where those may be
+                            far more than any input has: a group is as many rights as it has members times policies
 -- down: <SELECT>           pairs of a unit and the one it stands below: whatever stands below a dirty one is dirty, too
 -- only: <input>(<columns>) where <condition>
                             a change of other columns of this input, or of rows for which the condition does not hold,
@@ -21,7 +23,7 @@ from ultravires.errors import ConfigError
 
 TOUCHED_IDS = "touched_ids"
 DELTA = "delta_"
-_LINE = re.compile(r"^-- (units|dirty|down|only): (.+(?:\n--   +.+)*)", re.MULTILINE)
+_LINE = re.compile(r"^-- (units|dirty|down|only|rows): (.+(?:\n--   +.+)*)", re.MULTILINE)
 _ONLY = re.compile(r"^(\w+)\((\w+(?:, \w+)*)\)(?: where (.+))?$")
 _DELTA_NAME = re.compile(rf"\b{DELTA}(\w+)")
 
@@ -42,22 +44,24 @@ class ByKey:
     """Input -> SELECTs of one column over its changed rows."""
     down: str = ""
     """SELECT of pairs (unit, the unit above it); none where no unit depends on others of its table."""
+    rows: str = ""
+    """SELECT of one number: about how many rows the units in `touched_ids` are; none where inputs have no fewer."""
 
 
 def parse_by_key(name: str, column: str, header: str) -> ByKey:
     """The lines of one file; ConfigError names the file and what is wrong with them."""
-    units: list[str] = []
-    down: list[str] = []
+    once: dict[str, list[str]] = {"units": [], "down": [], "rows": []}
     dirty: dict[str, tuple[str, ...]] = {}
     for word, said in _lines(header):
-        if word in ("units", "down"):
-            (units if word == "units" else down).append(said)
+        if word in once:
+            once[word].append(said)
         elif word == "dirty":
             changed = _input_of(name, said)
             dirty[changed] = (*dirty.get(changed, ()), said)
-    if len(units) != 1 or len(down) > 1:
-        raise ConfigError(f"{name}.sql: a by_key table has one -- units: and at most one -- down:")
-    return ByKey(column, units[0], dirty, *down)
+    if len(once["units"]) != 1 or len(once["down"]) > 1 or len(once["rows"]) > 1:
+        raise ConfigError(f"{name}.sql: a by_key table has one -- units:, and at most one -- down: and one -- rows:")
+    down, rows = "".join(once["down"]), "".join(once["rows"])
+    return ByKey(column, once["units"][0], dirty, down, rows)
 
 
 def parse_only(name: str, header: str) -> Mapping[str, Only]:

@@ -32,8 +32,8 @@ hundred transactions and to plan hundreds of rules costs more than what is done.
 MATCHES_OF = "matches_"
 """How the tables are called that hold what the rules match of which correlations are made."""
 ROWS_AT_ONCE = 75_000
-"""Of a table by key whose largest input has more rows than these the units are made in as many parts: what a query
-holds in memory then does not grow with the home.
+"""Of a table by key whose largest input has more rows than these, or which has more by its `rows` line, the units are
+made in as many parts: what a query holds in memory then does not grow with the home.
 """
 _AFTER, _MADE, _ALL_UNITS = "after_rows", "made_rows", "all_units"
 
@@ -259,6 +259,9 @@ class DuckDBEngine:
     def _n_rows_of(self, table: SqlTable) -> int:
         """About how many rows go through the query that makes the units in question."""
         assert table.by_key is not None
+        if table.by_key.rows:
+            row = fetch_row(self.con, table.by_key.rows)
+            return int(row[0]) if row else 0
         names = [name for name in (*table.by_key.dirty, table.name) if self.warehouse.state(name)]
         rows = max(map(self._count, names), default=0)
         if rows < 2 * ROWS_AT_ONCE or not self.warehouse.state(table.name):

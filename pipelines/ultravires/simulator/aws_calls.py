@@ -202,6 +202,8 @@ SHAPES: dict[str, Shape] = {action: Shape(_nothing, is_read=True) for action in 
     "iam:DeleteRolePolicy": Shape(lambda account, target: {"roleName": target, "policyName": "ticketed-read"}),
     **{action: Shape(parameters) for action, parameters in RIGHTS.items()},
     "iam:CreateAccessKey": Shape(lambda account, target: {"userName": target}),
+    "iam:DeleteAccessKey": Shape(lambda account, target: {"userName": target}),
+    "iam:UpdateAccessKey": Shape(lambda account, target: {"userName": target}),
     "ec2:DescribeInstances": Shape(_all_machines, is_read=True),
     "ec2:StopInstances": Shape(_machines),
     "logs:FilterLogEvents": Shape(_logs, is_read=True),

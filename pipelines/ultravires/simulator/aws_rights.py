@@ -130,5 +130,10 @@ def put_group_inline(group: str, name: str, *statements: Statement) -> Change:
     return Change(Call("iam:PutGroupPolicy", group), parameters)
 
 
+def of_key(operation: str, user: str, key: str, **parameters: str) -> Change:
+    """What is done to an access key: DeleteAccessKey, or UpdateAccessKey with its status."""
+    return Change(Call(f"iam:{operation}", user), {"accessKeyId": key, **parameters})
+
+
 def join(group: str, user: str) -> Change:
     return Change(Call("iam:AddUserToGroup", f"{group} {user}"), {})

@@ -10,13 +10,16 @@ OTHER_LOGS = (
     "mcp_gateway",
     "okta_system",
     "vault_audit",
+    "github_audit",
 )
 """Each in a folder of its own name."""
 GOOGLE_PROJECT = "acme-data"
+GITHUB_ORGANIZATION = "acme"
 _IN_GOOGLE = frozenset({"backup-copy", "metrics-push"})
 _IN_DIRECTORY = frozenset({"webhooks", "mailer"})
 _IN_OKTA = frozenset({"mail-functions", "image-functions"})
 _IN_VAULT = frozenset({"pricing", "network-stacks"})
+_IN_GITHUB = frozenset({"web-shop", "checkout"})
 
 
 def google_account(worker: Worker) -> str:
@@ -36,6 +39,11 @@ def vault_entity(name: str) -> str:
     return ids.uuid(ids.stream("vault entity", name))
 
 
+def github_login(name: str) -> str:
+    """Logins there have no dots."""
+    return f"{name.replace('.', '-')}-acme"
+
+
 def names_of_worker(worker: Worker) -> list[str]:
     """Those under which logs of other systems know it."""
     found = {
@@ -43,10 +51,11 @@ def names_of_worker(worker: Worker) -> list[str]:
         directory_object(worker.name): _IN_DIRECTORY,
         okta_login(worker): _IN_OKTA,
         vault_entity(worker.name): _IN_VAULT,
+        github_login(worker.name): _IN_GITHUB,
     }
     return [name for name, families in found.items() if worker.family in families]
 
 
 def names_of_human(human: Human) -> list[str]:
     """Google, Kubernetes and Okta know people by their address."""
-    return [directory_object(human.user), vault_entity(human.user)]
+    return [directory_object(human.user), vault_entity(human.user), github_login(human.user)]

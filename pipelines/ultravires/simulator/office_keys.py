@@ -1,12 +1,13 @@
-"""Keys that an administrator makes in the office and a workload uses elsewhere; one of them is stolen."""
+"""Keys of workloads that an administrator makes or takes away in the office; one is stolen, one taken away in vain."""
 
 from dataclasses import replace
 
-from ultravires.simulator import aws
+from ultravires.simulator import aws, aws_rights
 from ultravires.simulator.bystanders import human_session
 from ultravires.simulator.cast import Call, Worker
-from ultravires.simulator.changed_plans import ELSEWHERE, SHARED, THIEF_IP, THIEF_PROGRAM
-from ultravires.simulator.moments import MINUTE
+from ultravires.simulator.changed_plans import ELSEWHERE, REVOKED, SHARED, THIEF_IP, THIEF_PROGRAM
+from ultravires.simulator.moments import HOUR, MINUTE
+from ultravires.simulator.rights_changed import by_hand
 from ultravires.simulator.stage import Stage
 from ultravires.simulator.truth import Situation
 from ultravires.simulator.worker_runs import run_batch, static_session
@@ -70,4 +71,44 @@ def key_used_from_five_networks(stage: Stage, at: int) -> Situation:
         (*nodes, own.node),
         "The key of a batch user is used from its hosts, the office, a runner, the clusters and from outside.",
         (ELSEWHERE,),
+    )
+
+
+def _of_key(stage: Stage, worker: Worker, at: int, operation: str, **parameters: str) -> str:
+    """An administrator does this to the worker's key; the node of it."""
+    key, user = static_session(stage.scribe, worker).key, worker.subject.rpartition("/")[2]
+    return by_hand(stage, stage.human("otto.brandt"), at, aws_rights.of_key(operation, user, key, **parameters))
+
+
+def _lists(stage: Stage, worker: Worker, at: int) -> str:
+    own, call = static_session(stage.scribe, worker), Call("s3:ListObjects", worker.calls[0].target)
+    return stage.scribe.record(aws.call_record(stage.rng, at, own, call), at, own)
+
+
+def revocation_without_effect(stage: Stage, at: int) -> Situation:
+    """The log says that the key is deleted; where it is used nobody heard of it."""
+    worker = stage.worker("partner-feed")
+    deleted = _of_key(stage, worker, at, "DeleteAccessKey")
+    used = _lists(stage, worker, at + 2 * HOUR)
+    return Situation(
+        "revocation_without_effect",
+        (REVOKED,),
+        worker.subject,
+        (deleted, used, static_session(stage.scribe, worker).node),
+        "The key of a batch user is deleted, and two hours later a call with it succeeds.",
+    )
+
+
+def key_given_back(stage: Stage, at: int) -> Situation:
+    worker = stage.worker("mail-export")
+    off = _of_key(stage, worker, at, "UpdateAccessKey", status="Inactive")
+    on = _of_key(stage, worker, at + HOUR, "UpdateAccessKey", status="Active")
+    used = _lists(stage, worker, at + 2 * HOUR)
+    return Situation(
+        "key_given_back",
+        (),
+        worker.subject,
+        (off, on, used, static_session(stage.scribe, worker).node),
+        "The key of a batch user is switched off and on again, and used after that.",
+        is_benign=True,
     )

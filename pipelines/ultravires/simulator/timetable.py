@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from ultravires.simulator import (
     cloud_rights,
+    code_rights,
     delegations,
     late_approvals,
     office_keys,
@@ -66,6 +67,7 @@ FURTHER: tuple[Entry, ...] = (
     # After the last working hour, so that no other run of the agent gives back in time what this one does not.
     (7, 720, widened_rights.rights_kept_after_approval),
     (8, 200, office_keys.key_used_from_a_second_place),
+    (8, 65, office_keys.revocation_without_effect),
     (4, 310, cloud_rights.folder_bound_for_one_project),
     (6, 225, cloud_rights.application_allowed_beyond_consent),
     (7, 275, cloud_rights.cluster_bound_for_one_namespace),
@@ -73,6 +75,7 @@ FURTHER: tuple[Entry, ...] = (
     (7, 150, tool_rights.tool_described_anew_after_review),
     (6, 155, service_rights.policy_widened_after_approval),
     (8, 95, service_rights.machine_becomes_super_administrator),
+    (5, 235, code_rights.machine_becomes_organization_owner),
     # After the last deployment of the day: whoever deploys then has no approval left over.
     (8, 840, two_systems.unapproved_beside_quiet_system),
 )
@@ -83,6 +86,7 @@ BENIGN: tuple[Entry, ...] = (
     (5, 160, prompted_runs.prompts_under_one_ticket),
     (5, 205, prompted_runs.prompts_under_a_carried_ticket),
     (6, 70, office_keys.key_made_in_the_office),
+    (7, 85, office_keys.key_given_back),
     (6, 180, wrong_clocks.clock_ahead),
     (6, 230, late_approvals.approval_recorded_late),
     (7, 180, delegations.delegation),
@@ -99,6 +103,7 @@ BENIGN: tuple[Entry, ...] = (
     (7, 300, tool_rights.tool_reviewed_again),
     (7, 230, service_rights.policy_widened_as_approved),
     (8, 180, service_rights.machine_becomes_administrator_as_approved),
+    (6, 285, code_rights.machine_joins_organization_as_approved),
     (8, 250, two_systems.quiet_system_in_doubt),
 )
 _EVENTS_A_COPY = 50_000

@@ -32,6 +32,11 @@ powerful as (
 
 select
     patterns.action_pattern,
-    case when patterns.action_pattern = '*' then 'admin' when powerful.action_pattern is not null then 'permissions' else 'data' end as power
+    case
+        when patterns.action_pattern = '*' or everything.prefix is not null then 'admin'
+        when powerful.action_pattern is not null then 'permissions'
+        else 'data'
+    end as power
 from patterns
+left join vendor_prefixes as everything on everything.says = 'everything' and everything.prefix = patterns.action_pattern
 left join powerful on powerful.action_pattern = patterns.action_pattern

@@ -73,13 +73,14 @@ by_actions as (
         listed.approval_id,
         -- Asking who one is gives nothing.
         case
-            when listed.action_pattern = '*' then 4
+            when listed.action_pattern = '*' or everything.prefix is not null then 4
             when powerful.action_pattern is not null then 3
             when question.prefix is not null then 1
             else 2
         end as power_rank
     from listed
     left join powerful on powerful.action_pattern = listed.action_pattern
+    left join vendor_prefixes as everything on everything.says = 'everything' and everything.prefix = listed.action_pattern
     left join vendor_prefixes as question on question.says = 'identity_question' and lower(question.prefix) = lower(listed.action_pattern)
     where listed.action_pattern is not null
 ),

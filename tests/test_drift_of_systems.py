@@ -226,7 +226,7 @@ RULES = "detector_id in ('ultravires_over_grant', 'ultravires_widened_after_appr
     ("holder", "expected"),
     [
         pytest.param(WORKER, ("widened_after_approval", ANA, at(64), "low"), id="a role that an approval names"),
-        pytest.param(AGENT_OF_CLUSTER, ("over_grant", "jon@example.org", at(60), "medium"), id="a cluster role"),
+        pytest.param(AGENT_OF_CLUSTER, ("over_grant", "jon@example.org", at(60), "high"), id="a cluster role"),
         pytest.param(READER, ("over_grant", "ines@harborline.example", at(61), "medium"), id="a folder"),
         pytest.param(SYNC, ("over_grant", MIRA, at(63), "medium"), id="a group in a group"),
     ],

@@ -132,7 +132,7 @@ def _import_what_commands_need() -> None:
     import ultravires.tracing.explain_drawing
     import ultravires.tracing.trace_drawing  # noqa: F401
     from ultravires import registry
-    from ultravires.build import sql_tables
+    from ultravires.build import select_reads
     from ultravires.runs.steps import steps
 
     steps()
@@ -140,8 +140,8 @@ def _import_what_commands_need() -> None:
     registry.sinks()
     # The threads of a connection would not be there in the processes that part from this one.
     _parse_what_makes_tables()
-    sql_tables._parser().close()
-    sql_tables._parser.cache_clear()
+    select_reads._parser().close()
+    select_reads._parser.cache_clear()
 
 
 def _parse_what_makes_tables() -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -182,6 +183,9 @@ WRAPPINGS: dict[str, Wrap] = {
     "lookup-events in csv": table("EventId", "CloudTrailEvent"),
     "eventbridge": objects(lambda one: {"id": "1", "detail-type": "a record", "detail": one}, as_text=False),
     "fluentd forward": objects(lambda one: {"tag": "x", "time": 1, "record": one}, as_text=False),
+    "a member": objects(lambda one: {"topic": "audit", "offset": 7, "value": one}, as_text=False),
+    "a text of a member": objects(lambda one: {"map": {"_messagetime": "1", "record": one}}),
+    "base64": objects(lambda one: {"Records": [{"kinesis": {"data": b64encode(one.encode()).decode()}}]}),
     "a page": document(lambda all_: {"next": None, "items": all_}, as_text=False),
     "a page, printed": document(lambda all_: {"next": None, "items": all_}, as_text=False, indent=1),
     "pages put together": document(lambda all_: [{"next": "x", "value": [one]} for one in all_], as_text=False),

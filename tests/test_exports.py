@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from export_wrapping import SYSLOG_3164, WRAPPINGS, Wrap, columns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from source_samples import OPTIONS, SAMPLES, approval, cloudtrail, decision, rows
+from source_samples import OPTIONS, SAMPLES, approval, as_lines, cloudtrail, decision, rows
 from ultravires import registry
 from ultravires.formats.decompressing import FileBytes
 from ultravires.reading.exports_tried import exports_of
@@ -110,6 +111,16 @@ def test_records_of_several_logs_go_to_their_sources(tmp_path: Path) -> None:
     read_by = [(row["record_no"], row["source"]) for row in batch.events.to_pylist()]
     logs = ["aws_cloudtrail", "opa_decisions", "approvals", "aws_cloudtrail"]
     assert read_by == [(number, log) for number, log in enumerate(logs, 1)]
+
+
+def test_objects_without_end_are_not_all_looked_into(tmp_path: Path) -> None:
+    """Half a million objects in objects of which nothing is known take no longer than any other file of their size."""
+    many = {f"m{number}": {f"n{number}": {"p": {"q": number}}} for number in range(20_000)}
+    data = as_lines([cloudtrail(), *({f"a{number}": many} for number in range(5))])
+    started = time.process_time()
+    wrapper, batches = read(WRAPPINGS["a member"](data.splitlines()), tmp_path)
+    assert (wrapper, len(events(batches))) == ("a member", 1)
+    assert time.process_time() - started < 10
 
 
 def test_what_is_of_no_log_is_counted_by_reason(tmp_path: Path) -> None:

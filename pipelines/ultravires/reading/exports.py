@@ -4,6 +4,7 @@ Each is known by where it puts the record; what stands around it is the other sy
 a record only if a source recognises it.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ import msgspec
 
 CONTAINER = "json-file"
 """Docker's logging driver of this name, and what collectors make of its lines."""
+A_MEMBER = "a member"
+"""What holds a record, and is no export that is known."""
 EACH = "[]"
 """In a path: every element of the array that is there."""
 
@@ -19,6 +22,7 @@ _MEMBERS = msgspec.json.Decoder(Members)
 _TEXT = msgspec.json.Decoder(str)
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+_MAY_HOLD = re.compile(rb'"?\s{0,20}[{\[]|"eyJ')
 
 
 class Export(NamedTuple):
@@ -116,6 +120,13 @@ def kept_in(members: Members) -> Iterator[Kept]:
             if found:
                 texts = [_without(data, export.added) for data in found] if export.added else found
                 yield Kept(export.name, _stated(members, export.stated), texts)
+
+
+def may_hold(members: Members) -> Iterator[tuple[str, bytes]]:
+    """The members in which a record may lie: objects and arrays, and texts that are either, also in base64."""
+    for name, value in members.items():
+        if _MAY_HOLD.match(data := bytes(value)):
+            yield name, data
 
 
 def _stated(members: Members, paths: tuple[tuple[str, ...], ...]) -> str | None:

@@ -2,8 +2,9 @@
 
 from ultravires import registry
 from ultravires.formats.charsets import CHARSETS
-from ultravires.reading.exports import EXPORTS
+from ultravires.reading.exports import A_MEMBER, EXPORTS
 from ultravires.reading.line_prefixes import PREFIXES
+from ultravires.reading.unwrapping import BASE64
 
 _TABLES = ("csv", "a table")
 """A column with the whole record; a column for each of its members."""
@@ -11,7 +12,8 @@ _TABLES = ("csv", "a table")
 
 def exports_of_all() -> list[str]:
     """The exports that hold the records of any log, by the names that they have in the manifest."""
-    names = [*CHARSETS, *(prefix.name for prefix in PREFIXES), *(export.name for export in EXPORTS), *_TABLES]
+    known = (*(prefix.name for prefix in PREFIXES), *(export.name for export in EXPORTS))
+    names = [*CHARSETS, *known, A_MEMBER, BASE64, *_TABLES]
     return list(dict.fromkeys(names))
 
 

@@ -9,6 +9,7 @@ What the layers were is the file's `wrapper` in the manifest: a record that appl
 what the vendor delivered itself.
 """
 
+import base64
 import re
 from array import array
 from bisect import bisect_right
@@ -27,7 +28,7 @@ from ultravires.formats.csv_rows import csv_records, header_of
 from ultravires.reading.companions import SERVER_LINES, is_server_line, is_server_object
 from ultravires.reading.dotted_names import DOTTED_NAMES, nested
 from ultravires.reading.events import Frame, Ignored
-from ultravires.reading.exports import CONTAINER, Members, elements_of, kept_in, members_of
+from ultravires.reading.exports import A_MEMBER, CONTAINER, Members, elements_of, kept_in, may_hold, members_of
 from ultravires.reading.framing import json_records, lines, peek, skip_line
 from ultravires.reading.growing import Lines
 from ultravires.reading.head import HEAD_BYTES, Head
@@ -44,12 +45,16 @@ UNWRAPPING_VERSION = 3
 OTHER_LOG = "a record of another log"
 OTHER_LINE = "a line of another program"
 NO_RECORD = "nothing of a log that is read"
+BASE64 = "base64"
 _MOST_LAYERS = 5
 _TRIED_FRAMES = 200
 _MOST_NAMES = 2_000
 _MOST_SHAPES = 200
 _MAGIC_BYTES = 16
 _TRIED_OF_A_HEAD, _TRIED_OF_A_FILE = 10, 1_000
+_TRIED_MEMBERS = 5_000
+"""So many members of unknown objects are looked into in vain; who writes a log may write millions of them."""
+_MEMBERS_DEEP = 2
 _LEAST_COLUMNS = 2
 _TEXT = msgspec.json.Decoder(str)
 _VALUE = msgspec.json.Decoder(dict[str, Any])
@@ -57,9 +62,9 @@ _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _BYTES = msgspec.json.Decoder(list[int])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _QUOTED = re.compile(rb'"\s{0,20}[{\[]')
-_TEXT_IN_TEXT = "json text"
 _NUMBERS = re.compile(rb"\[\s{0,20}\d")
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
+_OBJECT_IN_BASE64 = b"eyJ"
 _QUOTE = b'"'
 _CLOSING = {ord("{"): b"}", ord("["): b"]"}
 _RECOGNISING = Options(hash_key=b"recognising")
@@ -201,6 +206,9 @@ class _Unwrapper:
         self._unknown: Counter[frozenset[str]] = Counter()
         """How often objects with these members were of no source. Asking all sources takes longer than reading."""
         self._most_tries = _TRIED_OF_A_FILE if main is not None else _TRIED_OF_A_HEAD
+        self._member_of: dict[frozenset[str], str] = {}
+        """By the members of an object of which nothing is known in which of them a record was."""
+        self._tries_of_members = _TRIED_MEMBERS
         self._renamings = tuple(registry.renamings().values())
 
     def frames(self, chunks: Iterator[bytes]) -> Iterator[Frame]:
@@ -334,8 +342,8 @@ class _Unwrapper:
         if not JSON.match(text):
             prefix = without_prefix(text)
             text, layers = text[prefix.start :], (*layers, *prefix.names)
-            if depth < _MOST_LAYERS and (inside := _text_in_text(text)):
-                return self._text(inside, (*layers, _TEXT_IN_TEXT), depth + 1)
+            if depth < _MOST_LAYERS and (written := _written_as_text(text)):
+                return self._text(written.data, (*layers, written.layer), depth + 1)
             if not JSON.match(text):
                 reason = SERVER_LINES if is_server_line(text) else OTHER_LINE
                 return [Leftover(text, frozenset(), Ignored(reason))]
@@ -372,11 +380,34 @@ class _Unwrapper:
                     self._wrappers.add(names)
                 return inside
         if not is_unknown:
-            if piece := self._renamed(data, layers) or self._put_together(data, names, layers):
-                return [piece]
+            if found := self._in_other_words(data, members, layers, depth):
+                return found
             if len(self._unknown) < _MOST_SHAPES:
                 self._unknown[names] += 1
         return inside or [self._of_nobody(data, names, layers)]
+
+    def _in_other_words(self, data: bytes, members: Members, layers: tuple[str, ...], depth: int) -> list[Found] | None:
+        """A record that no source knows by its own members: of an export, taken apart, or in a member of something."""
+        piece = self._renamed(data, layers) or self._put_together(data, members, layers)
+        return [piece] if piece else self._in_a_member(members, layers, depth)
+
+    def _in_a_member(self, members: Members, layers: tuple[str, ...], depth: int) -> list[Found] | None:
+        """A record that lies in a member of an object of which nothing is known, or in a member of that."""
+        names = frozenset(members)
+        if depth >= _MOST_LAYERS or layers.count(A_MEMBER) >= _MEMBERS_DEEP:
+            return None
+        known = self._member_of.get(names)
+        for name, data in may_hold(members):
+            if known in (None, name) and self._tries_of_members:
+                inside = self._opened(data, (*layers, A_MEMBER), depth + 1)
+                if _holds_piece(inside):
+                    if len(self._member_of) < _MOST_SHAPES:
+                        self._member_of[names] = name
+                    return inside
+                self._tries_of_members -= 1
+                if known:
+                    return inside
+        return None
 
     def _of_nobody(self, data: bytes, names: frozenset[str], layers: tuple[str, ...]) -> Leftover:
         try:
@@ -413,9 +444,9 @@ class _Unwrapper:
                     return Piece(written, source, (*layers, layer))
         return None
 
-    def _put_together(self, data: bytes, names: frozenset[str], layers: tuple[str, ...]) -> Piece | None:
+    def _put_together(self, data: bytes, members: Members, layers: tuple[str, ...]) -> Piece | None:
         """The record whose objects were taken apart into names with dots."""
-        if not any("." in name for name in names):
+        if not any("." in name for name in members):
             return None
         try:
             written = msgspec.json.encode(nested(_VALUE.decode(data)))
@@ -528,14 +559,25 @@ def _text_of_numbers(data: bytes) -> bytes:
         return b""
 
 
-def _text_in_text(text: bytes) -> bytes | None:
-    """What is written as a JSON text, where that is a record or several: `jq` prints members so."""
-    if not _QUOTED.match(text):
-        return None
+class _Written(NamedTuple):
+    """What a text says that is itself written as a text, and how it is written."""
+
+    data: bytes
+    layer: str
+
+
+def _written_as_text(text: bytes) -> _Written | None:
+    """A JSON text that holds a record or several, as `jq` prints members; or base64 that begins as an object does, as
+    queues carry messages.
+    """
     try:
-        return _TEXT.decode(text).encode()
-    except _UNDECODABLE:
+        if _QUOTED.match(text):
+            return _Written(_TEXT.decode(text).encode(), "json text")
+        if text.startswith(_OBJECT_IN_BASE64):
+            return _Written(base64.b64decode(text, validate=True), BASE64)
+    except (*_UNDECODABLE, ValueError):
         return None
+    return None
 
 
 def _identity(data: bytes) -> bytes:

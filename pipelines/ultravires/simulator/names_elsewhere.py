@@ -15,7 +15,7 @@ OTHER_LOGS = (
 """Each in a folder of its own name."""
 GOOGLE_PROJECT = "acme-data"
 GITHUB_ORGANIZATION = "acme"
-_IN_GOOGLE = frozenset({"backup-copy", "metrics-push"})
+_IN_GOOGLE = frozenset({"backup-copy", "metrics-push", "statement-feed", "inventory"})
 _IN_DIRECTORY = frozenset({"webhooks", "mailer"})
 _IN_OKTA = frozenset({"mail-functions", "image-functions"})
 _IN_VAULT = frozenset({"pricing", "network-stacks"})

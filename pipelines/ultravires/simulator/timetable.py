@@ -10,6 +10,7 @@ from ultravires.simulator import (
     office_keys,
     prompted_runs,
     service_rights,
+    sleeping_roles,
     standing_grants,
     tool_rights,
     two_systems,
@@ -67,6 +68,7 @@ FURTHER: tuple[Entry, ...] = (
     # After the last working hour, so that no other run of the agent gives back in time what this one does not.
     (7, 720, widened_rights.rights_kept_after_approval),
     (8, 200, office_keys.key_used_from_a_second_place),
+    (7, 15, sleeping_roles.forgotten_role_wakes),
     (8, 65, office_keys.revocation_without_effect),
     (4, 310, cloud_rights.folder_bound_for_one_project),
     (5, 345, cloud_rights.group_joins_powerful_group),
@@ -87,6 +89,7 @@ BENIGN: tuple[Entry, ...] = (
     (5, 160, prompted_runs.prompts_under_one_ticket),
     (5, 205, prompted_runs.prompts_under_a_carried_ticket),
     (6, 70, office_keys.key_made_in_the_office),
+    (8, 130, sleeping_roles.role_of_the_month_acts),
     (7, 85, office_keys.key_given_back),
     (6, 180, wrong_clocks.clock_ahead),
     (6, 230, late_approvals.approval_recorded_late),

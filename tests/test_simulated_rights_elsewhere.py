@@ -247,7 +247,7 @@ def test_nothing_else_of_the_company_moves(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_small_company_has_no_other_systems(tmp_path: Path) -> None:
-    """The samples stay as they are."""
+    """A world of so many events has agents, pipelines and people in AWS alone."""
     write_world(tmp_path / "w", events=500, seed=5)
     logs = {path.name for path in (tmp_path / "w").iterdir() if path.is_dir()}
     assert logs == {"approvals", "aws_cloudtrail", "labels", "opa_decisions", "otel_genai"}

@@ -134,7 +134,7 @@ def situations_on(day: int, extent: Extent, cast: Cast) -> Iterator[tuple[int, i
 
 
 def _n_copies(extent: Extent, cast: Cast) -> int:
-    """By the events in the samples' company, by the copies of its agents in the whole one."""
+    """By the events in the small company, by the copies of its agents in the whole one."""
     n_companies = 1 + min(max(agent.copy for agent in cast.agents), max(worker.copy for worker in cast.workers))
     wanted = n_companies if extent.is_whole else (extent.n_events or 1) // _EVENTS_A_COPY
     return min(max(1, wanted), _MOST_COPIES)

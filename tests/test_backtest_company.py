@@ -55,7 +55,7 @@ def test_drift_of_a_company_has_its_cause_onset_and_actor(company: Scores) -> No
     kinds = {s.kind: (s.n_true, s.precision, s.recall, s.onset, s.actor) for s in company.drift}
     assert kinds == {
         "expired_but_held": (1, 1.0, 1.0, 1.0, 1.0),
-        "over_grant": (7, 1.0, 1.0, 1.0, 1.0),
+        "over_grant": (8, 1.0, 1.0, 1.0, 1.0),
         "widened_after_approval": (9, 1.0, 1.0, 1.0, 1.0),
     }
 

@@ -34,14 +34,10 @@ THROW_AWAY = {
 """Rules that nobody ships: name -> table and selection."""
 
 NOT_IN_THE_SAMPLES = {
-    "borrowed_approvals",
     "conflicts",
-    "delegations",
     "denied_then_allowed",
     "emergency_uses",
-    "escalation_paths",
     "habits",
-    "lifecycle_facts",
     "new_uses",
     "quarantine",
     "replaced_files",

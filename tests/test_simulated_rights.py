@@ -139,6 +139,21 @@ def test_a_right_is_given_back_before_its_approval_ends_or_after(company: Path) 
     assert made["eventTime"] < kept["onset"] < min(at for at in ended if at > made["eventTime"])
 
 
+@pytest.mark.parametrize(("name", "n_days"), [("forgotten_role_wakes", 97), ("role_of_the_month_acts", 31)])
+def test_a_role_acts_so_long_after_its_last_use(company: Path, name: str, n_days: int) -> None:
+    """As an export says that was taken days before; in no log does it act in between."""
+    role = situation(company, name)["identity"]
+    (exported,) = {
+        (export["captured_at"], detail["RoleLastUsed"]["LastUsedDate"])
+        for export in lines(company, "aws_iam_snapshot")
+        for detail in export["RoleDetailList"]
+        if detail["Arn"] == role
+    }
+    (acted,) = {r["eventTime"] for r in records(company).values() if role in json.dumps(r["userIdentity"])}
+    exported_at, used_at, acted_at = map(datetime.fromisoformat, (*exported, acted))
+    assert used_at < exported_at < acted_at and (acted_at - used_at).days == n_days
+
+
 def test_a_lease_is_never_half_a_lease(company: Path) -> None:
     """Outside the one situation each right that the agent takes it gives back, refused or left out nothing of it."""
     own = [r for r in records(company).values() if "role/lease-reader" in json.dumps(r["userIdentity"])]

@@ -12,6 +12,7 @@ from ultravires.simulator.timetable import BENIGN, FURTHER, TIMETABLE
 
 TWINS = {
     "folder_bound_for_one_project": "folder_bound_as_approved",
+    "group_joins_powerful_group": "group_joins_group_as_approved",
     "cluster_bound_for_one_namespace": "cluster_bound_as_approved",
     "application_allowed_beyond_consent": "application_allowed_as_approved",
     "tool_added_after_review": "tool_added_as_approved",
@@ -111,6 +112,24 @@ def test_a_folder_is_more_than_the_project_that_was_approved(company: Path) -> N
     assert bound(twin)[0] == folder
     assert [line["resources"] for line in approvals(company, "folder_bound_as_approved")] == [[folder]]
     assert bound(twin)[2].endswith(approvals(company, "folder_bound_as_approved")[0]["subject"])
+
+
+def test_a_group_joins_a_group_that_may_mint(company: Path) -> None:
+    """The account is in the one before, and the other has its role; the twin's approval names what that gives."""
+
+    def joined(record: Json) -> list[str]:
+        """Group and member."""
+        (event,) = record["protoPayload"]["metadata"]["event"]
+        said = {each["name"]: each["value"] for each in event["parameter"]}
+        return [said["GROUP_EMAIL"], said["USER_EMAIL"]]
+
+    for name in ("group_joins_powerful_group", "group_joins_group_as_approved"):
+        first, given, last = records(company, name)
+        (inner, account), (outer, nested) = joined(first), joined(last)
+        assert nested == inner and bound(given)[2] == f"group:{outer}"
+        (approved,) = approvals(company, name)
+        assert approved["subject"] == account and bound(given)[0] in approved["resources"]
+        assert ("iam.serviceAccounts.*" in approved["actions"]) == ("approved" in name)
 
 
 def test_a_cluster_is_more_than_the_namespace_that_was_approved(company: Path) -> None:
@@ -228,7 +247,7 @@ def test_nothing_else_of_the_company_moves(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_small_company_has_no_other_systems(tmp_path: Path) -> None:
-    """The samples stay as they are."""
+    """A world of so many events has agents, pipelines and people in AWS alone."""
     write_world(tmp_path / "w", events=500, seed=5)
     logs = {path.name for path in (tmp_path / "w").iterdir() if path.is_dir()}
     assert logs == {"approvals", "aws_cloudtrail", "labels", "opa_decisions", "otel_genai"}

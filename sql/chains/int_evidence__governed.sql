@@ -155,6 +155,14 @@ learned_systems as (
     join source_expectations on source_expectations.evidence_kind = 'tool_call'
 ),
 
+-- What a prune took of a log is still waited for there.
+remembered as (
+    select pruned_subjects.*
+    from pruned_subjects
+    anti join source_expectations as told
+        on told.log = pruned_subjects.log and told.evidence_kind = pruned_subjects.evidence_kind and told.is_scoped
+),
+
 governed_systems as (
     select evidence_kind, log, unnest(governs) as system
     from learning
@@ -171,3 +179,5 @@ union
 select 'approval', log, actor_uid, system from taken_unnamed
 union
 select evidence_kind, log, null, system from governed_systems
+union
+select evidence_kind, log, actor_uid, system from remembered

@@ -15,7 +15,12 @@
 -- dirty: select identity_id from delta_int_drift__unused
 -- dirty: select identity_id from delta_int_drift__reviewed
 -- dirty: select identity_id from delta_identities group by identity_id, kind_evidence having count(*) = 1
+-- dirty: select held.identity_id from (select distinct held_uid from delta_int_grants where relation = 'member') as joined
+--   join (
+--     select identity_id, actor_uid from int_drift__over_grants union all select identity_id, actor_uid from int_drift__expired union all select identity_id, actor_uid from int_drift__unused
+--   ) as held on held.actor_uid = joined.held_uid
 -- only: identities(identity_id, kind_evidence)
+-- only: int_grants(relation, held_uid, is_reported)
 
 with found as (
     select * from int_drift__overreach where identity_id in (select id from touched_ids)
@@ -42,10 +47,19 @@ providers as (
     where kind_evidence = 'provider''s own' and identity_id in (select id from touched_ids)
 ),
 
+-- Who is in a group is judged for what it gives, and not the group, which never acts; but a group of which nobody is known is.
+groups as (
+    select distinct holders.actor_uid as name
+    from (select distinct identity_id, actor_uid from found) as holders
+    semi join int_grants on int_grants.held_uid = holders.actor_uid and int_grants.relation = 'member' and not int_grants.is_reported
+    anti join identities on identities.identity_id = holders.identity_id
+),
+
 all_kinds as (
     select *
     from found
     where identity_id not in (select name from providers) and coalesce(actor_uid, '') not in (select name from providers)
+        and (kind = 'changed_without_log' or coalesce(actor_uid, '') not in (select name from groups))
 ),
 
 in_words as (

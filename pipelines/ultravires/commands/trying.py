@@ -27,7 +27,7 @@ def simulate(  # noqa: PLR0917 - one option each
     """Write a labelled world of logs in the vendors' formats.
 
     With --identities or --days it is a whole company in which everything occurs that the simulator knows, benign and
-    not; without them, the small one of data/samples.
+    not; without them, a small one in AWS alone.
     """
     from ultravires.moments import parse_moment
     from ultravires.progress import watched, watcher

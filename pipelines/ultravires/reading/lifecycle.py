@@ -5,6 +5,7 @@ Each word names whom or what it is `of`, a `field` and the `value` that it has n
 - `owner`, `team`, `purpose`, `reviewed_at`, `expires_at`: what a tag says of an identity.
 - `account`: `gone` where a directory deleted or disabled the account, `there` where it made it or gave it back.
 - `credential`: `there` where a key was switched on again.
+- `used_at`: when it acted last before an export that says so, in whichever way it acts.
 
 Identities are named as `actor_uid` names them in the same log, people in every way in which the record names them. Only
 what happened counts: the outcome of the record decides, and sources need not look at it.
@@ -18,7 +19,7 @@ from typing import Any, Literal
 from ultravires.reading.values import iso, micros_of_text
 
 Json = dict[str, Any]
-Field = Literal["owner", "team", "purpose", "reviewed_at", "expires_at", "account", "credential"]
+Field = Literal["owner", "team", "purpose", "reviewed_at", "expires_at", "account", "credential", "used_at"]
 TAGS: dict[str, Field] = {
     "owner": "owner",
     "ownedby": "owner",
@@ -71,6 +72,12 @@ def account_there(names: Iterable[str]) -> list[Json]:
 def credential_there(credential_uid: str) -> list[Json]:
     """A key that may have been switched off works again."""
     return [_word(credential_uid, "credential", "there")]
+
+
+def last_used(of: str, at: str | None) -> list[Json]:
+    """Who hands out its sessions says when this identity acted last; nothing where that is no time."""
+    moment = moment_of(at) if at is not None else None
+    return [_word(of, "used_at", iso(moment))] if moment is not None else []
 
 
 def moment_of(written: str) -> int | None:

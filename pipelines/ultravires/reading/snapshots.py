@@ -9,7 +9,7 @@ only then its fields and newest date are known.
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -45,13 +45,16 @@ _CAPTURED_AT = "captured_at"
 
 
 class Described(NamedTuple):
-    """What a record describes: in which word, its uid, and what it states."""
+    """What a record describes: in which word, its uid, what it states of grants and, in the words of
+    `reading/lifecycle.py`, of its life.
+    """
 
     what: str
     uid: str
     grants: list[Json]
     account: str | None = None
     """The account that the record itself is of, where not all of an export are of one."""
+    lifecycle: Sequence[Json] = ()
 
 
 @dataclass
@@ -233,6 +236,7 @@ def event_of(value: dict[str, Any], part: str, described: Described) -> Event:
         outcome="success",
         detail=present(
             grants=described.grants or None,
+            lifecycle=list(described.lifecycle) or None,
             snapshot=identity or None,
             captured_by=capture.by,
             captured_until=None if capture.until is None else iso(capture.until),

@@ -1,8 +1,9 @@
 """Rights in other clouds that go beyond what was approved: wider in place, or of another kind."""
 
 from ultravires.simulator import entra, gcp, kubernetes
-from ultravires.simulator.cast import Worker
+from ultravires.simulator.cast import Human, Worker
 from ultravires.simulator.changed_plans import OVER_GRANT
+from ultravires.simulator.grants import Json
 from ultravires.simulator.moments import DAY, HOUR
 from ultravires.simulator.names_elsewhere import GOOGLE_PROJECT, directory_object, google_account
 from ultravires.simulator.rights_elsewhere import Told, approve
@@ -11,16 +12,29 @@ from ultravires.simulator.truth import Situation
 
 _FOLDER = "folders/518203947716"
 _MINTER = "roles/iam.serviceAccountTokenCreator"
-_MINTING = ("iam.serviceAccounts.*", "resourcemanager.projects.get", "resourcemanager.projects.list")
+_READING = ("resourcemanager.projects.get", "resourcemanager.projects.list")
+_MINTING = ("iam.serviceAccounts.*", *_READING)
 _DIRECTORY_READER, _DIRECTORY_WRITER = "User.Read.All", "Application.ReadWrite.All"
 _SCOPES, _MORE_SCOPES = "User.Read", "Directory.AccessAsUser.All"
 
 
-def _role_bound(stage: Stage, at: int, user: str, scope: str, worker: Worker) -> Told:
+def _role_bound(stage: Stage, at: int, user: str, scope: str, member: str) -> Told:
     human = stage.human(user)
-    entry = gcp.role_bound(stage.rng, at, human, scope=scope, role=_MINTER, address=google_account(worker))
+    return _told(stage, at, human, gcp.role_bound(stage.rng, at, human, scope=scope, role=_MINTER, member=member))
+
+
+def _group_joined(stage: Stage, at: int, user: str, group: str, member: str) -> Told:
+    human = stage.human(user)
+    return _told(stage, at, human, gcp.group_joined(stage.rng, at, human, group=group, member=member))
+
+
+def _told(stage: Stage, at: int, human: Human, entry: Json) -> Told:
     stage.scribe.tell(gcp.LOG, [entry], at, stage.rng)
     return Told(gcp.node_of(entry), at, human.email)
+
+
+def _service_account(worker: Worker) -> str:
+    return f"serviceAccount:{google_account(worker)}"
 
 
 def folder_bound_for_one_project(stage: Stage, at: int) -> Situation:
@@ -29,8 +43,8 @@ def folder_bound_for_one_project(stage: Stage, at: int) -> Situation:
     grant = approve(
         stage, account, at - DAY, f"Mint tokens in {GOOGLE_PROJECT}", actions=_MINTING, resources=(project,)
     )
-    meant = _role_bound(stage, at - 20 * HOUR, "priya.nair", project, worker)
-    wide = _role_bound(stage, at, "lena.hoff", _FOLDER, worker)
+    meant = _role_bound(stage, at - 20 * HOUR, "priya.nair", project, _service_account(worker))
+    wide = _role_bound(stage, at, "lena.hoff", _FOLDER, _service_account(worker))
     return Situation(
         "folder_bound_for_one_project",
         (OVER_GRANT,),
@@ -39,6 +53,33 @@ def folder_bound_for_one_project(stage: Stage, at: int) -> Situation:
         "A service account that was approved for one project of Google Cloud, and has its role there, gets it in the "
         "whole folder.",
         drift=(wide.drift("over_grant", account),),
+    )
+
+
+def _nested(stage: Stage, at: int, worker: Worker) -> tuple[Told, ...]:
+    """A group of readers that a service account is in, and a group of minters that has a role in the folder; then the
+    one becomes a member of the other. What is told of them; the last is that change.
+    """
+    readers, minters = (f"{worker.name}-{name}@acme.example" for name in ("readers", "minters"))
+    return (
+        _group_joined(stage, at - 20 * HOUR, "priya.nair", readers, google_account(worker)),
+        _role_bound(stage, at - 20 * HOUR, "priya.nair", _FOLDER, f"group:{minters}"),
+        _group_joined(stage, at, "lena.hoff", minters, readers),
+    )
+
+
+def group_joins_powerful_group(stage: Stage, at: int) -> Situation:
+    worker = stage.worker("statement-feed")
+    account = google_account(worker)
+    grant = approve(stage, account, at - DAY, "Read the folder's projects", actions=_READING, resources=(_FOLDER,))
+    told = _nested(stage, at, worker)
+    return Situation(
+        "group_joins_powerful_group",
+        (OVER_GRANT,),
+        worker.subject,
+        (grant.node, *(each.node for each in told)),
+        "A group that a service account is in becomes a member of another one, which may mint tokens in the folder.",
+        drift=(told[-1].drift("over_grant", account),),
     )
 
 
@@ -119,8 +160,23 @@ def folder_bound_as_approved(stage: Stage, at: int) -> Situation:
         "folder_bound_as_approved",
         (),
         worker.subject,
-        (grant.node, _role_bound(stage, at, "lena.hoff", _FOLDER, worker).node),
+        (grant.node, _role_bound(stage, at, "lena.hoff", _FOLDER, _service_account(worker)).node),
         "A service account gets a role in a folder of Google Cloud, as its approval says.",
+        is_benign=True,
+    )
+
+
+def group_joins_group_as_approved(stage: Stage, at: int) -> Situation:
+    worker = stage.worker("inventory")
+    account = google_account(worker)
+    grant = approve(stage, account, at - DAY, "Mint tokens in the folder", actions=_MINTING, resources=(_FOLDER,))
+    told = _nested(stage, at, worker)
+    return Situation(
+        "group_joins_group_as_approved",
+        (),
+        worker.subject,
+        (grant.node, *(each.node for each in told)),
+        "A service account may mint tokens by a group in a group, as its approval says.",
         is_benign=True,
     )
 

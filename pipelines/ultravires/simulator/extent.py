@@ -15,7 +15,7 @@ _STANDING = 90 * DAY
 class Extent:
     """n_events: about how many records to fill it up to, if any. n_identities: the size of the company, if given.
 
-    is_whole: the whole company with every situation, and not the small one of the samples.
+    is_whole: the whole company with every situation, and not the small one.
     """
 
     first_day: int
@@ -40,7 +40,7 @@ class Extent:
 def extent_of(
     *, events: int | None, identities: int | None, days: int | None, start: date | None, is_clean: bool
 ) -> Extent:
-    """The extent that was asked for; UsageError where it is none. Without identities and days: the samples' company."""
+    """The extent that was asked for; UsageError where it is none. Without identities and days: the small company."""
     for name, asked, least in (("events", events, 1), ("identities", identities, 1), ("days", days, DAYS)):
         if asked is not None and asked < least:
             raise UsageError(f"--{name} is {asked}; it must be at least {least}")

@@ -11,11 +11,12 @@ OTHER_LOGS = (
     "okta_system",
     "vault_audit",
     "github_audit",
+    "aws_iam_snapshot",
 )
-"""Each in a folder of its own name."""
+"""What the whole company keeps besides the logs of its work, each in a folder of its own name."""
 GOOGLE_PROJECT = "acme-data"
 GITHUB_ORGANIZATION = "acme"
-_IN_GOOGLE = frozenset({"backup-copy", "metrics-push"})
+_IN_GOOGLE = frozenset({"backup-copy", "metrics-push", "statement-feed", "inventory"})
 _IN_DIRECTORY = frozenset({"webhooks", "mailer"})
 _IN_OKTA = frozenset({"mail-functions", "image-functions"})
 _IN_VAULT = frozenset({"pricing", "network-stacks"})

@@ -10,6 +10,7 @@ from ultravires.simulator import (
     office_keys,
     prompted_runs,
     service_rights,
+    sleeping_roles,
     standing_grants,
     tool_rights,
     two_systems,
@@ -67,8 +68,10 @@ FURTHER: tuple[Entry, ...] = (
     # After the last working hour, so that no other run of the agent gives back in time what this one does not.
     (7, 720, widened_rights.rights_kept_after_approval),
     (8, 200, office_keys.key_used_from_a_second_place),
+    (7, 15, sleeping_roles.forgotten_role_wakes),
     (8, 65, office_keys.revocation_without_effect),
     (4, 310, cloud_rights.folder_bound_for_one_project),
+    (5, 345, cloud_rights.group_joins_powerful_group),
     (6, 225, cloud_rights.application_allowed_beyond_consent),
     (7, 275, cloud_rights.cluster_bound_for_one_namespace),
     (5, 190, tool_rights.tool_added_after_review),
@@ -86,6 +89,7 @@ BENIGN: tuple[Entry, ...] = (
     (5, 160, prompted_runs.prompts_under_one_ticket),
     (5, 205, prompted_runs.prompts_under_a_carried_ticket),
     (6, 70, office_keys.key_made_in_the_office),
+    (8, 130, sleeping_roles.role_of_the_month_acts),
     (7, 85, office_keys.key_given_back),
     (6, 180, wrong_clocks.clock_ahead),
     (6, 230, late_approvals.approval_recorded_late),
@@ -97,6 +101,7 @@ BENIGN: tuple[Entry, ...] = (
     (7, 340, widened_rights.role_changed_under_ticket_on_the_day),
     (5, 350, widened_rights.rights_given_back),
     (4, 180, cloud_rights.folder_bound_as_approved),
+    (6, 135, cloud_rights.group_joins_group_as_approved),
     (5, 250, cloud_rights.application_allowed_as_approved),
     (6, 375, cloud_rights.cluster_bound_as_approved),
     (6, 95, tool_rights.tool_added_as_approved),
@@ -129,7 +134,7 @@ def situations_on(day: int, extent: Extent, cast: Cast) -> Iterator[tuple[int, i
 
 
 def _n_copies(extent: Extent, cast: Cast) -> int:
-    """By the events in the samples' company, by the copies of its agents in the whole one."""
+    """By the events in the small company, by the copies of its agents in the whole one."""
     n_companies = 1 + min(max(agent.copy for agent in cast.agents), max(worker.copy for worker in cast.workers))
     wanted = n_companies if extent.is_whole else (extent.n_events or 1) // _EVENTS_A_COPY
     return min(max(1, wanted), _MOST_COPIES)

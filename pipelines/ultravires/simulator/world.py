@@ -53,7 +53,7 @@ def write_world(
 ) -> dict[str, int]:
     """Write a labelled world under `out`: everybody's work of every day, and more of it up to about `events` records.
 
-    With `identities` or `days` it is the whole company, with every situation; else the small one of the samples.
+    With `identities` or `days` it is the whole company, with every situation; else a small one in AWS alone.
     is_clean: nothing goes wrong. progress: told how many days of how many are written.
     Returns counts: records of each log, records in all (duplicates among them), duplicates, files, links,
     situations, identities. Raises UsageError where a number is too small or `out` is not empty.

@@ -35,6 +35,7 @@ _KEPT = (
     "tombstones",
     "pruned_hours",
     "pruned_reach",
+    "pruned_subjects",
     "runs",
     "chain_aliases",
     "review_answers",

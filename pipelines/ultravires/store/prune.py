@@ -6,7 +6,8 @@ the tables; what it takes from the findings is no news and is told to nobody (`a
 
 What is gone must not accuse what remains: `pruned_hours` remembers when each log spoke, so that a pruned log does not
 look like a silent one, and `pruned_reach` how long approvals, decisions and tool calls from before the date still
-explain what came after it. Until then their absence is no evidence.
+explain what came after it. Until then their absence is no evidence. `pruned_subjects` remembers of whom a log spoke, so
+that it is still waited for where it speaks of nobody any more.
 """
 
 from dataclasses import asdict, dataclass
@@ -134,6 +135,16 @@ insert into pruned_hours
 select log, event_hour, count(*), min(event_at), max(event_at) from doomed group by log, event_hour
 """
 
+_SUBJECTS = """
+insert into pruned_subjects by name
+select distinct governed.evidence_kind, governed.log, governed.actor_uid, governed.system
+from int_evidence__governed as governed
+semi join doomed on doomed.log = governed.log
+anti join pruned_subjects as known
+    on known.evidence_kind = governed.evidence_kind and known.log = governed.log
+    and known.actor_uid is not distinct from governed.actor_uid and known.system is not distinct from governed.system
+"""
+
 # A record in quarantine has no time. It goes with its file: when all that was read of it is older, or, where nothing
 # could be read, when the file itself is. What may be an approval or decision of something younger stays.
 _EMPTIED = """
@@ -232,6 +243,7 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
         book_to_files(con)
         con.execute(_MOVE_EVENTS)
         con.execute(_HOURS)
+        con.execute(_SUBJECTS)
         warehouse.segments.mark_deleted("doomed")
         warehouse.segments.rewrite_without_deleted()
         engine.touch_readers("events", "select distinct event_hour from doomed")
@@ -247,7 +259,7 @@ def prune(warehouse: Warehouse, before: datetime, *, keep_in_force: bool) -> Pru
         pruned = Pruned(before.isoformat(), *(fetch_row(con, _COUNTS, at) or (0,) * 5))
         if pruned.n_events or pruned.n_quarantined or (newest_tombstone(con) or _NEVER) < before:
             _leave_tombstone(con, before, pruned)
-        for table in ("events", "files", "quarantine", "pruned_hours", "pruned_reach"):
+        for table in ("events", "files", "quarantine", "pruned_hours", "pruned_reach", "pruned_subjects"):
             warehouse.bump_version(table)
     _step("freeing the space", 4)
     warehouse.segments.compact()

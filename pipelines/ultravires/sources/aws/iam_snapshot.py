@@ -19,6 +19,7 @@ from typing import Any
 from ultravires.reading.events import Event, Frame, NotParsed
 from ultravires.reading.grants import Json, Relation, given, whole, written
 from ultravires.reading.head import Head
+from ultravires.reading.lifecycle import last_used
 from ultravires.reading.options import Options
 from ultravires.reading.snapshots import (
     EXTENT,
@@ -103,7 +104,7 @@ def _holder(part: str, record: dict[str, Any]) -> Described:
         grants += _profiles(uid, record)
         if "AssumeRolePolicyDocument" in record:
             grants.append(written(uid, statements_of(record["AssumeRolePolicyDocument"]), kind="trust"))
-    return Described(_WORDS[part], uid, grants)
+    return Described(_WORDS[part], uid, grants, lifecycle=last_used(arn, _last_used_date(record)))
 
 
 def _iam(arn: str) -> str:
@@ -190,11 +191,16 @@ def _policy(record: dict[str, Any]) -> Described:
     return Described("policy", arn, grants)
 
 
+def _last_used_date(record: dict[str, Any]) -> str | None:
+    """Of roles alone. https://docs.aws.amazon.com/IAM/latest/APIReference/API_RoleLastUsed.html"""
+    return text(mapping(record.get("RoleLastUsed")).get("LastUsedDate"))
+
+
 def _dates_in(record: dict[str, Any]) -> Iterator[Any]:
     """When the record was made, changed or used: it was exported later."""
     yield record.get("CreateDate")
     yield record.get("UpdateDate")
-    yield mapping(record.get("RoleLastUsed")).get("LastUsedDate")
+    yield _last_used_date(record)
     for name in ("PolicyVersionList", "InstanceProfileList"):
         yield from (mapping(each).get("CreateDate") for each in sequence(record.get(name))[:MOST_GRANTS])
 
@@ -240,7 +246,7 @@ _EXPORT = Export(
 SOURCE = Source(
     name="aws_iam_snapshot",
     log="aws_iam_snapshot",
-    version=1,
+    version=2,
     title="AWS IAM, as exported",
     reads="`aws iam get-account-authorization-details` as JSON, with any filter, one page or several in one file, "
     "also as the SDK for Python answers",

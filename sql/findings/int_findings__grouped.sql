@@ -11,7 +11,7 @@ with shared_subjects as (
 ),
 
 native_hits as (
-    select hits.* replace (coalesce(shared_subjects.shared_id, hits.subject_uid) as subject_uid)
+    select hits.* exclude (subject_uid), coalesce(shared_subjects.shared_id, hits.subject_uid) as subject_uid
     from hits
     left join shared_subjects on shared_subjects.subject_uid = hits.subject_uid and shared_subjects.subject_kind = hits.subject_kind
 ),

@@ -58,24 +58,14 @@ approvals_kept as (
 ),
 
 done as (
-    select *, false as is_call, null as tool
-    from stg_activities
-    union all by name
     select
-        tool_call_id as activity_id,
-        event_id,
-        called_at as event_at,
-        event_hour,
-        log,
-        voice,
-        agent_uid as actor_uid,
-        'agent' as actor_kind,
-        action,
-        outcome,
-        false as mints_credential,
-        false as is_providers_own,
-        true as is_call,
-        tool
+        activity_id, event_id, event_at, event_hour, log, voice, actor_uid, actor_kind, action, outcome, mints_credential, is_providers_own,
+        canonical_action, error_code, credential_uid, account_uid, src_ip, network, via_service, false as is_call, null as tool
+    from stg_activities
+    union all
+    select
+        tool_call_id, event_id, called_at, event_hour, log, voice, agent_uid, 'agent', action, outcome, false, false,
+        null, null, null, null, null, null, null, true, tool
     from stg_tool_calls
 ),
 

@@ -18,17 +18,41 @@
 -- only: identities(identity_id, kind_evidence)
 
 with found as (
-    select * from int_drift__overreach where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__unused_approvals where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__over_grants where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__expired where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__unlogged where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__unused where identity_id in (select id from touched_ids)
+    select
+        identity_id, actor_uid, kind, cause, action, actions, n_actions, power, resource_uids, crown_jewels, first_at, last_at, n_events,
+        n_denied, cause_event_id, cause_actor_uid, cause_approval_uid, approval_uids, is_certain, evidence_event_ids
+    from int_drift__over_grants
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, cause, action, actions, n_actions, power, resource_uids, null, first_at, last_at, n_events,
+        n_denied, cause_event_id, cause_actor_uid, cause_approval_uid, approval_uids, is_certain, evidence_event_ids
+    from int_drift__expired
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, null, action, actions, null, power, resource_uids, null, first_at, last_at, n_events,
+        n_denied, cause_event_id, cause_actor_uid, null, approval_uids, is_certain, evidence_event_ids
+    from int_drift__overreach
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, null, kind, null, action, actions, null, null, null, null, first_at, last_at, n_events,
+        n_denied, null, null, null, approval_uids, is_certain, evidence_event_ids
+    from int_drift__unused_approvals
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, cause, null, actions, null, null, resource_uids, null, first_at, last_at, n_events,
+        n_denied, cause_event_id, null, null, null, is_certain, evidence_event_ids
+    from int_drift__unlogged
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, cause, action, actions, null, null, null, null, first_at, null, n_events,
+        n_denied, cause_event_id, cause_actor_uid, null, null, is_certain, evidence_event_ids
+    from int_drift__unused
+    where identity_id in (select id from touched_ids)
 ),
 
 -- What only a provider can be has the power that the provider gives it, and needs no approval for what it does.

@@ -305,11 +305,23 @@ kept as (
 ),
 
 both_layers as (
-    select * from approved
-    union all by name
-    select * from with_identities
-    union all by name
-    select * from kept
+    select
+        entitlement_id, identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid,
+        condition, is_conditional, valid_from, valid_until, path, grant_ids, relations, binding_uids, document_uid, document_kind, principal,
+        except_principals, plane, start_by, event_id, cause_actor_uid, approval_uid, end_event_id, is_reported, is_certain
+    from with_identities
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid,
+        condition, is_conditional, valid_from, valid_until, path, grant_ids, relations, binding_uids, document_uid, document_kind, principal,
+        except_principals, plane, start_by, event_id, cause_actor_uid, approval_uid, end_event_id, is_reported, is_certain
+    from approved
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid,
+        condition, is_conditional, valid_from, valid_until, path, null, null, null, null, null, null,
+        null, null, start_by, event_id, cause_actor_uid, approval_uid, end_event_id, is_reported, is_certain
+    from kept
 ),
 
 learned as (

@@ -40,7 +40,7 @@ speaking as (
     join patterns on patterns.action_pattern = standing.action_pattern
     where effect in ('allow', 'deny') and document_kind = 'permissions'
         and len(list_filter(except_actions, lambda each: patterns.permission ilike as_like(each) escape '\')) = 0
-    union all by name
+    union all
     select standing.*, role_names.permission
     from standing
     join role_names on role_names.document_uid = standing.document_uid

@@ -78,8 +78,12 @@ effective as (
     where rights.effect = 'allow'
         -- Which tools there are only those tell who have them; and nobody invents what accuses himself.
         and (not rights.is_reported or starts_with(rights.action_pattern, 'tool:'))
-    union all by name
-    select * from int_grants__limited where coalesce(event_id, '') in (select id from touched_ids)
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, action_pattern, resource_pattern, scope_uid, path, document_uid, valid_from, valid_until,
+        start_by, event_id, cause_actor_uid, approval_uid, is_conditional, is_certain, power
+    from int_grants__limited
+    where coalesce(event_id, '') in (select id from touched_ids)
 ),
 
 denies as (
@@ -103,8 +107,12 @@ in_effect as (
     select effective.*
     from effective
     anti join denied on denied.entitlement_id = effective.entitlement_id and denied.holder_uid = effective.holder_uid
-    union all by name
-    select * from int_grants__released where coalesce(event_id, '') in (select id from touched_ids)
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, action_pattern, resource_pattern, null, path, null, valid_from, valid_until,
+        start_by, event_id, cause_actor_uid, approval_uid, is_conditional, is_certain, power
+    from int_grants__released
+    where coalesce(event_id, '') in (select id from touched_ids)
 ),
 
 -- Principals that only a provider can be are left out: their power is the provider's to change.

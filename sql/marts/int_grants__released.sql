@@ -219,11 +219,16 @@ let_go as (
 -- Of what is let go a boundary still keeps what it keeps.
 let_through as (
     select
-        let_go.* replace (
-            narrower(let_go.action_pattern, boundaries.action_pattern, boundaries.action_like) as action_pattern,
-            narrower(let_go.resource_pattern, boundaries.resource_pattern, boundaries.resource_like) as resource_pattern,
-            let_go.is_doubtful or coalesce(boundaries.is_unread, false) as is_doubtful
-        )
+        let_go.entitlement_id,
+        let_go.holder_uid,
+        let_go.scope_uid,
+        let_go.until_at,
+        let_go.began_at,
+        let_go.turn_event_id,
+        let_go.place_uid,
+        narrower(let_go.action_pattern, boundaries.action_pattern, boundaries.action_like) as action_pattern,
+        narrower(let_go.resource_pattern, boundaries.resource_pattern, boundaries.resource_like) as resource_pattern,
+        let_go.is_doubtful or coalesce(boundaries.is_unread, false) as is_doubtful
     from let_go
     left join boundaries on boundaries.holder_uid = let_go.holder_uid and boundaries.from_at <= let_go.began_at and boundaries.until_at > let_go.began_at
     where boundaries.holder_uid is null

@@ -345,7 +345,7 @@ select
     target_kind,
     target_uids[1] as target_uid,
     first_hundred(target_uids) as target_uids,
-    len(target_uids) as n_targets,
+    array_length(target_uids) as n_targets,
     case power_rank when 4 then 'admin' when 3 then 'permissions' when 2 then 'data' when 1 then 'none' end as power,
     outcome,
     error_code,
@@ -374,7 +374,7 @@ select
         when 'resource' then coalesce(': ' || target_uids[1], '')
         else coalesce(words.link || target_uids[1], '') || if(target_kind = 'outside', ' (outside)', '')
     end
-    || if(len(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (len(target_uids) - 1)::varchar || ' more', '')
+    || if(array_length(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (array_length(target_uids) - 1)::varchar || ' more', '')
     || coalesce(', by ' || action, '')
     || if(is_approved, ', under ' || approval_id, '') as sentence
 from graded

@@ -77,7 +77,7 @@ in_words as (
         all_kinds.*,
         reviewed.reviewed_by,
         reviewed.reviewed_until,
-        case when len(actions) = 1 then actions[1] else actions[1] || ' and ' || (coalesce(n_actions, len(actions)) - 1) || ' more' end as what,
+        case when array_length(actions) = 1 then actions[1] else actions[1] || ' and ' || (coalesce(n_actions, array_length(actions)) - 1) || ' more' end as what,
         coalesce(cause_actor_uid, 'somebody') as who,
         strftime(first_at, '%Y-%m-%d %H:%M') as since,
         array_to_string(approval_uids, ', ') as approvals
@@ -103,9 +103,9 @@ select
         when reviewed_by is not null then 'informational'
         when kind in ('unused', 'unused_approval') or cause_approval_uid is not null and kind <> 'expired_but_held' then 'informational'
         when kind = 'over_grant' then
-            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'informational' end
+            case when power = 'admin' then 'high' when power = 'permissions' or array_length(crown_jewels) > 0 then 'medium' else 'informational' end
         when kind in ('widened_after_approval', 'expired_but_held') then
-            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'low' end
+            case when power = 'admin' then 'high' when power = 'permissions' or array_length(crown_jewels) > 0 then 'medium' else 'low' end
         else 'medium'
     end as severity,
     first_at,

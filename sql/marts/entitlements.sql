@@ -175,7 +175,7 @@ cut_paths as (
         holder_uid,
         if(relation = 'within', 'limit', 'granted') as layer,
         is_reported,
-        min({'length': len(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
+        min({'length': array_length(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
         min({'at': from_at, 'by': start_by, 'event_id': start_event_id, 'actor_uid': start_actor_uid}) as start,
         max({'at': until_at, 'event_id': end_event_id}) as finish
     from holdings
@@ -228,8 +228,8 @@ granted as (
         scope_uid,
         except_actions,
         except_resources,
-        if(len(conditions) = 0, null, '[' || array_to_string(list_sort(conditions), ',') || ']') as condition,
-        len(conditions) > 0 as is_conditional,
+        if(array_length(conditions) = 0, null, '[' || array_to_string(list_sort(conditions), ',') || ']') as condition,
+        array_length(conditions) > 0 as is_conditional,
         nullif(greatest(from_at, stands_from), first_moment()) as valid_from,
         nullif(least(until_at, stands_until), last_moment()) as valid_until,
         path,

@@ -91,7 +91,7 @@ denies as (
         holder_uid, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like, coalesce(valid_from, first_moment()) as from_at,
         coalesce(valid_until, last_moment()) as until_at
     from limits
-    where effect = 'deny' and not is_conditional and principal is null and len(except_actions) = 0 and len(except_resources) = 0
+    where effect = 'deny' and not is_conditional and principal is null and array_length(except_actions) = 0 and array_length(except_resources) = 0
 ),
 
 denied as (
@@ -210,9 +210,9 @@ named as (
 
 -- Who is approved to have a role, in these places or in any, has what it gave when that was approved.
 approved_roles as (
-    select distinct subjects.identity_id, named.name, named.granted_at, named.ends_at, named.place_like
+    select distinct subjects.identity_id, named.name, named.granted_at, named.ends_at, as_like(named.place) as place_like
     from (
-        select *, as_like(unnest(case when array_length(resources) > 0 then resources else ['*'] end)) as place_like
+        select *, unnest(case when array_length(resources) > 0 then resources else ['*'] end) as place
         from named
         where is_of_roles_alone
     ) as named

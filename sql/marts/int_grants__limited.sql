@@ -107,7 +107,7 @@ had_before as (
     where not before_turns.is_unread
         and let_through.action_pattern ilike before_turns.action_like escape '\'
         and let_through.resource_pattern ilike before_turns.resource_like escape '\'
-        and len(before_turns.except_actions) = 0
+        and array_length(before_turns.except_actions) = 0
 ),
 
 begun as (

@@ -57,7 +57,7 @@ around as (
         int_holders.holder_uid as bound_uid,
         int_holders.place_uid,
         int_holders.is_whole,
-        if(len(limits_around.path) > 1, limits_around.path[-2], limits_around.holder_uid) as level_uid,
+        if(array_length(limits_around.path) > 1, limits_around.path[-2], limits_around.holder_uid) as level_uid,
         limits_around.* exclude (path)
     from int_holders
     join (
@@ -115,8 +115,8 @@ denied_before as (
         and is_one_within(given.resource_pattern, given.resource_like, denies.resource_pattern, denies.resource_like)
     where denies.end_event_id is not null
         and (denies.is_whole or given.scope_uid = denies.place_uid or starts_with(given.scope_uid, denies.place_uid || '/'))
-        and len(list_filter(denies.except_actions, lambda each: given.action_pattern ilike as_like(each) escape '\')) = 0
-        and len(list_filter(denies.except_resources, lambda each: given.resource_pattern ilike as_like(each) escape '\')) = 0
+        and array_length(list_filter(denies.except_actions, lambda each: given.action_pattern ilike as_like(each) escape '\')) = 0
+        and array_length(list_filter(denies.except_resources, lambda each: given.resource_pattern ilike as_like(each) escape '\')) = 0
 ),
 
 -- Which levels of guardrails allow what. A level that is not shown whole has the policy that allows everything, which no record shows.
@@ -125,7 +125,7 @@ levels as (
         bound_uid, place_uid, is_whole, level_uid, action_pattern, resource_pattern, except_actions, as_like(action_pattern) as action_like,
         as_like(resource_pattern) as resource_like, coalesce(valid_from, first_moment()) as from_at, coalesce(valid_until, last_moment()) as until_at,
         event_id, end_event_id, start_by,
-        action_pattern = '*' and resource_pattern = '*' and not is_conditional and len(except_actions) = 0 as is_everything
+        action_pattern = '*' and resource_pattern = '*' and not is_conditional and array_length(except_actions) = 0 as is_everything
     from around
     where effect = 'allow' and action_pattern is not null and who is null
 ),
@@ -189,7 +189,7 @@ gained_at_levels as (
         on before_it.bound_uid = gained.holder_uid and before_it.place_uid = gained.place_uid and before_it.level_uid = gained.level_uid
         and before_it.from_at < gained.began_at and before_it.until_at >= gained.began_at
         and gained.action_pattern ilike before_it.action_like escape '\' and gained.resource_pattern ilike before_it.resource_like escape '\'
-        and len(before_it.except_actions) = 0
+        and array_length(before_it.except_actions) = 0
 ),
 
 kept_by_others as (
@@ -257,7 +257,7 @@ begun as (
     left join denies
         on denies.holder_uid = let_through.holder_uid and denies.until_at > let_through.began_at
         and let_through.action_pattern ilike denies.action_like escape '\' and let_through.resource_pattern ilike denies.resource_like escape '\'
-        and not denies.is_conditional and len(denies.except_actions) = 0 and len(denies.except_resources) = 0
+        and not denies.is_conditional and array_length(denies.except_actions) = 0 and array_length(denies.except_resources) = 0
         and (denies.is_whole or let_through.scope_uid = denies.place_uid or starts_with(let_through.scope_uid, denies.place_uid || '/'))
     group by let_through.entitlement_id, let_through.holder_uid, let_through.began_at, let_through.action_pattern, let_through.resource_pattern
     having not coalesce(bool_or(denies.from_at <= let_through.began_at), false)

@@ -104,8 +104,8 @@ passing as (
 ),
 
 passing_to as (
-    select * exclude (resource_uids), regexp_extract(unnest(resource_uids), '[^/:]+$') as name
-    from passing
+    select passed_to.* exclude (resource_uid), regexp_extract(passed_to.resource_uid, '[^/:]+$') as name
+    from (select * exclude (resource_uids), unnest(resource_uids) as resource_uid from passing) as passed_to
 ),
 
 services as (

@@ -17,7 +17,7 @@ acts as (
         null, null, null, null, null
     from stg_call_accounts as calls
     join hours on hours.event_hour = calls.event_hour
-    where len(calls.commands) > 0
+    where array_length(calls.commands) > 0
 ),
 
 -- What the record says was asked of it beside, such as to pass a role, has its effects too.

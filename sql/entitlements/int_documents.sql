@@ -142,7 +142,9 @@ points as (
         held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound,
         if(
             array_length(sids) > most_in_slot(), '',
-            to_json(list_filter(try_cast(text as json[]), lambda s: not coalesce(list_contains(sids, json_extract_string(s, '$.sid')), false)))::varchar
+            '[' || array_to_string(
+                list_filter(try_cast(text as json[]), lambda s: not coalesce(list_contains(sids, json_extract_string(s, '$.sid')), false)), ','
+            ) || ']'
         )
     from shortened
 ),

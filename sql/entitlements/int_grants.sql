@@ -249,7 +249,7 @@ stretches as (
 )
 
 select
-    substr(sha256(stretches.edge_id || chr(31) || coalesce(stretches.valid_from::varchar, '')), 1, 20) as grant_id,
+    substr(sha256(stretches.edge_id || chr(31) || coalesce(moment_text(stretches.valid_from), '')), 1, 20) as grant_id,
     all_edges.relation,
     all_edges.holder_uid,
     all_edges.held_uid,

@@ -219,7 +219,7 @@ held as (
 
 granted as (
     select
-        'en_' || substr(sha256(holder_uid || chr(31) || way || chr(31) || greatest(from_at, stands_from)::varchar), 1, 20) as entitlement_id,
+        'en_' || substr(sha256(holder_uid || chr(31) || way || chr(31) || moment_text(greatest(from_at, stands_from))), 1, 20) as entitlement_id,
         holder_uid,
         layer,
         effect,

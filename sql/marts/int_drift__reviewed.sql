@@ -42,7 +42,7 @@ kept as (
 behind as (
     select
         held.identity_id, held.holder_uid as actor_uid, if(beyond.widened_approval_id is null, 'over_grant', 'widened_after_approval') as kind,
-        coalesce(beyond.event_id, 'vendor ' || array_to_string(beyond.path, ' ') || ' ' || beyond.valid_from::varchar) as cause, held.entitlement_id
+        cause_of_change(beyond.event_id, beyond.path, beyond.valid_from) as cause, held.entitlement_id
     from int_grants__beyond as beyond
     join held on held.entitlement_id = beyond.entitlement_id
     union all

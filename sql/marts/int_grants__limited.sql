@@ -149,7 +149,7 @@ ends as (
 
 select
     'en_' || substr(sha256(concat_ws(
-        chr(31), begun.entitlement_id, begun.began_at::varchar, begun.action_pattern, begun.resource_pattern
+        chr(31), begun.entitlement_id, moment_text(begun.began_at), begun.action_pattern, begun.resource_pattern
     )), 1, 20) as entitlement_id,
     given.identity_id,
     given.holder_uid,

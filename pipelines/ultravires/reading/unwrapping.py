@@ -25,6 +25,7 @@ from ultravires import registry
 from ultravires.formats.charsets import charset_of, in_utf8
 from ultravires.formats.csv_rows import csv_records, header_of
 from ultravires.reading.companions import SERVER_LINES, is_server_line, is_server_object
+from ultravires.reading.dotted_names import DOTTED_NAMES, nested
 from ultravires.reading.events import Frame, Ignored
 from ultravires.reading.exports import CONTAINER, Members, elements_of, kept_in, members_of
 from ultravires.reading.framing import json_records, lines, peek, skip_line
@@ -38,7 +39,7 @@ from ultravires.reading.splitting import BLANK, BOM, TOO_LONG, broken, reason_of
 from ultravires.reading.typed_cells import record_of_cells
 from ultravires.reading.values import text as text_of
 
-UNWRAPPING_VERSION = 2
+UNWRAPPING_VERSION = 3
 """Grows with what can be unwrapped, so that files which nobody recognised are looked at again."""
 OTHER_LOG = "a record of another log"
 OTHER_LINE = "a line of another program"
@@ -114,7 +115,7 @@ def find_wrapping(head: bytes, sources: Sequence[Source]) -> Wrapping | None:
         is_whole = len(head) < HEAD_BYTES
         head = b"".join(in_utf8(iter([head if is_whole else head[:-4]]), charset))
         plain = Head(head)
-        if source := next((source for source in sources if source.recognise(plain)), None):
+        if source := next((source for source in sources if source.begins(plain)), None):
             return Wrapping(source, charset, charset)
     first = _first_piece(head, sources)
     if first is None:
@@ -388,9 +389,9 @@ class _Unwrapper:
     def _source_of(self, data: bytes) -> Source | None:
         """Most records are of the log of the record before; no record is recognised by two sources."""
         head = Head(data, len(data))
-        if self._last is not None and self._last.recognise(head):
+        if self._last is not None and self._last.begins(head):
             return self._last
-        found = next((source for source in self._sources if source.recognise(head)), None)
+        found = next((source for source in self._sources if source.begins(head)), None)
         self._last = found or self._last
         return found
 
@@ -410,6 +411,9 @@ class _Unwrapper:
                         renaming.name, text_of(value.get("Type")) if renaming.name == LOG_ANALYTICS else None
                     )
                     return Piece(written, source, (*layers, layer))
+        whole = nested(value)
+        if whole.keys() != value.keys() and (source := self._source_of(written := msgspec.json.encode(whole))):
+            return Piece(written, source, (*layers, DOTTED_NAMES))
         return None
 
     def _kept(self, members: Members, layers: tuple[str, ...], depth: int) -> list[Found] | None:

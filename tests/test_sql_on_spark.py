@@ -48,7 +48,7 @@ def unequal_in_time(case: Case) -> list[str]:
     timer.start()
     try:
         return unequal_on_spark(case)
-    except Py4JError:
+    except (Py4JError, OSError):
         if timer.is_alive():
             raise
         return [f"takes longer than {LONGEST_CASE_SECONDS} seconds"]

@@ -372,7 +372,7 @@ class _Unwrapper:
                     self._wrappers.add(names)
                 return inside
         if not is_unknown:
-            if piece := self._renamed(data, layers):
+            if piece := self._renamed(data, layers) or self._put_together(data, names, layers):
                 return [piece]
             if len(self._unknown) < _MOST_SHAPES:
                 self._unknown[names] += 1
@@ -411,10 +411,18 @@ class _Unwrapper:
                         renaming.name, text_of(value.get("Type")) if renaming.name == LOG_ANALYTICS else None
                     )
                     return Piece(written, source, (*layers, layer))
-        whole = nested(value)
-        if whole.keys() != value.keys() and (source := self._source_of(written := msgspec.json.encode(whole))):
-            return Piece(written, source, (*layers, DOTTED_NAMES))
         return None
+
+    def _put_together(self, data: bytes, names: frozenset[str], layers: tuple[str, ...]) -> Piece | None:
+        """The record whose objects were taken apart into names with dots."""
+        if not any("." in name for name in names):
+            return None
+        try:
+            written = msgspec.json.encode(nested(_VALUE.decode(data)))
+        except _UNDECODABLE:
+            return None
+        source = self._source_of(written)
+        return None if source is None else Piece(written, source, (*layers, DOTTED_NAMES))
 
     def _kept(self, members: Members, layers: tuple[str, ...], depth: int) -> list[Found] | None:
         """What lies in the first place of an object that holds a record, else in its first place of all. None where it

@@ -24,6 +24,18 @@ create or replace temp macro is_within(moment, valid_from, ends_at, tolerance) a
 create or replace temp macro seconds_between(earlier, later) as
     (epoch_us(later)::double - epoch_us(earlier)::double) / 1000000;
 
+-- How many seconds a stretch of time takes, such as a tolerance.
+create or replace temp macro seconds_of(stretch) as
+    epoch_us(cast('1970-01-01 00:00:00+00' as timestamptz) + stretch)::double / 1000000;
+
+-- A moment as the text of which ids are made.
+create or replace temp macro moment_text(moment) as
+    moment::varchar;
+
+-- What a change of rights is named by: its event, or of a change by a vendor what it changed, and when.
+create or replace temp macro cause_of_change(event_id, path, changed_at) as
+    coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || moment_text(changed_at));
+
 -- Whether two names are one tool's: servers put names of their own before it, and a mark between.
 create or replace temp macro is_same_tool(one, other) as
     one = other

@@ -5,6 +5,8 @@ import sys
 from functools import cache
 from typing import Any
 
+import pyarrow as pa
+
 SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -19,6 +21,8 @@ SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # Spark fails on a union of tables that it kept, for what it knows of their columns.
+    "spark.sql.constraintPropagation.enabled": "false",
 }
 
 
@@ -34,3 +38,25 @@ def session() -> Any:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
     return spark
+
+
+_SHOWN: dict[str, pa.Table] = {}
+
+
+def show(name: str, rows: pa.Table) -> None:
+    """Make `rows` the view `name`; most cases leave most tables as the case before left them."""
+    if name not in _SHOWN or not _SHOWN[name].equals(rows):
+        session().createDataFrame(rows).createOrReplaceTempView(name)
+        _SHOWN[name] = rows
+
+
+def end() -> None:
+    """End Spark, whatever it is doing, so that the next `session()` starts another one."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    SparkContext._gateway.proc.kill()
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    SparkSession._instantiatedSession = None
+    session.cache_clear()
+    _SHOWN.clear()

@@ -10,7 +10,7 @@ from source_samples import OPTIONS, as_lines, quarantined, replaced_at, rows, sa
 from ultravires import registry
 from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
-from ultravires.reading.mending import mended, python_as_json
+from ultravires.reading.mending import mend, python_as_json
 from ultravires.reading.splitting import decode_object
 
 each_source = pytest.mark.parametrize("name", sorted(registry.sources()))
@@ -78,7 +78,7 @@ def test_a_record_that_python_wrote_is_the_same_record(name: str, tmp_path: Path
 )
 def test_what_is_mended(data: bytes, value: Any, marks: list[str]) -> None:
     """Each kind by itself."""
-    found = mended(data)
+    found = mend(data)
     assert found is not None and list(found.marks) == marks
     expected = value or {"a": "it's", "b": ["'\n", "grüß", "�", None, 1e-3, {}]}
     assert decode_object(found.data) == expected
@@ -187,6 +187,6 @@ def test_a_broken_resource_marks_all_that_it_made(written: bytes, tmp_path: Path
 
 def test_mending_is_done_once_and_its_result_needs_no_more() -> None:
     """What was mended decodes, and is not mended again."""
-    found = mended(rb'{"a": "\ud83d", "b": NaN}')
-    assert found is not None and mended(found.data) is None
+    found = mend(rb'{"a": "\ud83d", "b": NaN}')
+    assert found is not None and mend(found.data) is None
     assert python_as_json(b"{'a': 1}") == b'{"a": 1}'

@@ -63,6 +63,20 @@ VENDOR_WORDS = re.compile(
 LONGEST_WAY = 23
 """Each step makes something that a later one needs whole: keys, clocks, subjects, links, paths, steps, callers,
 scopes, rights, rights within limits and beyond approvals, drift, hits."""
+ONLY_DUCKDB = {
+    "by name": r"\b(union|all)\s+by\s+name\b",
+    "replace of columns": r"\*\s*(exclude\s*\([^)]*\)\s*)?replace\s*\(",
+    "slice": r"(?<=[\w)\]])\[[^\[\]]*(?<!:):(?!:)[^\[\]]*\]",
+    "list comprehension": r"\bfor\s+\w+\s+in\b",
+    "list_position": r"\blist_position\(",
+    "len of a list": r"\blen\(",
+    "epoch": r"\bepoch\(",
+}
+"""What Spark has not, or means otherwise; there is a way to say each that both have."""
+UNION_NEEDED = {
+    "int_paths": "a node is reached by several spines, and UNION ALL would climb every way to it again",
+}
+"""Recursive tables that end only because UNION drops what was there already, each with the reason."""
 SEEDS = (1, *(pytest.param(seed, marks=pytest.mark.stress) for seed in (2, 8)))
 FILES = [path for layer in LAYERS for path in sorted((sql_root() / layer).glob("*.sql"))]
 
@@ -115,6 +129,34 @@ def test_no_text_in_sql_is_a_word_of_one_vendor(path: Path) -> None:
     """How a vendor writes its ids, actions and names stands in packaged tables, beside the vendor and the reason."""
     text = re.sub(r"--.*", "", path.read_text(encoding="utf-8"))
     assert [literal for literal in re.findall(r"'([^']*)'", text) if VENDOR_WORDS.search(literal)] == []
+
+
+@pytest.mark.parametrize("path", [*FILES, sql_root() / "macros.sql"], ids=lambda path: path.stem)
+def test_sql_is_written_in_words_that_engines_share(path: Path) -> None:
+    """What Spark has not is said in a way that both have, where DuckDB loses nothing by it."""
+    assert only_duckdb(path.read_text(encoding="utf-8")) == []
+
+
+def test_words_of_duckdb_alone_are_noticed() -> None:
+    """Each word that is refused, in the form in which it would come back."""
+    examples = (
+        "select 1 union all by name select 2",
+        "select t.* exclude (a) replace (1 as b) from t",
+        "select path[1:n + 1]",
+        "select [x + 1 for x in path if x > 1]",
+        "select list_position(path, 'a')",
+        "select len(path)",
+        "select epoch(tolerance)",
+    )
+    assert [only_duckdb(example) for example in examples] == [[word] for word in ONLY_DUCKDB]
+    assert only_duckdb("select replace(a, ':', ''), path[-1], []::varchar[], {'a': b[1]}, length(a) -- [1:2]") == []
+
+
+def test_recursion_is_by_union_all() -> None:
+    """Other engines have no recursion by UNION; what needs it says why."""
+    recursive = {name: recursions(syntax(table.sql)) for name, table in tables().items()}
+    assert any(recursive.values())
+    assert {name for name, by_all in recursive.items() if not all(by_all)} == set(UNION_NEEDED)
 
 
 def test_no_vendor_prefix_begins_with_another_that_says_the_same() -> None:
@@ -283,6 +325,23 @@ def syntax(sql: str) -> dict[str, Any]:
         tree = json.loads(con.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0][0])
     assert tree["error"] is False
     return dict(tree)
+
+
+def only_duckdb(text: str) -> list[str]:
+    """The words of `ONLY_DUCKDB` that stand in a file, outside of comments and of texts."""
+    sql = re.sub(r"'[^']*'", "''", re.sub(r"--.*", "", text))
+    return [word for word, pattern in ONLY_DUCKDB.items() if re.search(pattern, sql, re.IGNORECASE)]
+
+
+def recursions(tree: Any) -> list[bool]:
+    """Of each recursion anywhere in a syntax tree, whether it is by UNION ALL."""
+    if isinstance(tree, list):
+        return [by_all for child in tree for by_all in recursions(child)]
+    if not isinstance(tree, dict):
+        return []
+    # Beside a recursion DuckDB calls every union so; only one of them reads itself.
+    is_one = "union_all" in tree and f'"table_name": "{tree["cte_name"]}"' in json.dumps(tree)
+    return ([tree["union_all"]] if is_one else []) + recursions(list(tree.values()))
 
 
 def cte_names(tree: Any) -> Iterable[str]:

@@ -29,7 +29,9 @@ chosen as (
 ),
 
 deleted as (
-    select words.held_uid, words.document_kind, words.is_reported, gone.*
+    select
+        words.held_uid, words.document_kind, words.is_reported, gone.event_at, gone.event_id, gone.actor_uid, gone.is_snapshot,
+        gone.is_lower_bound
     from (select distinct held_uid, document_kind, is_reported from words) as words
     join int_grants__named as gone
         on gone.relation = 'exists' and gone.op = 'remove' and gone.holder_uid = words.held_uid and (gone.voice = 'reported') = words.is_reported
@@ -139,8 +141,10 @@ points as (
     select
         held_uid, document_kind, is_reported, event_at, event_id, actor_uid, is_snapshot, is_lower_bound,
         if(
-            len(sids) > most_in_slot(), '',
-            to_json(list_filter(try_cast(text as json[]), lambda s: not coalesce(list_contains(sids, json_extract_string(s, '$.sid')), false)))::varchar
+            array_length(sids) > most_in_slot(), '',
+            '[' || array_to_string(
+                list_filter(try_cast(text as json[]), lambda s: not coalesce(list_contains(sids, json_extract_string(s, '$.sid')), false)), ','
+            ) || ']'
         )
     from shortened
 ),

@@ -92,8 +92,8 @@ edge_names as (
     where list_contains(ways.named, true)
         and (ways.among is null or (starts_with(edges.holder_uid, ways.among) and starts_with(edges.held_uid, ways.among)))
     union all
-    select edge_id, is_reported, md5(to_json(['exists', unnest([holder_uid, held_uid]), null, null, null, null, null])::varchar)
-    from edges
+    select edge_id, is_reported, md5(to_json(['exists', end_uid, null, null, null, null, null])::varchar)
+    from (select edge_id, is_reported, unnest([holder_uid, held_uid]) as end_uid from edges) as ends
 ),
 
 closed_by as (
@@ -249,7 +249,7 @@ stretches as (
 )
 
 select
-    substr(sha256(stretches.edge_id || chr(31) || coalesce(stretches.valid_from::varchar, '')), 1, 20) as grant_id,
+    substr(sha256(stretches.edge_id || chr(31) || coalesce(moment_text(stretches.valid_from), '')), 1, 20) as grant_id,
     all_edges.relation,
     all_edges.holder_uid,
     all_edges.held_uid,

@@ -13,9 +13,8 @@ with scopes as (
 
 -- A scope lies in those with which its name begins.
 around as (
-    select holder_uid, string_split(scope_uid, '/') as parts
-    from scopes
-    where scope_uid is not null
+    select holder_uid, parts, unnest(range(1, least(array_length(parts), 12) + 1)) as n_parts
+    from (select holder_uid, string_split(scope_uid, '/') as parts from scopes where scope_uid is not null) as split_scopes
 ),
 
 places as (
@@ -23,7 +22,7 @@ places as (
     from (select distinct holder_uid from scopes) as holders
     join identity_names on identity_names.says = 'has_account' and holders.holder_uid like identity_names.name_like escape '\' and regexp_matches(holders.holder_uid, identity_names.name_pattern)
     union all
-    select holder_uid, array_to_string(parts[1:unnest(range(1, least(len(parts), 12) + 1))], '/'), false
+    select holder_uid, array_to_string(array_slice(parts, 1, n_parts), '/'), false
     from around
 )
 

@@ -70,7 +70,7 @@ paths as (
         is_certain,
         leads_to,
         n_ways,
-        0::hugeint as n_tried_before
+        0::bigint as n_tried_before
     from steps_on
     where holder_uid in (select id from touched_ids)
     union all
@@ -98,11 +98,13 @@ paths as (
     from (
         select *, max(n_tried) over (partition by holder_uid) as n_tried_after
         from (
-            select *, n_tried_before + sum(n_ways) over (partition by holder_uid order by n_ways, until_at desc, from_at desc, grant_ids) as n_tried
+            select
+                *,
+                n_tried_before + (sum(n_ways) over (partition by holder_uid order by n_ways, until_at desc, from_at desc, grant_ids))::bigint as n_tried
             from paths
             where n_ways > 0
         ) as ranked
-        where n_tried <= 3000 and len(path) < 12
+        where n_tried <= 3000 and array_length(path) < 12
     ) as followed
     join steps_on
         on steps_on.holder_uid = followed.held_uid
@@ -121,8 +123,8 @@ all_paths as (
     union all
     select
         *,
-        len(path) = 12
-        or n_tried_before + sum(n_ways) over (partition by holder_uid, len(path) order by n_ways, until_at desc, from_at desc, grant_ids) > 3000
+        array_length(path) = 12
+        or n_tried_before + sum(n_ways) over (partition by holder_uid, array_length(path) order by n_ways, until_at desc, from_at desc, grant_ids) > 3000
     from paths
     where n_ways > 0
 )

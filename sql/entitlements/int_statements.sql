@@ -36,10 +36,10 @@ parts as (
 crossed as (
     select
         *,
-        greatest(len(actions), 1)::double * greatest(len(resources), 1) * greatest(len(principals), 1) * (
+        greatest(array_length(actions), 1)::double * greatest(array_length(resources), 1) * greatest(array_length(principals), 1) * (
             1 + (
-                length(actions::varchar) / greatest(len(actions), 1) + length(resources::varchar) / greatest(len(resources), 1)
-                + length(principals::varchar) / greatest(len(principals), 1) + length(except_actions::varchar)
+                length(actions::varchar) / greatest(array_length(actions), 1) + length(resources::varchar) / greatest(array_length(resources), 1)
+                + length(principals::varchar) / greatest(array_length(principals), 1) + length(except_actions::varchar)
                 + length(except_resources::varchar) + length(except_principals::varchar) + coalesce(length(condition), 0)
                 + coalesce(length(fingerprint), 0)
             ) / 1000
@@ -50,18 +50,26 @@ crossed as (
 -- No vendor lets a document say so much: of one that does the least statements are read, and the rest is not known.
 readable as (
     select
-        * exclude (weight)
-        replace (
-            if(is_read and effect in ('allow', 'deny'), effect, 'unknown') as effect,
-            if(is_read, actions, []) as actions,
-            if(is_read, except_actions, []) as except_actions,
-            if(is_read, resources, []) as resources,
-            if(is_read, except_resources, []) as except_resources,
-            if(is_read, principals, []) as principals,
-            if(is_read, except_principals, []) as except_principals,
-            if(is_read, condition, null) as condition,
-            if(is_read, fingerprint, null) as fingerprint
-        )
+        held_uid,
+        document_kind,
+        is_reported,
+        revision,
+        valid_from,
+        valid_until,
+        start_by,
+        start_event_id,
+        start_actor_uid,
+        end_event_id,
+        if(is_read and effect in ('allow', 'deny'), effect, 'unknown') as effect,
+        if(is_read, actions, []) as actions,
+        if(is_read, except_actions, []) as except_actions,
+        if(is_read, resources, []) as resources,
+        if(is_read, except_resources, []) as except_resources,
+        if(is_read, principals, []) as principals,
+        if(is_read, except_principals, []) as except_principals,
+        if(is_read, condition, null) as condition,
+        if(is_read, fingerprint, null) as fingerprint,
+        plane
     from (
         select *, sum(weight) over (partition by held_uid, document_kind, is_reported, revision order by weight) <= 50000 as is_read
         from crossed
@@ -72,14 +80,14 @@ readable as (
 each_pattern as (
     select
         * exclude (actions, resources, principals),
-        unnest(case when len(actions) > 0 then actions when effect = 'unknown' then [null] when len(except_actions) > 0 then ['*'] else [] end) as action_pattern,
+        unnest(case when array_length(actions) > 0 then actions when effect = 'unknown' then [null] when array_length(except_actions) > 0 then ['*'] else [] end) as action_pattern,
         case
-            when len(resources) > 0 then resources
+            when array_length(resources) > 0 then resources
             when document_kind <> 'permissions' then [held_uid]
             when effect = 'unknown' then [null]
             else ['*']
         end as resources,
-        case when len(principals) > 0 then principals when document_kind = 'permissions' then [null] else ['*'] end as principals
+        case when array_length(principals) > 0 then principals when document_kind = 'permissions' then [null] else ['*'] end as principals
     from readable
 ),
 

@@ -11,7 +11,7 @@ with shared_subjects as (
 ),
 
 native_hits as (
-    select hits.* replace (coalesce(shared_subjects.shared_id, hits.subject_uid) as subject_uid)
+    select hits.* exclude (subject_uid), coalesce(shared_subjects.shared_id, hits.subject_uid) as subject_uid
     from hits
     left join shared_subjects on shared_subjects.subject_uid = hits.subject_uid and shared_subjects.subject_kind = hits.subject_kind
 ),
@@ -237,17 +237,16 @@ told_facts as (
 ),
 
 -- A finding speaks for itself if one of its hits says something that is no single act.
-acts as (
-    select finding_id, unnest(list_sort(list_distinct(flatten(list(act_event_ids))))) as event_id
+acts_of_findings as (
+    select finding_id, list_sort(list_distinct(flatten(list(act_event_ids)))) as act_event_ids
     from ranked_hits
     group by finding_id
-    having bool_and(len(act_event_ids) > 0)
+    having bool_and(array_length(act_event_ids) > 0)
 ),
 
-acts_of_findings as (
-    select finding_id, list(event_id order by event_id) as act_event_ids
-    from acts
-    group by finding_id
+acts as (
+    select finding_id, unnest(act_event_ids) as event_id
+    from acts_of_findings
 ),
 
 -- By the identity that the configuration declares, never by a name in a log: its writer could choose one that is quiet.
@@ -338,7 +337,7 @@ tellings as (
             partition by acts.event_id
             order by
                 severities.severity_rank desc,
-                gathered.n_evidence > len(gathered.act_event_ids) desc,
+                gathered.n_evidence > array_length(gathered.act_event_ids) desc,
                 case when gathered.subject_kind in ('actor and action', 'actor_action') then 1
                     when gathered.subject_kind in ('event', 'tool_call') then 2 else 3 end,
                 gathered.detector_kind = 'rule' desc,
@@ -370,7 +369,9 @@ told as (
         tellers.finding_id,
         list_transform(tellers.told, lambda one: one.by) as tellers,
         -- Who else speaks of its acts, and how badly, is a fact of the finding.
-        array_to_string([one.by || ' ' || one.severity for one in tellers.told if one.by <> tellers.finding_id], chr(30)) as others
+        array_to_string(
+            list_transform(list_filter(tellers.told, lambda one: one.by <> tellers.finding_id), lambda one: one.by || ' ' || one.severity), chr(30)
+        ) as others
     from tellers
 )
 
@@ -386,7 +387,7 @@ select
     sha256(
         gathered.evidence_hash || chr(31) || gathered.severity || chr(31) || 'open' || chr(31) || coalesce(gathered.chain_id, '')
         || chr(31) || array_to_string(gathered.gaps, chr(30)) || chr(31) || gathered.rule_version
-        || case when len(gathered.facts) > 0 then chr(31) || array_to_string(gathered.facts, chr(30)) else '' end
+        || case when array_length(gathered.facts) > 0 then chr(31) || array_to_string(gathered.facts, chr(30)) else '' end
         || case when told.others <> '' then chr(31) || told.others else '' end
     ) as facts_hash
 from gathered

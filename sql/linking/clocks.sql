@@ -119,7 +119,7 @@ engine_clocks as (
     select judged_engines.log, judged_engines.found_ahead as seconds_ahead
     from judged_engines
     cross join limits
-    where is_measured and spread <= epoch(limits.clock_tolerance) and found_ahead <= limits.most_seconds
+    where is_measured and spread <= seconds_of(limits.clock_tolerance) and found_ahead <= limits.most_seconds
 ),
 
 -- What a pair says of how far the clock of a call is ahead: the call begins before its effect and ends after it; what an
@@ -232,11 +232,11 @@ select
         when not judged.is_measured then 'few pairs'
         when judged.found_ahead = 0 then 'in time'
         when abs(judged.found_ahead) > limits.most_seconds then 'too far'
-        when judged.spread > epoch(limits.clock_tolerance) then 'unsteady'
+        when judged.spread > seconds_of(limits.clock_tolerance) then 'unsteady'
         else 'corrected'
     end as state,
     case
-        when judged.is_measured and abs(judged.found_ahead) <= limits.most_seconds and judged.spread <= epoch(limits.clock_tolerance)
+        when judged.is_measured and abs(judged.found_ahead) <= limits.most_seconds and judged.spread <= seconds_of(limits.clock_tolerance)
             then judged.found_ahead::bigint
         else 0
     end as seconds_ahead

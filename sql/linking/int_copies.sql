@@ -36,7 +36,7 @@ pairs as (
         not list_has_all(chosen.resource_uids, copy.resource_uids) as has_other_target,
         -- What is told when it begins and when it ends lasts; a copy is made of one moment.
         copy.stage_number is null
-        and abs(seconds_between(copy.event_at, chosen.event_at)) > epoch(run_context.clock_tolerance) as has_other_time
+        and abs(seconds_between(copy.event_at, chosen.event_at)) > seconds_of(run_context.clock_tolerance) as has_other_time
     from numbered as copy
     join numbered as chosen on chosen.key_value = copy.key_value and chosen.nth = 1
     cross join run_context

@@ -58,24 +58,14 @@ approvals_kept as (
 ),
 
 done as (
-    select *, false as is_call, null as tool
-    from stg_activities
-    union all by name
     select
-        tool_call_id as activity_id,
-        event_id,
-        called_at as event_at,
-        event_hour,
-        log,
-        voice,
-        agent_uid as actor_uid,
-        'agent' as actor_kind,
-        action,
-        outcome,
-        false as mints_credential,
-        false as is_providers_own,
-        true as is_call,
-        tool
+        activity_id, event_id, event_at, event_hour, log, voice, actor_uid, actor_kind, action, outcome, mints_credential, is_providers_own,
+        canonical_action, error_code, credential_uid, account_uid, src_ip, network, via_service, false as is_call, null as tool
+    from stg_activities
+    union all
+    select
+        tool_call_id, event_id, called_at, event_hour, log, voice, agent_uid, 'agent', action, outcome, false, false,
+        null, null, null, null, null, null, null, true, tool
     from stg_tool_calls
 ),
 
@@ -355,7 +345,7 @@ select
     target_kind,
     target_uids[1] as target_uid,
     first_hundred(target_uids) as target_uids,
-    len(target_uids) as n_targets,
+    array_length(target_uids) as n_targets,
     case power_rank when 4 then 'admin' when 3 then 'permissions' when 2 then 'data' when 1 then 'none' end as power,
     outcome,
     error_code,
@@ -384,7 +374,7 @@ select
         when 'resource' then coalesce(': ' || target_uids[1], '')
         else coalesce(words.link || target_uids[1], '') || if(target_kind = 'outside', ' (outside)', '')
     end
-    || if(len(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (len(target_uids) - 1)::varchar || ' more', '')
+    || if(array_length(target_uids) > 1 and target_kind not in ('self', 'public'), ' and ' || (array_length(target_uids) - 1)::varchar || ' more', '')
     || coalesce(', by ' || action, '')
     || if(is_approved, ', under ' || approval_id, '') as sentence
 from graded

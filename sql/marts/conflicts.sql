@@ -157,15 +157,15 @@ of_calls as (
 
 disagreeing as (
     select * from of_records where array_length(differs) > 0
-    union all by name
+    union all
     select * from of_systems
-    union all by name
+    union all
     select * from of_states
-    union all by name
+    union all
     select * from of_copies
-    union all by name
+    union all
     select * from of_stages
-    union all by name
+    union all
     select * from of_calls
 ),
 

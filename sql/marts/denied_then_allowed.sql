@@ -71,7 +71,7 @@ denied_and_given as (
 before as (
     select
         *,
-        max_by(denied_event_id, {'at': moment, 'id': denied_event_id}) filter (where denied_event_id is not null) over day_before as last_denied_event_id,
+        max_by(denied_event_id, case when denied_event_id is not null then {'at': moment, 'id': denied_event_id} end) over day_before as last_denied_event_id,
         count(denied_event_id) over day_before as n_denied
     from denied_and_given
     window day_before as (

@@ -23,17 +23,41 @@
 -- only: int_grants(relation, held_uid, is_reported)
 
 with found as (
-    select * from int_drift__overreach where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__unused_approvals where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__over_grants where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__expired where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__unlogged where identity_id in (select id from touched_ids)
-    union all by name
-    select * from int_drift__unused where identity_id in (select id from touched_ids)
+    select
+        identity_id, actor_uid, kind, cause, action, actions, n_actions, power, resource_uids, crown_jewels, first_at, last_at, n_events,
+        n_denied, cause_event_id, cause_actor_uid, cause_approval_uid, approval_uids, is_certain, evidence_event_ids
+    from int_drift__over_grants
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, cause, action, actions, n_actions, power, resource_uids, null, first_at, last_at, n_events,
+        n_denied, cause_event_id, cause_actor_uid, cause_approval_uid, approval_uids, is_certain, evidence_event_ids
+    from int_drift__expired
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, null, action, actions, null, power, resource_uids, null, first_at, last_at, n_events,
+        n_denied, cause_event_id, cause_actor_uid, null, approval_uids, is_certain, evidence_event_ids
+    from int_drift__overreach
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, null, kind, null, action, actions, null, null, null, null, first_at, last_at, n_events,
+        n_denied, null, null, null, approval_uids, is_certain, evidence_event_ids
+    from int_drift__unused_approvals
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, cause, null, actions, null, null, resource_uids, null, first_at, last_at, n_events,
+        n_denied, cause_event_id, null, null, null, is_certain, evidence_event_ids
+    from int_drift__unlogged
+    where identity_id in (select id from touched_ids)
+    union all
+    select
+        identity_id, actor_uid, kind, cause, action, actions, null, null, null, null, first_at, null, n_events,
+        n_denied, cause_event_id, cause_actor_uid, null, null, is_certain, evidence_event_ids
+    from int_drift__unused
+    where identity_id in (select id from touched_ids)
 ),
 
 -- What only a provider can be has the power that the provider gives it, and needs no approval for what it does.
@@ -67,7 +91,7 @@ in_words as (
         all_kinds.*,
         reviewed.reviewed_by,
         reviewed.reviewed_until,
-        case when len(actions) = 1 then actions[1] else actions[1] || ' and ' || (coalesce(n_actions, len(actions)) - 1) || ' more' end as what,
+        case when array_length(actions) = 1 then actions[1] else actions[1] || ' and ' || (coalesce(n_actions, array_length(actions)) - 1) || ' more' end as what,
         coalesce(cause_actor_uid, 'somebody') as who,
         strftime(first_at, '%Y-%m-%d %H:%M') as since,
         array_to_string(approval_uids, ', ') as approvals
@@ -93,9 +117,9 @@ select
         when reviewed_by is not null then 'informational'
         when kind in ('unused', 'unused_approval') or cause_approval_uid is not null and kind <> 'expired_but_held' then 'informational'
         when kind = 'over_grant' then
-            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'informational' end
+            case when power = 'admin' then 'high' when power = 'permissions' or array_length(crown_jewels) > 0 then 'medium' else 'informational' end
         when kind in ('widened_after_approval', 'expired_but_held') then
-            case when power = 'admin' then 'high' when power = 'permissions' or len(crown_jewels) > 0 then 'medium' else 'low' end
+            case when power = 'admin' then 'high' when power = 'permissions' or array_length(crown_jewels) > 0 then 'medium' else 'low' end
         else 'medium'
     end as severity,
     first_at,

@@ -175,7 +175,7 @@ cut_paths as (
         holder_uid,
         if(relation = 'within', 'limit', 'granted') as layer,
         is_reported,
-        min({'length': len(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
+        min({'length': array_length(path), 'path': path, 'grant_ids': grant_ids, 'relations': relations, 'binding_uids': binding_uids}) as shortest,
         min({'at': from_at, 'by': start_by, 'event_id': start_event_id, 'actor_uid': start_actor_uid}) as start,
         max({'at': until_at, 'event_id': end_event_id}) as finish
     from holdings
@@ -219,7 +219,7 @@ held as (
 
 granted as (
     select
-        'en_' || substr(sha256(holder_uid || chr(31) || way || chr(31) || greatest(from_at, stands_from)::varchar), 1, 20) as entitlement_id,
+        'en_' || substr(sha256(holder_uid || chr(31) || way || chr(31) || moment_text(greatest(from_at, stands_from))), 1, 20) as entitlement_id,
         holder_uid,
         layer,
         effect,
@@ -228,8 +228,8 @@ granted as (
         scope_uid,
         except_actions,
         except_resources,
-        if(len(conditions) = 0, null, '[' || array_to_string(list_sort(conditions), ',') || ']') as condition,
-        len(conditions) > 0 as is_conditional,
+        if(array_length(conditions) = 0, null, '[' || array_to_string(list_sort(conditions), ',') || ']') as condition,
+        array_length(conditions) > 0 as is_conditional,
         nullif(greatest(from_at, stands_from), first_moment()) as valid_from,
         nullif(least(until_at, stands_until), last_moment()) as valid_until,
         path,
@@ -305,11 +305,23 @@ kept as (
 ),
 
 both_layers as (
-    select * from approved
-    union all by name
-    select * from with_identities
-    union all by name
-    select * from kept
+    select
+        entitlement_id, identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid,
+        condition, is_conditional, valid_from, valid_until, path, grant_ids, relations, binding_uids, document_uid, document_kind, principal,
+        except_principals, plane, start_by, event_id, cause_actor_uid, approval_uid, end_event_id, is_reported, is_certain
+    from with_identities
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid,
+        condition, is_conditional, valid_from, valid_until, path, grant_ids, relations, binding_uids, document_uid, document_kind, principal,
+        except_principals, plane, start_by, event_id, cause_actor_uid, approval_uid, end_event_id, is_reported, is_certain
+    from approved
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, layer, effect, action_pattern, resource_pattern, except_actions, except_resources, scope_uid,
+        condition, is_conditional, valid_from, valid_until, path, null, null, null, null, null, null,
+        null, null, start_by, event_id, cause_actor_uid, approval_uid, end_event_id, is_reported, is_certain
+    from kept
 ),
 
 learned as (

@@ -28,7 +28,7 @@ reaching using key (uid) as (
     select steps.holder_uid, list_prepend(min(steps.hop), arg_min(found.way, steps.hop)), arg_min(steps.is_certain and found.is_certain, steps.hop)
     from reaching as found
     join steps on steps.target_uid = found.uid
-    where steps.holder_uid not in (select uid from recurring.reaching) and len(found.way) < 100
+    where steps.holder_uid not in (select uid from recurring.reaching) and array_length(found.way) < 100
     group by steps.holder_uid
 ),
 
@@ -46,7 +46,7 @@ led as (
     -- A way over somebody who is as far away leads back, or around.
     left join reaching as further
         on further.uid = hops.target_uid and hops.gives is distinct from 'admin' and hops.target_uid <> hops.holder_uid
-        and len(further.way) <= len(own.way)
+        and array_length(further.way) <= array_length(own.way)
 ),
 
 -- Who does what a way begins with, on whom it reaches, after it opened, has set out.
@@ -94,7 +94,7 @@ select
     coalesce(identities.is_nonhuman, false) as is_nonhuman,
     coalesce(led.reaches, led.gives) as reaches,
     led.way,
-    len(led.way) as n_hops,
+    array_length(led.way) as n_hops,
     led.is_way_certain,
     taken.escalation_id is not null as is_taken,
     taken.first.event_id as taken_event_id,
@@ -105,7 +105,7 @@ select
         || case coalesce(led.reaches, led.gives) when 'admin' then 'power over everything' when 'permissions' then 'power over permissions'
             when 'data' then 'more data' else 'more power' end
         || ': ' || array_to_string(array_slice(led.way, 1, 12), ', then ')
-        || if(len(led.way) > 12, ', and ' || (len(led.way) - 12)::varchar || ' hops more', '')
+        || if(array_length(led.way) > 12, ', and ' || (array_length(led.way) - 12)::varchar || ' hops more', '')
         || case when led.valid_from is null then '; open since before the logs'
             else '; open since ' || strftime(led.valid_from, '%Y-%m-%d %H:%M') || coalesce(', by a change of ' || led.cause_actor_uid, '')
                 || coalesce(' under ' || led.approval_uid, '') end

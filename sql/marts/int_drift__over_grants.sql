@@ -1,16 +1,16 @@
 -- grain: one row per holder, kind and change that gave it something
 -- build: by_key cause
 -- why: granted beyond approved, and granted later through what an approval had named before
--- units: select coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) from int_grants__beyond
--- dirty: select coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) from delta_int_grants__beyond
--- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from (select min(complete_until) as earliest from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent') as seen
+-- units: select cause_of_change(event_id, path, valid_from) from int_grants__beyond
+-- dirty: select cause_of_change(event_id, path, valid_from) from delta_int_grants__beyond
+-- dirty: select cause_of_change(given.event_id, given.path, given.valid_from) from (select min(complete_until) as earliest from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent') as seen
 --   join int_grants__beyond as given on given.valid_from >= seen.earliest
--- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from (
+-- dirty: select cause_of_change(given.event_id, given.path, given.valid_from) from (
 --   select sum(if(is_new, 1, -1)) as more from delta_sources where list_contains(evidence_kinds, 'approval') and state <> 'absent' and complete_until is not null
 --   ) as seen join int_grants__beyond as given on seen.more <> 0
--- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from delta_int_evidence__of_acts as judged join int_grants__beyond as given on given.event_id = substr(judged.node_id, 10)
--- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from (select distinct actor_uid from delta_int_evidence__governed where evidence_kind = 'approval') as told join int_grants__beyond as given on given.holder_uid = told.actor_uid
--- dirty: select coalesce(given.event_id, 'vendor ' || array_to_string(given.path, ' ') || ' ' || given.valid_from::varchar) from delta_int_evidence__by_hour as by_hour
+-- dirty: select cause_of_change(given.event_id, given.path, given.valid_from) from delta_int_evidence__of_acts as judged join int_grants__beyond as given on given.event_id = substr(judged.node_id, 10)
+-- dirty: select cause_of_change(given.event_id, given.path, given.valid_from) from (select distinct actor_uid from delta_int_evidence__governed where evidence_kind = 'approval') as told join int_grants__beyond as given on given.holder_uid = told.actor_uid
+-- dirty: select cause_of_change(given.event_id, given.path, given.valid_from) from delta_int_evidence__by_hour as by_hour
 --   join int_evidence__governed as governed on governed.log = by_hour.log and governed.evidence_kind = by_hour.evidence_kind
 --   join int_grants__beyond as given on given.holder_uid = governed.actor_uid and date_trunc('hour', given.valid_from) = by_hour.event_hour
 --   where by_hour.evidence_kind = 'approval'
@@ -28,9 +28,9 @@ granted_beyond as (
     select
         *,
         if(widened_approval_id is null, 'over_grant', 'widened_after_approval') as kind,
-        coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) as cause
+        cause_of_change(event_id, path, valid_from) as cause
     from int_grants__beyond
-    where coalesce(event_id, 'vendor ' || array_to_string(path, ' ') || ' ' || valid_from::varchar) in (select id from touched_ids)
+    where cause_of_change(event_id, path, valid_from) in (select id from touched_ids)
 ),
 
 -- What was not approved is sure only where those logs were whole then that could have approved the change, and those that speak

@@ -42,7 +42,7 @@ kept as (
 behind as (
     select
         held.identity_id, held.holder_uid as actor_uid, if(beyond.widened_approval_id is null, 'over_grant', 'widened_after_approval') as kind,
-        coalesce(beyond.event_id, 'vendor ' || array_to_string(beyond.path, ' ') || ' ' || beyond.valid_from::varchar) as cause, held.entitlement_id
+        cause_of_change(beyond.event_id, beyond.path, beyond.valid_from) as cause, held.entitlement_id
     from int_grants__beyond as beyond
     join held on held.entitlement_id = beyond.entitlement_id
     union all
@@ -71,11 +71,11 @@ of_grants as (
 
 -- What was used lies within what is kept, all its resources too, in the words of the log or of a grant.
 used as (
-    select identity_id, actor_uid, action, action as word, unnest(if(len(resource_uids) = 0, [''], resource_uids)) as resource_uid
+    select identity_id, actor_uid, action, action as word, unnest(if(array_length(resource_uids) = 0, [''], resource_uids)) as resource_uid
     from int_drift__overreach
     union
     select int_drift__overreach.identity_id, int_drift__overreach.actor_uid, int_drift__overreach.action, action_words.permission,
-        unnest(if(len(int_drift__overreach.resource_uids) = 0, [''], int_drift__overreach.resource_uids))
+        unnest(if(array_length(int_drift__overreach.resource_uids) = 0, [''], int_drift__overreach.resource_uids))
     from int_drift__overreach
     join action_words on action_words.action_key = lower(int_drift__overreach.action)
 ),
@@ -84,7 +84,7 @@ whole_rights as (
     select held.identity_id, as_like(held.action_pattern) as action_like, as_like(held.resource_pattern) as resource_like, kept.reviewed_by, kept.until_at
     from kept
     join held on held.entitlement_id = kept.entitlement_id
-    where len(held.except_actions) = 0 and len(held.except_resources) = 0 and not held.is_conditional and held.scope_uid is null
+    where array_length(held.except_actions) = 0 and array_length(held.except_resources) = 0 and not held.is_conditional and held.scope_uid is null
 ),
 
 used_within as (

@@ -39,8 +39,8 @@ speaking as (
     from standing
     join patterns on patterns.action_pattern = standing.action_pattern
     where effect in ('allow', 'deny') and document_kind = 'permissions'
-        and len(list_filter(except_actions, lambda each: patterns.permission ilike as_like(each) escape '\')) = 0
-    union all by name
+        and array_length(list_filter(except_actions, lambda each: patterns.permission ilike as_like(each) escape '\')) = 0
+    union all
     select standing.*, role_names.permission
     from standing
     join role_names on role_names.document_uid = standing.document_uid
@@ -55,7 +55,7 @@ allowed as (
         coalesce(resource_like, '%') as resource_like,
         action_pattern = '*' as is_everything,
         min({
-            'is_uncertain': is_conditional or not is_certain or len(except_resources) > 0,
+            'is_uncertain': is_conditional or not is_certain or array_length(except_resources) > 0,
             'since': coalesce(valid_from, first_moment()),
             'event_id': event_id,
             'actor_uid': cause_actor_uid,
@@ -71,7 +71,7 @@ allowed as (
 -- Of most ways most holders lack a permission: those fall out before anything is compared with anything. In one step, with
 -- count(distinct), DuckDB 2.0 waits for itself without end where some hundred holders have one.
 needed_and_held as (
-    select distinct allowed.holder_uid, needed.path_id, needed.nth, len(kinds.permissions) as n_needed
+    select distinct allowed.holder_uid, needed.path_id, needed.nth, array_length(kinds.permissions) as n_needed
     from allowed
     join escalation_permissions as needed on needed.permission = allowed.permission
     join escalation_kinds as kinds on kinds.path_id = needed.path_id
@@ -256,13 +256,13 @@ tried as (
 
 -- A deny of the holder, or of what it lies in; one that certainly covers ends the way.
 denials as (
-    select holder_uid, permission, resource_like, is_conditional or len(except_resources) > 0 or not is_certain as is_uncertain
+    select holder_uid, permission, resource_like, is_conditional or array_length(except_resources) > 0 or not is_certain as is_uncertain
     from speaking
     where effect = 'deny'
 ),
 
 lifted as (
-    select holder_uid, permission, resource_like, is_conditional or len(except_resources) > 0 or not is_certain as is_uncertain
+    select holder_uid, permission, resource_like, is_conditional or array_length(except_resources) > 0 or not is_certain as is_uncertain
     from speaking
     where layer = 'limit' and effect = 'allow' and relations[-1] = 'boundary'
 ),
@@ -372,7 +372,7 @@ select
     ) as is_certain,
     greatest(opened.n_more, 0)::bigint as n_more
 from opened
-join escalation_kinds as kinds on kinds.path_id = opened.path_id and opened.n_had = len(kinds.permissions)
+join escalation_kinds as kinds on kinds.path_id = opened.path_id and opened.n_had = array_length(kinds.permissions)
 left join trusting on trusting.holder_uid = opened.holder_uid and trusting.path_id = opened.path_id and trusting.target_uid is not distinct from opened.target_uid
 left join powers as reaching on reaching.uid = opened.target_uid
 left join limits as own on own.holder_uid = opened.holder_uid

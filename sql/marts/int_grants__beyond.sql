@@ -78,8 +78,12 @@ effective as (
     where rights.effect = 'allow'
         -- Which tools there are only those tell who have them; and nobody invents what accuses himself.
         and (not rights.is_reported or starts_with(rights.action_pattern, 'tool:'))
-    union all by name
-    select * from int_grants__limited where coalesce(event_id, '') in (select id from touched_ids)
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, action_pattern, resource_pattern, scope_uid, path, document_uid, valid_from, valid_until,
+        start_by, event_id, cause_actor_uid, approval_uid, is_conditional, is_certain, power
+    from int_grants__limited
+    where coalesce(event_id, '') in (select id from touched_ids)
 ),
 
 denies as (
@@ -87,7 +91,7 @@ denies as (
         holder_uid, as_like(action_pattern) as action_like, as_like(resource_pattern) as resource_like, coalesce(valid_from, first_moment()) as from_at,
         coalesce(valid_until, last_moment()) as until_at
     from limits
-    where effect = 'deny' and not is_conditional and principal is null and len(except_actions) = 0 and len(except_resources) = 0
+    where effect = 'deny' and not is_conditional and principal is null and array_length(except_actions) = 0 and array_length(except_resources) = 0
 ),
 
 denied as (
@@ -103,8 +107,12 @@ in_effect as (
     select effective.*
     from effective
     anti join denied on denied.entitlement_id = effective.entitlement_id and denied.holder_uid = effective.holder_uid
-    union all by name
-    select * from int_grants__released where coalesce(event_id, '') in (select id from touched_ids)
+    union all
+    select
+        entitlement_id, identity_id, holder_uid, action_pattern, resource_pattern, null, path, null, valid_from, valid_until,
+        start_by, event_id, cause_actor_uid, approval_uid, is_conditional, is_certain, power
+    from int_grants__released
+    where coalesce(event_id, '') in (select id from touched_ids)
 ),
 
 -- Principals that only a provider can be are left out: their power is the provider's to change.
@@ -202,9 +210,9 @@ named as (
 
 -- Who is approved to have a role, in these places or in any, has what it gave when that was approved.
 approved_roles as (
-    select distinct subjects.identity_id, named.name, named.granted_at, named.ends_at, named.place_like
+    select distinct subjects.identity_id, named.name, named.granted_at, named.ends_at, as_like(named.place) as place_like
     from (
-        select *, as_like(unnest(case when array_length(resources) > 0 then resources else ['*'] end)) as place_like
+        select *, unnest(case when array_length(resources) > 0 then resources else ['*'] end) as place
         from named
         where is_of_roles_alone
     ) as named

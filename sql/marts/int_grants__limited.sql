@@ -107,7 +107,7 @@ had_before as (
     where not before_turns.is_unread
         and let_through.action_pattern ilike before_turns.action_like escape '\'
         and let_through.resource_pattern ilike before_turns.resource_like escape '\'
-        and len(before_turns.except_actions) = 0
+        and array_length(before_turns.except_actions) = 0
 ),
 
 begun as (
@@ -149,7 +149,7 @@ ends as (
 
 select
     'en_' || substr(sha256(concat_ws(
-        chr(31), begun.entitlement_id, begun.began_at::varchar, begun.action_pattern, begun.resource_pattern
+        chr(31), begun.entitlement_id, moment_text(begun.began_at), begun.action_pattern, begun.resource_pattern
     )), 1, 20) as entitlement_id,
     given.identity_id,
     given.holder_uid,

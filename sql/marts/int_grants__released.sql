@@ -57,7 +57,7 @@ around as (
         int_holders.holder_uid as bound_uid,
         int_holders.place_uid,
         int_holders.is_whole,
-        if(len(limits_around.path) > 1, limits_around.path[-2], limits_around.holder_uid) as level_uid,
+        if(array_length(limits_around.path) > 1, limits_around.path[-2], limits_around.holder_uid) as level_uid,
         limits_around.* exclude (path)
     from int_holders
     join (
@@ -115,8 +115,8 @@ denied_before as (
         and is_one_within(given.resource_pattern, given.resource_like, denies.resource_pattern, denies.resource_like)
     where denies.end_event_id is not null
         and (denies.is_whole or given.scope_uid = denies.place_uid or starts_with(given.scope_uid, denies.place_uid || '/'))
-        and len(list_filter(denies.except_actions, lambda each: given.action_pattern ilike as_like(each) escape '\')) = 0
-        and len(list_filter(denies.except_resources, lambda each: given.resource_pattern ilike as_like(each) escape '\')) = 0
+        and array_length(list_filter(denies.except_actions, lambda each: given.action_pattern ilike as_like(each) escape '\')) = 0
+        and array_length(list_filter(denies.except_resources, lambda each: given.resource_pattern ilike as_like(each) escape '\')) = 0
 ),
 
 -- Which levels of guardrails allow what. A level that is not shown whole has the policy that allows everything, which no record shows.
@@ -125,7 +125,7 @@ levels as (
         bound_uid, place_uid, is_whole, level_uid, action_pattern, resource_pattern, except_actions, as_like(action_pattern) as action_like,
         as_like(resource_pattern) as resource_like, coalesce(valid_from, first_moment()) as from_at, coalesce(valid_until, last_moment()) as until_at,
         event_id, end_event_id, start_by,
-        action_pattern = '*' and resource_pattern = '*' and not is_conditional and len(except_actions) = 0 as is_everything
+        action_pattern = '*' and resource_pattern = '*' and not is_conditional and array_length(except_actions) = 0 as is_everything
     from around
     where effect = 'allow' and action_pattern is not null and who is null
 ),
@@ -189,7 +189,7 @@ gained_at_levels as (
         on before_it.bound_uid = gained.holder_uid and before_it.place_uid = gained.place_uid and before_it.level_uid = gained.level_uid
         and before_it.from_at < gained.began_at and before_it.until_at >= gained.began_at
         and gained.action_pattern ilike before_it.action_like escape '\' and gained.resource_pattern ilike before_it.resource_like escape '\'
-        and len(before_it.except_actions) = 0
+        and array_length(before_it.except_actions) = 0
 ),
 
 kept_by_others as (
@@ -219,11 +219,16 @@ let_go as (
 -- Of what is let go a boundary still keeps what it keeps.
 let_through as (
     select
-        let_go.* replace (
-            narrower(let_go.action_pattern, boundaries.action_pattern, boundaries.action_like) as action_pattern,
-            narrower(let_go.resource_pattern, boundaries.resource_pattern, boundaries.resource_like) as resource_pattern,
-            let_go.is_doubtful or coalesce(boundaries.is_unread, false) as is_doubtful
-        )
+        let_go.entitlement_id,
+        let_go.holder_uid,
+        let_go.scope_uid,
+        let_go.until_at,
+        let_go.began_at,
+        let_go.turn_event_id,
+        let_go.place_uid,
+        narrower(let_go.action_pattern, boundaries.action_pattern, boundaries.action_like) as action_pattern,
+        narrower(let_go.resource_pattern, boundaries.resource_pattern, boundaries.resource_like) as resource_pattern,
+        let_go.is_doubtful or coalesce(boundaries.is_unread, false) as is_doubtful
     from let_go
     left join boundaries on boundaries.holder_uid = let_go.holder_uid and boundaries.from_at <= let_go.began_at and boundaries.until_at > let_go.began_at
     where boundaries.holder_uid is null
@@ -252,7 +257,7 @@ begun as (
     left join denies
         on denies.holder_uid = let_through.holder_uid and denies.until_at > let_through.began_at
         and let_through.action_pattern ilike denies.action_like escape '\' and let_through.resource_pattern ilike denies.resource_like escape '\'
-        and not denies.is_conditional and len(denies.except_actions) = 0 and len(denies.except_resources) = 0
+        and not denies.is_conditional and array_length(denies.except_actions) = 0 and array_length(denies.except_resources) = 0
         and (denies.is_whole or let_through.scope_uid = denies.place_uid or starts_with(let_through.scope_uid, denies.place_uid || '/'))
     group by let_through.entitlement_id, let_through.holder_uid, let_through.began_at, let_through.action_pattern, let_through.resource_pattern
     having not coalesce(bool_or(denies.from_at <= let_through.began_at), false)
@@ -276,7 +281,7 @@ approved_changes as (
 
 select
     'en_' || substr(sha256(concat_ws(
-        chr(31), begun.entitlement_id, 'released', begun.began_at::varchar, begun.action_pattern, begun.resource_pattern
+        chr(31), begun.entitlement_id, 'released', moment_text(begun.began_at), begun.action_pattern, begun.resource_pattern
     )), 1, 20) as entitlement_id,
     given.identity_id,
     given.holder_uid,

@@ -104,8 +104,8 @@ passing as (
 ),
 
 passing_to as (
-    select * exclude (resource_uids), regexp_extract(unnest(resource_uids), '[^/:]+$') as name
-    from passing
+    select passed_to.* exclude (resource_uid), regexp_extract(passed_to.resource_uid, '[^/:]+$') as name
+    from (select * exclude (resource_uids), unnest(resource_uids) as resource_uid from passing) as passed_to
 ),
 
 services as (
@@ -163,7 +163,7 @@ roles_passed as (
 
 passed as (
     select * from passed_by_name
-    union all by name
+    union all
     select
         services.child_id,
         'credential:' || roles_passed.credential_uid as from_id,
@@ -244,11 +244,11 @@ delegated as (
 -- What an id proves goes before what may be.
 every_hop as (
     select * from passed
-    union all by name
+    union all
     select * from issued
-    union all by name
+    union all
     select * from of_secrets
-    union all by name
+    union all
     select * from delegated
 ),
 

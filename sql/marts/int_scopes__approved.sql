@@ -58,7 +58,7 @@ each_action as (
     select identity_id, approval_id, granted_at, valid_from, ends_at, resources, unnest(actions) as action_pattern
     from both_words
     union all
-    select identity_id, approval_id, granted_at, valid_from, ends_at, [], 'tool:' || unnest(tools)
+    select identity_id, approval_id, granted_at, valid_from, ends_at, [], unnest(list_transform(tools, lambda tool: 'tool:' || tool))
     from both_words
 ),
 

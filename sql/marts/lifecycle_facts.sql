@@ -96,17 +96,17 @@ from_secrets as (
 
 all_facts as (
     select * from no_owner
-    union all by name
+    union all
     select * from owner_gone
-    union all by name
+    union all
     select * from expired
-    union all by name
+    union all
     select * from woken
-    union all by name
+    union all
     select * from of_keys
-    union all by name
+    union all
     select * from as_machines
-    union all by name
+    union all
     select * from from_secrets
 )
 

@@ -184,15 +184,15 @@ select
     row_number() over (
         order by
             crossing_hop_id is not null desc, is_proven desc, rarest_days_before, rarest_others_before,
-            power_rank - approved_rank desc nulls last, len(crown_jewels) desc, power_rank desc nulls last, first_at, chain_id
+            power_rank - approved_rank desc nulls last, array_length(crown_jewels) desc, power_rank desc nulls last, first_at, chain_id
     ) as path_rank,
     first_at,
     last_at,
     first_hundred(evidence_event_ids) as evidence_event_ids,
     case
         when crossing_hop_id is null or not is_proven then 'informational'
-        when power_rank = 4 and len(crown_jewels) > 0 then 'critical'
-        when power_rank = 4 or (power_rank = 3 and len(crown_jewels) > 0) then 'high'
+        when power_rank = 4 and array_length(crown_jewels) > 0 then 'critical'
+        when power_rank = 4 or (power_rank = 3 and array_length(crown_jewels) > 0) then 'high'
         when power_rank = 3 then 'medium'
         else 'low'
     end as severity,
@@ -204,5 +204,5 @@ select
     || ' by ' || first_words
     || if(n_hops > 3, ' and ' || (n_hops - 3)::varchar || ' more hops', '')
     || coalesce('; what the approval gives was left by ' || replace(crossing_kind, '_', ' ') || coalesce(' of ' || crossing_uid, ''), '')
-    || if(len(crown_jewels) > 0, '; touched ' || crown_jewels[1], '') as sentence
+    || if(array_length(crown_jewels) > 0, '; touched ' || crown_jewels[1], '') as sentence
 from named

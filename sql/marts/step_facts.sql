@@ -125,7 +125,7 @@ minted as (
         effects.activity_id,
         bool_and(
             effects.target_kind in ('self', 'resource')
-            or (len(effects.target_uids) = 1 and coalesce(effects.target_uids[1] = activity.actor_uid, false))
+            or (array_length(effects.target_uids) = 1 and coalesce(effects.target_uids[1] = activity.actor_uid, false))
         ) as is_for_no_other
     from stg_effects as effects
     join stg_activities as activity on activity.activity_id = effects.activity_id

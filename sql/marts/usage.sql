@@ -1,9 +1,9 @@
 -- grain: one row per identity, actor, action, resource and hour
 -- build: by_key event_hour
 -- why: what each identity did, with the denied tries, small enough for a model to read
--- units: select coalesce(event_hour::varchar, '') from chain_steps
--- dirty: select coalesce(event_hour::varchar, '') from delta_chain_steps where node_kind = 'activity'
--- dirty: select coalesce(stands.event_hour::varchar, '') from (
+-- units: select coalesce(moment_text(event_hour), '') from chain_steps
+-- dirty: select coalesce(moment_text(event_hour), '') from delta_chain_steps where node_kind = 'activity'
+-- dirty: select coalesce(moment_text(stands.event_hour), '') from (
 --         select action, access, sum(if(is_new, 1, -1)) as n_more from delta_stg_activities where action is not null group by action, access
 --     ) as changed
 --     join usage as stands on stands.action = changed.action
@@ -26,7 +26,7 @@ with acts as (
         event_id
     from chain_steps
     where node_kind = 'activity' and is_counted and identity_id is not null
-        and coalesce(event_hour::varchar, '') in (select id from touched_ids)
+        and coalesce(moment_text(event_hour), '') in (select id from touched_ids)
 ),
 
 -- An action gives the most that any record of it says.

@@ -6,21 +6,18 @@ with hours as (select event_hour from touched_hours),
 
 -- A call of a tool does what the commands are known to do that it is to run.
 acts as (
-    select stg_activities.*
-    from stg_activities
-    join hours on hours.event_hour = stg_activities.event_hour
-    union all by name
     select
-        'tool_call:' || calls.tool_call_uid as activity_id,
-        calls.event_id,
-        calls.called_at as event_at,
-        calls.event_hour,
-        calls.action,
-        calls.agent_uid as actor_uid,
-        calls.commands as further_permissions
+        acts.activity_id, acts.event_id, acts.event_at, acts.event_hour, acts.action, acts.actor_uid, acts.further_permissions,
+        acts.canonical_action, acts.resource_uids, acts.issued_credential_uid, acts.issued_role_arn, acts.issued_holder
+    from stg_activities as acts
+    join hours on hours.event_hour = acts.event_hour
+    union all
+    select
+        'tool_call:' || calls.tool_call_uid, calls.event_id, calls.called_at, calls.event_hour, calls.action, calls.agent_uid, calls.commands,
+        null, null, null, null, null
     from stg_call_accounts as calls
     join hours on hours.event_hour = calls.event_hour
-    where len(calls.commands) > 0
+    where array_length(calls.commands) > 0
 ),
 
 -- What the record says was asked of it beside, such as to pass a role, has its effects too.

@@ -25,7 +25,7 @@ changes as (
 ),
 
 numbered as (
-    select *, unnest(range(len(grants)::bigint)) as grant_no
+    select *, unnest(range(array_length(grants)::bigint)) as grant_no
     from changes
 ),
 

@@ -20,7 +20,7 @@ telling as (
 ),
 
 numbered as (
-    select *, unnest(range(len(words)::bigint)) as word_no
+    select *, unnest(range(array_length(words)::bigint)) as word_no
     from telling
 )
 

@@ -57,7 +57,7 @@ class Mended(NamedTuple):
     marks: tuple[str, ...]
 
 
-def mended(data: bytes) -> Mended | None:
+def mend(data: bytes) -> Mended | None:
     """The bytes with what was broken replaced; None where there is nothing to mend."""
     if len(data) > _MOST_BYTES:
         return None
@@ -88,7 +88,7 @@ def mended(data: bytes) -> Mended | None:
 
 def decode_mended(data: bytes, decode: Callable[[bytes], Any]) -> tuple[Any, Mended] | None:
     """What `decode` makes of the mended bytes, and those; None where they are no better."""
-    found = mended(data)
+    found = mend(data)
     if found is None:
         return None
     try:

@@ -212,14 +212,14 @@ def _keep_out(engine: DuckDBEngine, paths: Sequence[Path], before: datetime | No
 
 
 def _distinct(engine: DuckDBEngine) -> Counter[str]:
-    """Strike the rows of an event that say nothing else than a better one, in `incoming` and of those stored."""
+    """Take out the rows of an event that say nothing else than a better one, in `incoming` and of those stored."""
     con, segments = engine.con, engine.warehouse.segments
     hours = fetch_row(con, "select min(event_hour), max(event_hour) from incoming")
     assert hours is not None
     first, last = hours if hours[0] is not None else (_NEVER, _NEVER)
     con.execute(_STORED.format(stored_ids=segments.stored_ids(first, last)))
     con.execute(_RIVALS)
-    _strike_confirmed_copies(engine)
+    _mark_confirmed_copies(engine)
     segments.mark_deleted("rivals where is_out")
     con.execute(_HOURS)
     if count_rows(con, "new_hours"):
@@ -231,7 +231,7 @@ def _distinct(engine: DuckDBEngine) -> Counter[str]:
     return new
 
 
-def _strike_confirmed_copies(engine: DuckDBEngine) -> None:
+def _mark_confirmed_copies(engine: DuckDBEngine) -> None:
     con = engine.con
     con.execute(_MIXED)
     if count_rows(con, "mixed"):

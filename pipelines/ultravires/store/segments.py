@@ -239,7 +239,7 @@ class Segments:
         )
 
     def live_rows_between(self, first_hour: datetime, last_hour: datetime) -> str:
-        """SQL of a table: what is `living` of these hours, out of no more files than may hold some."""
+        """SQL of a table: the live rows of these hours, out of no more files than may hold some."""
         return (
             f"(from {self.live_rows(self._between(first_hour, last_hour))} where {_is_between(first_hour, last_hour)})"
         )

@@ -49,10 +49,12 @@ def grants_of(
 ) -> list[Json] | None:
     """What this event, which tells of a success, changed; None where that is nothing that is known."""
     change = _CHANGES.get(event_type)
-    return (list(change(_told(record, actor, targets[:_MOST], subject_of))) or None) if change else None
+    return (list(change(_what_record_tells(record, actor, targets[:_MOST], subject_of))) or None) if change else None
 
 
-def _told(record: Json, actor: str | None, targets: list[Json], subject_of: Callable[[Json], str | None]) -> Told:
+def _what_record_tells(
+    record: Json, actor: str | None, targets: list[Json], subject_of: Callable[[Json], str | None]
+) -> Told:
     found: dict[str, list[str]] = {}
     for target in targets:
         kind = _kind_of(text(target.get("type")) or "")

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 from ultravires.alerting.findings import update_findings
 from ultravires.alerting.sink import ALERTS_FILE
-from ultravires.build.sql_tables import load_macros, referenced_tables
+from ultravires.build.select_reads import reads_of
+from ultravires.build.sql_tables import load_macros
 from ultravires.build.table_schemas import table_schemas
 from ultravires.registry import sql_root
 from ultravires.store.queries import transaction
@@ -138,7 +139,7 @@ class World:
 
     def group(self) -> None:
         sql = (sql_root() / "findings" / "int_findings__grouped.sql").read_text(encoding="utf-8")
-        for name in sorted(referenced_tables("int_findings__grouped", sql) - {"hits", "events"}):
+        for name in sorted(reads_of("int_findings__grouped", sql).tables - {"hits", "events"}):
             self.con.execute(table_schemas()[name].create_sql())  # those that hold nothing in this world
         self.con.execute(f"create or replace table int_findings__grouped as {sql}")
 

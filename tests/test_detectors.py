@@ -3,10 +3,13 @@
 import importlib
 import pkgutil
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -384,9 +387,21 @@ def test_log_text_in_a_message_stays_on_one_line() -> None:
 def test_the_model_is_cloned_as_scikit_learn_clones() -> None:
     """The constructor only stores, so that a clone has the same parameters and none of what was learned."""
     from sklearn.base import clone
+    from ultravires_models.estimators.for_scikit_learn import RareActionEstimator
 
-    model = RareActionModel({}, budget_days=30)
-    model.fit([])
+    model = RareActionEstimator({}, budget_days=30).fit([])
     copy = clone(model)
     assert copy.get_params() == model.get_params()
     assert not hasattr(copy, "counts_")
+
+
+def test_what_a_run_does_not_use_is_not_imported() -> None:
+    """A run takes the models without scikit-learn, which takes longer to import than most runs take."""
+    models = {path.stem for path in Path(ultravires_models.detectors.__path__[0]).parent.glob("estimators/*.py")}
+    modules = [
+        f"ultravires_models.estimators.{each.detector_id}" for each in discovered() if each.detector_id in models
+    ]
+    assert modules
+    code = f"import sys, {', '.join(modules)}; print([name for name in sys.modules if name in ('sklearn', 'scipy')])"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert imported.stdout.strip() == "[]"

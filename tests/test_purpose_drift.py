@@ -236,8 +236,9 @@ def test_answers_do_not_depend_on_the_order_of_identities() -> None:
 def test_the_model_is_cloned_as_scikit_learn_clones() -> None:
     """The constructor only stores, so that a clone has the same parameters and none of what was learned."""
     from sklearn.base import clone
+    from ultravires_models.estimators.for_scikit_learn import PurposeDriftEstimator
 
-    model = PurposeDriftModel(level=0.01).fit([])
+    model = PurposeDriftEstimator(level=0.01).fit([])
     copy = clone(model)
     assert copy.get_params() == model.get_params()
     assert not hasattr(copy, "p_values_")

@@ -18,6 +18,7 @@ from ultravires_models.cases import (
     create_relation,
     failed_cases,
     failed_window_cases,
+    fired_in,
     read_cases,
     read_window_cases,
 )
@@ -113,9 +114,16 @@ def test_a_rule_that_speaks_for_several_logs_has_cases_of_two(name: str) -> None
 def test_the_cases_notice_each_fault_of_the_condition(rule: Rule) -> None:
     """Negated, with a part left out or a field left out, the rule does not do what its cases say."""
     (document,) = read_documents(FILES[rule.detector_id].read_bytes())
-    faulty = {what: build_rule(each, rule.detector_id, "1", RELATIONS) for what, each in mutants(document)}
-    unseen = [what for what, each in faulty.items() if not failed_cases(each, cases_of(rule), RELATIONS)]
-    assert faulty and unseen == []
+    unseen = {
+        f"fault_{number}": (what, build_rule(each, f"fault_{number}", "1", RELATIONS))
+        for number, (what, each) in enumerate(mutants(document))
+    }
+    assert unseen
+    for case in cases_of(rule):
+        if unseen:  # all that are left at once: planning costs more than what is asked of a row
+            (fired,) = fired_in([faulty for _, faulty in unseen.values()], [case], RELATIONS)
+            unseen = {name: fault for name, fault in unseen.items() if (name in fired) == case.fires}
+    assert [what for what, _ in unseen.values()] == []
 
 
 @pytest.mark.parametrize("rule", CASES_PER_RULE)

@@ -130,12 +130,18 @@ def create_relation(con: duckdb.DuckDBPyConnection, relation: Relation, rows: Se
 
 def failed_cases(rule: Rule, cases: Sequence[Case], relations: Sequence[Relation]) -> list[str]:
     """Names of the cases in which the rule did not do what the case says. All `relations` but the rule's are empty."""
-    statement = compile_rules([rule], rule.relation)
+    fired = fired_in([rule], cases, relations)
+    return [case.name for case, names in zip(cases, fired, strict=True) if bool(names) != case.fires]
+
+
+def fired_in(rules: Sequence[Rule], cases: Sequence[Case], relations: Sequence[Relation]) -> list[frozenset[str]]:
+    """Of each case the ids of those that fire on its row; `rules` are of one relation, and all others are empty."""
+    statement = compile_rules(rules, rules[0].relation)
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         for relation in relations:
             _create_table(con, relation)
-        return [case.name for case in cases if _fires(con, rule, statement, case) != case.fires]
+        return [_fired(con, rules[0].relation, statement, case) for case in cases]
 
 
 def failed_window_cases(book: RuleBook, correlation: Correlation, cases: Sequence[WindowCase]) -> list[str]:
@@ -184,6 +190,6 @@ def _create_table(con: duckdb.DuckDBPyConnection, relation: Relation) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(relation.table)} ({columns})")
 
 
-def _fires(con: duckdb.DuckDBPyConnection, rule: Rule, statement: str, case: Case) -> bool:
-    create_relation(con, rule.relation, [case.row])
-    return bool(con.execute(statement).fetchall())
+def _fired(con: duckdb.DuckDBPyConnection, relation: Relation, statement: str, case: Case) -> frozenset[str]:
+    create_relation(con, relation, [case.row])
+    return frozenset(name for (name,) in con.execute(f"SELECT DISTINCT detector_id FROM ({statement})").fetchall())

@@ -1,7 +1,7 @@
 """purpose_drift: the last weeks of a non-human identity are made of other things than its first ones.
 
-The estimator, and how its threshold comes about, stand in `ultravires_models.estimators.purpose_drift`. It is imported
-where there is something to compare: scikit-learn takes longer to import than most runs take.
+The model, and how its threshold comes about, stand in `ultravires_models.estimators.purpose_drift`, which is imported
+where there is something to compare.
 """
 
 from pathlib import Path

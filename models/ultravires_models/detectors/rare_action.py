@@ -1,7 +1,7 @@
 """rare_action: a non-human identity uses an action that neither it nor its peers are known for.
 
-The estimator, and how its threshold comes about, stand in `ultravires_models.estimators.rare_action`. It is imported
-where it runs: scikit-learn takes longer to import than most runs take.
+The model, and how its threshold comes about, stand in `ultravires_models.estimators.rare_action`, which is imported
+where it runs.
 """
 
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""scikit-learn estimators of the anomaly models, and what makes hits of their scores; imported where a model runs."""
+"""The anomaly models, and what makes hits of their scores; `for_scikit_learn` has them as its estimators."""

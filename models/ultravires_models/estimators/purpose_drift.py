@@ -21,12 +21,11 @@ them has passed, or could pass no more, and the same draws serve everybody: an a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from sklearn.base import BaseEstimator
 
 from ultravires_models.detector import Tables
 from ultravires_models.hits import HITS
@@ -56,7 +55,7 @@ class Days:
     """Which columns are of one aspect."""
 
 
-class PurposeDriftModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class PurposeDriftModel:
     """Whether each identity's last weeks differ from its first.
 
     `level` is the share of chance among what is reported; who is exceeded by `n_exceeding` draws is given up, as no
@@ -71,7 +70,7 @@ class PurposeDriftModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn sh
         self.most_draws = most_draws
         self.random_state = random_state
 
-    def fit(self, identities: Sequence[Days]) -> "PurposeDriftModel":
+    def fit(self, identities: Sequence[Days]) -> Self:
         """Compare the halves of each; `p_values_` and `is_changed_` are in their order, which decides nothing."""
         is_judged = np.array([_has_every_week(days) for days in identities], dtype=np.bool_)
         of_judged = self._p_values([days for days, judged in zip(identities, is_judged, strict=True) if judged])

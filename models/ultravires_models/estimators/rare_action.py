@@ -22,12 +22,11 @@ a secret, has the detector's own severity.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from sklearn.base import BaseEstimator
 
 from ultravires_models.detector import Tables
 from ultravires_models.estimators.peers import PeerIndex, Peers, Profile
@@ -47,7 +46,7 @@ class Use(NamedTuple):
     action: str
 
 
-class RareActionModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class RareActionModel:
     """How unexpected an action is of an identity, by what it, its peers and everybody did on earlier days.
 
     `profiles` holds every identity. Peers are identities of the same kind with the same owner, or with a set
@@ -73,7 +72,7 @@ class RareActionModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ship
         self.erratic_days = erratic_days
         self.erratic_share = erratic_share
 
-    def fit(self, days: Iterable[Iterable[Use]]) -> "RareActionModel":
+    def fit(self, days: Iterable[Iterable[Use]]) -> Self:
         """Learn from whole days of uses; forgets what was learned before."""
         self.counts_: dict[str, Counter[str]] = {}
         self.n_days_: Counter[str] = Counter()
@@ -85,7 +84,7 @@ class RareActionModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn ship
             self.partial_fit(day)
         return self
 
-    def partial_fit(self, day: Iterable[Use]) -> "RareActionModel":
+    def partial_fit(self, day: Iterable[Use]) -> Self:
         """Learn from one more day; a use counts once a day, so that a loop of retries teaches no more."""
         uses = set(day)
         self.n_novel_days_.update({use.identity_id for use in uses if self.is_novel(use)})

@@ -315,7 +315,7 @@ class DuckDBEngine:
     def _rewrite(self, table: SqlTable, inputs: Mapping[str, int], unit: str, touched: str) -> bool:
         """Make anew the rows whose hour or `unit` is in the relation `touched`; what differs is written."""
         name, columns = table.name, self.deltas.columns(table.name)
-        self._select_into(_MADE, table, self._select_of(table))
+        self._select_into(_MADE, table, self._select_of(table, is_part=True))
         stands = f'"{name}" where {unit} in (from {touched})'
         self.deltas.compare_rows(name, columns, stands, _MADE)
         changed = f'where {unit} in (select {unit} from "{DELTA}{name}")'
@@ -351,13 +351,14 @@ class DuckDBEngine:
         self.con.execute(parsed(self.con, f'create or replace table "{table.name}"({_columns(table)})'))
         return NO_ROWS
 
-    def _select_of(self, table: SqlTable) -> str:
+    def _select_of(self, table: SqlTable, *, is_part: bool = False) -> str:
         """The SELECT that gives the rows of `table`; empty where it gives none: to plan it costs more than to run it
-        over few rows. In a small home it has only those rules that may say anything of them.
+        over few rows. In a small home, and where a part of the table is made, it has only those rules that may say
+        anything of them.
         """
         if self._lacks_needed(table):
             return ""
-        if table.of_rules is not None and self.is_small():
+        if table.of_rules is not None and (is_part or self.is_small()):
             rows = self.con.execute(parsed(self.con, table.of_rules.candidates)).fetchall()
             names = frozenset(name for (name,) in rows if name is not None)
             return table.of_rules.select(names) if names else ""

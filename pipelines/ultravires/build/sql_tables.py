@@ -6,24 +6,20 @@
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Literal
-
-import duckdb
+from typing import Literal
 
 from ultravires.build.by_key import TOUCHED_IDS, ByKey, Only, parse_by_key, parse_only
-from ultravires.build.needed_rows import NOTHING, Needed, needed_rows
+from ultravires.build.needed_rows import NOTHING, Needed
+from ultravires.build.select_reads import reads_of
 from ultravires.build.table_schemas import read_header
 from ultravires.errors import ConfigError
-from ultravires.store.queries import fetch_row
 
 TOUCHED_HOURS = "touched_hours"
-_BRANCHES = frozenset({dict, list})
 Mode = Literal["full", "by_hour", "by_key"]
 MODES: Mapping[str, Mode] = {"full": "full", "by_hour": "by_hour", "by_key": "by_key"}
 LAYERS = ("staging", "linking", "chains", "entitlements", "marts", "findings")
@@ -91,8 +87,7 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
     mode, _, column = header["build"].partition(" ")
     if mode not in MODES or bool(column) != (mode == "by_key"):
         raise ConfigError(f"{name}.sql: -- build: is '{header['build']}'; it must be full, by_hour or by_key <column>")
-    statement = _parsed(name, text)
-    inputs = _tables_of(statement)
+    inputs, needed = reads_of(name, text, macros)
     for relation, reader in ((TOUCHED_HOURS, "by_hour"), (TOUCHED_IDS, "by_key")):
         if (mode == reader) != (relation in inputs):
             raise ConfigError(f"{name}.sql: a {reader} table, and only that, reads {relation}")
@@ -109,58 +104,12 @@ def parse_table(name: str, layer: str, text: str, macros: str = "") -> SqlTable:
         grain=header["grain"],
         why=header["why"],
         sql=text.rstrip().rstrip(";"),
-        inputs=frozenset(inputs),
+        inputs=inputs,
         macros=macros,
-        needed=frozenset(names for names in needed_rows(statement, macros) if not names & {TOUCHED_HOURS, TOUCHED_IDS}),
+        needed=frozenset(names for names in needed if not names & {TOUCHED_HOURS, TOUCHED_IDS}),
         by_key=by_key,
         only=only,
     )
-
-
-def referenced_tables(name: str, sql: str) -> set[str]:
-    """Names of the tables that one SELECT reads; its own CTEs are left out (no CTE may shadow a table)."""
-    return _tables_of(_parsed(name, sql))
-
-
-def _parsed(name: str, sql: str) -> dict[str, Any]:
-    row = fetch_row(_parser(), "select json_serialize_sql(?::varchar)", [sql])
-    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
-    if tree["error"]:
-        raise ConfigError(f"{name}.sql: not a single SELECT: {tree.get('error_message', 'no statement')}")
-    statement: dict[str, Any] = tree["statements"][0]
-    return statement
-
-
-def _tables_of(statement: Mapping[str, Any]) -> set[str]:
-    nodes = list(_walk(statement))
-    ctes = {entry["key"] for node in nodes for entry in _cte_entries(node)}
-    ctes |= {str(node["cte_name"]) for node in nodes if "cte_name" in node}
-    tables = {str(node["table_name"]) for node in nodes if node.get("type") == "BASE_TABLE"}
-    return tables - ctes
-
-
-@cache
-def _parser() -> duckdb.DuckDBPyConnection:
-    """An empty in-memory database that only parses; opening one for every file costs more than the parsing."""
-    return duckdb.connect()
-
-
-def _cte_entries(node: Mapping[str, object]) -> list[dict[str, str]]:
-    cte_map = node.get("cte_map")
-    entries = cte_map.get("map", []) if isinstance(cte_map, dict) else []
-    return [entry for entry in entries if isinstance(entry, dict)]
-
-
-def _walk(tree: object) -> Iterable[dict[str, object]]:
-    """All objects of the tree. By a list of what is left, for there are a million of values in what a run parses."""
-    left = [tree]
-    while left:
-        part = left.pop()
-        if isinstance(part, dict):
-            yield part
-            left += [child for child in part.values() if type(child) in _BRANCHES]
-        elif isinstance(part, list):
-            left += part
 
 
 def in_build_order(reads: Mapping[str, Iterable[str]]) -> list[str]:

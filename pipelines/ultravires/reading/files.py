@@ -33,7 +33,7 @@ def recognise(path: Path, sources: Sequence[Source]) -> Source | None:
     except OSError:
         return None
     beginning = Head(head)
-    return next((source for source in sources if source.recognise(beginning)), None)
+    return next((source for source in sources if source.begins(beginning)), None)
 
 
 def read(path: Path, source: Source, options: Options) -> Iterator[Batch]:

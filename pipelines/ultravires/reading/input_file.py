@@ -192,7 +192,7 @@ def recognise_log(head: bytes, sources: Sequence[Source], size: int = HEAD_BYTES
     if is_tar(head):
         return None
     beginning = Head(head, size)
-    return next((source for source in sources if source.recognise(beginning)), None)
+    return next((source for source in sources if source.begins(beginning)), None)
 
 
 def _recognised(head: bytes, sources: Sequence[Source]) -> tuple[Source | None, Wrapping | None]:

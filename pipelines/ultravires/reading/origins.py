@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from ultravires.reading.dotted_names import DOTTED_NAMES
+
 if TYPE_CHECKING:
     from ultravires.reading.source import Source
 
@@ -32,7 +34,7 @@ _NO_NAME = re.compile(r"[\"'\\{}<>\x00-\x1f]")
 _BINDABLE = {CLOUDWATCH: LOG_GROUP, "cloud logging": GOOGLE_LOG, GOOGLE: GOOGLE_LOG, AZURE: AZURE_CATEGORY}
 _NEUTRAL = frozenset(
     {"csv", "a table", "a page", "elastic search", "splunk search", "lookup-events"}
-    | {"athena", "bigquery", "elastic common schema"}
+    | {"athena", "bigquery", "elastic common schema", DOTTED_NAMES}
 )
 """Layers that who asks a system for records makes, and words of its own in which it keeps them. They say nothing of who
 wrote the records, and what is around them does."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ultravires.reading.dotted_names import has_objects_apart
 from ultravires.reading.events import Event, Frame
 from ultravires.reading.head import Head
 from ultravires.reading.object_fields import tree_of, with_objects
@@ -86,6 +87,10 @@ class Source:
     def is_granting(self) -> bool:
         """Whether what it says allows others to act."""
         return self.voice == "recorded" and (self.grants or not _GRANTING.isdisjoint(self.evidence_kinds))
+
+    def begins(self, head: Head) -> bool:
+        """Whether a file that begins so is of this log, with the objects that it looks for as objects."""
+        return self.recognise(head) and not any(has_objects_apart(names, self.objects) for names in head.first_keys())
 
     def with_objects(self, value: Any) -> Any:
         """A record with the objects in it decoded that were written as text. Raises NotParsed where one cannot be."""

@@ -1,9 +1,11 @@
-"""Cells of a table as the values they were before: JSON, structs as query engines print them, and names with dots."""
+"""Cells of a table as the values they were before: JSON, and structs as query engines print them."""
 
 import re
 from typing import Any
 
 import msgspec
+
+from ultravires.reading.dotted_names import nested
 
 _MEMBER = re.compile(r"([A-Za-z_][\w-]{0,100})=")
 _TEXT_END = re.compile(r", (?=[A-Za-z_][\w-]{0,100}=)|[{}\[\]]")
@@ -16,24 +18,6 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 def record_of_cells(cells: dict[str, str]) -> dict[str, Any]:
     """An object of a row's cells. Numbers stay text: readers take both, and an account's id may begin with a zero."""
     return nested({column: value_of_cell(cell) for column, cell in cells.items()})
-
-
-def nested(flat: dict[str, Any]) -> dict[str, Any]:
-    """A member `actor.id` as the member `id` of the member `actor`, where both can be. What flattens objects leaves
-    none, so that a name with a dot before an object is a name of its own.
-    """
-    record: dict[str, Any] = {}
-    for written, value in flat.items():
-        *outer, name = [written] if isinstance(value, dict) else written.split(".")
-        inside: dict[str, Any] | None = record
-        for part in outer:
-            inner = inside.setdefault(part, {}) if inside is not None else None
-            inside = inner if isinstance(inner, dict) else None
-        if inside is None or name in inside:
-            record[written] = value
-        else:
-            inside[name] = value
-    return record
 
 
 def value_of_cell(cell: str) -> Any:

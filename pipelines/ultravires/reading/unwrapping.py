@@ -25,6 +25,7 @@ from ultravires import registry
 from ultravires.formats.charsets import charset_of, in_utf8
 from ultravires.formats.csv_rows import csv_records, header_of
 from ultravires.reading.companions import SERVER_LINES, is_server_line, is_server_object
+from ultravires.reading.dotted_names import DOTTED_NAMES, nested
 from ultravires.reading.events import Frame, Ignored
 from ultravires.reading.exports import CONTAINER, Members, elements_of, kept_in, members_of
 from ultravires.reading.framing import json_records, lines, peek, skip_line
@@ -38,7 +39,7 @@ from ultravires.reading.splitting import BLANK, BOM, TOO_LONG, broken, reason_of
 from ultravires.reading.typed_cells import record_of_cells
 from ultravires.reading.values import text as text_of
 
-UNWRAPPING_VERSION = 2
+UNWRAPPING_VERSION = 3
 """Grows with what can be unwrapped, so that files which nobody recognised are looked at again."""
 OTHER_LOG = "a record of another log"
 OTHER_LINE = "a line of another program"
@@ -114,7 +115,7 @@ def find_wrapping(head: bytes, sources: Sequence[Source]) -> Wrapping | None:
         is_whole = len(head) < HEAD_BYTES
         head = b"".join(in_utf8(iter([head if is_whole else head[:-4]]), charset))
         plain = Head(head)
-        if source := next((source for source in sources if source.recognise(plain)), None):
+        if source := next((source for source in sources if source.begins(plain)), None):
             return Wrapping(source, charset, charset)
     first = _first_piece(head, sources)
     if first is None:
@@ -371,7 +372,7 @@ class _Unwrapper:
                     self._wrappers.add(names)
                 return inside
         if not is_unknown:
-            if piece := self._renamed(data, layers):
+            if piece := self._renamed(data, layers) or self._put_together(data, names, layers):
                 return [piece]
             if len(self._unknown) < _MOST_SHAPES:
                 self._unknown[names] += 1
@@ -388,9 +389,9 @@ class _Unwrapper:
     def _source_of(self, data: bytes) -> Source | None:
         """Most records are of the log of the record before; no record is recognised by two sources."""
         head = Head(data, len(data))
-        if self._last is not None and self._last.recognise(head):
+        if self._last is not None and self._last.begins(head):
             return self._last
-        found = next((source for source in self._sources if source.recognise(head)), None)
+        found = next((source for source in self._sources if source.begins(head)), None)
         self._last = found or self._last
         return found
 
@@ -411,6 +412,17 @@ class _Unwrapper:
                     )
                     return Piece(written, source, (*layers, layer))
         return None
+
+    def _put_together(self, data: bytes, names: frozenset[str], layers: tuple[str, ...]) -> Piece | None:
+        """The record whose objects were taken apart into names with dots."""
+        if not any("." in name for name in names):
+            return None
+        try:
+            written = msgspec.json.encode(nested(_VALUE.decode(data)))
+        except _UNDECODABLE:
+            return None
+        source = self._source_of(written)
+        return None if source is None else Piece(written, source, (*layers, DOTTED_NAMES))
 
     def _kept(self, members: Members, layers: tuple[str, ...], depth: int) -> list[Found] | None:
         """What lies in the first place of an object that holds a record, else in its first place of all. None where it

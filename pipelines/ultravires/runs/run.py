@@ -57,17 +57,19 @@ def run_once(
     beside = where.path / CONFIG_NAME if isinstance(where, LocalPlace) else None
     if config is None and beside is not None and beside.is_file() and beside.parent.resolve() != Path.cwd():
         watcher().say(f"{beside} lies beside the logs and is not used; to trust it, pass it as --config")
-    from ultravires.build import pipeline
+    from ultravires.build import pipeline, select_reads
     from ultravires.runs.home import open_home
     from ultravires.runs.steps import steps
     from ultravires.runs.unbound import unbound
     from ultravires.store.tombstones import is_unsettled
 
     take_rules(home, where.path if isinstance(where, LocalPlace) else None, config=config, given=rules)
+    select_reads.recall(home)
     planned = steps()  # what is wrong with the SQL is told before a home is begun
     with open_home(where, home, config=config, as_of=moment, wait_seconds=wait_seconds) as opened:
         # A prune that is not settled takes a run of its own, in which no file is read.
         remember_rules(home, config=config, given=rules)
+        select_reads.remember(home)
         n_passes = 2 if is_unsettled(opened.warehouse.con) and any(where.files()) else 1
         for _ in range(n_passes):
             opened.n_built, opened.not_built = 0, {}

@@ -114,8 +114,13 @@ def actor_of(said: dict[str, Any]) -> Actor:
 
 
 def details_of(record: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The member that describes what happened, whichever way its name is written."""
-    return mapping(record.get(kind)) or mapping(record.get(kind.replace(".", "_")))
+    """The member that describes what happened, whichever way its name is written, and also where the record's objects
+    were taken apart by the dots in names.
+    """
+    within: Any = record
+    for part in kind.split("."):
+        within = mapping(within).get(part)
+    return opened(record.get(kind)) or opened(record.get(kind.replace(".", "_"))) or opened(within)
 
 
 def _expiry(member: dict[str, Any], meaning: Meaning) -> int | None:
@@ -131,7 +136,7 @@ def _targets(member: dict[str, Any]) -> list[str]:
 SOURCE = Source(
     name="openai_audit",
     log="openai_audit",
-    version=5,
+    version=6,
     title="OpenAI organization audit logs",
     reads='pages of the audit log (`{"object": "list", "data": [...]}`), or one entry a line',
     recognised_by="the members id, type, effective_at and actor, where a session or an api_key acts",

@@ -16,7 +16,7 @@ from ultravires.reading.framing import json_records
 from ultravires.reading.head import Head
 from ultravires.reading.options import Options
 from ultravires.reading.source import Source
-from ultravires.reading.values import hex_id, mapping, sequence, text
+from ultravires.reading.values import hex_id, integer, mapping, sequence, text
 from ultravires.sources.gcp.credentials import NOTHING_ISSUED, Call, Issued, issued_by, key_of, operation_of, revoked_by
 from ultravires.sources.gcp.credentials import project_of as project_of_account
 from ultravires.sources.gcp.effects import effects_of
@@ -173,8 +173,8 @@ def _event(record: dict[str, Any], payload: dict[str, Any], event_at: int) -> Ev
 
 def _outcome(status: dict[str, Any], checks: Any) -> str:
     """By the code of google.rpc.Status; without one, by the checks: who was granted none of them was not let in."""
-    code = status.get("code")
-    if type(code) is int and code:
+    code = integer(status.get("code"))
+    if code:
         return "denied" if code in _DENIED else "failure"
     granted = [mapping(entry).get("granted") for entry in sequence(checks)]
     return "denied" if granted and all(each is False for each in granted) else "success"
@@ -183,10 +183,8 @@ def _outcome(status: dict[str, Any], checks: Any) -> str:
 def _code(status: dict[str, Any]) -> str | None:
     """The reason where the status gives one, else the name of its code."""
     reasons = (text(mapping(entry).get("reason")) for entry in sequence(status.get("details")))
-    code = status.get("code")
-    return next((reason for reason in reasons if reason), None) or (
-        _CODES.get(code, str(code)) if type(code) is int and code else None
-    )
+    code = integer(status.get("code"))
+    return next((reason for reason in reasons if reason), None) or (_CODES.get(code, str(code)) if code else None)
 
 
 def _is_read_only(permissions: Any) -> bool | None:
@@ -253,7 +251,7 @@ def ocsf_class(operation: str, is_read_only: bool | None) -> tuple[int, int]:
 SOURCE = Source(
     name="gcp_audit",
     log="gcp_audit",
-    version=9,
+    version=10,
     title="Google Cloud Audit Logs",
     reads="log entries as lines, arrays, `entries` of the Logging API, or messages of a Pub/Sub subscription",
     recognised_by="a protoPayload of the type google.cloud.audit.AuditLog beside a log entry's own members",

@@ -5,8 +5,9 @@ https://cloud.google.com/logging/docs/export/bigquery
 
 from typing import Any
 
+from ultravires.reading.dotted_names import nested
 from ultravires.reading.renaming import Renaming
-from ultravires.reading.typed_cells import decoded_text, nested
+from ultravires.reading.typed_cells import decoded_text
 from ultravires.reading.values import mapping
 
 _PAYLOAD = "protopayload_auditlog"

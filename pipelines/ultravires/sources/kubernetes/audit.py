@@ -186,8 +186,8 @@ def _has_answer(stage: str | None) -> bool:
 
 def _outcome(status: dict[str, Any], annotations: dict[str, Any], stage: str | None) -> str:
     """By the answer's code; where there is none yet, only a refusal or a panic is certain."""
-    code = status.get("code")
-    if type(code) is int and code:
+    code = integer(status.get("code"))
+    if code:
         return "denied" if code in _DENIED else "failure" if code >= _FAILED else "success"
     if annotations.get(_DECISION) == "forbid":
         return "denied"
@@ -196,8 +196,8 @@ def _outcome(status: dict[str, Any], annotations: dict[str, Any], stage: str | N
 
 def _code(status: dict[str, Any]) -> str | None:
     """The reason in words (`Forbidden`), else the number."""
-    code = status.get("code")
-    return text(status.get("reason")) or (str(code) if type(code) is int and code else None)
+    code = integer(status.get("code"))
+    return text(status.get("reason")) or (str(code) if code else None)
 
 
 def _token_subject(verb: str | None, resource: str | None, target: dict[str, Any]) -> str | None:
@@ -260,7 +260,7 @@ def ocsf_class(verb: str | None, resource: str | None) -> tuple[int, int]:
 SOURCE = Source(
     name="kubernetes_audit",
     log="kubernetes_audit",
-    version=7,
+    version=8,
     title="Kubernetes audit",
     reads="audit events as lines, arrays and lists; CloudWatch Logs subscriptions of EKS; `kube-audit` records of AKS; "
     "Cloud Logging entries of GKE",

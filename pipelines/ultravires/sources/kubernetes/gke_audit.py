@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from ultravires.reading.events import present
-from ultravires.reading.values import mapping, sequence, text
+from ultravires.reading.values import integer, mapping, sequence, text
 from ultravires.sources.kubernetes.paths import object_of_path
 
 _VERSION = re.compile(r"v\d+(?:(?:alpha|beta)\d+)?")
@@ -112,10 +112,10 @@ def _stage(operation: dict[str, Any]) -> str | None:
 
 def _status(entry: dict[str, Any], audit: dict[str, Any]) -> dict[str, Any] | None:
     """`responseStatus`: the API server's own where it refused, else what Google made of it; nothing said is success."""
-    answer, code = mapping(audit.get("response")), mapping(audit.get("status")).get("code")
-    if answer.get("kind") == "Status" and type(answer.get("code")) is int:
+    answer, code = mapping(audit.get("response")), integer(mapping(audit.get("status")).get("code"))
+    if answer.get("kind") == "Status" and integer(answer.get("code")) is not None:
         return present(code=answer["code"], reason=text(answer.get("reason")))
-    if type(code) is int and code:
+    if code:
         status, reason = _ANSWERS.get(code, (code if code >= _FAILED else _ERROR, None))
         return present(code=status, reason=reason)
     return None if _annotations(entry, audit).get(_DECISION) == "forbid" else {"code": _OK}

@@ -209,7 +209,7 @@ def _name_of_actor(record: dict[str, Any]) -> str | None:
 
 
 def _is_name(party: dict[str, Any]) -> bool:
-    return party.get("Type") == 1
+    return integer(party.get("Type")) == 1
 
 
 def _resources(record: dict[str, Any], *, is_directory: bool) -> list[str]:
@@ -301,7 +301,7 @@ def _directory_type(operation: str) -> str | None:
 SOURCE = Source(
     name="m365_audit",
     log="m365_audit",
-    version=4,
+    version=5,
     title="Microsoft 365 unified audit log",
     reads="records of the Management Activity API (arrays or lines); Purview's CSV export and Search-UnifiedAuditLog "
     "with the record in AuditData; auditLogRecord of Microsoft Graph",

@@ -174,7 +174,7 @@ def _place(record: dict[str, Any]) -> str | None:
 SOURCE = Source(
     name=SOURCE_NAME,
     log=SOURCE_NAME,
-    version=5,
+    version=6,
     title="Teleport audit log",
     reads="audit events as JSON lines (files of the auth service, output of the event handler) or an array `events`",
     recognised_by="the members ei, event, code and time",

@@ -53,7 +53,8 @@ def actor_of(record: dict[str, Any], event: str) -> Actor:
 
 def _kind(said: Any, uid: str | None, bot_name: str | None, event: str) -> str:
     """Older clusters do not say the kind; only bots' users are named `bot-...`, and only people log in."""
-    known = _KINDS.get(said) if type(said) in (int, str) else None
+    number = integer(said)
+    known = _KINDS.get(said if number is None else number) if type(said) in (int, str) else None
     if known:
         return known
     if bot_name or (uid and uid.startswith("bot-")):
@@ -63,7 +64,11 @@ def _kind(said: Any, uid: str | None, bot_name: str | None, event: str) -> str:
 
 def source_of(record: dict[str, Any]) -> str | None:
     """The address that a record, or the certificate in it, came from."""
-    address = text(record.get("addr.remote")) or text(mapping(record.get("identity")).get("client_ip"))
+    address = (
+        text(record.get("addr.remote"))
+        or text(mapping(record.get("addr")).get("remote"))
+        or text(mapping(record.get("identity")).get("client_ip"))
+    )
     return host_of(address) if address else None
 
 

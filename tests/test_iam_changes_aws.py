@@ -77,20 +77,20 @@ def test_a_call_that_failed_changes_nothing(error: str) -> None:
         assert "grants" not in event_of(record_of(case, errorCode=error)).detail
 
 
-def test_calls_that_failed_are_not_looked_up_and_others_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nearly all records are of other calls: they cost one question of one dictionary."""
-    asked: list[str] = []
+def test_what_a_call_says_is_gathered_once_and_of_no_call_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly all records are of other calls: they cost one question of one set."""
+    gathered: list[str] = []
+    gather = cloudtrail_source._change
 
-    class Watched(dict[str, Any]):
-        def __contains__(self, action: object) -> bool:
-            asked.append(str(action))
-            return super().__contains__(action)
+    def watched(record: Any, *place: Any) -> Any:
+        gathered.append(record.eventName)
+        return gather(record, *place)
 
-    monkeypatch.setattr(cloudtrail_source, "CHANGES", Watched(CHANGES))
-    event_of(cloudtrail(errorCode="AccessDenied"))
-    assert asked == []
+    monkeypatch.setattr(cloudtrail_source, "_change", watched)
     event_of(cloudtrail())
-    assert asked == ["s3:GetObject"]
+    assert gathered == []
+    event_of(cloudtrail(eventSource="iam.amazonaws.com", eventName="PutRolePolicy"))
+    assert gathered == ["PutRolePolicy"]
 
 
 def test_what_is_stored_is_what_was_said(tmp_path: Path) -> None:

@@ -172,6 +172,14 @@ def test_what_only_speaks_of_a_secret_is_not_suspected() -> None:
     assert _suspected(Redactor(OPTIONS), [plain, pair]) == {1}
 
 
+def test_a_mask_is_not_suspected_and_what_only_begins_as_one_is() -> None:
+    """Storage of Azure logs `sig=XXXXX` for each request that was signed for its bearer."""
+    masks = ["/c/b?sv=2024&sig=XXXXX", "/c/b?sig=XXXXX&se=x", "password=*** given"]
+    others = ["/c/b?sig=XXhunter2", "password=**hunter2", "password=X,hunter2", 'token="XX77hunter2"', "pwd=XXXx"]
+    assert _suspected(Redactor(OPTIONS), [{"uri": text} for text in masks]) == set()
+    assert _suspected(Redactor(OPTIONS), [{"uri": text} for text in others]) == set(range(len(others)))
+
+
 def test_an_ordinary_record_is_not_suspected() -> None:
     """The search is worth it because most records are passed over."""
     plain = {

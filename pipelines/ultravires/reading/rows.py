@@ -7,7 +7,7 @@ a secret is then looked for in all rows with one vectorised search, and only tho
 
 import hashlib
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -249,8 +249,14 @@ class RowBuilder:
     def batch(self) -> Batch:
         """The rows so far as a batch; starts anew."""
         rows = self.rows
-        raws, too_deep = self._redact_records(rows)
-        details = self._redact_details(rows, frozenset(too_deep))
+        n_raws = len(rows.raws)
+        # in one array: what a search costs before it has looked at anything is a part of what it costs
+        texts = json_texts([*rows.raws, *rows.details])
+        suspects = self.redactor.suspects(texts)
+        of_raws = bisect_left(suspects, n_raws)
+        raws, too_deep = self._redact_records(rows, texts[:n_raws], suspects[:of_raws])
+        of_details = [place - n_raws for place in suspects[of_raws:]]
+        details = self._redact_details(rows, texts[n_raws:], of_details, frozenset(too_deep))
         table = self._table(rows, raws, details)
         if too_deep:
             is_kept = pc.invert(pc.is_in(pa.array(rows.records, pa.int64()), pa.array(too_deep, pa.int64())))
@@ -259,12 +265,13 @@ class RowBuilder:
         quarantined = sorted(rows.quarantined, key=lambda refused: refused.record_no)
         return Batch(table, quarantined, rows.n_records, rows.n_ignored, rows.ignored)
 
-    def _redact_records(self, rows: Rows) -> tuple[pa.LargeStringArray, list[int]]:
+    def _redact_records(
+        self, rows: Rows, texts: pa.LargeStringArray, suspects: list[int]
+    ) -> tuple[pa.LargeStringArray, list[int]]:
         """The records without secrets, and the places of those that are nested too deeply, which go to quarantine.
         Where a record may hold a secret, its columns are looked through, too.
         """
-        texts = json_texts(rows.raws)
-        suspects = sorted({*self.redactor.suspects(texts), *with_many_brackets(texts, self.options.max_depth)})
+        suspects = sorted({*suspects, *with_many_brackets(texts, self.options.max_depth)})
         changed, told, too_deep = self._cleaner.clean(rows.raws, suspects, rows.is_plain)
         for place in too_deep:
             at, around = rows.record_nos[place], rows.places[place]
@@ -274,10 +281,11 @@ class RowBuilder:
         self._redact_columns(rows, told)
         return replaced(texts, changed), too_deep
 
-    def _redact_details(self, rows: Rows, too_deep: frozenset[int]) -> pa.LargeStringArray:
+    def _redact_details(
+        self, rows: Rows, texts: pa.LargeStringArray, suspects: list[int], too_deep: frozenset[int]
+    ) -> pa.LargeStringArray:
         """The details without secrets; those of records that go to quarantine are let be."""
-        texts = json_texts(rows.details)
-        suspects = [place for place in self.redactor.suspects(texts) if rows.records[place] not in too_deep]
+        suspects = [place for place in suspects if rows.records[place] not in too_deep]
         changed, _, lost = self._cleaner.clean(rows.details, suspects)
         changed |= dict.fromkeys(lost, b"{}")
         return replaced(texts, dict(sorted(changed.items())))

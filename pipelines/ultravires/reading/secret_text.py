@@ -99,7 +99,9 @@ _SEARCHED_ANYWHERE = (
 )
 _OPTION = rf"-[A-Za-z0-9_.\-]*(?:{SEARCHED}|(?i:signature|secret|token|key)[A-Za-z0-9_.\-]*)[ ]"
 _THEN_VALUE = r"[ ]*,(?:\\+[nrt]|[^A-Za-z0-9])*(?i:(?:parameter|string|new|old|default)?value)"
-_ASSIGNED = rf"\\|[=>'`%]|[ ]+[=:>'%\\]|{_THEN_VALUE}"
+_NO_MASK = r"=(?:[^X*]|[X*]+[^X*& \"])"
+"""What is assigned, but for a mask, which some services log in place of what they keep out (`sig=XXXXX&`)."""
+_ASSIGNED = rf"\\|{_NO_MASK}|[>'`%]|[ ]+[=:>'%\\]|{_THEN_VALUE}"
 SEARCHED_IN_TEXT = rf"{SEARCHED}(?:{_ASSIGNED})|{_OPTION}|[^:]{SEARCHED}:|{_SEARCHED_ANYWHERE}"
 """RE2 over JSON texts: all in which `spans_in` of some string says something, and few others. Where a telling word is
 only spoken of (`token is granted`) is none."""

@@ -55,8 +55,9 @@ def member(members: dict[str, Any], *names: str) -> Any:
     for name in names:
         if name in members:
             return members[name]
-    letters = {key.lower(): value for key, value in islice(members.items(), _MOST_MEMBERS)}
-    return next((letters[name.lower()] for name in names if name.lower() in letters), None)
+    wanted = [name.lower() for name in names]
+    found = {key.lower(): key for key in islice(members, _MOST_MEMBERS) if key.lower() in wanted}
+    return next((members[found[name]] for name in wanted if name in found), None)
 
 
 def inner(members: dict[str, Any], *way: str) -> dict[str, Any]:

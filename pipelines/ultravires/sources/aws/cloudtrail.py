@@ -54,6 +54,8 @@ _EMPTY_FILE = re.compile(rb'\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*')
 _OWN_NAME = "cloudtrail.amazonaws.com"
 _PARAMETERS = "ssm:GetParameter"
 """Calls with this beginning read parameters, and secure ones in plain text only where they ask for it."""
+_TELLING = frozenset({*CHANGES, *LIFECYCLE, *EFFECTS, *PASSWORDS})
+"""Actions whose calls say more than that they were made: few, so that no table is asked of any other."""
 _OTHER = 99
 
 
@@ -154,14 +156,10 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
         detail |= present(second_factor=second_factor_of(record.userIdentity, detail.get("mfa")))
     if call.action.startswith(_PARAMETERS) and truth(mapping(request).get("withDecryption")) is True:
         detail["decrypts"] = True
-    # what failed changed nothing, and of all other calls but few are in the tables
-    if outcome == "success" and (call.action in CHANGES or call.action in LIFECYCLE):
-        detail |= _changed(record, call.action, account, region)
-    # without its request, which denied calls often lack, a call says no more than its action does
-    if call.action in EFFECTS and type(request) is dict and request and truth(request.get("omitted")) is not True:
-        detail |= present(effects=EFFECTS[call.action](_change(record, account, region)) or None)
-    if call.action in PASSWORDS and is_own_by_session(actor, record):
-        detail["effects"] = [effect("issues_credential", target="self")]
+    if call.action in _TELLING:
+        detail |= _said(record, call.action, account, region, is_done=outcome == "success")
+        if call.action in PASSWORDS and is_own_by_session(actor, record):
+            detail["effects"] = [effect("issues_credential", target="self")]
     return Event(
         native_id=record.eventID or None,
         event_at=event_at,
@@ -191,12 +189,19 @@ def _call(record: CloudTrailRecord, options: Options) -> Event:
     )
 
 
-def _changed(record: CloudTrailRecord, action: str, account: str | None, region: str | None) -> dict[str, Any]:
-    """What the call changed of who may do what, and of whom it names, where its record says it."""
-    change = _change(record, account, region)
-    grants = CHANGES[action](change) if action in CHANGES else []
-    words = LIFECYCLE[action](change) if action in LIFECYCLE else []
-    return present(grants=grants or None, lifecycle=words or None)
+def _said(
+    record: CloudTrailRecord, action: str, account: str | None, region: str | None, *, is_done: bool
+) -> dict[str, Any]:
+    """What the call changed of who may do what, what it says of whom it names, and its own effects."""
+    change, request = _change(record, account, region), record.requestParameters
+    # without its request, which denied calls often lack, a call says no more than its action does
+    is_asked = type(request) is dict and bool(request) and truth(request.get("omitted")) is not True
+    return present(
+        # what failed changed nothing
+        grants=(is_done and action in CHANGES and CHANGES[action](change)) or None,
+        lifecycle=(is_done and action in LIFECYCLE and LIFECYCLE[action](change)) or None,
+        effects=(is_asked and action in EFFECTS and EFFECTS[action](change)) or None,
+    )
 
 
 def _change(record: CloudTrailRecord, account: str | None, region: str | None) -> Change:

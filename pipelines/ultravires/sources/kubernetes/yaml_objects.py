@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-import yaml
 
 MOST_BYTES = 32 << 20
 """A cluster's roles and bindings are one or two megabytes."""
@@ -18,7 +17,6 @@ _MOST_NODES, _DEEPEST = 5_000_000, 100
 _BEGINS = re.compile(
     rb"(?:#[^\n]*\n|---[^\n]*\n|\s)*(?:apiVersion: v1\r?\nitems:\r?\n- )?apiVersion: rbac\.authorization\.k8s\.io/"
 )
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 
@@ -34,11 +32,14 @@ def is_yaml(data: bytes) -> bool:
 
 def as_json(data: bytes) -> Iterator[bytes]:
     """Each document of the text as one of JSON and a newline. Raises Refused at the first that is none of kubectl's."""
+    import yaml  # every process that reads imports this module, and few files are YAML
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     n_nodes = 0
     stack: list[Any] = []
     names: list[str | None] = []
     try:
-        for event in yaml.parse(data, Loader=_LOADER):
+        for event in yaml.parse(data, Loader=loader):
             kind = type(event)
             n_nodes += 1
             if n_nodes > _MOST_NODES or len(stack) > _DEEPEST:

@@ -18,7 +18,8 @@ from ultravires.reading.exports_tried import exports_of
 from ultravires.reading.files import Batch, read_bytes, read_wrapped
 from ultravires.reading.head import HEAD_BYTES
 from ultravires.reading.input_file import recognise_log
-from ultravires.reading.unwrapping import OTHER_LINE, OTHER_LOG, find_wrapping
+from ultravires.reading.opening import OTHER_LINE, OTHER_LOG
+from ultravires.reading.unwrapping import find_wrapping
 from ultravires.runs.run import run_once
 from ultravires.store.snapshot import open_published
 

@@ -4,7 +4,7 @@ from ultravires import registry
 from ultravires.formats.charsets import CHARSETS
 from ultravires.reading.exports import A_MEMBER, EXPORTS
 from ultravires.reading.line_prefixes import PREFIXES
-from ultravires.reading.unwrapping import BASE64
+from ultravires.reading.opening import BASE64
 
 _TABLES = ("csv", "a table")
 """A column with the whole record; a column for each of its members."""

@@ -5,18 +5,17 @@ Each member of a tar archive is a file of its own.
 """
 
 import hashlib
-import io
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Self
 
 import pyarrow as pa
 
-from ultravires.formats.decompressing import Damage, FileBytes, Openable, Stream
+from ultravires.formats.decompressing import Damage, FileBytes
 from ultravires.formats.tar_members import EARLY_END, Archive, Member, is_tar
+from ultravires.reading.file_content import CappedFile, HashedFile, HeldFile, read_whole
 from ultravires.reading.files import Batch, Quarantined, read_bytes, read_wrapped
 from ultravires.reading.growing import (
     Before,
@@ -142,7 +141,7 @@ def read_file(location: Location, sources: Sequence[Source], options: Options) -
         refuse_unready(location, file, is_changed=content.is_changed)
     else:
         with _losing(location), location.open() as stream:
-            file, hashed = _input_file(location), _Hashed(stream, location.listed.size)
+            file, hashed = _input_file(location), HashedFile(stream, location.listed.size)
             yield from _read_content(file, FileBytes(hashed, options), sources, wanted)
             file.sha256 = hashed.sha256(location.listed.size, options.max_file_bytes)
             refuse_unready(location, file, is_changed=location.stat() != location.listed)
@@ -154,7 +153,7 @@ def _read_on(location: ReadOn, sources: Sequence[Source], options: Options) -> I
     before, file = location.before, _input_file(location)
     file.file_id, file.before = before.file_id, before
     with _losing(location), location.open() as stream:
-        bytes_ = FileBytes(_Capped(stream, location.listed.size), options)
+        bytes_ = FileBytes(CappedFile(stream, location.listed.size), options)
         source = next(source for source in sources if source.name == before.source)
         wrapping = Wrapping(source, None, before.wrapper or "") if before.lines.is_wrapped else None
         try:
@@ -170,7 +169,7 @@ def hold_file(location: Location) -> "tuple[InputFile, HeldFile]":
     """A file of at most HELD_BYTES, read into memory. Raises LostFile."""
     with _losing(location):
         with location.open() as stream:
-            data = _read_whole(stream, location.listed.size)
+            data = read_whole(stream, location.listed.size)
         is_changed = location.stat() != location.listed
     if len(data) != location.listed.size:
         raise _growing(location)
@@ -349,85 +348,5 @@ def file_id_of(stored_path: str, stat: FileStat, generation: int = 0) -> str:
     return hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
-def _read_whole(stream: Stream, most: int) -> bytes:
-    data = stream.read(most)
-    while len(data) < most and (more := stream.read(most - len(data))):
-        data += more
-    return data
-
-
 def _growing(location: Location) -> LostFile:
     return LostFile(location, "still being written", is_growing=True)
-
-
-class HeldFile(Openable):
-    """A whole file in memory."""
-
-    def __init__(self, data: bytes, is_changed: bool = False) -> None:
-        self._data = data
-        self.is_changed = is_changed
-        """Whether the file is another by now."""
-
-    def open(self) -> io.BytesIO:
-        return io.BytesIO(self._data)
-
-    def sha256(self) -> str:
-        return hashlib.sha256(self._data).hexdigest()
-
-
-class _Capped(Openable):
-    """An open file as far as it was listed."""
-
-    def __init__(self, stream: Stream, size: int) -> None:
-        self._stream = stream
-        self._size = size
-
-    def open(self) -> Stream:
-        return self
-
-    def read(self, size: int = -1, /) -> bytes:
-        left = max(0, self._size - self._stream.tell())
-        return self._stream.read(left if size < 0 else min(size, left))
-
-    def seek(self, offset: int, /) -> int:
-        return self._stream.seek(offset)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Who opened the stream closes it."""
-
-
-class _Hashed(_Capped):
-    """An open file that is hashed on the way; what is read again after a damage is not hashed again."""
-
-    def __init__(self, stream: Stream, size: int) -> None:
-        super().__init__(stream, size)
-        self._digest = hashlib.sha256()
-        self._hashed = 0
-
-    def read(self, size: int = -1, /) -> bytes:
-        at = self._stream.tell()
-        data = super().read(size)
-        if at + len(data) > self._hashed:
-            self._digest.update(memoryview(data)[self._hashed - at :])
-            self._hashed = at + len(data)
-        return data
-
-    def sha256(self, size: int, most_unread: int) -> str | None:
-        """Of the whole file of `size` bytes, whose end nobody may have read; None where that end is too long to be read
-        for this alone, as a hole of a terabyte is, which costs its writer nothing.
-        """
-        if size - self._hashed > most_unread:
-            return None
-        self.seek(self._hashed)
-        while self.read(1 << 20):
-            pass
-        return self._digest.hexdigest()

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from ultravires.formats.decompressing import FileBytes
+from ultravires.reading.file_content import HeldFile
 from ultravires.reading.files import Quarantined
 from ultravires.reading.growing import ReadOn, falls_into_lines
 from ultravires.reading.input_file import (
-    HeldFile,
     InputFile,
     LostFile,
     hold_file,

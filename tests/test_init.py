@@ -32,8 +32,8 @@ def test_the_samples(tmp_path: Path) -> None:
     path = tmp_path / "ultravires.yaml"
     write_configuration(LocalPlace(SAMPLES), path)
     settings = load_settings(path)
-    places = {log: f"{log}/**" for log in ("approvals", "opa_decisions", "otel_genai")}
-    places["aws_cloudtrail"] = "aws_cloudtrail/AWSLogs/**"
+    folders = {folder.name for folder in SAMPLES.iterdir() if folder.is_dir()} - {"labels"}
+    places = {log: f"{log}/**" for log in folders} | {"aws_cloudtrail": "aws_cloudtrail/AWSLogs/**"}
     assert settings.origins == {log: (OriginPlace(path=path),) for log, path in places.items()}
     assert {identity.id: identity.kind for identity in settings.identities}["agent-invoice-triage"] == "agent"
     written = path.read_text(encoding="utf-8")

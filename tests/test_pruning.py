@@ -457,6 +457,25 @@ def test_a_finding_that_appears_only_because_of_a_prune_is_historic_until_it_get
     assert [world.told(sink) for sink in BOTH] == [[1], [1]]
 
 
+def test_what_others_told_of_before_a_prune_took_them_is_not_sent(world: World) -> None:
+    """One act, of which the more severe finding told; when that is gone, the other stands, and nothing is news."""
+    world.detector("power_given", severity="high")
+    world.hit("key_made", "AKIA1", [world.event("e1")], acts=["e1"])
+    world.hit("power_given", "arn:role/bot", ["e1"], acts=["e1"], kind="actor")
+    world.update()
+    assert sorted(row["n"] for row in world.rows("select len(told_by) as n from findings")) == [0, 1]
+    assert len(world.rows("from alerts")) == len(BOTH)
+    world.con.execute("delete from hits where detector_id = 'power_given'")
+    settle(world)
+    assert world.rows("select sink from alerts where state = 'covered' order by all") == [
+        {"sink": sink} for sink in BOTH
+    ]
+    for _ in range(2):
+        assert world.update()["alerts"] == 0
+    world.hit("key_made", "AKIA1", [world.event("e2", AFTERNOON)], at=AFTERNOON, acts=["e2"], severity="critical")
+    assert world.update()["alerts"] == len(BOTH)
+
+
 AFTERNOON = NOON.replace(hour=14)
 
 

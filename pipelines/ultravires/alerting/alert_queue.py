@@ -9,7 +9,8 @@ reopening, a suppression that ends and a sink that was added today:
   kind), a crown jewel, a success after failures, a privileged action, a resource: update (2), which says first what
   is new
 - withdrawn, and the sink was told that it is open: close (3)
-- pruned: nothing, because that its evidence was deleted refutes nothing
+- pruned: nothing, because that its evidence was deleted refutes nothing; and what others told of whose evidence is gone
+  stays told
 
 One act is one alert (decision 97): a finding is not sent beside others that tell of all its acts. Where a sink has been
 told of all acts of a new finding already, under another one's name, that name stays: it hears an update if the new one
@@ -37,6 +38,7 @@ from ultravires.alerting.sink import ALERTS_FILE
 from ultravires.build.table_schemas import table_schemas
 from ultravires.store.queries import fetch_row
 
+PENDING, COVERED = "pending", "covered"
 _DUE = """
 with told as (
     select
@@ -281,9 +283,23 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
 
     Returns how many rows were added (an alert for two sinks is two rows).
     """
+    return _add(con, run_id, _due(con, sinks), PENDING)
+
+
+def note_covered(
+    con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[str], findings: Collection[str]
+) -> None:
+    """Note of these findings that sinks know what they tell, from others that are gone: it is not sent again."""
+    _add(con, run_id, [due for due in _due(con, sinks) if due.finding_id in findings], COVERED)
+
+
+def _due(con: duckdb.DuckDBPyConnection, sinks: Collection[str]) -> list[Due]:
     parameters: dict[str, Any] = {"local": ALERTS_FILE, "severities": list(SEVERITIES), "sinks": sorted(sinks)}
     parameters["most_acts"] = _MOST_ACTS
-    due = [Due(*row) for row in con.execute(_DUE, parameters).fetchall()]
+    return [Due(*row) for row in con.execute(_DUE, parameters).fetchall()]
+
+
+def _add(con: duckdb.DuckDBPyConnection, run_id: str, due: Sequence[Due], state: str) -> int:
     row = fetch_row(con, "select coalesce(as_of, now()) from run_context")
     if row is None:
         return 0
@@ -291,7 +307,7 @@ def queue_alerts(con: duckdb.DuckDBPyConnection, run_id: str, sinks: Collection[
     for page in _pages(due):
         ids = sorted({item.finding_id for item in page})
         told = Told(_read_findings(con, ids), _read_evidence(con, ids), _read_others(con, ids))
-        _insert(con, [_alert_row(item, told, row[0], titles) for item in page], run_id)
+        _insert(con, [_alert_row(item, told, row[0], titles) for item in page], run_id, state)
     return len(due)
 
 
@@ -366,13 +382,13 @@ _ROW = pa.schema(
 )
 
 
-def _insert(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], run_id: str) -> None:
+def _insert(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]], run_id: str, state: str) -> None:
     con.register("incoming_alerts", pa.Table.from_pylist(rows, schema=_ROW))
     try:
         con.execute(
-            "insert into alerts by name select *, 'pending' as state, 0 as n_attempts, now() as created_at, "
+            "insert into alerts by name select *, ? as state, 0 as n_attempts, now() as created_at, "
             "? as run_id from incoming_alerts",
-            [run_id],
+            [state, run_id],
         )
     finally:
         con.unregister("incoming_alerts")

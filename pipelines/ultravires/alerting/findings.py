@@ -16,7 +16,7 @@ from collections.abc import Collection
 import duckdb
 import pyarrow as pa
 
-from ultravires.alerting.alert_queue import create_alerts_table, queue_alerts
+from ultravires.alerting.alert_queue import create_alerts_table, note_covered, queue_alerts
 from ultravires.alerting.risk import RiskFacts, risk_parts, risk_score
 from ultravires.alerting.sink import ALERTS_FILE
 from ultravires.build.table_schemas import table_schemas
@@ -83,6 +83,9 @@ left join findings on findings.finding_id = candidate.finding_id
 where findings.state is distinct from 'open'
 """
 
+# Of whom no sink heard by their own name, since others told of their acts.
+_TOLD_BY_OTHERS = "select finding_id from findings where state = 'open' and array_length(told_by) > 0"
+
 _PRUNED = """
 create or replace temp table pruned_findings as
 select finding_id
@@ -94,7 +97,10 @@ where state <> 'open' and last_at < (select max(before_at) from tombstones)
 _FORGET_ALERTS = """
 delete from alerts
 where finding_id in (select finding_id from pruned_findings)
-    and ((state = 'sent' and sent_at < now() - interval 1 hour) or (state = 'failed' and next_attempt_at is null))
+    and (
+        state = 'covered' or (state = 'sent' and sent_at < now() - interval 1 hour)
+        or (state = 'failed' and next_attempt_at is null)
+    )
 """
 
 _COUNT = """
@@ -138,9 +144,11 @@ def update_findings(
     con.execute(_NEXT, {"is_settling": is_settling})
     counts = fetch_row(con, _COUNT)
     assert counts is not None
+    told_by_others = {name for (name,) in con.execute(_TOLD_BY_OTHERS).fetchall()} if is_settling else set()
     _store_changes(con)
     n_alerts = 0 if is_settling else queue_alerts(con, run_id, sinks)
     if is_settling:
+        note_covered(con, run_id, sinks, told_by_others)
         _settle(con)
     con.execute("drop table next_findings")
     names = ("open", "opened", "updated", "withdrawn", "reopened", "alerts")

@@ -13,6 +13,7 @@ SQL = "with own as (select id from a join b using (id)) select id from own left 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(select_reads, "_known", {})
+    monkeypatch.setattr(select_reads, "_asked", set())
 
 
 def test_what_is_recalled_is_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +26,14 @@ def test_what_is_recalled_is_what_was_read(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(select_reads, "_parsed", None)
     select_reads.recall(tmp_path)
     assert reads_of("t", SQL) == read
+
+
+def test_what_an_older_version_read_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / REMEMBERED).write_text('{"of an older version": [["a"], [["a"]]]}', encoding="utf-8")
+    select_reads.recall(tmp_path)
+    reads_of("t", SQL)
+    select_reads.remember(tmp_path)
+    assert "older" not in (tmp_path / REMEMBERED).read_text(encoding="utf-8")
 
 
 def test_another_text_or_other_macros_are_read_anew(tmp_path: Path) -> None:

@@ -33,11 +33,14 @@ class Reads(NamedTuple):
 
 _known: dict[str, Reads] = {}
 """By the digest of a SELECT and of its macros what it reads: all that this process has asked for or was told."""
+_asked: set[str] = set()
+"""Of these those that it has asked for: what a home was told by older versions is not kept for ever."""
 
 
 def reads_of(name: str, sql: str, macros: str = "") -> Reads:
     """Of the single SELECT `sql`; ConfigError, which calls it `name`, where it is none."""
     digest = hashlib.sha256(f"{_reader()}\n{macros}\n{sql}".encode()).hexdigest()
+    _asked.add(digest)
     if digest not in _known:
         statement = _parsed(name, sql)
         _known[digest] = Reads(_tables_of(statement), needed_rows.needed_rows(statement, macros))
@@ -51,9 +54,9 @@ def recall(home: Path) -> None:
 
 
 def remember(home: Path) -> None:
-    """Let the next process that builds in this home recall what this one knows."""
+    """Let the next process that builds in this home recall what this one asked for."""
     path = home / REMEMBERED
-    known = msgspec.json.encode({digest: _known[digest] for digest in sorted(_known)}, order="sorted")
+    known = msgspec.json.encode({digest: _known[digest] for digest in _asked}, order="sorted")
     with suppress(OSError):  # where the disk has no room left, the next run does this work again
         if not path.exists() or path.read_bytes() != known:
             write_bytes_atomically(path, known)
